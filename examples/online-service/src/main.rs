@@ -1,0 +1,2 @@
+//! examples/online-service
+fn main() {}

@@ -1,0 +1,2 @@
+//! examples/sample-bank
+fn main() {}
