@@ -1,0 +1,82 @@
+//! Failures: one taxonomy from the contract's faults to the exit codes of the command line. The code says what happened; blame,
+//! retry and the sentences come from the host's [table](Code::row), never from a connector's author. Nothing here ever holds a value
+//! that was seen at a Data Source: a [`Failure`] may be logged, stored and shown as it is.
+
+mod code;
+mod name;
+mod table;
+
+use serde::{Deserialize, Serialize};
+
+pub use code::{Code, UnknownCode};
+pub use name::{Name, NotAName};
+pub use table::{Claim, Row, Text};
+
+/// The id of a page declared in a manifest.
+pub type PageId = Name;
+
+/// Whose turn it is to do something about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blame {
+    /// The person who shares data: a wrong password, no answer, a withdrawn consent.
+    Person,
+    /// The Data Source: down, blocking, in maintenance.
+    Source,
+    /// The connector, hence its author: the page has changed, it crashed.
+    Connector,
+    /// The engine and whoever operates it.
+    Platform,
+    /// The Online Service that receives the data.
+    Recipient,
+}
+
+impl Blame {
+    /// The exit code of `consentry` for a failure of this blame. Stable: scripts rely on it. Besides these, 0 is complete,
+    /// [`EXIT_PARTIAL`] is partial, 1 an error outside of a collection and 2 wrong usage.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Blame::Person => 10,
+            Blame::Source => 20,
+            Blame::Connector => 30,
+            Blame::Platform => 40,
+            Blame::Recipient => 50,
+        }
+    }
+}
+
+/// Exit code of `consentry` when something was delivered, but not all that was asked for.
+pub const EXIT_PARTIAL: u8 = 3;
+
+/// Whether trying once more makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// No.
+    Never,
+    /// By itself, later; [`Failure::retry_after_ms`] says when if the Data Source told.
+    After,
+    /// Only with the person there.
+    WithPerson,
+    /// Not before the connector or the engine has a newer version.
+    NextVersion,
+}
+
+/// How far the collection had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Nothing has been asked of the Data Source.
+    Start,
+    /// The login fields are going in.
+    Login,
+    /// The Data Source asked for more: an OTP, an approval, a captcha.
+    Challenge,
+    /// Logged in, on the way to the data.
+    Navigate,
+    /// Data is being read and emitted.
+    Extract,
+    /// The collection is done, the parcel is on its way.
+    Deliver,
+}
