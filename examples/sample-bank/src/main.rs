@@ -1,2 +1,54 @@
-//! examples/sample-bank
-fn main() {}
+//! The bank as a program: it says where it listens, and stops on an interrupt.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use sample_bank::{SampleBank, Settings, SiteState};
+
+/// A bank web site that can be told to misbehave.
+///
+/// Its customers are made up: 12345678 with password Correct-Horse-7!, and 87654321 with password Distant-Ocean-4!.
+/// Example: curl -X PUT http://127.0.0.1:18091/state -H 'content-type: application/json' -d '{"state":"otp"}'
+#[derive(Parser)]
+#[command(version, after_help = states())]
+struct Options {
+    /// Where the site listens.
+    #[arg(long, default_value = "127.0.0.1:18090", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Where the control port listens; it has no login.
+    #[arg(long, default_value = "127.0.0.1:18091", value_name = "ADDRESS")]
+    control: SocketAddr,
+    /// How the site behaves at first, one of the states below.
+    #[arg(long, default_value = "ok")]
+    state: SiteState,
+    /// How many operations the first account has.
+    #[arg(long, default_value_t = 300, value_name = "COUNT")]
+    operations: u32,
+    /// Ask for a code after login.
+    #[arg(long)]
+    ask_otp: bool,
+}
+
+fn states() -> String {
+    let rows = SiteState::TABLE
+        .iter()
+        .map(|(_, name, doc)| format!("  {name:<17} {doc}"));
+    format!("States:\n{}", rows.collect::<Vec<_>>().join("\n"))
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let settings = Settings {
+        state: options.state,
+        operations: [options.operations, 0, 0],
+        ask_otp: options.ask_otp,
+        ..Settings::default()
+    };
+    let bank = SampleBank::start_with(options.listen, options.control, settings).await?;
+    println!("site     {}", bank.site_url);
+    println!("control  {}", bank.control_url);
+    tokio::signal::ctrl_c().await?;
+    bank.stop().await;
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! What can be set at run time, over the control port or in process.
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::SiteState;
+
+/// Everything that can be set about the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// How the site behaves.
+    pub state: SiteState,
+    /// How many operations each of the three accounts has.
+    pub operations: [u32; 3],
+    /// Whether a code is asked after login in states that do not ask one by themselves.
+    pub ask_otp: bool,
+    /// How late pages come in the state `slow`, in milliseconds.
+    pub slow_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            state: SiteState::Ok,
+            operations: [300, 0, 0],
+            ask_otp: false,
+            slow_ms: 5_000,
+        }
+    }
+}
+
+/// A change of settings; what it leaves out stays as it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// See [`Settings::state`].
+    pub state: Option<SiteState>,
+    /// See [`Settings::operations`].
+    pub operations: Option<[u32; 3]>,
+    /// See [`Settings::ask_otp`].
+    pub ask_otp: Option<bool>,
+    /// See [`Settings::slow_ms`].
+    pub slow_ms: Option<u64>,
+}
+
+impl Settings {
+    pub(crate) fn apply(&mut self, change: Change) {
+        self.state = change.state.unwrap_or(self.state);
+        self.operations = change.operations.unwrap_or(self.operations);
+        self.ask_otp = change.ask_otp.unwrap_or(self.ask_otp);
+        self.slow_ms = change.slow_ms.unwrap_or(self.slow_ms);
+    }
+}
