@@ -5,12 +5,14 @@
 mod code;
 mod name;
 mod table;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 
 pub use code::{Code, UnknownCode};
 pub use name::{Name, NotAName};
 pub use table::{Claim, Row, Text};
+pub use verdict::{Dataset, DatasetFacts, Gathered, GuestEnd, Quality, RunFacts, verdict};
 
 /// The id of a page declared in a manifest.
 pub type PageId = Name;
@@ -79,4 +81,59 @@ pub enum Stage {
     Extract,
     /// The collection is done, the parcel is on its way.
     Deliver,
+}
+
+/// Why a collection ended without what was asked for, with everything about it that may be told: it holds codes, declared names and
+/// numbers, never a text of the Data Source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code} (blame: {blame:?}, stage: {stage:?})")]
+pub struct Failure {
+    /// What happened.
+    pub code: Code,
+    /// Whose turn it is.
+    pub blame: Blame,
+    /// Whether to try again. Never [`Retry::After`] once a login was submitted: then the person has to be there.
+    pub retry: Retry,
+    /// How far the run had come.
+    pub stage: Stage,
+    /// The declared page where it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<PageId>,
+    /// What was missing on that page, or which field was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Name>,
+    /// Milliseconds to wait, where the Data Source named a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// The limit that was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Name>,
+    /// What the connector itself said, where the host found otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Code>,
+}
+
+impl Failure {
+    /// A failure as the table describes it.
+    #[must_use]
+    pub const fn new(code: Code) -> Self {
+        let row = code.row();
+        Self {
+            code,
+            blame: row.blame,
+            retry: row.retry,
+            stage: row.stage,
+            page: None,
+            missing: None,
+            retry_after_ms: None,
+            limit: None,
+            claimed: None,
+        }
+    }
+
+    /// The exit code of `consentry` for this failure.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        self.blame.exit_code()
+    }
 }

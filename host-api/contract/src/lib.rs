@@ -1,1 +1,4 @@
 //! host-api/contract
+
+pub mod failure;
+pub mod item;

@@ -1,0 +1,7 @@
+//! Shareable Data as typed items. One table says what may exist at all: every category, its fields and the form of each; a
+//! connector's item becomes an [`Item`] only by passing it. Items live in memory, are wiped when dropped, and are not serialisable:
+//! only what was released may be written, and that is written elsewhere, through [`Item::fields`].
+
+mod table;
+
+pub use table::{CATEGORIES, Category, Check, Family, Field, Kind, category};
