@@ -3,10 +3,14 @@
 //! Code that decides takes a [`Timestamp`]; code that does holds a [`Clock`]. Nothing else in the engine asks what time it
 //! is, so expiry, retention and replay are tested with a [`ManualClock`] and without waiting.
 
+use std::fmt;
 use std::sync::Mutex;
 
 pub use jiff::Timestamp;
-use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span};
+use serde::{Deserialize, Serialize};
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
@@ -59,9 +63,73 @@ impl Clock for ManualClock {
     }
 }
 
+/// A calendar month in UTC, written `2026-11`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Month(Date);
+
+/// A text that is not a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a month is written as 2026-11")]
+pub struct NotAMonth;
+
+impl Month {
+    /// The month that an instant falls in.
+    pub fn of(instant: Timestamp) -> Self {
+        Self(instant.to_zoned(TimeZone::UTC).date().first_of_month())
+    }
+
+    /// The first instant of the month that is `months` later. The end of time is the end of every month.
+    pub fn first_instant_after(self, months: u8) -> Timestamp {
+        let later = self.0.checked_add(Span::new().months(i64::from(months)));
+        later.and_then(|date| date.to_zoned(TimeZone::UTC)).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0.year(), self.0.month())
+    }
+}
+
+impl fmt::Debug for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Month> for String {
+    fn from(month: Month) -> Self {
+        month.to_string()
+    }
+}
+
+impl TryFrom<String> for Month {
+    type Error = NotAMonth;
+
+    fn try_from(text: String) -> Result<Self, NotAMonth> {
+        let month = Self(format!("{text}-01").parse().map_err(|_| NotAMonth)?);
+        if month.to_string() == text { Ok(month) } else { Err(NotAMonth) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_month_counts_in_utc_and_reads_back() {
+        let month = Month::of("2026-12-31T23:59:59.999Z".parse().unwrap());
+        assert_eq!(month.to_string(), "2026-12");
+        assert_eq!(Month::try_from("2026-12".to_owned()), Ok(month));
+        assert!(Month::of("2027-01-01T00:00:00Z".parse().unwrap()) > month);
+        assert_eq!(month.first_instant_after(0).to_string(), "2026-12-01T00:00:00Z");
+        assert_eq!(month.first_instant_after(13).to_string(), "2028-01-01T00:00:00Z");
+        assert_eq!(Month::of(Timestamp::MAX).first_instant_after(13), Timestamp::MAX);
+        for wrong in ["2026", "2026-13", "2026-1", "2026-12-01", ""] {
+            assert!(Month::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_manual_clock_moves_only_when_told() {
