@@ -117,7 +117,11 @@ mod tests {
             .parse()
             .unwrap();
         let body = whole.split("stream\n").nth(1).unwrap();
-        assert_eq!(&body[length..], "\nend");
+        assert_eq!(
+            body.chars().skip(length).collect::<String>(),
+            "\nend",
+            "a character is a byte of the file here"
+        );
         assert!(body.contains("Mme Marie Dupont") && body.contains("R\u{e9}publique"));
     }
 }
