@@ -3,5 +3,13 @@
 //! only what was released may be written, and that is written elsewhere, through [`Item::fields`].
 
 mod table;
+mod value;
+mod check;
+mod codes;
+mod run;
 
+pub use check::{FieldError, Wanted};
+pub use codes::minor_digits;
+pub use run::RunItems;
 pub use table::{CATEGORIES, Category, Check, Family, Field, Kind, category};
+pub use value::{Bytes, Item, Media, RawValue, Value};

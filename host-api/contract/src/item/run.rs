@@ -1,0 +1,100 @@
+//! The items of one run: what is unique stays unique, what is referred to is there, and everything is counted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::check::{FieldError, Wanted};
+use super::table::{Category, Check};
+use super::value::{Item, Value};
+
+/// What a run has collected so far. It refuses, it never drops silently.
+#[derive(Debug, Default)]
+pub struct RunItems {
+    items: Vec<Item>,
+    wanted: Vec<&'static str>,
+    counts: BTreeMap<&'static str, u64>,
+    /// Where the items with a `ref` of this hash stand; their words stay in the items alone.
+    refs: HashMap<u64, Vec<usize>>,
+    bytes: u64,
+}
+
+impl RunItems {
+    /// An empty collection of these categories. A reference to an item is checked only if that item's category is among them:
+    /// who may share transactions but not accounts still has transactions that tell accounts apart.
+    #[must_use]
+    pub fn new(wanted: &[&'static Category]) -> Self {
+        Self { wanted: wanted.iter().map(|category| category.name).collect(), ..Self::default() }
+    }
+
+    /// Takes an item in.
+    ///
+    /// # Errors
+    /// A `ref` that is taken, a reference to nothing, or a second item where a person has one. The item is dropped, and wiped.
+    pub fn add(&mut self, item: Item) -> Result<(), FieldError> {
+        let category = item.category();
+        if !category.many && self.count(category.name) > 0 {
+            return Err(FieldError { category: Some(category.name), field: None, wanted: Wanted::Once });
+        }
+        let mut own = None;
+        for (field, value) in item.fields() {
+            let fits = match field.check {
+                Check::Ref => {
+                    own = value.as_text().map(|text| hash(category.name, text));
+                    !self.has(category.name, value)
+                }
+                Check::RefOf(target) => !self.wanted.contains(&target) || self.has(target, value),
+                _ => true,
+            };
+            if !fits {
+                let wanted = Wanted::Form(field.check);
+                return Err(FieldError { category: Some(category.name), field: field.name.parse().ok(), wanted });
+            }
+        }
+        if let Some(own) = own {
+            self.refs.entry(own).or_default().push(self.items.len());
+        }
+        self.bytes += item.size();
+        *self.counts.entry(category.name).or_default() += 1;
+        self.items.push(item);
+        Ok(())
+    }
+
+    fn has(&self, category: &str, value: &Value) -> bool {
+        let Some(text) = value.as_text() else { return false };
+        let named = |at: &usize| {
+            let item = &self.items[*at];
+            item.category().name == category && item.get("ref").and_then(Value::as_text) == Some(text)
+        };
+        self.refs.get(&hash(category, text)).is_some_and(|places| places.iter().any(named))
+    }
+
+    /// Items of this category.
+    #[must_use]
+    pub fn count(&self, category: &str) -> u64 {
+        self.counts.get(category).copied().unwrap_or(0)
+    }
+
+    /// Bytes of all items.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// All items, in the order in which they came.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// Hands the items on.
+    #[must_use]
+    pub fn into_items(self) -> Vec<Item> {
+        self.items
+    }
+}
+
+fn hash(category: &str, text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (category, text).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,231 @@
+//! Values and items. Their `Debug` shows forms and field names, never what a field holds; dropping one overwrites it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::table::{Category, Field, Kind};
+
+/// The bytes of a document, shared with the handle that a connector holds; overwritten when the last holder lets go.
+pub type Bytes = Arc<Zeroizing<Vec<u8>>>;
+
+/// What a connector hands over, before the table has looked at it.
+#[derive(Clone)]
+pub enum RawValue {
+    /// Words.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// `-12.50`
+    Decimal(String),
+    /// `2026-11-21`
+    Date(String),
+    /// RFC 3339.
+    Instant(String),
+    /// Yes or no.
+    Flag(bool),
+    /// Bytes.
+    Blob(Bytes),
+}
+
+impl RawValue {
+    /// Its form.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            RawValue::Text(_) => Kind::Text,
+            RawValue::Integer(_) => Kind::Integer,
+            RawValue::Decimal(_) => Kind::Decimal,
+            RawValue::Date(_) => Kind::Date,
+            RawValue::Instant(_) => Kind::Instant,
+            RawValue::Flag(_) => Kind::Flag,
+            RawValue::Blob(_) => Kind::Blob,
+        }
+    }
+}
+
+impl fmt::Debug for RawValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}(..)", self.kind())
+    }
+}
+
+impl Drop for RawValue {
+    fn drop(&mut self) {
+        match self {
+            RawValue::Text(text) | RawValue::Decimal(text) | RawValue::Date(text) | RawValue::Instant(text) => text.zeroize(),
+            RawValue::Integer(number) => number.zeroize(),
+            RawValue::Flag(flag) => flag.zeroize(),
+            RawValue::Blob(_) => {}
+        }
+    }
+}
+
+/// What a document is by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// `application/pdf`
+    Pdf,
+    /// `image/png`
+    Png,
+    /// `image/jpeg`
+    Jpeg,
+}
+
+impl Media {
+    /// Recognises a document by its first bytes. The name or type that a Data Source gives is not asked.
+    #[must_use]
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [b'%', b'P', b'D', b'F', b'-', ..] => Some(Media::Pdf),
+            [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => Some(Media::Png),
+            [0xFF, 0xD8, 0xFF, ..] => Some(Media::Jpeg),
+            _ => None,
+        }
+    }
+
+    /// The media type, RFC 6838.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Media::Pdf => "application/pdf",
+            Media::Png => "image/png",
+            Media::Jpeg => "image/jpeg",
+        }
+    }
+}
+
+/// One checked value, in normal form: an IBAN without blanks, an e-mail domain in lower case.
+pub enum Value {
+    /// Words.
+    Text(String),
+    /// A whole number; minor units for money.
+    Integer(i64),
+    /// Exact, with an optional sign and at most one point.
+    Decimal(String),
+    /// A day.
+    Date(Date),
+    /// A point in time.
+    Instant(Timestamp),
+    /// Yes or no.
+    Flag(bool),
+    /// A document.
+    Blob {
+        /// What it is by its first bytes.
+        media: Media,
+        /// Its bytes.
+        bytes: Bytes,
+    },
+}
+
+impl Value {
+    /// Its form.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Value::Text(_) => Kind::Text,
+            Value::Integer(_) => Kind::Integer,
+            Value::Decimal(_) => Kind::Decimal,
+            Value::Date(_) => Kind::Date,
+            Value::Instant(_) => Kind::Instant,
+            Value::Flag(_) => Kind::Flag,
+            Value::Blob { .. } => Kind::Blob,
+        }
+    }
+
+    /// The words, of a text.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Bytes that it takes, for the run's limit.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let bytes = match self {
+            Value::Text(text) | Value::Decimal(text) => text.len(),
+            Value::Blob { bytes, .. } => bytes.len(),
+            _ => size_of::<Value>(),
+        };
+        bytes as u64
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}(..)", self.kind())
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        match self {
+            Value::Text(text) | Value::Decimal(text) => text.zeroize(),
+            Value::Integer(number) => number.zeroize(),
+            Value::Flag(flag) => flag.zeroize(),
+            // jiff's types know nothing of wiping. `black_box` keeps the overwriting from being optimised away.
+            Value::Date(date) => {
+                *date = Date::ZERO;
+                std::hint::black_box(date);
+            }
+            Value::Instant(instant) => {
+                *instant = Timestamp::UNIX_EPOCH;
+                std::hint::black_box(instant);
+            }
+            Value::Blob { .. } => {}
+        }
+    }
+}
+
+/// One piece of Shareable Data that has passed the table. Made by [`Item::check`] and by nothing else; not `Clone`, so that there is
+/// one copy to forget, and not `Serialize`, so that nothing is written before it was released.
+pub struct Item {
+    pub(super) category: &'static Category,
+    pub(super) observed: Timestamp,
+    pub(super) fields: Vec<(&'static Field, Value)>,
+}
+
+impl Item {
+    /// What it is.
+    #[must_use]
+    pub fn category(&self) -> &'static Category {
+        self.category
+    }
+
+    /// When the host saw it at the Data Source.
+    #[must_use]
+    pub fn observed(&self) -> Timestamp {
+        self.observed
+    }
+
+    /// Its fields, in the table's order; absent ones are left out.
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = (&'static Field, &Value)> {
+        self.fields.iter().map(|(field, value)| (*field, value))
+    }
+
+    /// One field's value.
+    #[must_use]
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.fields.iter().find(|(known, _)| known.name == field).map(|(_, value)| value)
+    }
+
+    /// Bytes that it takes, for the run's limit.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.fields.iter().map(|(_, value)| value.size()).sum()
+    }
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.fields.iter().map(|(field, _)| field.name);
+        write!(f, "{} ", self.category.name)?;
+        f.debug_list().entries(names).finish()
+    }
+}
