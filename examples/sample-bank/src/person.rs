@@ -82,7 +82,7 @@ pub static MARIE: Person = Person {
     accounts: [
         account("Compte chèques", "FR7630006000011234567890189", 123_456),
         account("Livret A", "FR7630006000011234567891256", 825_000),
-        account("Compte chèques secondaire", "FR7630006000011234567893487", -1_250),
+        account("Compte chèques secondaire", "FR7630006000011234567893487", -1_750),
     ],
     counterparts: [
         "BOULANGERIE MOREL",
@@ -109,14 +109,14 @@ pub static JULIE: Person = Person {
     first_names: "Julie",
     birth_date: date(1979, 10, 14),
     birth_place: "Metz",
-    street: "34 rue de la Préfecture",
+    street: "10 rue de la Préfecture",
     town: "57000 Metz",
-    phone: "03 53 01 00 00",
+    phone: "03 53 01 01 01",
     email: "julie.martin@example.org",
     accounts: [
         account("Compte chèques", "FR7630006000019876543210949", 987_654),
         account("Livret A", "FR7630006000019876543211822", 285_000),
-        account("Compte chèques secondaire", "FR7630006000019876543213665", -9_860),
+        account("Compte chèques secondaire", "FR7630006000019876543213665", -9_350),
     ],
     counterparts: [
         "BOULANGERIE FABRE",
