@@ -1,0 +1,75 @@
+//! JWS in compact serialisation: PS256, and nothing else. What is signed says what it is (`typ`), so that a receipt is never
+//! taken for a parcel.
+
+use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
+
+use super::members::Members;
+use super::{Algorithm, HEADER_BYTES_MAX, PublicKey, Refused, decode, encode};
+
+/// All members that a header may have.
+const MEMBERS: [&str; 3] = ["alg", "kid", "typ"];
+
+/// A token without its signature: what is to be signed.
+#[derive(Debug)]
+pub struct Unsigned(String);
+
+impl Unsigned {
+    /// Puts a payload under a header. `typ` is a media type without `application/`.
+    pub fn new(typ: &str, kid: &str, payload: &[u8]) -> Self {
+        let header = serde_json::json!({ "alg": Algorithm::Ps256.name(), "kid": kid, "typ": typ }).to_string();
+        Self(format!("{}.{}", encode(header.as_bytes()), encode(payload)))
+    }
+
+    /// The bytes to sign.
+    pub fn message(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// Adds the signature.
+    pub fn with(self, signature: &[u8]) -> String {
+        format!("{}.{}", self.0, encode(signature))
+    }
+}
+
+/// Tells which key a token says it was signed with. It proves nothing: it only finds the key to [`verify`] with.
+///
+/// # Errors
+/// [`Refused`] for whatever is not a token of this suite.
+pub fn kid(token: &str, bytes_max: usize) -> Result<String, Refused> {
+    let (header, _, _) = parts(token, bytes_max)?;
+    header.text("kid").map(str::to_owned).ok_or(Refused)
+}
+
+/// Checks a token against the one key it must be signed with and gives its payload.
+///
+/// # Errors
+/// [`Refused`], whatever is wrong.
+pub fn verify(token: &str, typ: &str, bytes_max: usize, key: &PublicKey) -> Result<Vec<u8>, Refused> {
+    let (header, signed, signature) = parts(token, bytes_max)?;
+    if header.text("typ") != Some(typ) || header.text("kid") != Some(key.kid()) || key.algorithm() != Algorithm::Ps256 {
+        return Err(Refused);
+    }
+    let (n, e) = key.parts();
+    RsaPublicKeyComponents { n, e }
+        .verify(&RSA_PSS_2048_8192_SHA256, signed.as_bytes(), &decode(signature)?)
+        .map_err(|_| Refused)?;
+    let (_, payload) = signed.split_once('.').ok_or(Refused)?;
+    decode(payload)
+}
+
+fn parts(token: &str, bytes_max: usize) -> Result<(Members, &str, &str), Refused> {
+    if token.len() > bytes_max {
+        return Err(Refused);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(Refused)?;
+    let (header, payload) = signed.split_once('.').ok_or(Refused)?;
+    if payload.contains('.') || header.len() > HEADER_BYTES_MAX * 4 / 3 {
+        return Err(Refused);
+    }
+    let members = Members::read(&decode(header)?).ok_or(Refused)?;
+    let pinned = members.text("alg") == Some(Algorithm::Ps256.name());
+    if !pinned || !members.names().all(|name| MEMBERS.contains(&name)) {
+        return Err(Refused);
+    }
+    Ok((members, signed, signature))
+}
