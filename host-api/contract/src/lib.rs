@@ -2,3 +2,9 @@
 
 pub mod failure;
 pub mod item;
+pub mod document;
+pub mod limits;
+pub mod manifest;
+pub mod page;
+pub mod recipe;
+mod glob;

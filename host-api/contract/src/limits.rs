@@ -1,0 +1,203 @@
+//! The one table of limits: what a run may use, how much of it unless the manifest says otherwise, and how much at most. A limit that
+//! is hit ends the run with `limit-exceeded` and the limit's name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Seconds of wall time.
+    Seconds,
+    /// Milliseconds of CPU time.
+    Milliseconds,
+    /// Things.
+    Count,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unit::Bytes => "bytes",
+            Unit::Seconds => "seconds",
+            Unit::Milliseconds => "milliseconds",
+            Unit::Count => "count",
+        })
+    }
+}
+
+/// What the host knows about a limit.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The name in manifests, in the operator's configuration and in failures.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+    /// The value unless a manifest names another.
+    pub default: u64,
+    /// The most that a manifest may ask for. An operator may set less, never more.
+    pub maximum: u64,
+    /// What it bounds, as a phrase.
+    pub bounds: &'static str,
+}
+
+macro_rules! limits {
+    ($($variant:ident $name:literal $unit:ident $default:expr, $maximum:expr, $bounds:literal;)*) => {
+        /// The name of a limit.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum LimitName { $(#[doc = concat!("Bounds ", $bounds, ".")] $variant,)* }
+
+        impl LimitName {
+            /// Every limit, in the order of the table.
+            pub const ALL: &'static [LimitName] = &[$(LimitName::$variant,)*];
+        }
+
+        const TABLE: [Row; LimitName::ALL.len()] = [$(
+            Row { name: $name, unit: Unit::$unit, default: $default, maximum: $maximum, bounds: $bounds },
+        )*];
+    };
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+limits! {
+    Memory "memory" Bytes 32 * MIB, 128 * MIB, "the connector's own memory";
+    TableElements "table-elements" Count 4_096, 65_536, "the connector's own tables (function pointers)";
+    Wall "wall-seconds" Seconds 300, 1_800, "the time from start to end, waiting for the person included";
+    Cpu "cpu-milliseconds" Milliseconds 5_000, 60_000, "the CPU time of the connector and of the host on its behalf";
+    Requests "requests" Count 200, 2_000, "requests to the Data Source, redirects included";
+    RequestsAtOnce "requests-at-once" Count 4, 16, "requests that are under way at the same time";
+    Redirects "redirects" Count 10, 20, "redirects of one request";
+    BytesIn "bytes-in" Bytes 64 * MIB, 512 * MIB, "what comes from the Data Source, after it is unpacked";
+    BytesOut "bytes-out" Bytes 4 * MIB, 64 * MIB, "what is sent to the Data Source";
+    AnswerBytes "answer-bytes" Bytes 16 * MIB, 64 * MIB, "one answer of the Data Source, after it is unpacked";
+    Prompts "prompts" Count 10, 50, "questions to the person";
+    Items "items" Count 20_000, 200_000, "items emitted";
+    ItemBytes "item-bytes" Bytes 32 * MIB, 128 * MIB, "all items together, their documents included";
+    LogLines "log-lines" Count 500, 5_000, "lines of log";
+    LogLineBytes "log-line-bytes" Bytes 512, 4 * KIB, "one line of log; the rest is cut off";
+    Progress "progress" Count 500, 5_000, "reports of progress";
+    Handles "handles" Count 1_024, 8_192, "secrets, requests, answers and blobs held at the same time";
+    BlobBytes "blob-bytes" Bytes 32 * MIB, 128 * MIB, "blobs held at the same time";
+    Documents "documents" Count 256, 4_096, "documents and their parts held at the same time";
+    DocumentBytes "document-bytes" Bytes 4 * MIB, 16 * MIB, "the source of one document";
+    DocumentNodes "document-nodes" Count 200_000, 1_000_000, "elements, texts and attributes, or JSON values, of one document";
+    DocumentDepth "document-depth" Count 512, 1_024, "the levels of one document";
+    SelectorBytes "selector-bytes" Bytes 512, 512, "one selector or pointer";
+    SelectorSteps "selector-steps" Count 20_000_000, 200_000_000, "the nodes that one question to a document looks at";
+    DocumentAnswerBytes "document-answer-bytes" Bytes 8 * MIB, 32 * MIB, "the answer to one question to a document";
+}
+
+impl LimitName {
+    /// Finds a limit by its name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|limit| limit.as_str() == name)
+    }
+
+    /// What the host knows about it.
+    #[must_use]
+    pub const fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+
+    /// The name in manifests, in the operator's configuration and in failures.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The names, for messages.
+    pub(crate) fn allowed() -> String {
+        Self::ALL.iter().map(|limit| limit.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for LimitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for LimitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Values for some of the limits: what an operator sets as maximum, or what a manifest asks for.
+pub type Wishes = BTreeMap<LimitName, u64>;
+
+/// The limits of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits([u64; LimitName::ALL.len()]);
+
+impl Limits {
+    /// What the manifest asks for, else the default; never more than the operator's maximum, nor the table's.
+    #[must_use]
+    pub fn new(operator: &Wishes, manifest: &Wishes) -> Self {
+        Self(std::array::from_fn(|index| {
+            let (name, row) = (LimitName::ALL[index], TABLE[index]);
+            let maximum = operator.get(&name).copied().unwrap_or(row.maximum).min(row.maximum);
+            manifest.get(&name).copied().unwrap_or(row.default).min(maximum)
+        }))
+    }
+
+    /// The value of a limit, in the unit of its row.
+    #[must_use]
+    pub const fn of(&self, name: LimitName) -> u64 {
+        self.0[name as usize]
+    }
+
+    /// The value as a size in memory.
+    #[must_use]
+    pub fn size(&self, name: LimitName) -> usize {
+        usize::try_from(self.of(name)).unwrap_or(usize::MAX)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new(&Wishes::new(), &Wishes::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LimitName, Limits, Wishes};
+
+    #[test]
+    fn every_limit_is_found_by_its_name_and_its_default_is_within_its_maximum() {
+        for &limit in LimitName::ALL {
+            let row = limit.row();
+            assert_eq!(LimitName::parse(row.name), Some(limit));
+            assert!(0 < row.default && row.default <= row.maximum, "{limit}");
+            assert_eq!(Limits::default().of(limit), row.default);
+            assert!(row.name.parse::<crate::failure::Name>().is_ok(), "{limit} can't stand in a failure");
+        }
+        assert_eq!(LimitName::parse("fuel"), None);
+    }
+
+    #[test]
+    fn a_manifest_moves_a_limit_but_never_above_the_operator_nor_an_operator_above_the_table() {
+        let row = LimitName::Requests.row();
+        let wish = |value| Wishes::from([(LimitName::Requests, value)]);
+        let cases = [
+            (Wishes::new(), Wishes::new(), row.default),
+            (Wishes::new(), wish(60), 60),
+            (Wishes::new(), wish(row.maximum), row.maximum),
+            (Wishes::new(), wish(row.maximum + 1), row.maximum),
+            (wish(50), Wishes::new(), 50),
+            (wish(50), wish(60), 50),
+            (wish(50), wish(40), 40),
+            (wish(row.maximum + 1), wish(row.maximum + 1), row.maximum),
+        ];
+        for (operator, manifest, expected) in cases {
+            assert_eq!(Limits::new(&operator, &manifest).of(LimitName::Requests), expected, "{operator:?} {manifest:?}");
+        }
+    }
+}
