@@ -7,9 +7,13 @@ mod value;
 mod check;
 mod codes;
 mod run;
+mod schema;
+mod generate;
 
 pub use check::{FieldError, Wanted};
 pub use codes::minor_digits;
+pub use generate::{markdown_table, rust_constructors};
 pub use run::RunItems;
+pub use schema::{SCHEMA_ID, SCHEMA_VERSION, json_schema};
 pub use table::{CATEGORIES, Category, Check, Family, Field, Kind, category};
 pub use value::{Bytes, Item, Media, RawValue, Value};

@@ -46,9 +46,9 @@ impl TryFrom<String> for Name {
         let fits = text.len() <= Self::MAX_BYTES
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.bytes().filter(u8::is_ascii_digit).count() <= Self::MAX_DIGITS
-            && words.into_iter().all(|word| {
-                !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            });
+            && words
+                .into_iter()
+                .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
         if fits { Ok(Self(text)) } else { Err(NotAName) }
     }
 }

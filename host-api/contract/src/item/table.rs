@@ -135,7 +135,16 @@ impl Category {
 
 impl Field {
     const fn of(name: &'static str, kind: Kind, check: Check, label: [&'static str; 2]) -> Self {
-        Self { name, kind, required: false, check, label: Text { en: label[0], fr: label[1] } }
+        Self {
+            name,
+            kind,
+            required: false,
+            check,
+            label: Text {
+                en: label[0],
+                fr: label[1],
+            },
+        }
     }
 
     const fn text(name: &'static str, check: Check, label: [&'static str; 2]) -> Self {
@@ -162,10 +171,18 @@ mod tests {
     fn names_are_unique_and_may_stand_in_a_report() {
         for (at, category) in CATEGORIES.iter().enumerate() {
             assert!(category.name.parse::<Name>().is_ok(), "{}", category.name);
-            assert!(CATEGORIES[..at].iter().all(|earlier| earlier.name != category.name), "{} twice", category.name);
+            assert!(
+                CATEGORIES[..at].iter().all(|earlier| earlier.name != category.name),
+                "{} twice",
+                category.name
+            );
             for (at, field) in category.fields.iter().enumerate() {
                 assert!(field.name.parse::<Name>().is_ok(), "{}.{}", category.name, field.name);
-                assert!(category.fields[..at].iter().all(|earlier| earlier.name != field.name), "{} twice", field.name);
+                assert!(
+                    category.fields[..at].iter().all(|earlier| earlier.name != field.name),
+                    "{} twice",
+                    field.name
+                );
             }
         }
     }
@@ -176,17 +193,34 @@ mod tests {
             for field in category.fields {
                 if let Some(currency) = field.currency() {
                     let currency = category.field(&currency).expect("a currency beside each amount");
-                    assert_eq!((currency.check, currency.required), (Check::Currency, field.required), "{}", category.name);
+                    assert_eq!(
+                        (currency.check, currency.required),
+                        (Check::Currency, field.required),
+                        "{}",
+                        category.name
+                    );
                 }
                 if let Check::RefOf(target) = field.check {
                     let target = super::category(target).expect("the category referred to");
-                    assert!(target.field("ref").is_some_and(|field| field.required), "{}", target.name);
+                    assert!(
+                        target.field("ref").is_some_and(|field| field.required),
+                        "{}",
+                        target.name
+                    );
                 }
             }
             for name in category.any_of {
-                assert!(category.field(name).is_some_and(|field| !field.required), "{}.{name}", category.name);
+                assert!(
+                    category.field(name).is_some_and(|field| !field.required),
+                    "{}.{name}",
+                    category.name
+                );
             }
-            assert!(category.fields.iter().any(|field| field.required) || !category.any_of.is_empty(), "{}", category.name);
+            assert!(
+                category.fields.iter().any(|field| field.required) || !category.any_of.is_empty(),
+                "{}",
+                category.name
+            );
         }
     }
 }

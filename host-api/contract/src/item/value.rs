@@ -56,7 +56,9 @@ impl fmt::Debug for RawValue {
 impl Drop for RawValue {
     fn drop(&mut self) {
         match self {
-            RawValue::Text(text) | RawValue::Decimal(text) | RawValue::Date(text) | RawValue::Instant(text) => text.zeroize(),
+            RawValue::Text(text) | RawValue::Decimal(text) | RawValue::Date(text) | RawValue::Instant(text) => {
+                text.zeroize()
+            }
             RawValue::Integer(number) => number.zeroize(),
             RawValue::Flag(flag) => flag.zeroize(),
             RawValue::Blob(_) => {}
@@ -212,7 +214,10 @@ impl Item {
     /// One field's value.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
-        self.fields.iter().find(|(known, _)| known.name == field).map(|(_, value)| value)
+        self.fields
+            .iter()
+            .find(|(known, _)| known.name == field)
+            .map(|(_, value)| value)
     }
 
     /// Bytes that it takes, for the run's limit.

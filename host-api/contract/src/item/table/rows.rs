@@ -1,7 +1,8 @@
 //! The rows of the item table.
 
 use super::Check::{
-    Any, Bic, Calendar, Country, Currency, Document, Email, Iban, Image, Line, Lines, OneOf, Past, Phone, Range, Ref, RefOf,
+    Any, Bic, Calendar, Country, Currency, Document, Email, Iban, Image, Line, Lines, OneOf, Past, Phone, Range, Ref,
+    RefOf,
 };
 use super::Family::{self, Administrative, Bank, Contract, Identity, Profile};
 use super::{Category, Field, Kind};
@@ -53,7 +54,18 @@ const fn one(
     any_of: &'static [&'static str],
     fields: &'static [Field],
 ) -> Category {
-    Category { name, family, many: false, label: Text { en: label[0], fr: label[1] }, dpv, any_of, fields }
+    Category {
+        name,
+        family,
+        many: false,
+        label: Text {
+            en: label[0],
+            fr: label[1],
+        },
+        dpv,
+        any_of,
+        fields,
+    }
 }
 
 const fn many(
@@ -64,7 +76,10 @@ const fn many(
     any_of: &'static [&'static str],
     fields: &'static [Field],
 ) -> Category {
-    Category { many: true, ..one(name, family, label, dpv, any_of, fields) }
+    Category {
+        many: true,
+        ..one(name, family, label, dpv, any_of, fields)
+    }
 }
 
 /// Every category, in the order in which people see them.
@@ -129,8 +144,16 @@ pub static CATEGORIES: &[Category] = &[
             REF.required(),
             Field::text("label", Line(LABEL), ["Account", "Compte"]),
             HOLDER,
-            Field::text("holder.given", Line(NAME), ["First name of the holder", "Prénom du titulaire"]),
-            Field::text("holder.family", Line(NAME), ["Surname of the holder", "Nom du titulaire"]),
+            Field::text(
+                "holder.given",
+                Line(NAME),
+                ["First name of the holder", "Prénom du titulaire"],
+            ),
+            Field::text(
+                "holder.family",
+                Line(NAME),
+                ["Surname of the holder", "Nom du titulaire"],
+            ),
             Field::text("iban", Iban, ["IBAN", "IBAN"]),
             Field::text("bic", Bic, ["BIC", "BIC"]),
             Field::text("number", Line(CODE), ["Account number", "Numéro de compte"]),
@@ -169,9 +192,22 @@ pub static CATEGORIES: &[Category] = &[
             Field::text("label", Line(LABEL), ["Label", "Libellé"]).required(),
             MONEY.required(),
             CURRENCY.required(),
-            kind(&["transfer", "direct-debit", "card", "cash", "cheque", "fee", "interest", "other"]),
+            kind(&[
+                "transfer",
+                "direct-debit",
+                "card",
+                "cash",
+                "cheque",
+                "fee",
+                "interest",
+                "other",
+            ]),
             Field::text("counterparty.name", Line(NAME), ["Other party", "Contrepartie"]),
-            Field::text("counterparty.iban", Iban, ["IBAN of the other party", "IBAN de la contrepartie"]),
+            Field::text(
+                "counterparty.iban",
+                Iban,
+                ["IBAN of the other party", "IBAN de la contrepartie"],
+            ),
             Field::text("remittance", Lines(500), ["Purpose", "Motif"]),
             flag("pending", ["Not booked yet", "En attente"]),
         ],
@@ -204,9 +240,17 @@ pub static CATEGORIES: &[Category] = &[
             Field::text("rating", Line(CODE), ["Rating", "Note"]),
             flag("incident", ["Payment incident", "Incident de paiement"]),
             integer("income.amount", Any, ["Monthly income", "Revenus mensuels"]),
-            Field::text("income.currency", Currency, ["Currency of the income", "Devise des revenus"]),
+            Field::text(
+                "income.currency",
+                Currency,
+                ["Currency of the income", "Devise des revenus"],
+            ),
             integer("charges.amount", Any, ["Monthly charges", "Charges mensuelles"]),
-            Field::text("charges.currency", Currency, ["Currency of the charges", "Devise des charges"]),
+            Field::text(
+                "charges.currency",
+                Currency,
+                ["Currency of the charges", "Devise des charges"],
+            ),
             FROM,
             TO,
         ],
@@ -246,7 +290,14 @@ pub static CATEGORIES: &[Category] = &[
         Some("OfficialID"),
         &[],
         &[
-            kind(&["passport", "identity-card", "residence-permit", "driving-licence", "other"]).required(),
+            kind(&[
+                "passport",
+                "identity-card",
+                "residence-permit",
+                "driving-licence",
+                "other",
+            ])
+            .required(),
             Field::text("number", Line(CODE), ["Number", "Numéro"]),
             Field::text("country", Country, ["Issuing country", "Pays d'émission"]),
             ISSUER,
@@ -254,7 +305,11 @@ pub static CATEGORIES: &[Category] = &[
             date("expires", Calendar, ["Valid until", "Valable jusqu'au"]),
             Field::text("given", Line(NAME), ["First names on it", "Prénoms inscrits"]),
             Field::text("family", Line(NAME), ["Surname on it", "Nom inscrit"]),
-            date("birth.date", Past, ["Date of birth on it", "Date de naissance inscrite"]),
+            date(
+                "birth.date",
+                Past,
+                ["Date of birth on it", "Date de naissance inscrite"],
+            ),
             FILE,
         ],
     ),
@@ -264,7 +319,10 @@ pub static CATEGORIES: &[Category] = &[
         ["Photo of the face", "Photo du visage"],
         Some("Picture"),
         &[],
-        &[Field::of("file", Kind::Blob, Image, ["Photo", "Photo"]).required(), date("taken", Past, ["Taken on", "Prise le"])],
+        &[
+            Field::of("file", Kind::Blob, Image, ["Photo", "Photo"]).required(),
+            date("taken", Past, ["Taken on", "Prise le"]),
+        ],
     ),
     many(
         "document.certificate-of-rights",
@@ -293,8 +351,16 @@ pub static CATEGORIES: &[Category] = &[
             integer("year", Range(1900, 2199), ["Year of the income", "Année des revenus"]).required(),
             Field::text("number", Line(CODE), ["Number of the notice", "Référence de l'avis"]),
             ISSUED,
-            integer("income.amount", Any, ["Reference tax income", "Revenu fiscal de référence"]),
-            Field::text("income.currency", Currency, ["Currency of the income", "Devise du revenu"]),
+            integer(
+                "income.amount",
+                Any,
+                ["Reference tax income", "Revenu fiscal de référence"],
+            ),
+            Field::text(
+                "income.currency",
+                Currency,
+                ["Currency of the income", "Devise du revenu"],
+            ),
             integer("tax.amount", Any, ["Tax", "Impôt"]),
             Field::text("tax.currency", Currency, ["Currency of the tax", "Devise de l'impôt"]),
             decimal("shares", ["Household shares", "Parts du foyer"]),
@@ -322,7 +388,15 @@ pub static CATEGORIES: &[Category] = &[
         ["Certificate", "Attestation"],
         None,
         &[],
-        &[REF.required(), Field::text("title", Line(LABEL), ["Title", "Titre"]), ISSUER, ISSUED, FROM, TO, FILE.required()],
+        &[
+            REF.required(),
+            Field::text("title", Line(LABEL), ["Title", "Titre"]),
+            ISSUER,
+            ISSUED,
+            FROM,
+            TO,
+            FILE.required(),
+        ],
     ),
     many(
         "document.invoice",
