@@ -12,6 +12,7 @@ wasmtime::component::bindgen!({
         default: trappable,
     },
     exports: { default: async },
+    trappable_error_type: { "consentry:connector/types.fault" => crate::fault::Fail },
     with: {
         "consentry:connector/types.blob": crate::blob::Blob,
         "consentry:connector/document.document": crate::document::Parsed,

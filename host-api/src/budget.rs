@@ -1,0 +1,45 @@
+//! What a run has left of each limit that is counted.
+
+use std::collections::BTreeMap;
+
+use consentry_contract::limits::{LimitName, Limits};
+
+/// Counts down.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    limits: Limits,
+    spent: BTreeMap<LimitName, u64>,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, spent: BTreeMap::new() }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// False when the limit is reached; nothing is taken then.
+    pub(crate) fn spend(&mut self, limit: LimitName, amount: u64) -> bool {
+        let spent = self.spent.entry(limit).or_default();
+        match spent.checked_add(amount).filter(|total| *total <= self.limits.of(limit)) {
+            Some(total) => {
+                *spent = total;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What is held no longer counts no longer.
+    pub(crate) fn give_back(&mut self, limit: LimitName, amount: u64) {
+        let spent = self.spent.entry(limit).or_default();
+        *spent = spent.saturating_sub(amount);
+    }
+
+    /// What is left.
+    pub(crate) fn left(&self, limit: LimitName) -> u64 {
+        self.limits.of(limit) - self.spent.get(&limit).copied().unwrap_or_default()
+    }
+}

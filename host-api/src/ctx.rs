@@ -1,0 +1,254 @@
+//! The context of one run: everything a sandboxed connector's calls act upon. [`HostCtx::enter`] is the one place through which every
+//! capability call passes, where it is counted, taped, granted or refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use consentry_contract::failure::{Code, DatasetFacts, Name, RunFacts, Stage};
+use consentry_contract::item::RunItems;
+use consentry_contract::limits::{LimitName, Limits};
+use consentry_contract::manifest::{Manifest, SourcePlan};
+use consentry_contract::recipe::SinkId;
+use jiff::civil::Date;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+use wasmtime::component::ResourceTable;
+
+use crate::budget::Budget;
+use crate::egress::Egress;
+use crate::fault::Fail;
+use crate::http::Jar;
+use crate::network::Network;
+use crate::ports::{Clock, Observer, Prompter, Random};
+use crate::stop::{StopReason, Stopper};
+use crate::tape::{Call, TapeSink};
+use crate::vault::Vault;
+
+/// Length of one CPU tick of the sandbox, in milliseconds.
+pub const TICK_MILLISECONDS: u64 = 2;
+
+/// What this connector may do this time: manifest, cut by the operator, cut by the consent. Computed by the engine; asked by every
+/// capability.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    /// Capabilities beyond those that every connector has.
+    pub capabilities: BTreeSet<String>,
+    /// Categories that the person consented to and that this source can give.
+    pub wanted: BTreeSet<String>,
+    /// First day of the history that the person consented to.
+    pub since: Option<Date>,
+    /// A person is there to answer prompts.
+    pub attended: bool,
+}
+
+/// What the run is given from outside.
+pub struct Ports {
+    /// The way to the Data Source.
+    pub network: Arc<dyn Network>,
+    /// The way to the person.
+    pub prompter: Arc<dyn Prompter>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+    /// Where every call is taped.
+    pub tape: Arc<dyn TapeSink>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Box<dyn Random>,
+    /// The runtime that serves sockets and timers: guests run on another.
+    pub io: Handle,
+}
+
+/// One run as the engine describes it.
+pub struct RunSpec {
+    /// What the connector declares.
+    pub manifest: Arc<Manifest>,
+    /// The source, its pages, sinks and captures, with `{base}` resolved.
+    pub plan: Arc<SourcePlan>,
+    /// What is allowed.
+    pub grants: Grants,
+    /// How much of it.
+    pub limits: Limits,
+    /// Where requests may go.
+    pub egress: Egress,
+    /// The login fields and the operator's secrets.
+    pub vault: Vault,
+    /// BCP 47 language of the person.
+    pub language: String,
+    /// Redirect URI and state of this run.
+    pub callback: (String, String),
+    /// Ports.
+    pub ports: Ports,
+    /// Ends the run from outside.
+    pub stopper: Stopper,
+    /// Every hop off the guest's thread; empty before the run counts as erased.
+    pub hops: TaskTracker,
+}
+
+/// The data of a run's store.
+pub struct HostCtx {
+    pub(crate) table: ResourceTable,
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) plan: Arc<SourcePlan>,
+    pub(crate) grants: Grants,
+    pub(crate) egress: Egress,
+    pub(crate) vault: Vault,
+    pub(crate) jar: Jar,
+    pub(crate) language: String,
+    pub(crate) callback: (String, String),
+    pub(crate) ports: Ports,
+    pub(crate) stopper: Stopper,
+    pub(crate) hops: TaskTracker,
+    pub(crate) budget: Budget,
+    pub(crate) facts: RunFacts,
+    pub(crate) items: RunItems,
+    /// The connector said that the login worked.
+    pub(crate) authenticated: bool,
+    /// How often each sink was used.
+    pub(crate) sink_uses: BTreeMap<SinkId, u32>,
+    /// Items of categories that were not asked for: refused and counted.
+    pub(crate) unrequested: u64,
+    calls: u64,
+}
+
+/// What is left of a run when its guest is gone.
+pub struct Remains {
+    /// What the host saw.
+    pub facts: RunFacts,
+    /// What was emitted.
+    pub items: RunItems,
+}
+
+impl HostCtx {
+    /// A fresh context.
+    pub fn new(spec: RunSpec) -> Self {
+        let datasets = spec.grants.wanted.iter();
+        let datasets = datasets.map(|category| DatasetFacts { category: category.clone(), ..DatasetFacts::default() });
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(spec.limits.size(LimitName::Handles));
+        Self {
+            table,
+            facts: RunFacts::new(datasets.collect()),
+            items: RunItems::default(),
+            manifest: spec.manifest,
+            plan: spec.plan,
+            grants: spec.grants,
+            egress: spec.egress,
+            vault: spec.vault,
+            jar: Jar::default(),
+            language: spec.language,
+            callback: spec.callback,
+            ports: spec.ports,
+            stopper: spec.stopper,
+            hops: spec.hops,
+            budget: Budget::new(spec.limits),
+            authenticated: false,
+            sink_uses: BTreeMap::new(),
+            unrequested: 0,
+            calls: 0,
+        }
+    }
+
+    /// Ends the run from outside.
+    pub fn stopper(&self) -> &Stopper {
+        &self.stopper
+    }
+
+    /// The run is over: every secret is destroyed, cookies and documents are dropped.
+    pub fn into_remains(mut self) -> Remains {
+        self.vault.destroy();
+        match self.stopper.stopped() {
+            Some(StopReason::WallTime) => self.facts.limit = RunFacts::WALL_TIME.parse().ok().or(self.facts.limit),
+            Some(reason) => self.facts.host = reason.code().or(self.facts.host),
+            None => {}
+        }
+        Remains { facts: self.facts, items: self.items }
+    }
+
+    /// The one place through which every capability call passes: stopped runs end here, optional capabilities are granted or refused
+    /// here, and the tape hears of both.
+    pub(crate) fn enter(&mut self, capability: &'static str, function: &'static str) -> Result<(), Fail> {
+        self.calls += 1;
+        let granted = !crate::OPTIONAL.contains(&capability) || self.grants.capabilities.contains(capability);
+        self.ports.tape.call(Call { ordinal: self.calls, capability, function, granted });
+        if self.stopper.stopped().is_some() {
+            return Err(Fail::stop());
+        }
+        if granted {
+            return Ok(());
+        }
+        let line = format!("{capability}.{function} is not granted; the manifest line that would allow it: capabilities = [\"{capability}\"]");
+        Err(self.refuse(Code::CapabilityDenied, line))
+    }
+
+    /// As [`Self::enter`], for functions whose type in the contract knows no fault: a refusal ends the run.
+    pub(crate) fn enter_infallible(&mut self, capability: &'static str, function: &'static str) -> wasmtime::Result<()> {
+        self.enter(capability, function).map_err(|fail| match fail {
+            Fail::Stop(error) => error,
+            Fail::Fault(_) => wasmtime::Error::new(crate::fault::Stopped),
+        })
+    }
+
+    /// Says no to the connector and remembers it: if the run ends here, this is its failure.
+    pub(crate) fn refuse(&mut self, code: Code, text: impl Into<String>) -> Fail {
+        self.facts.host = Some(code);
+        let text = text.into();
+        self.ports.observer.log("warn", &text);
+        Fail::fault(code, text)
+    }
+
+    /// Takes from a limit; a limit that is reached ends the run and names its failure.
+    pub(crate) fn spend(&mut self, limit: LimitName, amount: u64) -> Result<(), Fail> {
+        if self.budget.spend(limit, amount) {
+            return Ok(());
+        }
+        self.reached(limit);
+        Err(Fail::stop())
+    }
+
+    pub(crate) fn reached(&mut self, limit: LimitName) {
+        if self.facts.limit.is_none() {
+            self.facts.limit = limit.as_str().parse::<Name>().ok();
+        }
+    }
+
+    /// How far the run has come, for the report.
+    pub(crate) fn at(&mut self, stage: Stage) {
+        self.facts.stage = stage;
+    }
+
+    /// One tick of CPU time. False ends the guest.
+    pub fn tick(&mut self) -> bool {
+        if self.stopper.stopped().is_some() {
+            return false;
+        }
+        if self.budget.spend(LimitName::Cpu, TICK_MILLISECONDS) {
+            return true;
+        }
+        self.reached(LimitName::Cpu);
+        false
+    }
+
+    /// What the store asks before memory grows.
+    pub fn memory_limiter(&mut self) -> &mut dyn wasmtime::ResourceLimiter {
+        self
+    }
+}
+
+impl wasmtime::ResourceLimiter for HostCtx {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired as u64 <= self.budget.limits().of(LimitName::Memory);
+        if !fits {
+            self.reached(LimitName::Memory);
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired as u64 <= self.budget.limits().of(LimitName::TableElements);
+        if !fits {
+            self.reached(LimitName::TableElements);
+        }
+        Ok(fits)
+    }
+}

@@ -1,0 +1,177 @@
+//! document: the connector asks, the host reads. The parsing itself is in the contract crate; here are the handles, the limits and what a
+//! miss means: a name on the failure report.
+
+use consentry_contract::document::{Column, Document, DocumentError, Exhausted, Format};
+use consentry_contract::failure::{Code, Name, Stage};
+use consentry_contract::limits::LimitName;
+use wasmtime::component::Resource;
+
+use crate::bindings::consentry::connector::document as wit;
+use crate::ctx::HostCtx;
+use crate::fault::Fail;
+use crate::meter::{CpuMeter, document_limits};
+
+/// A document by handle, and the page rule that recognised the answer it came in.
+#[derive(Clone)]
+pub struct Parsed {
+    pub(crate) document: Document,
+    pub(crate) page: Option<String>,
+}
+
+const NAME: &str = "document";
+
+impl HostCtx {
+    /// Lets a document work at the run's expense.
+    pub(crate) fn metered<T>(
+        &mut self,
+        work: impl FnOnce(&mut CpuMeter) -> Result<T, DocumentError>,
+    ) -> Result<T, Fail> {
+        let mut meter = CpuMeter::new(self.budget.left(LimitName::Cpu));
+        let done = work(&mut meter);
+        let spent = meter.spent().min(self.budget.left(LimitName::Cpu));
+        self.budget.spend(LimitName::Cpu, spent);
+        done.map_err(|error| self.document_fault(&error))
+    }
+
+    fn document_fault(&mut self, error: &DocumentError) -> Fail {
+        match error {
+            DocumentError::Exhausted(Exhausted) => {
+                self.reached(LimitName::Cpu);
+                Fail::stop()
+            }
+            DocumentError::Limit { .. } => {
+                self.reached(LimitName::DocumentBytes);
+                Fail::stop()
+            }
+            DocumentError::Malformed { .. } => self.refuse(Code::ValueUnparsable, error.to_string()),
+            _ => self.refuse(Code::InvariantBroken, error.to_string()),
+        }
+    }
+
+    pub(crate) fn parse(
+        &mut self,
+        format: Format,
+        bytes: &[u8],
+        charset: Option<&str>,
+        url: Option<&url::Url>,
+    ) -> Result<Document, Fail> {
+        let limits = document_limits(self.budget.limits());
+        self.metered(|meter| Document::parse(format, bytes, charset, url, &limits, meter))
+    }
+
+    pub(crate) fn keep(&mut self, document: Document, page: Option<String>) -> Result<Resource<Parsed>, Fail> {
+        self.spend(LimitName::Documents, 1)?;
+        Ok(self.table.push(Parsed { document, page })?)
+    }
+
+    fn document(&self, this: &Resource<Parsed>) -> Result<Document, Fail> {
+        Ok(self.table.get(this)?.document.clone())
+    }
+
+    fn page_of(&self, this: &Resource<Parsed>) -> Result<Option<String>, Fail> {
+        Ok(self.table.get(this)?.page.clone())
+    }
+
+    /// Something that the connector needs is not there: the page is not what it was.
+    fn missed(&mut self, this: &Resource<Parsed>, name: &str) -> Result<Fail, Fail> {
+        let page = self.page_of(this)?;
+        let name = name.parse::<Name>().ok();
+        self.facts.page = page.and_then(|page| page.parse().ok()).or(self.facts.page.take());
+        self.facts.missing = name.clone().or_else(|| "unnamed".parse().ok());
+        let text = name.map_or_else(|| "what the connector needs".to_owned(), |name| name.as_str().to_owned());
+        Ok(self.refuse_page(format!("{text} is not on the page")))
+    }
+
+    fn refuse_page(&mut self, text: String) -> Fail {
+        self.ports.observer.log("warn", &text);
+        Fail::fault(Code::PageUnrecognised, text)
+    }
+}
+
+impl wit::Host for HostCtx {
+    fn open(&mut self, format: String, text: String) -> Result<Resource<Parsed>, Fail> {
+        self.enter(NAME, "open")?;
+        let format = self.format(&format)?;
+        let document = self.parse(format, text.as_bytes(), Some("utf-8"), None)?;
+        self.keep(document, None)
+    }
+}
+
+impl HostCtx {
+    pub(crate) fn format(&mut self, name: &str) -> Result<Format, Fail> {
+        name.parse::<Format>().map_err(|error| self.document_fault(&error))
+    }
+}
+
+impl wit::HostDocument for HostCtx {
+    fn page(&mut self, this: Resource<Parsed>) -> wasmtime::Result<Option<String>> {
+        self.enter_infallible(NAME, "document.page")?;
+        Ok(self.table.get(&this)?.page.clone())
+    }
+
+    fn find(&mut self, this: Resource<Parsed>, at: String, take: String) -> Result<Option<String>, Fail> {
+        self.enter(NAME, "document.find")?;
+        let document = self.document(&this)?;
+        self.metered(|meter| document.find(&at, &take, meter))
+    }
+
+    fn need(&mut self, this: Resource<Parsed>, name: String, at: String, take: String) -> Result<String, Fail> {
+        self.enter(NAME, "document.need")?;
+        let document = self.document(&this)?;
+        match self.metered(|meter| document.find(&at, &take, meter))? {
+            Some(found) => Ok(found),
+            None => Err(self.missed(&this, &name)?),
+        }
+    }
+
+    fn rows(
+        &mut self,
+        this: Resource<Parsed>,
+        at: String,
+        columns: Vec<wit::Column>,
+    ) -> Result<Vec<Vec<Option<String>>>, Fail> {
+        self.enter(NAME, "document.rows")?;
+        self.at(Stage::Extract);
+        let document = self.document(&this)?;
+        let columns: Vec<Column> =
+            columns.into_iter().map(|column| Column { name: column.name, at: column.at, take: column.take }).collect();
+        self.metered(|meter| document.rows(&at, &columns, meter))
+    }
+
+    fn form(&mut self, this: Resource<Parsed>, name: String, at: String) -> Result<wit::Form, Fail> {
+        self.enter(NAME, "document.form")?;
+        let document = self.document(&this)?;
+        match self.metered(|meter| document.form(&at, meter))? {
+            Some(form) => Ok(wit::Form {
+                action: form.action.clone(),
+                method: form.method.clone(),
+                charset: form.charset.clone(),
+                fields: form.fields.clone(),
+            }),
+            None => Err(self.missed(&this, &name)?),
+        }
+    }
+
+    fn parts(&mut self, this: Resource<Parsed>, at: String) -> Result<Vec<Resource<Parsed>>, Fail> {
+        self.enter(NAME, "document.parts")?;
+        let (document, page) = (self.document(&this)?, self.page_of(&this)?);
+        let parts = self.metered(|meter| document.parts(&at, meter))?;
+        parts.into_iter().map(|part| self.keep(part, page.clone())).collect()
+    }
+
+    fn nested(&mut self, this: Resource<Parsed>, at: String, format: String) -> Result<Resource<Parsed>, Fail> {
+        self.enter(NAME, "document.nested")?;
+        let (document, page) = (self.document(&this)?, self.page_of(&this)?);
+        let format = self.format(&format)?;
+        match self.metered(|meter| document.nested(&at, format, meter))? {
+            Some(nested) => self.keep(nested, page),
+            None => Err(self.missed(&this, "nested-document")?),
+        }
+    }
+
+    fn drop(&mut self, this: Resource<Parsed>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        self.budget.give_back(LimitName::Documents, 1);
+        Ok(())
+    }
+}

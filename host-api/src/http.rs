@@ -1,0 +1,231 @@
+//! http: one client and one cookie jar for each run. `plan` turns a connector's request into bytes, `flight` sends it and follows
+//! redirects, `answer` cuts captured secrets out, recognises the page and keeps what the connector may ask of it.
+
+mod answer;
+mod flight;
+mod jar;
+mod plan;
+
+use consentry_contract::failure::Code;
+use consentry_contract::limits::LimitName;
+use consentry_contract::recipe::{Leaf, LeafKind};
+use url::Url;
+use wasmtime::component::Resource;
+
+pub use answer::Response;
+pub use jar::Jar;
+pub use plan::Request;
+
+use flight::{Flight, FlightError, Landed};
+
+use crate::bindings::consentry::connector::credentials::Piece;
+use crate::bindings::consentry::connector::http as wit;
+use crate::blob::Blob;
+use crate::credentials::Handle;
+use crate::ctx::HostCtx;
+use crate::document::Parsed;
+use crate::fault::Fail;
+use crate::hop;
+use crate::network::NetworkError;
+use crate::tape::Outside;
+
+const NAME: &str = "http";
+
+impl HostCtx {
+    fn edit(
+        &mut self,
+        function: &'static str,
+        this: &Resource<Request>,
+        pieces: Vec<Piece>,
+        put: impl FnOnce(&mut Request, Vec<consentry_contract::recipe::Piece>),
+    ) -> wasmtime::Result<()> {
+        self.enter_infallible(NAME, function)?;
+        let pieces = self.pieces(pieces).map_err(|fail| match fail {
+            Fail::Stop(error) => error,
+            Fail::Fault(fault) => wasmtime::Error::msg(fault.text),
+        })?;
+        put(self.table.get_mut(this)?, pieces);
+        Ok(())
+    }
+
+    fn take_off(&mut self, request: Resource<Request>) -> Result<(String, Flight), Fail> {
+        let request = self.table.delete(request)?;
+        self.spend(LimitName::Requests, 1)?;
+        let method = request.method.clone();
+        Ok((method, self.plan(request)?))
+    }
+
+    /// Merges what came back into the run, in the order in which the connector asked.
+    fn land(&mut self, method: &str, landed: Result<Landed, FlightError>) -> Result<Resource<Response>, Fail> {
+        match landed {
+            Ok(landed) => {
+                self.facts.host = None;
+                self.spend(LimitName::Requests, landed.requests - 1)?;
+                self.spend(LimitName::BytesIn, landed.bytes_in)?;
+                let response = self.answer(landed)?;
+                Ok(self.table.push(response)?)
+            }
+            Err(error) => Err(self.no_answer(method, &error)),
+        }
+    }
+
+    fn no_answer(&mut self, method: &str, error: &FlightError) -> Fail {
+        let reason = error.to_string();
+        self.ports.tape.outside(Outside::HttpFailed { method: method.to_owned(), reason: reason.clone() });
+        let code = match error {
+            FlightError::Network(NetworkError::TooLarge(_)) => {
+                self.reached(LimitName::AnswerBytes);
+                return Fail::stop();
+            }
+            FlightError::TooManyRedirects => {
+                self.reached(LimitName::Redirects);
+                return Fail::stop();
+            }
+            FlightError::Network(NetworkError::Cancelled) => return Fail::stop(),
+            FlightError::Network(NetworkError::Egress(_)) => Code::EgressFailed,
+            FlightError::Network(_) => Code::SourceUnavailable,
+            FlightError::Redirect(_) | FlightError::SecretRedirect => Code::CapabilityDenied,
+            FlightError::ForeignState => Code::InvariantBroken,
+        };
+        self.refuse(code, reason)
+    }
+}
+
+impl wit::Host for HostCtx {
+    async fn send(&mut self, request: Resource<Request>) -> Result<Resource<Response>, Fail> {
+        self.enter(NAME, "send")?;
+        let (method, flight) = self.take_off(request)?;
+        let landed = hop::hop(self, flight.fly()).await?;
+        self.land(&method, landed)
+    }
+
+    async fn send_all(
+        &mut self,
+        requests: Vec<Resource<Request>>,
+    ) -> wasmtime::Result<Vec<Result<Resource<Response>, crate::bindings::consentry::connector::types::Fault>>> {
+        use crate::bindings::consentry::connector::types::Host as _;
+        self.enter_infallible(NAME, "send-all")?;
+        let at_once = self.budget.limits().size(LimitName::RequestsAtOnce).max(1);
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter().peekable();
+        while requests.peek().is_some() {
+            let planned: Vec<_> = requests.by_ref().take(at_once).map(|request| self.take_off(request)).collect();
+            let (mut methods, mut flights) = (Vec::new(), Vec::new());
+            for plan in planned {
+                match plan {
+                    Ok((method, flight)) => {
+                        flights.push(flight.fly());
+                        methods.push(Ok(method));
+                    }
+                    Err(fail) => methods.push(Err(self.convert_fault(fail)?)),
+                }
+            }
+            let landed = hop::hop(self, futures_util::future::join_all(flights)).await;
+            let mut landed = landed.or_else(|fail| Err(self.convert_fault(fail).err().unwrap_or_else(ended)))?.into_iter();
+            for method in methods {
+                answers.push(match method {
+                    Ok(method) => {
+                        let Some(landed) = landed.next() else { return Err(ended()) };
+                        match self.land(&method, landed) {
+                            Ok(response) => Ok(response),
+                            Err(fail) => Err(self.convert_fault(fail)?),
+                        }
+                    }
+                    Err(fault) => Err(fault),
+                });
+            }
+        }
+        Ok(answers)
+    }
+
+    fn cookie(&mut self, url: String, name: String) -> wasmtime::Result<Option<Resource<Handle>>> {
+        self.enter_infallible(NAME, "cookie")?;
+        let Ok(url) = Url::parse(&url) else { return Ok(None) };
+        let Some(value) = self.jar.value(&url, &name) else { return Ok(None) };
+        let leaf = Leaf::new(LeafKind::Cookie, &name);
+        self.vault.put(leaf.clone(), value)?;
+        self.handle_if_held(leaf)
+    }
+}
+
+fn ended() -> wasmtime::Error {
+    wasmtime::Error::new(crate::fault::Stopped)
+}
+
+impl wit::HostRequest for HostCtx {
+    fn new(&mut self, method: String, url: String) -> wasmtime::Result<Resource<Request>> {
+        self.enter_infallible(NAME, "request")?;
+        Ok(self.table.push(Request { method, url, ..Request::default() })?)
+    }
+
+    fn query(&mut self, this: Resource<Request>, name: String, value: Vec<Piece>) -> wasmtime::Result<()> {
+        self.edit("request.query", &this, value, |request, pieces| request.query.push((name, pieces)))
+    }
+
+    fn header(&mut self, this: Resource<Request>, name: String, value: Vec<Piece>) -> wasmtime::Result<()> {
+        self.edit("request.header", &this, value, |request, pieces| request.headers.push((name, pieces)))
+    }
+
+    fn field(&mut self, this: Resource<Request>, name: String, value: Vec<Piece>) -> wasmtime::Result<()> {
+        self.edit("request.field", &this, value, |request, pieces| request.fields.push((name, pieces)))
+    }
+
+    fn body(&mut self, this: Resource<Request>, content_type: String, data: Vec<Piece>) -> wasmtime::Result<()> {
+        self.edit("request.body", &this, data, |request, pieces| request.body = Some((content_type, pieces)))
+    }
+
+    fn set(&mut self, this: Resource<Request>, name: String, value: String) -> wasmtime::Result<()> {
+        self.enter_infallible(NAME, "request.set")?;
+        self.table.get_mut(&this)?.options.insert(name, value);
+        Ok(())
+    }
+
+    fn drop(&mut self, this: Resource<Request>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl wit::HostResponse for HostCtx {
+    fn status(&mut self, this: Resource<Response>) -> wasmtime::Result<u16> {
+        self.enter_infallible(NAME, "response.status")?;
+        Ok(self.table.get(&this)?.status())
+    }
+
+    fn url(&mut self, this: Resource<Response>) -> wasmtime::Result<String> {
+        self.enter_infallible(NAME, "response.url")?;
+        Ok(self.table.get(&this)?.url().to_owned())
+    }
+
+    fn page(&mut self, this: Resource<Response>) -> wasmtime::Result<Option<String>> {
+        self.enter_infallible(NAME, "response.page")?;
+        Ok(self.table.get(&this)?.page().map(str::to_owned))
+    }
+
+    fn header(&mut self, this: Resource<Response>, name: String) -> wasmtime::Result<Vec<String>> {
+        self.enter_infallible(NAME, "response.header")?;
+        Ok(self.table.get(&this)?.header(&name))
+    }
+
+    fn document(&mut self, this: Resource<Response>, format: Option<String>) -> Result<Resource<Parsed>, Fail> {
+        self.enter(NAME, "response.document")?;
+        self.document_of(&this, format.as_deref())
+    }
+
+    fn blob(&mut self, this: Resource<Response>) -> Result<Resource<Blob>, Fail> {
+        self.enter(NAME, "response.blob")?;
+        let body = self.table.get(&this)?.body();
+        self.spend(LimitName::BlobBytes, body.len() as u64)?;
+        Ok(self.table.push(Blob(body))?)
+    }
+
+    fn captured(&mut self, _: Resource<Response>, name: String) -> wasmtime::Result<Option<Resource<Handle>>> {
+        self.enter_infallible(NAME, "response.captured")?;
+        self.handle_if_held(Leaf::new(LeafKind::Captured, &name))
+    }
+
+    fn drop(&mut self, this: Resource<Response>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! What came back: captured secrets are cut out first, then the page is recognised, and only what is left can be asked for.
+
+use std::sync::Arc;
+
+use consentry_contract::document::{Document, Format};
+use consentry_contract::failure::Code;
+use consentry_contract::item::Bytes;
+use consentry_contract::manifest::CaptureAt;
+use consentry_contract::page::{self, Answer, Recognition};
+use consentry_contract::recipe::{Leaf, LeafKind};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use wasmtime::component::Resource;
+use zeroize::Zeroizing;
+
+use super::flight::Landed;
+use crate::bindings::consentry::connector::types::Fault;
+use crate::ctx::HostCtx;
+use crate::document::Parsed;
+use crate::fault::Fail;
+use crate::tape::Outside;
+
+/// What stands where a captured secret stood.
+const PLACEHOLDER: &str = "captured";
+
+/// An answer by handle.
+pub struct Response {
+    status: u16,
+    url: String,
+    headers: HeaderMap,
+    body: Bytes,
+    charset: Option<String>,
+    document: Option<Document>,
+    page: Option<String>,
+}
+
+impl Response {
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn page(&self) -> Option<&str> {
+        self.page.as_deref()
+    }
+
+    pub(super) fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Vec<String> {
+        self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+    }
+}
+
+impl HostCtx {
+    /// Cuts, recognises, tapes. A page that is a failure, or says one, answers as a fault.
+    pub(super) fn answer(&mut self, landed: Landed) -> Result<Response, Fail> {
+        for (url, cookie) in &landed.cookies {
+            self.jar.store(url, cookie);
+        }
+        for (name, value) in landed.captured.iter() {
+            self.take_captured(name, value.clone())?;
+        }
+        let content_type = landed.incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let format = Format::of_content_type(content_type);
+        let charset = charset(content_type);
+        let mut body = landed.incoming.body;
+        let mut document = match format {
+            Some(format) if !body.is_empty() => self.parse_answer(format, &body, charset.as_deref(), &landed.url)?,
+            _ => None,
+        };
+        if self.cut(&landed.method, &landed.request_url, &mut document)?
+            && let Some(document) = &document
+        {
+            body = self.metered(|meter| document.source(meter))?.into_bytes();
+        }
+        let status = landed.incoming.status.as_u16();
+        let recognition = self.recognise(&landed.url, status, document.as_ref())?;
+        let page = recognition.page.as_ref().map(|page| page.as_str().to_owned());
+        let body: Bytes = Arc::new(Zeroizing::new(body));
+        self.ports.tape.outside(Outside::Http {
+            method: landed.method.to_string(),
+            url: landed.url.to_string(),
+            status,
+            page: page.clone(),
+            body: body.clone(),
+        });
+        let headers = landed.incoming.headers;
+        self.note(&recognition, status, &landed.url, &headers, document.as_ref())?;
+        Ok(Response { status, url: landed.url.to_string(), headers, body, charset, document, page })
+    }
+
+    /// A body that is not what its content type says is kept as bytes: the connector learns of it when it asks for the document.
+    fn parse_answer(
+        &mut self,
+        format: Format,
+        body: &[u8],
+        charset: Option<&str>,
+        url: &url::Url,
+    ) -> Result<Option<Document>, Fail> {
+        match self.parse(format, body, charset, Some(url)) {
+            Ok(document) => Ok(Some(document)),
+            Err(Fail::Fault(_)) => {
+                self.facts.host = None;
+                Ok(None)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    fn take_captured(&mut self, name: &str, value: Zeroizing<Vec<u8>>) -> Result<(), Fail> {
+        let put = self.vault.put(Leaf::new(LeafKind::Captured, name), value);
+        put.map_err(|error| Fail::Stop(error.into()))
+    }
+
+    /// Applies the capture rules for this request to the document. True when something was cut.
+    fn cut(&mut self, method: &http::Method, url: &url::Url, document: &mut Option<Document>) -> Result<bool, Fail> {
+        let plan = self.plan.clone();
+        let mut cut = false;
+        for capture in plan.captures().iter().filter(|capture| capture.from.matches(method.as_str(), url)) {
+            let Some(document) = document.as_mut() else { return Ok(false) };
+            let (at, take) = match &capture.at {
+                CaptureAt::Pointer(pointer) if document.format() == Format::Json => (pointer, "text".to_owned()),
+                CaptureAt::Element { selector, attribute } if document.format() != Format::Json => {
+                    let take = attribute.as_ref().map_or_else(|| "text".to_owned(), |name| format!("attr:{name}"));
+                    (selector, take)
+                }
+                _ => continue,
+            };
+            let found = self.metered(|meter| document.cut(at, &take, PLACEHOLDER, meter))?;
+            cut |= !found.is_empty();
+            if let Some(value) = found.into_iter().next() {
+                self.take_captured(capture.name.as_str(), Zeroizing::new(value.as_bytes().to_vec()))?;
+            }
+        }
+        Ok(cut)
+    }
+
+    fn recognise(
+        &mut self,
+        url: &url::Url,
+        status: u16,
+        document: Option<&Document>,
+    ) -> Result<Recognition, Fail> {
+        let plan = self.plan.clone();
+        self.metered(|meter| page::recognise(plan.pages(), url, status, document, meter))
+    }
+
+    /// Remembers what this answer says about the run; if it says a failure, the connector hears it as a fault.
+    fn note(
+        &mut self,
+        seen: &Recognition,
+        status: u16,
+        url: &url::Url,
+        headers: &HeaderMap,
+        document: Option<&Document>,
+    ) -> Result<(), Fail> {
+        self.facts.page = seen.page.clone().or_else(|| seen.missing.first().map(|missing| missing.page.clone()));
+        self.facts.unrecognised = seen.page.is_none();
+        self.facts.missing = None;
+        self.facts.declared = None;
+        self.facts.retry_after_ms = None;
+        if seen.empty {
+            for dataset in self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str())) {
+                dataset.empty.clone_from(&seen.page);
+            }
+        }
+        let pairs: Vec<(String, String)> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let answer = Answer {
+            status,
+            url,
+            headers: &pairs,
+            document,
+            authenticated: self.authenticated,
+            received: self.ports.clock.now(),
+        };
+        let failure = seen.failure_now(self.authenticated);
+        if seen.page.is_none() || failure.is_some() {
+            let classified = self.metered(|meter| page::classify(&answer, meter))?;
+            self.facts.retry_after_ms = classified.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
+            self.facts.declared = failure.or(Some(classified.code).filter(|code| *code != Code::PageUnrecognised));
+        }
+        match failure {
+            Some(code) => {
+                let page = seen.page.as_ref().map_or("", |page| page.as_str());
+                let text = format!("the page {page} says {code}");
+                self.ports.observer.log("warn", &text);
+                let retry_after_ms = self.facts.retry_after_ms.map(|wait| u32::try_from(wait).unwrap_or(u32::MAX));
+                Err(Fail::Fault(Fault { code: code.to_string(), text, retry_after_ms }))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The parsed body; another format than the answer's own is parsed anew, from what is left after cutting.
+    pub(super) fn document_of(
+        &mut self,
+        this: &Resource<Response>,
+        format: Option<&str>,
+    ) -> Result<Resource<Parsed>, Fail> {
+        let response = self.table.get(this)?;
+        let (page, body, charset) = (response.page.clone(), response.body.clone(), response.charset.clone());
+        let (ready, url) = (response.document.clone(), response.url.clone());
+        let wanted = format.map(|name| self.format(name)).transpose()?;
+        if let Some(document) = ready.filter(|document| wanted.is_none_or(|wanted| wanted == document.format())) {
+            return self.keep(document, page);
+        }
+        let Some(format) = wanted else {
+            return Err(self.refuse(
+                Code::ValueUnparsable,
+                "the answer's content type is no document; name a format, or take the blob",
+            ));
+        };
+        let document = self.parse(format, &body, charset.as_deref(), url.parse().ok().as_ref())?;
+        self.keep(document, page)
+    }
+}
+
+/// RFC 9110 section 8.3: the charset parameter.
+fn charset(content_type: &str) -> Option<String> {
+    let parameters = content_type.split(';').skip(1);
+    let found = parameters.filter_map(|parameter| parameter.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    found.map(|(_, value)| value.trim().trim_matches('"').to_owned())
+}

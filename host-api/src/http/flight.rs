@@ -1,0 +1,220 @@
+//! One request with its redirects. Each hop is checked again; a hop to the run's own callback is not made but handed back; secrets never
+//! ride along to a place that they were not admitted to. Runs on the I/O runtime and touches nothing of the run's context.
+
+use std::sync::Arc;
+
+use consentry_contract::manifest::{Capture, CaptureAt, SourcePlan};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::Jar;
+use crate::egress::{Egress, EgressError};
+use crate::network::{Incoming, Network, NetworkError, Outgoing};
+
+/// A request under way.
+pub(super) struct Flight {
+    pub(super) network: Arc<dyn Network>,
+    pub(super) egress: Egress,
+    pub(super) plan: Arc<SourcePlan>,
+    pub(super) jar: Jar,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// The URL without the secrets of its query: what may be shown.
+    pub(super) shown: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) secret_headers: Vec<HeaderName>,
+    pub(super) body: Option<Zeroizing<Vec<u8>>>,
+    /// Some part of it was evaluated from a secret.
+    pub(super) secret: bool,
+    pub(super) follow: bool,
+    pub(super) callback: (String, String),
+    pub(super) redirects_max: u64,
+    pub(super) answer_bytes_max: u64,
+}
+
+/// The answer at the end of it.
+pub(super) struct Landed {
+    pub(super) method: Method,
+    /// Where it came from; captured and secret parts of the query are cut out.
+    pub(super) url: Url,
+    /// The URL that was asked, whole: capture rules look at it, nobody is shown it.
+    pub(super) request_url: Url,
+    pub(super) incoming: Incoming,
+    /// What the hops set, in order, for the run's jar.
+    pub(super) cookies: Vec<(Url, String)>,
+    /// What capture rules took from headers and redirect targets.
+    pub(super) captured: Vec<(String, Zeroizing<Vec<u8>>)>,
+    /// Requests made.
+    pub(super) requests: u64,
+    /// Bytes that came in.
+    pub(super) bytes_in: u64,
+}
+
+/// Why it did not land.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FlightError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("a redirect leads outside: {0}")]
+    Redirect(#[from] EgressError),
+    #[error("more redirects than the limit allows")]
+    TooManyRedirects,
+    #[error("the source redirects a request with a secret in its body to another place (status 307 or 308)")]
+    SecretRedirect,
+    #[error("the redirect to the callback carries another state than this run's")]
+    ForeignState,
+}
+
+impl Flight {
+    pub(super) async fn fly(mut self) -> Result<Landed, FlightError> {
+        let mut landing = Landing::default();
+        loop {
+            let mut incoming = self.hop().await?;
+            landing.requests += 1;
+            landing.bytes_in += incoming.body.len() as u64;
+            self.take_cookies(&mut incoming.headers, &mut landing.cookies);
+            self.capture_headers(&mut incoming.headers, &mut landing.captured);
+            let Some(target) = redirect_target(&incoming, &self.url) else {
+                return Ok(landing.at(self.method, self.url, self.shown, incoming));
+            };
+            let shown = self.capture_query(&target, &mut landing.captured);
+            // What the connector may read of the target; the hop itself goes to the real one.
+            incoming.headers.insert(LOCATION, HeaderValue::from_str(shown.as_str()).unwrap_or(HeaderValue::from_static("")));
+            if self.is_callback(&target)? {
+                return Ok(landing.at(self.method, self.url, shown, incoming));
+            }
+            if !self.follow {
+                return Ok(landing.at(self.method, self.url, self.shown, incoming));
+            }
+            if landing.requests > self.redirects_max {
+                return Err(FlightError::TooManyRedirects);
+            }
+            self.egress.check(&target)?;
+            self.turn(incoming.status, target, shown)?;
+        }
+    }
+
+    async fn hop(&mut self) -> Result<Incoming, NetworkError> {
+        let mut headers = self.headers.clone();
+        if let Some(cookie) = self.jar.header(&self.url) {
+            headers.insert(COOKIE, cookie);
+        }
+        let request = Outgoing {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers,
+            body: self.body.clone(),
+            body_bytes_max: self.answer_bytes_max,
+        };
+        self.network.fetch(request).await
+    }
+
+    fn take_cookies(&mut self, headers: &mut HeaderMap, cookies: &mut Vec<(Url, String)>) {
+        for value in headers.get_all(SET_COOKIE) {
+            if let Ok(text) = value.to_str() {
+                self.jar.store(&self.url, text);
+                cookies.push((self.url.clone(), text.to_owned()));
+            }
+        }
+        headers.remove(SET_COOKIE);
+    }
+
+    fn captures(&self) -> impl Iterator<Item = &Capture> {
+        self.plan.captures().iter().filter(|capture| capture.from.matches(self.method.as_str(), &self.url))
+    }
+
+    fn capture_headers(&self, headers: &mut HeaderMap, captured: &mut Vec<(String, Zeroizing<Vec<u8>>)>) {
+        for capture in self.captures() {
+            if let CaptureAt::Header(name) = &capture.at
+                && let Some(value) = headers.remove(name.as_str())
+            {
+                captured.push((capture.name.as_str().to_owned(), Zeroizing::new(value.as_bytes().to_vec())));
+            }
+        }
+    }
+
+    /// Cuts captured parameters out of a redirect's target; what is left may be shown.
+    fn capture_query(&self, target: &Url, captured: &mut Vec<(String, Zeroizing<Vec<u8>>)>) -> Url {
+        let mut shown = target.clone();
+        let rules: Vec<_> = self.captures().collect();
+        let pairs: Vec<(String, String)> = target
+            .query_pairs()
+            .map(|(name, value)| {
+                let rule = rules.iter().find(|rule| matches!(&rule.at, CaptureAt::Query(query) if *query == name));
+                let value = match rule {
+                    Some(rule) => {
+                        captured.push((rule.name.as_str().to_owned(), Zeroizing::new(value.as_bytes().to_vec())));
+                        "captured".to_owned()
+                    }
+                    None => value.into_owned(),
+                };
+                (name.into_owned(), value)
+            })
+            .collect();
+        if !pairs.is_empty() {
+            shown.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        shown
+    }
+
+    fn is_callback(&self, target: &Url) -> Result<bool, FlightError> {
+        let Ok(callback) = Url::parse(&self.callback.0) else { return Ok(false) };
+        if target.origin() != callback.origin() || target.path() != callback.path() {
+            return Ok(false);
+        }
+        // RFC 6749 section 10.12: an answer for another run is not this run's.
+        match target.query_pairs().find(|(name, _)| name == "state") {
+            Some((_, state)) if state == self.callback.1 => Ok(true),
+            _ => Err(FlightError::ForeignState),
+        }
+    }
+
+    /// RFC 9110 section 15.4: what the next request is like.
+    fn turn(&mut self, status: StatusCode, target: Url, shown: Url) -> Result<(), FlightError> {
+        if matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+            if self.secret && self.body.is_some() {
+                return Err(FlightError::SecretRedirect);
+            }
+        } else if self.method != Method::HEAD {
+            self.method = Method::GET;
+            self.body = None;
+            self.headers.remove(CONTENT_TYPE);
+            self.headers.remove(CONTENT_LENGTH);
+        }
+        for name in std::mem::take(&mut self.secret_headers) {
+            self.headers.remove(name);
+        }
+        if target.origin() != self.url.origin() {
+            self.headers.remove(AUTHORIZATION);
+        }
+        self.url = target;
+        self.shown = shown;
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Landing {
+    cookies: Vec<(Url, String)>,
+    captured: Vec<(String, Zeroizing<Vec<u8>>)>,
+    requests: u64,
+    bytes_in: u64,
+}
+
+impl Landing {
+    fn at(self, method: Method, request_url: Url, url: Url, incoming: Incoming) -> Landed {
+        let Self { cookies, captured, requests, bytes_in } = self;
+        Landed { method, url, request_url, incoming, cookies, captured, requests, bytes_in }
+    }
+}
+
+fn redirect_target(incoming: &Incoming, from: &Url) -> Option<Url> {
+    let redirects = [301, 302, 303, 307, 308];
+    if !redirects.contains(&incoming.status.as_u16()) {
+        return None;
+    }
+    let location = incoming.headers.get(LOCATION).map(HeaderValue::as_bytes)?;
+    from.join(std::str::from_utf8(location).ok()?).ok()
+}

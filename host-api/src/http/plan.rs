@@ -1,0 +1,316 @@
+//! From a connector's request to the bytes that go out. Everything about it is checked before a secret is opened: method, origin, header
+//! names, and for each part that holds a secret the manifest's sink. Evaluation comes last and its buffers wipe themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use consentry_contract::failure::{Code, Stage};
+use consentry_contract::limits::LimitName;
+use consentry_contract::recipe::{self, LeafKind, Recipe, Slot, evaluate};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use url::Url;
+use url::form_urlencoded::byte_serialize;
+use zeroize::Zeroizing;
+
+use super::flight::Flight;
+use crate::ctx::HostCtx;
+use crate::egress::EgressError;
+use crate::fault::Fail;
+
+/// A request as the connector put it together; nothing of it is checked before it is sent.
+#[derive(Default)]
+pub struct Request {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) query: Vec<(String, Vec<recipe::Piece>)>,
+    pub(super) headers: Vec<(String, Vec<recipe::Piece>)>,
+    pub(super) fields: Vec<(String, Vec<recipe::Piece>)>,
+    pub(super) body: Option<(String, Vec<recipe::Piece>)>,
+    pub(super) options: BTreeMap<String, String>,
+}
+
+/// Headers that are the host's: framing, routing, and what would let a request be read in two ways.
+const HOST_HEADERS: [&str; 12] = [
+    "host", "cookie", "content-length", "content-type", "transfer-encoding", "connection", "te", "trailer", "upgrade",
+    "expect", "proxy-authorization", "proxy-connection",
+];
+/// Options of `request.set` that this host knows, with their values.
+const OPTIONS: [(&str, &[&str]); 2] = [("form", &["urlencoded", "multipart"]), ("redirect", &["follow", "manual"])];
+/// Methods of RFC 9110 that make sense towards a Data Source.
+const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+type Value = Zeroizing<Vec<u8>>;
+
+impl HostCtx {
+    /// Checks the whole request, then evaluates it.
+    pub(super) fn plan(&mut self, request: Request) -> Result<Flight, Fail> {
+        let method = self.method(&request)?;
+        let url = self.target(&request.url)?;
+        self.check_options(&request)?;
+        let parts = self.recipes(&method, &url, request)?;
+        if parts.secret {
+            self.note_secret(&parts.kinds);
+        }
+        self.assemble(method, url, parts)
+    }
+
+    fn method(&mut self, request: &Request) -> Result<Method, Fail> {
+        METHODS
+            .into_iter()
+            .find(|method| method.as_str() == request.method)
+            .ok_or_else(|| self.refuse(Code::InvariantBroken, "a method is GET, HEAD, POST, PUT, PATCH or DELETE"))
+    }
+
+    fn target(&mut self, text: &str) -> Result<Url, Fail> {
+        let mut url = Url::parse(text)
+            .map_err(|_| self.refuse(Code::InvariantBroken, "the URL of a request is absolute; this one can't be parsed"))?;
+        url.set_fragment(None);
+        match self.egress.check(&url) {
+            Ok(()) => Ok(url),
+            Err(error @ EgressError::Address { .. }) => Err(self.refuse(Code::EgressFailed, error.to_string())),
+            Err(error) => Err(self.refuse(Code::CapabilityDenied, error.to_string())),
+        }
+    }
+
+    fn check_options(&mut self, request: &Request) -> Result<(), Fail> {
+        for (name, value) in &request.options {
+            let known = OPTIONS.iter().find(|(option, _)| option == name);
+            if !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
+                return Err(self.refuse(
+                    Code::InvariantBroken,
+                    "this host knows the options form = urlencoded | multipart and redirect = follow | manual",
+                ));
+            }
+        }
+        if request.body.is_some() && !request.fields.is_empty() {
+            return Err(self.refuse(Code::InvariantBroken, "a request has form fields or a body, not both"));
+        }
+        Ok(())
+    }
+
+    /// Every part as a recipe, each admitted by the manifest's sinks and counted against their maximum.
+    fn recipes(&mut self, method: &Method, url: &Url, request: Request) -> Result<Parts, Fail> {
+        let mut parts = Parts {
+            multipart: request.options.get("form").is_some_and(|form| form == "multipart"),
+            follow: request.options.get("redirect").is_none_or(|redirect| redirect == "follow"),
+            ..Parts::default()
+        };
+        for (name, pieces) in request.query {
+            let part = self.part(method, url, Slot::Query(name.clone()), pieces, &mut parts)?;
+            parts.query.push((name, part));
+        }
+        for (name, pieces) in request.headers {
+            let header = self.header_name(&name)?;
+            let part = self.part(method, url, Slot::header(&name), pieces, &mut parts)?;
+            parts.headers.push((header, part));
+        }
+        for (name, pieces) in request.fields {
+            let slot = if parts.multipart { Slot::Multipart(name.clone()) } else { Slot::Form(name.clone()) };
+            let part = self.part(method, url, slot, pieces, &mut parts)?;
+            parts.fields.push((name, part));
+        }
+        if let Some((content_type, pieces)) = request.body {
+            let part = self.part(method, url, Slot::Body, pieces, &mut parts)?;
+            parts.body = Some((content_type, part));
+        }
+        Ok(parts)
+    }
+
+    fn part(
+        &mut self,
+        method: &Method,
+        url: &Url,
+        slot: Slot,
+        pieces: Vec<recipe::Piece>,
+        parts: &mut Parts,
+    ) -> Result<Part, Fail> {
+        // The empty value is no recipe, and nothing secret is in it.
+        let Ok(recipe) = Recipe::join(pieces.clone()) else {
+            let empty = pieces.iter().all(|piece| matches!(piece, recipe::Piece::Text(text) if text.is_empty()));
+            return if empty { Ok(None) } else { Err(self.refuse(Code::InvariantBroken, "a part of the request is too large")) };
+        };
+        let leaves = recipe.leaves();
+        if !leaves.is_empty() {
+            parts.secret = true;
+            parts.kinds.extend(leaves.iter().map(|leaf| leaf.kind));
+            self.admit(method, url, &slot, &recipe)?;
+        }
+        Ok(Some(recipe))
+    }
+
+    fn admit(&mut self, method: &Method, url: &Url, slot: &Slot, recipe: &Recipe) -> Result<(), Fail> {
+        let admitted = match self.plan.sinks().admit(method.as_str(), url, slot, recipe) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Err(self.refuse(Code::CapabilityDenied, refusal.to_string())),
+        };
+        for (sink, max) in admitted.sinks {
+            let used = self.sink_uses.entry(sink).or_default();
+            *used += 1;
+            if *used > max {
+                return Err(self.refuse(
+                    Code::CapabilityDenied,
+                    format!("this secret went to {slot} {max} times, as often as its sink allows (max = {max})"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn header_name(&mut self, name: &str) -> Result<HeaderName, Fail> {
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Ok(header) if !HOST_HEADERS.contains(&header.as_str()) => Ok(header),
+            _ => Err(self.refuse(
+                Code::InvariantBroken,
+                format!("the header is no valid name, or one of the host's: {}", HOST_HEADERS.join(", ")),
+            )),
+        }
+    }
+
+    /// From here on the person's login, or their answer, is on its way.
+    fn note_secret(&mut self, kinds: &BTreeSet<LeafKind>) {
+        if kinds.contains(&LeafKind::Field) {
+            self.at(Stage::Login);
+            if !self.facts.login_submitted {
+                self.facts.login_submitted = true;
+                self.ports.observer.login_submitted();
+            }
+        }
+        if kinds.contains(&LeafKind::Answer) {
+            self.at(Stage::Challenge);
+        }
+    }
+
+    /// Opens what is needed. An error here may depend on a value, so it ends the run.
+    fn value(&mut self, part: &Part) -> Result<Value, Fail> {
+        match part {
+            None => Ok(Zeroizing::default()),
+            Some(recipe) => evaluate(recipe, &self.vault).map_err(|_| self.unusable()),
+        }
+    }
+
+    fn unusable(&mut self) -> Fail {
+        self.facts.host = Some(Code::InvariantBroken);
+        Fail::stop()
+    }
+
+    fn assemble(&mut self, method: Method, url: Url, parts: Parts) -> Result<Flight, Fail> {
+        let shown = url.clone();
+        let url = self.with_query(url, &parts)?;
+        let mut headers = HeaderMap::new();
+        let mut secret_headers = Vec::new();
+        for (name, part) in &parts.headers {
+            let value = self.value(part)?;
+            let mut value = HeaderValue::from_bytes(&value).map_err(|_| self.unusable())?;
+            if part.as_ref().is_some_and(|recipe| !recipe.leaves().is_empty()) {
+                value.set_sensitive(true);
+                secret_headers.push(name.clone());
+            }
+            headers.append(name, value);
+        }
+        headers.entry("accept-language").or_insert(
+            HeaderValue::from_str(&self.language).unwrap_or_else(|_| HeaderValue::from_static("en")),
+        );
+        let body = self.encode_body(&parts, &mut headers)?;
+        let size = url.as_str().len() + body.as_ref().map_or(0, |body| body.len());
+        self.spend(LimitName::BytesOut, size as u64)?;
+        Ok(Flight {
+            network: self.ports.network.clone(),
+            egress: self.egress.clone(),
+            plan: self.plan.clone(),
+            jar: self.jar.clone(),
+            method,
+            url,
+            shown,
+            headers,
+            secret_headers,
+            body,
+            secret: parts.secret,
+            follow: parts.follow,
+            callback: self.callback.clone(),
+            redirects_max: self.budget.limits().of(LimitName::Redirects).min(self.budget.left(LimitName::Requests)),
+            answer_bytes_max: self.budget.limits().of(LimitName::AnswerBytes).min(self.budget.left(LimitName::BytesIn)),
+        })
+    }
+
+    fn with_query(&mut self, mut url: Url, parts: &Parts) -> Result<Url, Fail> {
+        if parts.query.is_empty() {
+            return Ok(url);
+        }
+        let mut query = Zeroizing::new(url.query().unwrap_or_default().to_owned());
+        for (name, part) in &parts.query {
+            let value = self.value(part)?;
+            append_pair(&mut query, name, &value);
+        }
+        url.set_query(Some(&query));
+        Ok(url)
+    }
+
+    fn encode_body(&mut self, parts: &Parts, headers: &mut HeaderMap) -> Result<Option<Value>, Fail> {
+        let (content_type, body) = if let Some((content_type, part)) = &parts.body {
+            (content_type.clone(), self.value(part)?)
+        } else if parts.fields.is_empty() {
+            return Ok(None);
+        } else if parts.multipart {
+            self.multipart(parts)?
+        } else {
+            ("application/x-www-form-urlencoded".to_owned(), self.urlencoded(parts)?)
+        };
+        let content_type = HeaderValue::from_str(&content_type)
+            .map_err(|_| self.refuse(Code::InvariantBroken, "the content type is no valid header value"))?;
+        headers.insert(CONTENT_TYPE, content_type);
+        Ok(Some(body))
+    }
+
+    fn urlencoded(&mut self, parts: &Parts) -> Result<Value, Fail> {
+        let mut text = Zeroizing::new(String::with_capacity(1024));
+        for (name, part) in &parts.fields {
+            let value = self.value(part)?;
+            append_pair(&mut text, name, &value);
+        }
+        Ok(Zeroizing::new(std::mem::take(&mut *text).into_bytes()))
+    }
+
+    /// RFC 7578, with a boundary that no connector can foresee.
+    fn multipart(&mut self, parts: &Parts) -> Result<(String, Value), Fail> {
+        let mut mark = [0; 16];
+        self.ports.random.fill(&mut mark);
+        let boundary: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut body = Zeroizing::new(Vec::with_capacity(1024));
+        for (name, part) in &parts.fields {
+            let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+            let head = format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
+            let value = self.value(part)?;
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(&value);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        Ok((format!("multipart/form-data; boundary={boundary}"), body))
+    }
+}
+
+/// WHATWG URL, application/x-www-form-urlencoded serializing.
+fn append_pair(text: &mut String, name: &str, value: &[u8]) {
+    // Reserved before the secret is written, so that growing leaves no copy behind.
+    text.reserve(name.len() * 3 + value.len() * 3 + 2);
+    if !text.is_empty() {
+        text.push('&');
+    }
+    text.extend(byte_serialize(name.as_bytes()));
+    text.push('=');
+    text.extend(byte_serialize(value));
+}
+
+type Part = Option<std::sync::Arc<Recipe>>;
+
+#[derive(Default)]
+struct Parts {
+    query: Vec<(String, Part)>,
+    headers: Vec<(HeaderName, Part)>,
+    fields: Vec<(String, Part)>,
+    body: Option<(String, Part)>,
+    multipart: bool,
+    follow: bool,
+    secret: bool,
+    kinds: BTreeSet<LeafKind>,
+}

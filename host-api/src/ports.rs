@@ -1,0 +1,90 @@
+//! What this crate needs from the engine: the person who answers prompts, the one who watches, the tape, the clock. Ports only; the engine
+//! implements them.
+
+use std::fmt;
+
+use consentry_contract::failure::Code;
+use consentry_contract::item::Bytes;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+/// A question to the person, as a connector asked it and after the manifest's words were put to it.
+#[derive(Clone)]
+pub struct Question {
+    /// `otp`, `approve`, `choose`, `captcha`, `redirect`, `text`.
+    pub kind: String,
+    /// What the kind's table allows; shown as data, never as markup.
+    pub details: Vec<(String, String)>,
+    /// A picture to look at (captcha).
+    pub image: Option<Bytes>,
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// What the person answered: names and values, opened from its sealed form just now.
+pub enum Answer {
+    /// The parts of the answer.
+    Given(Vec<(String, Zeroizing<Vec<u8>>)>),
+    /// The person said no.
+    Denied,
+    /// Nobody answered in time.
+    Expired,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Given(_) => "Given(..)",
+            Self::Denied => "Denied",
+            Self::Expired => "Expired",
+        })
+    }
+}
+
+/// A question that is being shown. Dropping it takes the question down.
+pub struct Asked {
+    /// Brings the one answer; a closed channel means that the session ended.
+    pub answer: oneshot::Receiver<Answer>,
+    /// Takes the question down when dropped.
+    pub shown: Box<dyn Send + Sync>,
+}
+
+/// Shows questions to the person.
+pub trait Prompter: Send + Sync {
+    /// Shows a question.
+    ///
+    /// # Errors
+    /// `person-absent` in a scheduled run.
+    fn ask(&self, question: Question) -> Result<Asked, Code>;
+}
+
+/// Watches a run: what the person sees, and what the engine must know while it goes on.
+pub trait Observer: Send + Sync {
+    /// The run is at this declared step.
+    fn step(&self, id: &str);
+    /// So many of so many.
+    fn count(&self, done: u32, total: u32);
+    /// A login is about to go out: from here on nothing is tried again without the person.
+    fn login_submitted(&self);
+    /// The login worked and the login fields are destroyed.
+    fn authenticated(&self);
+    /// A line for the connector's author; only a development run shows it.
+    fn log(&self, level: &str, text: &str);
+}
+
+/// The time, as an argument.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Randomness, as an argument.
+pub trait Random: Send {
+    /// Fills the buffer.
+    fn fill(&mut self, bytes: &mut [u8]);
+}

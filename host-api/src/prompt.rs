@@ -1,0 +1,155 @@
+//! prompt: questions to the person. Asking and waiting are two calls; answers that are secrets go straight into the vault and reach the
+//! connector as handles.
+
+use std::time::Duration;
+
+use consentry_contract::failure::{Code, Stage};
+use consentry_contract::limits::LimitName;
+use consentry_contract::manifest::AnswerKind;
+use consentry_contract::recipe::{Leaf, LeafKind};
+use tokio::sync::oneshot;
+use wasmtime::component::Resource;
+
+use crate::bindings::consentry::connector::prompt;
+use crate::blob::Blob;
+use crate::credentials::Handle;
+use crate::ctx::HostCtx;
+use crate::fault::Fail;
+use crate::hop;
+use crate::ports::{Answer, Question};
+use crate::tape::Outside;
+
+/// A question that is being shown, or its answer's place.
+pub struct Challenge {
+    kind: String,
+    pending: Option<oneshot::Receiver<Answer>>,
+    /// Takes the question down when the challenge goes.
+    _shown: Box<dyn Send + Sync>,
+}
+
+const NAME: &str = "prompt";
+/// Kinds of the contract.
+const KINDS: [&str; 6] = ["otp", "approve", "choose", "captcha", "redirect", "text"];
+/// Details that a kind may have; `option:ID` besides.
+const DETAILS: [&str; 4] = ["medium", "target", "expires-seconds", "url"];
+/// Longest detail, in bytes.
+const DETAIL_BYTES_MAX: usize = 512;
+
+impl HostCtx {
+    fn question(
+        &mut self,
+        kind: String,
+        details: Vec<(String, String)>,
+        image: Option<Resource<Blob>>,
+    ) -> Result<Question, Fail> {
+        if !KINDS.contains(&kind.as_str()) {
+            return Err(self.refuse(Code::ChallengeUnsupported, format!("a prompt's kind is one of {}", KINDS.join(", "))));
+        }
+        for (name, value) in &details {
+            if !DETAILS.contains(&name.as_str()) && !name.starts_with("option:") || value.len() > DETAIL_BYTES_MAX {
+                return Err(self.refuse(
+                    Code::InvariantBroken,
+                    format!("a prompt's details are {} and option:ID, each at most {DETAIL_BYTES_MAX} bytes", DETAILS.join(", ")),
+                ));
+            }
+        }
+        let image = image.map(|blob| self.table.get(&blob).map(|blob| blob.0.clone())).transpose()?;
+        Ok(Question { kind, details, image })
+    }
+
+    /// Puts an answer where the manifest declares it: a secret into the vault, a public part beside it; what is not declared is dropped.
+    fn take_answer(&mut self, kind: &str, parts: Vec<(String, zeroize::Zeroizing<Vec<u8>>)>) -> Result<(), Fail> {
+        for (name, value) in parts {
+            let declared = self.manifest.answers().iter();
+            let mut declared = declared.filter(|answer| answer.prompt.as_str() == kind && answer.name.as_str() == name);
+            match declared.next().map(|answer| answer.kind) {
+                Some(AnswerKind::Secret) => {
+                    let put = self.vault.put(Leaf::new(LeafKind::Answer, &name), value);
+                    put.map_err(|error| Fail::Stop(error.into()))?;
+                }
+                Some(AnswerKind::Public) => {
+                    let text = String::from_utf8_lossy(&value).into_owned();
+                    self.vault.put_public(&format!("answer.{name}"), text);
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl prompt::Host for HostCtx {
+    fn ask(
+        &mut self,
+        kind: String,
+        details: Vec<(String, String)>,
+        image: Option<Resource<Blob>>,
+    ) -> Result<Resource<Challenge>, Fail> {
+        self.enter(NAME, "ask")?;
+        self.spend(LimitName::Prompts, 1)?;
+        self.at(Stage::Challenge);
+        let question = self.question(kind.clone(), details, image)?;
+        if !self.grants.attended {
+            return Err(self.refuse(Code::PersonAbsent, "nobody is there to answer: this run is not attended"));
+        }
+        match self.ports.prompter.ask(question) {
+            Ok(asked) => {
+                Ok(self.table.push(Challenge { kind, pending: Some(asked.answer), _shown: asked.shown })?)
+            }
+            Err(code) => Err(self.refuse(code, "the question could not be asked")),
+        }
+    }
+
+    fn callback(&mut self) -> wasmtime::Result<(String, String)> {
+        self.enter_infallible(NAME, "callback")?;
+        Ok(self.callback.clone())
+    }
+}
+
+impl prompt::HostChallenge for HostCtx {
+    async fn wait(&mut self, this: Resource<Challenge>, max_ms: u32) -> Result<bool, Fail> {
+        self.enter(NAME, "challenge.wait")?;
+        let challenge = self.table.get_mut(&this)?;
+        let kind = challenge.kind.clone();
+        let Some(mut receiver) = challenge.pending.take() else { return Ok(true) };
+        let waited = hop::hop(self, async move {
+            match tokio::time::timeout(Duration::from_millis(max_ms.into()), &mut receiver).await {
+                Ok(answer) => Ok(answer),
+                Err(_) => Err(receiver),
+            }
+        });
+        let answer = match waited.await? {
+            Ok(answer) => answer.unwrap_or(Answer::Expired),
+            Err(receiver) => {
+                self.table.get_mut(&this)?.pending = Some(receiver);
+                return Ok(false);
+            }
+        };
+        let how = match &answer {
+            Answer::Given(_) => "given",
+            Answer::Denied => "denied",
+            Answer::Expired => "expired",
+        };
+        self.ports.tape.outside(Outside::Prompt { how });
+        match answer {
+            Answer::Given(parts) => self.take_answer(&kind, parts).map(|()| true),
+            Answer::Denied => Err(self.refuse(Code::ChallengeDenied, "the person said no")),
+            Answer::Expired => Err(self.refuse(Code::ChallengeTimeout, "nobody answered in time")),
+        }
+    }
+
+    fn secret(&mut self, _: Resource<Challenge>, name: String) -> wasmtime::Result<Option<Resource<Handle>>> {
+        self.enter_infallible(NAME, "challenge.secret")?;
+        self.handle_if_held(Leaf::new(LeafKind::Answer, &name))
+    }
+
+    fn text(&mut self, _: Resource<Challenge>, name: String) -> wasmtime::Result<Option<String>> {
+        self.enter_infallible(NAME, "challenge.text")?;
+        Ok(self.vault.public(&format!("answer.{name}")).map(str::to_owned))
+    }
+
+    fn drop(&mut self, this: Resource<Challenge>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The run's secrets: each value sealed in memory under a key that lives as long as the run, opened only while a recipe is evaluated
+//! into a request. There is no reader; the one door is [`Reveal`], which only `evaluate` walks through.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use consentry_contract::recipe::{Leaf, LeafKind, Reveal};
+use zeroize::Zeroizing;
+
+/// The vault can't be used; never says why in terms of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret could not be sealed for the run")]
+pub struct VaultError;
+
+struct SealedValue {
+    nonce: [u8; 12],
+    ciphertext: Vec<u8>,
+}
+
+/// Secrets of one run.
+pub struct Vault {
+    run_key: RandomizedNonceKey,
+    values: HashMap<Leaf, SealedValue>,
+    public: HashMap<String, String>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("secrets", &self.values.len()).finish_non_exhaustive()
+    }
+}
+
+impl Vault {
+    /// An empty vault under this run key, which is wiped here.
+    ///
+    /// # Errors
+    /// Never with 32 bytes; the key's length is checked by the library.
+    pub fn new(run_key: Zeroizing<[u8; 32]>) -> Result<Self, VaultError> {
+        let run_key = RandomizedNonceKey::new(&AES_256_GCM, run_key.as_ref()).map_err(|_| VaultError)?;
+        Ok(Self { run_key, values: HashMap::new(), public: HashMap::new() })
+    }
+
+    /// Takes a value in; the plaintext is wiped here.
+    ///
+    /// # Errors
+    /// When sealing fails.
+    pub fn put(&mut self, leaf: Leaf, value: Zeroizing<Vec<u8>>) -> Result<(), VaultError> {
+        let mut ciphertext = value.to_vec();
+        let aad = Aad::from(leaf.to_string());
+        let sealed = self.run_key.seal_in_place_append_tag(aad, &mut ciphertext);
+        let nonce = sealed.map_err(|_| VaultError)?;
+        self.values.insert(leaf, SealedValue { nonce: *nonce.as_ref(), ciphertext });
+        Ok(())
+    }
+
+    /// Takes in a field that the manifest declares public.
+    pub fn put_public(&mut self, field: &str, value: String) {
+        self.public.insert(field.to_owned(), value);
+    }
+
+    /// A public field.
+    pub fn public(&self, field: &str) -> Option<&str> {
+        self.public.get(field).map(String::as_str)
+    }
+
+    /// Whether there is such a secret.
+    pub fn holds(&self, leaf: &Leaf) -> bool {
+        self.values.contains_key(leaf)
+    }
+
+    /// The login is over: its fields are gone, whatever handles remain.
+    pub fn destroy_login(&mut self) {
+        self.values.retain(|leaf, _| leaf.kind != LeafKind::Field);
+    }
+
+    /// Everything is gone.
+    pub fn destroy(&mut self) {
+        self.values.clear();
+        self.public.clear();
+    }
+
+    /// Whether nothing is left: part of the evidence that a run was erased.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.public.is_empty()
+    }
+}
+
+impl Reveal for Vault {
+    fn reveal(&self, leaf: &Leaf) -> Option<Zeroizing<Vec<u8>>> {
+        let sealed = self.values.get(leaf)?;
+        let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
+        let nonce = Nonce::assume_unique_for_key(sealed.nonce);
+        let length = self.run_key.open_in_place(nonce, Aad::from(leaf.to_string()), &mut buffer).ok()?.len();
+        buffer.truncate(length);
+        Some(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault() -> Vault {
+        Vault::new(Zeroizing::new([7; 32])).unwrap()
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_of_an_evaluation_only_and_a_login_can_be_destroyed() {
+        let mut vault = vault();
+        let (password, token) = (Leaf::new(LeafKind::Field, "password"), Leaf::new(LeafKind::Captured, "token"));
+        vault.put(password.clone(), Zeroizing::new(b"Correct-Horse-7!".to_vec())).unwrap();
+        vault.put(token.clone(), Zeroizing::new(b"tok".to_vec())).unwrap();
+        assert_eq!(vault.reveal(&password).unwrap().as_slice(), b"Correct-Horse-7!");
+        vault.destroy_login();
+        assert!(vault.reveal(&password).is_none() && vault.holds(&token) && !vault.is_empty());
+        vault.destroy();
+        assert!(vault.is_empty());
+    }
+
+    #[test]
+    fn a_sealed_value_does_not_open_in_another_place_and_debug_shows_a_count() {
+        let mut vault = vault();
+        let password = Leaf::new(LeafKind::Field, "password");
+        vault.put(password.clone(), Zeroizing::new(b"s3cret".to_vec())).unwrap();
+        let moved = vault.values.remove(&password).unwrap();
+        let other = Leaf::new(LeafKind::Field, "login");
+        vault.values.insert(other.clone(), moved);
+        assert!(vault.reveal(&other).is_none());
+        assert_eq!(format!("{vault:?}"), "Vault { secrets: 1, .. }");
+    }
+}
