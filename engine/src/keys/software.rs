@@ -1,0 +1,241 @@
+//! Keys in software: aws-lc-rs, and one encrypted file that is rewritten whole.
+//!
+//! What it can't promise: a copy of an older file, with its passphrase, still holds what was destroyed since. An HSM does
+//! not have that gap.
+
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
+
+use async_trait::async_trait;
+use aws_lc_rs::hmac;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
+
+use super::{Destroyed, Duty, KeyError, KeyProvider, MONTH_KEY_LIFE_MONTHS, RecordKey, Wrap};
+use crate::clock::Month;
+use crate::jose::{PublicKey, Refused};
+
+mod file;
+mod set;
+
+pub use file::KeyFileError;
+
+use file::{Cost, KeyFile};
+use set::{Entry, KeySet, Material};
+
+const PROVIDER: &str = "software";
+
+/// Keys in the memory of this process, and in one encrypted file or nowhere else.
+pub struct SoftwareKeys {
+    set: RwLock<KeySet>,
+    /// None: the keys live as long as the process, and are made when first asked for.
+    file: Option<KeyFile>,
+    made_at: Timestamp,
+    /// One change of the set at a time.
+    changing: Mutex<()>,
+    /// One new key for each duty, however many ask for it at once.
+    making: [Mutex<()>; Duty::ALL.len()],
+}
+
+impl SoftwareKeys {
+    /// Makes a key for each duty and writes them to a new file, readable by its owner only. Blocks for some seconds.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Exists`] if there is a file: keys are never overwritten.
+    pub fn generate(path: &Path, passphrase: SecretString, now: Timestamp) -> Result<Self, KeyError> {
+        Self::generate_at_cost(path, passphrase, now, Cost::FULL)
+    }
+
+    fn generate_at_cost(path: &Path, passphrase: SecretString, now: Timestamp, cost: Cost) -> Result<Self, KeyError> {
+        let file = KeyFile::create(path, passphrase, cost)?;
+        let entries: Result<Vec<Entry>, Refused> = std::thread::scope(|threads| {
+            let making = Duty::ALL.map(|duty| threads.spawn(move || Entry::generate(duty, now)));
+            making.into_iter().map(|thread| thread.join().unwrap_or(Err(Refused))).collect()
+        });
+        let set = KeySet { entries: entries?, ..KeySet::default() };
+        file.write_new(&set.encode()?)?;
+        Ok(Self::with(set, Some(file), now))
+    }
+
+    /// Opens a file. Blocks for as long as a guess at the passphrase shall cost: about half a second.
+    ///
+    /// # Errors
+    /// [`KeyError::File`] says what is wrong with the file.
+    pub fn open(path: &Path, passphrase: SecretString, now: Timestamp) -> Result<Self, KeyError> {
+        let (file, bytes) = KeyFile::open(path, passphrase)?;
+        let set = KeySet::decode(&bytes).ok_or(KeyFileError::Damaged)?;
+        Ok(Self::with(set, Some(file), now))
+    }
+
+    /// Keys that die with the process, for demonstrations and tests. Each is made when it is first asked for.
+    pub fn ephemeral(now: Timestamp) -> Self {
+        Self::with(KeySet::default(), None, now)
+    }
+
+    fn with(set: KeySet, file: Option<KeyFile>, made_at: Timestamp) -> Self {
+        let making = std::array::from_fn(|_| Mutex::new(()));
+        Self { set: RwLock::new(set), file, made_at, changing: Mutex::new(()), making }
+    }
+
+    fn set(&self) -> KeySet {
+        // A set is replaced whole: whoever panicked in between left the old one or the new one.
+        self.set.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the set: first in the file, then here.
+    async fn change<T>(&self, change: impl FnOnce(&mut KeySet) -> Result<T, KeyError>) -> Result<T, KeyError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let mut set = self.set();
+        let result = change(&mut set)?;
+        if let Some(file) = self.file.clone() {
+            let bytes = set.encode()?;
+            blocking(move || Ok(file.replace(&bytes)?)).await?;
+        }
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
+        Ok(result)
+    }
+
+    /// The newest key of a duty.
+    async fn newest(&self, duty: Duty) -> Result<Entry, KeyError> {
+        if let Some(entry) = self.set().newest(duty) {
+            return Ok(entry);
+        }
+        if self.file.is_some() {
+            return Err(KeyError::Missing(duty));
+        }
+        let _one_key = self.making[duty as usize].lock().await;
+        if let Some(entry) = self.set().newest(duty) {
+            return Ok(entry);
+        }
+        let made_at = self.made_at;
+        let entry = blocking(move || Ok(Entry::generate(duty, made_at)?)).await?;
+        let added = entry.clone();
+        self.change(|set| {
+            set.entries.push(added);
+            Ok(())
+        })
+        .await?;
+        Ok(entry)
+    }
+
+    fn find(&self, duty: Duty, kid: &str) -> Result<Entry, KeyError> {
+        self.set().entries.into_iter().find(|entry| entry.duty == duty && entry.kid == kid).ok_or(Refused.into())
+    }
+}
+
+/// Runs private operations where they do not hold up everybody's I/O.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, KeyError> + Send + 'static) -> Result<T, KeyError> {
+    spawn_blocking(work).await.map_err(|lost| KeyError::Unavailable(Box::new(lost)))?
+}
+
+#[async_trait]
+impl KeyProvider for SoftwareKeys {
+    async fn publics(&self, duty: Duty) -> Result<Vec<PublicKey>, KeyError> {
+        self.newest(duty).await?;
+        let public = |entry: &Entry| match entry.material.as_ref() {
+            Material::Rsa(key) => Ok(key.public().clone()),
+            Material::Aes(_) => Err(KeyError::WrongDuty(duty)),
+        };
+        self.set().entries.iter().rev().filter(|entry| entry.duty == duty).map(public).collect()
+    }
+
+    async fn unwrap(&self, duty: Duty, kid: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let entry = self.find(duty, kid)?;
+        let wrapped = wrapped.to_vec();
+        blocking(move || match entry.material.as_ref() {
+            Material::Rsa(key) => Ok(key.unwrap_key(&wrapped)?),
+            Material::Aes(_) => Err(KeyError::WrongDuty(duty)),
+        })
+        .await
+    }
+
+    async fn sign(&self, duty: Duty, kid: &str, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let entry = self.find(duty, kid)?;
+        let message = message.to_vec();
+        blocking(move || match entry.material.as_ref() {
+            Material::Rsa(key) => Ok(key.sign(&message)?),
+            Material::Aes(_) => Err(KeyError::WrongDuty(duty)),
+        })
+        .await
+    }
+
+    async fn wrap_record(&self, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
+        let entry = self.newest(Duty::Storage).await?;
+        let Material::Aes(storage) = entry.material.as_ref() else { return Err(KeyError::WrongDuty(entry.duty)) };
+        Ok(Wrap { kid: entry.kid, bytes: storage.wrap(key, aad)? })
+    }
+
+    async fn unwrap_record(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, KeyError> {
+        let entry = self.find(Duty::Storage, &wrap.kid)?;
+        let Material::Aes(storage) = entry.material.as_ref() else { return Err(KeyError::WrongDuty(entry.duty)) };
+        Ok(storage.unwrap(&wrap.bytes, aad)?)
+    }
+
+    async fn month_hmac(&self, month: Month, data: &[u8], now: Timestamp) -> Result<[u8; 32], KeyError> {
+        let name = month_name(month);
+        let over = |set: &KeySet| now >= end_of(month) || set.destroyed.iter().any(|gone| gone.key == name);
+        let set = self.set();
+        let key = match set.months.get(&month) {
+            _ if over(&set) => return Err(KeyError::Destroyed(name)),
+            Some(key) => key.clone(),
+            None => self.change(|set| Ok(set.month(month)?)).await?,
+        };
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()), data);
+        tag.as_ref().try_into().map_err(|_| Refused.into())
+    }
+
+    async fn destroy_due(&self, now: Timestamp) -> Result<Vec<Destroyed>, KeyError> {
+        if !self.set().months.keys().any(|month| now >= end_of(*month)) {
+            return Ok(vec![]);
+        }
+        self.change(|set| {
+            let due: Vec<Month> = set.months.keys().copied().filter(|month| now >= end_of(*month)).collect();
+            set.months.retain(|month, _| !due.contains(month));
+            let gone: Vec<_> = due.into_iter().map(|month| destroyed(month_name(month), now)).collect();
+            set.destroyed.extend(gone.iter().cloned());
+            Ok(gone)
+        })
+        .await
+    }
+
+    async fn destroy(&self, kid: &str, now: Timestamp) -> Result<Destroyed, KeyError> {
+        self.change(|set| {
+            let at = set.entries.iter().position(|entry| entry.kid == kid).ok_or(Refused)?;
+            set.entries.remove(at);
+            let gone = destroyed(kid.to_owned(), now);
+            set.destroyed.push(gone.clone());
+            Ok(gone)
+        })
+        .await
+    }
+}
+
+fn end_of(month: Month) -> Timestamp {
+    month.first_instant_after(MONTH_KEY_LIFE_MONTHS)
+}
+
+fn month_name(month: Month) -> String {
+    format!("month-{month}")
+}
+
+fn destroyed(key: String, at: Timestamp) -> Destroyed {
+    Destroyed { key, at, provider: PROVIDER.to_owned() }
+}
+
+impl std::fmt::Debug for SoftwareKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let set = self.set();
+        let kids: Vec<_> = set.entries.iter().map(|entry| format!("{} {}", entry.duty, entry.kid)).collect();
+        f.debug_struct("SoftwareKeys")
+            .field("keys", &kids)
+            .field("months", &set.months.keys().collect::<Vec<_>>())
+            .field("file", &self.file.as_ref().map(KeyFile::path))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

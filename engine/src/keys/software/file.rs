@@ -1,0 +1,173 @@
+//! The key file: one envelope, AES-256-GCM under a key that scrypt derives from the passphrase, rewritten whole.
+//!
+//! A file is never changed in place: the new one is written beside it, synced and renamed over it, and the folder is synced.
+//! A crash leaves the old file or the new one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+/// Marks the file, and names the version of its form.
+const MAGIC: &[u8; 16] = b"consentry-keys1\n";
+const SALT_BYTES: usize = 32;
+/// Magic, cost, salt, nonce: all of it is authenticated.
+const HEADER_BYTES: usize = MAGIC.len() + 1 + SALT_BYTES + NONCE_LEN;
+/// Largest file that is read: thousands of keys.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What is wrong with the key file. It never says anything about a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// There is a file already.
+    #[error("there is a file already: keys are never overwritten, move it away first")]
+    Exists,
+    /// There is no file.
+    #[error("there is no key file: generate one first")]
+    Missing,
+    /// Others can read it.
+    #[error("the key file can be read by others (mode {0:o}): set its mode to 600")]
+    Open(u32),
+    /// No guess without a passphrase.
+    #[error("the passphrase is empty")]
+    NoPassphrase,
+    /// Wrong passphrase, or changed by somebody: the two can't be told apart.
+    #[error("the passphrase is wrong, or the key file is damaged")]
+    Damaged,
+    /// The disk.
+    #[error("the key file can't be read or written")]
+    Io(#[from] io::Error),
+}
+
+/// How much a guess at the passphrase costs: the binary logarithm of scrypt's N; r is 8 and p is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cost(u8);
+
+impl Cost {
+    /// 128 MiB, and about half a second.
+    pub(super) const FULL: Self = Self(17);
+    /// The cheapest that is opened: 16 MiB.
+    pub(super) const LEAST: Self = Self(14);
+    /// The dearest that is opened, so that a file can't ask for all memory: 1 GiB.
+    const MOST: Self = Self(20);
+}
+
+/// Where the keys are, and what opens them.
+#[derive(Clone)]
+pub(super) struct KeyFile {
+    path: PathBuf,
+    passphrase: SecretString,
+    cost: Cost,
+}
+
+impl KeyFile {
+    /// Names a file that does not exist yet.
+    pub(super) fn create(path: &Path, passphrase: SecretString, cost: Cost) -> Result<Self, KeyFileError> {
+        if passphrase.expose_secret().is_empty() {
+            return Err(KeyFileError::NoPassphrase);
+        }
+        if path.symlink_metadata().is_ok() {
+            return Err(KeyFileError::Exists);
+        }
+        Ok(Self { path: path.to_owned(), passphrase, cost })
+    }
+
+    /// Opens a file.
+    pub(super) fn open(path: &Path, passphrase: SecretString) -> Result<(Self, Zeroizing<Vec<u8>>), KeyFileError> {
+        let file = File::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => KeyFileError::Missing,
+            _ => error.into(),
+        })?;
+        let mode = file.metadata()?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(KeyFileError::Open(mode));
+        }
+        let mut envelope = Vec::new();
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut envelope)?;
+        if envelope.len() < HEADER_BYTES || envelope.len() as u64 > FILE_BYTES_MAX {
+            return Err(KeyFileError::Damaged);
+        }
+        let (header, sealed) = envelope.split_at(HEADER_BYTES);
+        let (magic, rest) = header.split_at(MAGIC.len());
+        let cost = Cost(rest[0]);
+        if magic != MAGIC || !(Cost::LEAST.0..=Cost::MOST.0).contains(&cost.0) {
+            return Err(KeyFileError::Damaged);
+        }
+        let (salt, nonce) = rest[1..].split_at(SALT_BYTES);
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyFileError::Damaged)?;
+        let mut bytes = Zeroizing::new(sealed.to_vec());
+        let length = cipher(&passphrase, salt, cost)?
+            .open_in_place(nonce, Aad::from(header), &mut bytes)
+            .map_err(|_| KeyFileError::Damaged)?
+            .len();
+        bytes.truncate(length);
+        Ok((Self { path: path.to_owned(), passphrase, cost }, bytes))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the first version. Of two who do it at once, one fails.
+    pub(super) fn write_new(&self, bytes: &[u8]) -> Result<(), KeyFileError> {
+        let written = self.write_beside(bytes)?;
+        let linked = fs::hard_link(&written, &self.path);
+        fs::remove_file(&written)?;
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(KeyFileError::Exists),
+            linked => Ok(linked.and_then(|()| sync_folder(&self.path))?),
+        }
+    }
+
+    /// Puts a new version in the place of the old one.
+    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), KeyFileError> {
+        fs::rename(self.write_beside(bytes)?, &self.path)?;
+        Ok(sync_folder(&self.path)?)
+    }
+
+    /// Writes an envelope under a fresh salt into a new file beside the real one, and syncs it.
+    fn write_beside(&self, bytes: &[u8]) -> Result<PathBuf, KeyFileError> {
+        let mut header = [0; HEADER_BYTES];
+        header[..MAGIC.len()].copy_from_slice(MAGIC);
+        header[MAGIC.len()] = self.cost.0;
+        aws_lc_rs::rand::fill(&mut header[MAGIC.len() + 1..]).map_err(|_| io::Error::other("no randomness"))?;
+        let (salt, nonce) = header[MAGIC.len() + 1..].split_at(SALT_BYTES);
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyFileError::Damaged)?;
+        let mut sealed = Zeroizing::new(bytes.to_vec());
+        let tag = cipher(&self.passphrase, salt, self.cost)?
+            .seal_in_place_separate_tag(nonce, Aad::from(&header), &mut sealed)
+            .map_err(|_| KeyFileError::Damaged)?;
+
+        let mut name = self.path.clone().into_os_string();
+        name.push(".new");
+        // One left over by a crash is ours: there is one writer at a time.
+        match fs::remove_file(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
+        for part in [&header[..], &sealed, tag.as_ref()] {
+            file.write_all(part)?;
+        }
+        file.sync_all()?;
+        Ok(name.into())
+    }
+}
+
+fn cipher(passphrase: &SecretString, salt: &[u8], cost: Cost) -> Result<LessSafeKey, KeyFileError> {
+    let mut key = Zeroizing::new([0; 32]);
+    let params = scrypt::Params::new(cost.0, 8, 1, key.len()).map_err(|_| KeyFileError::Damaged)?;
+    scrypt::scrypt(passphrase.expose_secret().as_bytes(), salt, &params, key.as_mut_slice())
+        .map_err(|_| KeyFileError::Damaged)?;
+    UnboundKey::new(&AES_256_GCM, key.as_slice()).map(LessSafeKey::new).map_err(|_| KeyFileError::Damaged)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}

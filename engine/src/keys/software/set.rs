@@ -1,0 +1,209 @@
+//! The set of keys: what the key file holds, and the operations of a storage key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Destroyed, Duty, RecordKey};
+use crate::clock::Month;
+use crate::jose::{Algorithm, PrivateKey, Refused};
+
+const FORMAT: u8 = 1;
+
+/// All keys. Cloning it clones references.
+#[derive(Clone, Default)]
+pub(super) struct KeySet {
+    /// In the order they were made.
+    pub(super) entries: Vec<Entry>,
+    pub(super) months: BTreeMap<Month, Arc<Secret>>,
+    pub(super) destroyed: Vec<Destroyed>,
+}
+
+type Secret = Zeroizing<[u8; 32]>;
+
+/// One key of a duty.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) duty: Duty,
+    pub(super) kid: String,
+    made_at: Timestamp,
+    pub(super) material: Arc<Material>,
+}
+
+pub(super) enum Material {
+    Rsa(PrivateKey),
+    Aes(StorageKey),
+}
+
+/// Wraps the keys of records.
+pub(super) struct StorageKey(Secret);
+
+impl KeySet {
+    pub(super) fn newest(&self, duty: Duty) -> Option<Entry> {
+        self.entries.iter().rfind(|entry| entry.duty == duty).cloned()
+    }
+
+    /// The key of a month, made when it is not there.
+    pub(super) fn month(&mut self, month: Month) -> Result<Arc<Secret>, Refused> {
+        if let Some(key) = self.months.get(&month) {
+            return Ok(key.clone());
+        }
+        let key = Arc::new(random()?);
+        self.months.insert(month, key.clone());
+        Ok(key)
+    }
+
+    /// Writes the set down. The buffer holds every secret in clear, and is wiped.
+    pub(super) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Refused> {
+        let keys = self.entries.iter().map(Entry::row).collect();
+        let months = self.months.iter().map(|(month, key)| MonthRow { month: *month, secret: text(key.as_slice()) });
+        let rows = Rows { format: FORMAT, keys, months: months.collect(), destroyed: self.destroyed.clone() };
+        // A vector that grows leaves copies of what it held; this one is large enough from the start.
+        let capacity = 4096 + rows.keys.len() * 8192 + (rows.months.len() + rows.destroyed.len()) * 256;
+        let mut buffer = Zeroizing::new(Vec::with_capacity(capacity));
+        serde_json::to_writer(&mut *buffer, &rows).map_err(|_| Refused)?;
+        Ok(buffer)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        // The error of `serde_json` may quote what it read: it goes no further.
+        let rows: Rows = serde_json::from_slice(bytes).ok()?;
+        if rows.format != FORMAT {
+            return None;
+        }
+        let mut set = Self { destroyed: rows.destroyed, ..Self::default() };
+        for row in rows.keys {
+            set.entries.push(Entry::read(row)?);
+        }
+        for row in rows.months {
+            set.months.insert(row.month, Arc::new(fixed(&bytes_of(&row.secret)?)?));
+        }
+        Some(set)
+    }
+}
+
+impl Entry {
+    pub(super) fn generate(duty: Duty, made_at: Timestamp) -> Result<Self, Refused> {
+        let material = match algorithm(duty) {
+            Some(algorithm) => Material::Rsa(PrivateKey::generate(algorithm)?),
+            None => Material::Aes(StorageKey(random()?)),
+        };
+        let kid = match &material {
+            Material::Rsa(key) => key.public().kid().to_owned(),
+            // A thumbprint of a symmetric key would be a hash of a secret: a random name instead.
+            Material::Aes(_) => URL_SAFE_NO_PAD.encode(&random()?[..16]),
+        };
+        Ok(Self { duty, kid, made_at, material: Arc::new(material) })
+    }
+
+    fn read(row: KeyRow) -> Option<Self> {
+        let secret = bytes_of(&row.secret)?;
+        let material = match algorithm(row.duty) {
+            Some(algorithm) => Material::Rsa(PrivateKey::from_pkcs8(algorithm, &secret).ok()?),
+            None => Material::Aes(StorageKey(fixed(&secret)?)),
+        };
+        Some(Self { duty: row.duty, kid: row.kid, made_at: row.made_at, material: Arc::new(material) })
+    }
+
+    fn row(&self) -> KeyRow {
+        let secret = match self.material.as_ref() {
+            Material::Rsa(key) => text(&key.danger_to_pkcs8()),
+            Material::Aes(key) => text(key.0.as_slice()),
+        };
+        KeyRow { duty: self.duty, kid: self.kid.clone(), made_at: self.made_at, secret }
+    }
+
+    #[cfg(test)]
+    pub(super) fn published(duty: Duty, made_at: Timestamp) -> Self {
+        let Some(algorithm) = algorithm(duty) else { return Self::generate(duty, made_at).unwrap() };
+        let key = crate::jose::tests::published_key(algorithm);
+        let kid = key.public().kid().to_owned();
+        Self { duty, kid, made_at, material: Arc::new(Material::Rsa(key)) }
+    }
+}
+
+impl StorageKey {
+    /// Wraps a record's key: nonce, ciphertext, tag. Nonces are random; a storage key must be rotated long before 2^32.
+    pub(super) fn wrap(&self, key: &RecordKey, aad: &[u8]) -> Result<Vec<u8>, Refused> {
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Refused)?;
+        let mut sealed = Zeroizing::new(key.danger_bytes().to_vec());
+        let tag = self
+            .cipher()?
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut sealed)
+            .map_err(|_| Refused)?;
+        Ok([&nonce[..], &sealed, tag.as_ref()].concat())
+    }
+
+    pub(super) fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<RecordKey, Refused> {
+        let (nonce, sealed) = wrapped.split_at_checked(NONCE_LEN).ok_or(Refused)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Refused)?;
+        let mut buffer = Zeroizing::new(sealed.to_vec());
+        let key = self.cipher()?.open_in_place(nonce, Aad::from(aad), &mut buffer).map_err(|_| Refused)?;
+        fixed(key).map(RecordKey::from_bytes).ok_or(Refused)
+    }
+
+    fn cipher(&self) -> Result<LessSafeKey, Refused> {
+        UnboundKey::new(&AES_256_GCM, self.0.as_slice()).map(LessSafeKey::new).map_err(|_| Refused)
+    }
+}
+
+fn algorithm(duty: Duty) -> Option<Algorithm> {
+    match duty {
+        Duty::Intake | Duty::Maintenance => Some(Algorithm::RsaOaep256),
+        Duty::Signing | Duty::Log => Some(Algorithm::Ps256),
+        Duty::Storage => None,
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rows {
+    format: u8,
+    keys: Vec<KeyRow>,
+    months: Vec<MonthRow>,
+    destroyed: Vec<Destroyed>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyRow {
+    duty: Duty,
+    kid: String,
+    made_at: Timestamp,
+    /// PKCS#8 DER, or the 32 bytes of a storage key.
+    secret: Zeroizing<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MonthRow {
+    month: Month,
+    secret: Zeroizing<String>,
+}
+
+fn random() -> Result<Secret, Refused> {
+    let mut secret = Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(secret.as_mut_slice()).map_err(|_| Refused)?;
+    Ok(secret)
+}
+
+fn text(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn bytes_of(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    URL_SAFE_NO_PAD.decode(text).ok().map(Zeroizing::new)
+}
+
+fn fixed(bytes: &[u8]) -> Option<Secret> {
+    let mut secret = Zeroizing::new([0; 32]);
+    (bytes.len() == secret.len()).then(|| secret.copy_from_slice(bytes))?;
+    Some(secret)
+}
