@@ -30,7 +30,7 @@ impl HostCtx {
             Piece::Bytes(bytes) => recipe::Piece::Bytes(bytes),
             Piece::Secret(slot) => {
                 let Some(encoding) = Encoding::parse(&slot.encoding) else {
-                    return Err(self.refuse(Code::InvariantBroken, "unknown encoding in a slot"));
+                    return Err(self.refuse(Code::InvalidArgument, "unknown encoding in a slot"));
                 };
                 recipe::Piece::Secret(self.table.get(&slot.secret)?.0.clone(), encoding)
             }
@@ -40,7 +40,7 @@ impl HostCtx {
     fn handle(&mut self, made: Result<Arc<Recipe>, RecipeError>) -> Result<Resource<Handle>, Fail> {
         match made {
             Ok(recipe) => Ok(self.table.push(Handle(recipe))?),
-            Err(error) => Err(self.refuse(Code::InvariantBroken, error.to_string())),
+            Err(error) => Err(self.refuse(Code::InvalidArgument, error.to_string())),
         }
     }
 

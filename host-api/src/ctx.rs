@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use consentry_contract::failure::{Code, DatasetFacts, Name, RunFacts, Stage};
-use consentry_contract::item::RunItems;
+use consentry_contract::item::{RunItems, category as category_of};
 use consentry_contract::limits::{LimitName, Limits};
 use consentry_contract::manifest::{Manifest, SourcePlan};
 use consentry_contract::recipe::SinkId;
@@ -117,6 +117,8 @@ pub struct Remains {
     pub facts: RunFacts,
     /// What was emitted.
     pub items: RunItems,
+    /// Items of categories that were not asked for.
+    pub unrequested: u64,
 }
 
 impl HostCtx {
@@ -124,12 +126,13 @@ impl HostCtx {
     pub fn new(spec: RunSpec) -> Self {
         let datasets = spec.grants.wanted.iter();
         let datasets = datasets.map(|category| DatasetFacts { category: category.clone(), ..DatasetFacts::default() });
+        let wanted: Vec<_> = spec.grants.wanted.iter().filter_map(|category| category_of(category)).collect();
         let mut table = ResourceTable::new();
         table.set_max_capacity(spec.limits.size(LimitName::Handles));
         Self {
             table,
             facts: RunFacts::new(datasets.collect()),
-            items: RunItems::default(),
+            items: RunItems::new(&wanted),
             manifest: spec.manifest,
             plan: spec.plan,
             grants: spec.grants,
@@ -162,7 +165,7 @@ impl HostCtx {
             Some(reason) => self.facts.host = reason.code().or(self.facts.host),
             None => {}
         }
-        Remains { facts: self.facts, items: self.items }
+        Remains { facts: self.facts, items: self.items, unrequested: self.unrequested }
     }
 
     /// The one place through which every capability call passes: stopped runs end here, optional capabilities are granted or refused

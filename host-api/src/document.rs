@@ -44,7 +44,7 @@ impl HostCtx {
                 Fail::stop()
             }
             DocumentError::Malformed { .. } => self.refuse(Code::ValueUnparsable, error.to_string()),
-            _ => self.refuse(Code::InvariantBroken, error.to_string()),
+            _ => self.refuse(Code::InvalidArgument, error.to_string()),
         }
     }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use url::{Host, Origin, Url};
+use consentry_contract::manifest::Origin;
+use url::{Host, Url};
 
 /// Why a URL or an address is refused. Holds no path and no query: those may carry values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +45,8 @@ pub struct Egress {
 
 impl Egress {
     /// `development` allows loopback addresses, and http towards them; nothing else that is private.
-    pub fn new(origins: impl IntoIterator<Item = Origin>, development: bool) -> Self {
-        Self { origins: origins.into_iter().collect(), development }
+    pub fn new(origins: &[Origin], development: bool) -> Self {
+        Self { origins: origins.into(), development }
     }
 
     /// Checks a URL before anything is sent to it.
@@ -62,9 +63,8 @@ impl Egress {
             "http" if self.development && is_loopback(&host) => {}
             other => return Err(EgressError::Scheme(other.to_owned())),
         }
-        let origin = url.origin();
-        if !self.origins.contains(&origin) {
-            return Err(EgressError::Origin { origin: origin.ascii_serialization() });
+        if !self.origins.iter().any(|origin| origin.contains(url)) {
+            return Err(EgressError::Origin { origin: url.origin().ascii_serialization() });
         }
         if let Some(address) = literal(&host)
             && !self.admits(address)
@@ -181,8 +181,7 @@ mod tests {
     #[track_caller]
     fn check(development: bool, url: &str, expected: Result<(), &str>) {
         let origins = ["https://bank.example", "http://127.0.0.1:18090", "https://10.0.0.1", "https://[::ffff:a00:1]"];
-        let origins = origins.map(|origin| Url::parse(origin).unwrap().origin());
-        let egress = Egress::new(origins, development);
+        let egress = Egress::new(&origins.map(|origin| Origin::parse(origin).unwrap()), development);
         let found = egress.check(&Url::parse(url).unwrap()).map_err(|error| error.to_string());
         match (found, expected) {
             (Ok(()), Ok(())) => {}

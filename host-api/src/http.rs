@@ -6,6 +6,8 @@ mod flight;
 mod jar;
 mod plan;
 
+use std::time::Duration;
+
 use consentry_contract::failure::Code;
 use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{Leaf, LeafKind};
@@ -26,12 +28,27 @@ use crate::ctx::HostCtx;
 use crate::document::Parsed;
 use crate::fault::Fail;
 use crate::hop;
-use crate::network::NetworkError;
+use crate::network::{NetworkError, Outgoing};
 use crate::tape::Outside;
 
 const NAME: &str = "http";
 
+/// Longest wait for the answer to a logout.
+const LOGOUT: Duration = Duration::from_secs(5);
+
 impl HostCtx {
+    /// Sends the manifest's logout, if the connector logged in. The source's answer changes nothing any more.
+    pub async fn log_out(&mut self) {
+        let Some((method, url)) = self.plan.logout().filter(|_| self.authenticated) else { return };
+        let Ok(method) = method.parse() else { return };
+        let mut headers = ::http::HeaderMap::new();
+        headers.extend(self.jar.header(&url).map(|cookie| (::http::header::COOKIE, cookie)));
+        let body_bytes_max = self.budget.limits().of(LimitName::AnswerBytes);
+        let request = Outgoing { method, url, headers, body: None, body_bytes_max };
+        // A source that does not answer keeps its session until it ends by itself.
+        let _ = tokio::time::timeout(LOGOUT, self.ports.network.fetch(request)).await;
+    }
+
     fn edit(
         &mut self,
         function: &'static str,

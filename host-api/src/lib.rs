@@ -29,6 +29,7 @@ mod random;
 mod progress;
 mod log;
 
+pub use fault::Stopped;
 pub use ctx::{Grants, HostCtx, Ports, Remains, RunSpec, TICK_MILLISECONDS};
 
 use wasmtime::component::{HasSelf, Linker};

@@ -48,7 +48,7 @@ impl HostCtx {
         for (name, value) in &details {
             if !DETAILS.contains(&name.as_str()) && !name.starts_with("option:") || value.len() > DETAIL_BYTES_MAX {
                 return Err(self.refuse(
-                    Code::InvariantBroken,
+                    Code::InvalidArgument,
                     format!("a prompt's details are {} and option:ID, each at most {DETAIL_BYTES_MAX} bytes", DETAILS.join(", ")),
                 ));
             }

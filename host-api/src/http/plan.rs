@@ -58,12 +58,12 @@ impl HostCtx {
         METHODS
             .into_iter()
             .find(|method| method.as_str() == request.method)
-            .ok_or_else(|| self.refuse(Code::InvariantBroken, "a method is GET, HEAD, POST, PUT, PATCH or DELETE"))
+            .ok_or_else(|| self.refuse(Code::InvalidArgument, "a method is GET, HEAD, POST, PUT, PATCH or DELETE"))
     }
 
     fn target(&mut self, text: &str) -> Result<Url, Fail> {
         let mut url = Url::parse(text)
-            .map_err(|_| self.refuse(Code::InvariantBroken, "the URL of a request is absolute; this one can't be parsed"))?;
+            .map_err(|_| self.refuse(Code::InvalidArgument, "the URL of a request is absolute; this one can't be parsed"))?;
         url.set_fragment(None);
         match self.egress.check(&url) {
             Ok(()) => Ok(url),
@@ -77,13 +77,13 @@ impl HostCtx {
             let known = OPTIONS.iter().find(|(option, _)| option == name);
             if !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
                 return Err(self.refuse(
-                    Code::InvariantBroken,
+                    Code::InvalidArgument,
                     "this host knows the options form = urlencoded | multipart and redirect = follow | manual",
                 ));
             }
         }
         if request.body.is_some() && !request.fields.is_empty() {
-            return Err(self.refuse(Code::InvariantBroken, "a request has form fields or a body, not both"));
+            return Err(self.refuse(Code::InvalidArgument, "a request has form fields or a body, not both"));
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl HostCtx {
         // The empty value is no recipe, and nothing secret is in it.
         let Ok(recipe) = Recipe::join(pieces.clone()) else {
             let empty = pieces.iter().all(|piece| matches!(piece, recipe::Piece::Text(text) if text.is_empty()));
-            return if empty { Ok(None) } else { Err(self.refuse(Code::InvariantBroken, "a part of the request is too large")) };
+            return if empty { Ok(None) } else { Err(self.refuse(Code::InvalidArgument, "a part of the request is too large")) };
         };
         let leaves = recipe.leaves();
         if !leaves.is_empty() {
@@ -160,7 +160,7 @@ impl HostCtx {
         match HeaderName::from_bytes(name.as_bytes()) {
             Ok(header) if !HOST_HEADERS.contains(&header.as_str()) => Ok(header),
             _ => Err(self.refuse(
-                Code::InvariantBroken,
+                Code::InvalidArgument,
                 format!("the header is no valid name, or one of the host's: {}", HOST_HEADERS.join(", ")),
             )),
         }
@@ -256,7 +256,7 @@ impl HostCtx {
             ("application/x-www-form-urlencoded".to_owned(), self.urlencoded(parts)?)
         };
         let content_type = HeaderValue::from_str(&content_type)
-            .map_err(|_| self.refuse(Code::InvariantBroken, "the content type is no valid header value"))?;
+            .map_err(|_| self.refuse(Code::InvalidArgument, "the content type is no valid header value"))?;
         headers.insert(CONTENT_TYPE, content_type);
         Ok(Some(body))
     }

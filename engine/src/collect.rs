@@ -1,0 +1,190 @@
+//! One collection: a connector, a fresh sandbox, a verdict. It knows nothing of sessions: what it may do arrives as [`Order`], computed
+//! from manifest, operator and consent; what it brings goes back as [`Collection`]. Nothing of a run outlives the call: secrets are
+//! destroyed, tasks have ended, only items and facts remain.
+
+pub mod package;
+pub mod sandbox;
+pub mod cache;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use consentry_contract::failure::{Code, Failure, Gathered, GuestEnd, RunFacts, verdict};
+use consentry_contract::item::Item;
+use consentry_contract::limits::{LimitName, Limits, Wishes};
+use consentry_contract::manifest::SourcePlan;
+use consentry_host_api::egress::Egress;
+use consentry_host_api::network::{LiveNetwork, TlsSettings};
+use consentry_host_api::ports::{Clock, Observer, Prompter, Random};
+use consentry_host_api::stop::{StopReason, Stopper};
+use consentry_host_api::tape::TapeSink;
+use consentry_host_api::vault::Vault;
+use consentry_host_api::{Grants, HostCtx, Ports, RunSpec};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use cache::CompiledCache;
+use package::Package;
+use sandbox::{GuestRun, Sandbox};
+
+/// What every collection of this host shares.
+pub struct Collector {
+    /// Where guests run.
+    pub sandbox: Sandbox,
+    /// Compiled connectors.
+    pub compiled: CompiledCache,
+    /// TLS towards Data Sources.
+    pub tls: TlsSettings,
+    /// What the operator allows at most.
+    pub limits: Wishes,
+    /// Loopback sources and http towards them.
+    pub development: bool,
+    /// The `user-agent` towards Data Sources.
+    pub agent: String,
+}
+
+impl std::fmt::Debug for Collector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collector").field("sandbox", &self.sandbox).field("development", &self.development).finish_non_exhaustive()
+    }
+}
+
+/// One collection, as it was consented to.
+pub struct Order {
+    /// The connector.
+    pub package: Package,
+    /// The Data Source.
+    pub plan: Arc<SourcePlan>,
+    /// Manifest, cut by the operator, cut by the consent.
+    pub grants: Grants,
+    /// The login fields, re-sealed under the run key, and the operator's secrets.
+    pub vault: Vault,
+    /// BCP 47 language of the person.
+    pub language: String,
+    /// Redirect URI and state of this run.
+    pub callback: (String, String),
+    /// The way to the person.
+    pub prompter: Arc<dyn Prompter>,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+    /// Where calls are taped.
+    pub tape: Arc<dyn TapeSink>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Box<dyn Random>,
+    /// Ends the run from outside.
+    pub stopper: Stopper,
+}
+
+/// What came of it.
+pub struct Collection {
+    /// What was brought, or why nothing was.
+    pub result: Result<Gathered, Failure>,
+    /// The items; none when the result is a failure.
+    pub items: Vec<Item>,
+    /// A login went out, so nothing may be tried again without the person.
+    pub login_submitted: bool,
+    /// Items of categories that nobody had asked for.
+    pub unrequested: u64,
+    /// Function names of a trap, innermost first; for the connector's author.
+    pub trace: Vec<String>,
+}
+
+impl std::fmt::Debug for Collection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collection").field("result", &self.result).field("items", &self.items.len()).finish_non_exhaustive()
+    }
+}
+
+impl Collector {
+    /// Runs one collection to its end. Call it on the I/O runtime; dropping the future ends the run.
+    pub async fn collect(&self, order: Order) -> Collection {
+        let prepared = match self.prepare(&order.package) {
+            Ok(prepared) => prepared,
+            Err(failure) => return Collection::failed(failure),
+        };
+        let (stopper, hops) = (order.stopper.clone(), TaskTracker::new());
+        let ctx = match self.context(order, hops.clone()) {
+            Ok((ctx, wall)) => {
+                let deadline = AbortOnDropHandle::new(tokio::spawn(end_after(stopper, wall)));
+                let run = self.sandbox.run(&prepared, ctx).await;
+                drop(deadline);
+                run
+            }
+            Err(failure) => return Collection::failed(failure),
+        };
+        let collection = conclude(ctx).await;
+        // Every hop is aborted with the one who waited for it; the run is over when the last has ended.
+        hops.close();
+        hops.wait().await;
+        collection
+    }
+
+    fn prepare(&self, package: &Package) -> Result<sandbox::Prepared, Failure> {
+        let compiled = tokio::task::block_in_place(|| self.compiled.prepare(&self.sandbox, package));
+        compiled.map_err(|error| {
+            tracing::error!(connector = package.digest(), %error, "a connector can't be prepared");
+            Failure::new(Code::IncompatibleWorld)
+        })
+    }
+
+    fn context(&self, order: Order, hops: TaskTracker) -> Result<(HostCtx, Duration), Failure> {
+        let limits = Limits::new(&self.limits, order.package.manifest().limits());
+        let wall = Duration::from_secs(limits.of(LimitName::Wall));
+        let egress = Egress::new(order.plan.origins(), self.development);
+        let network = LiveNetwork::new(&egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
+        let ports = Ports {
+            network: Arc::new(network),
+            prompter: order.prompter,
+            observer: order.observer,
+            tape: order.tape,
+            clock: order.clock,
+            random: order.random,
+            io: tokio::runtime::Handle::current(),
+        };
+        let spec = RunSpec {
+            manifest: order.package.manifest().clone(),
+            plan: order.plan,
+            grants: order.grants,
+            limits,
+            egress,
+            vault: order.vault,
+            language: order.language,
+            callback: order.callback,
+            ports,
+            stopper: order.stopper,
+            hops,
+        };
+        Ok((HostCtx::new(spec), wall))
+    }
+}
+
+impl Collection {
+    fn failed(failure: Failure) -> Self {
+        Self { result: Err(failure), items: Vec::new(), login_submitted: false, unrequested: 0, trace: Vec::new() }
+    }
+}
+
+async fn end_after(stopper: Stopper, wall: Duration) {
+    tokio::time::sleep(wall).await;
+    stopper.stop(StopReason::WallTime);
+}
+
+/// Logs out, destroys the secrets, names the outcome.
+async fn conclude(run: GuestRun) -> Collection {
+    let Some(mut ctx) = run.ctx else {
+        let failure = verdict(&RunFacts::new(Vec::new()), &GuestEnd::Trapped).err();
+        return Collection::failed(failure.unwrap_or_else(|| Failure::new(Code::PlatformFailed)));
+    };
+    ctx.log_out().await;
+    let remains = ctx.into_remains();
+    let result = verdict(&remains.facts, &run.end);
+    let items = if result.is_ok() { remains.items.into_items() } else { Vec::new() };
+    Collection {
+        result,
+        items,
+        login_submitted: remains.facts.login_submitted,
+        unrequested: remains.unrequested,
+        trace: run.trace,
+    }
+}

@@ -1,0 +1,176 @@
+//! One file is the whole connector: a component with its manifest in a custom section. This module reads it and refuses what
+//! imports anything but the contract, before a compiler sees a byte of it. It compiles nothing.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use consentry_contract::manifest::Manifest;
+use sha2::{Digest as _, Sha256};
+use wasmparser::{Encoding, Parser, Payload};
+
+/// Name of the custom section that holds `manifest.toml`.
+pub const MANIFEST_SECTION: &str = "consentry:manifest";
+/// Package whose interfaces a connector may import.
+const CONTRACT: &str = "consentry:connector/";
+/// The one version of the contract that this host serves: imports of `0.1.*` are compatible (additive is patch in 0.x).
+const SERVED: (u64, u64) = (0, 1);
+/// A connector larger than this is refused unread, in bytes.
+pub const CONNECTOR_BYTES_MAX: u64 = 32 << 20;
+
+/// Why a file is no connector that this host runs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// The file can't be read.
+    #[error("{} can't be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Larger than [`CONNECTOR_BYTES_MAX`].
+    #[error("the file has {bytes} bytes; a connector has at most {CONNECTOR_BYTES_MAX}")]
+    TooLarge {
+        /// Its length.
+        bytes: u64,
+    },
+    /// Not a WebAssembly component at all.
+    #[error("this is no WebAssembly component ({0}); build it with `cargo xtask connectors`")]
+    NotAComponent(String),
+    /// It asks for something outside the contract.
+    #[error("the connector imports `{import}`, which is no capability of the contract; a connector may import {CONTRACT}* only (build it for wasm32-unknown-unknown, without WASI)")]
+    ForeignImport {
+        /// The import's name.
+        import: String,
+    },
+    /// It was built for another version of the contract.
+    #[error("the connector was built for `{import}`; this host serves version {}.{}: rebuild it with a matching SDK", SERVED.0, SERVED.1)]
+    WrongContract {
+        /// The import's name, version included.
+        import: String,
+    },
+    /// It exports no `collect`.
+    #[error("the connector exports no function `collect`")]
+    NoCollect,
+    /// The manifest is not inside.
+    #[error("the component holds no manifest (custom section `{MANIFEST_SECTION}`); build it with `cargo xtask connectors`")]
+    NoManifest,
+    /// The manifest is there twice: which one was reviewed?
+    #[error("the component holds more than one manifest")]
+    TwoManifests,
+    /// The manifest is wrong.
+    #[error("the manifest inside the component is refused")]
+    Manifest(#[source] consentry_contract::manifest::ManifestErrors),
+}
+
+/// A connector that may be compiled: contract checked, manifest read.
+#[derive(Clone)]
+pub struct Package {
+    bytes: Arc<[u8]>,
+    manifest: Arc<Manifest>,
+    digest: String,
+}
+
+impl std::fmt::Debug for Package {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Package").field("digest", &self.digest).field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+impl Package {
+    /// Reads a connector from a file.
+    ///
+    /// # Errors
+    /// [`PackageError`], which says what to do.
+    pub fn open(path: &Path) -> Result<Self, PackageError> {
+        let unreadable = |source| PackageError::Unreadable { path: path.to_owned(), source };
+        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+        if bytes > CONNECTOR_BYTES_MAX {
+            return Err(PackageError::TooLarge { bytes });
+        }
+        Self::read(std::fs::read(path).map_err(unreadable)?)
+    }
+
+    /// Reads a connector from bytes.
+    ///
+    /// # Errors
+    /// [`PackageError`], which says what to do.
+    pub fn read(bytes: Vec<u8>) -> Result<Self, PackageError> {
+        let manifest = Manifest::parse(&inspect(&bytes)?).map_err(PackageError::Manifest)?;
+        let mut digest = String::with_capacity(71);
+        digest.push_str("sha256:");
+        for byte in Sha256::digest(&bytes) {
+            // Unwrap safety: writing to a String can't fail.
+            write!(digest, "{byte:02x}").expect("a String takes all");
+        }
+        Ok(Self { bytes: bytes.into(), manifest: Arc::new(manifest), digest })
+    }
+
+    /// The component.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What it declares.
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    /// `sha256:` and 64 hexadecimal digits over the whole file, manifest included.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+}
+
+/// Walks the component's outer layer: imports, exports, manifest. Nested modules can only import what the outer layer has.
+fn inspect(bytes: &[u8]) -> Result<String, PackageError> {
+    let broken = |error: wasmparser::BinaryReaderError| PackageError::NotAComponent(error.to_string());
+    let (mut depth, mut exports_collect, mut manifest) = (0_u32, false, None);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(broken)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(PackageError::NotAComponent("it is a core module".to_owned()));
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    check_import(import.map_err(broken)?.name.name)?;
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    exports_collect |= export.map_err(broken)?.name.name == "collect";
+                }
+            }
+            Payload::CustomSection(section) if depth == 0 && section.name() == MANIFEST_SECTION => {
+                let text = std::str::from_utf8(section.data())
+                    .map_err(|_| PackageError::NotAComponent("its manifest is not UTF-8".to_owned()))?;
+                if manifest.replace(text.to_owned()).is_some() {
+                    return Err(PackageError::TwoManifests);
+                }
+            }
+            _ => {}
+        }
+    }
+    if !exports_collect {
+        return Err(PackageError::NoCollect);
+    }
+    manifest.ok_or(PackageError::NoManifest)
+}
+
+fn check_import(name: &str) -> Result<(), PackageError> {
+    let foreign = || PackageError::ForeignImport { import: name.to_owned() };
+    let (interface, version) = name.strip_prefix(CONTRACT).and_then(|rest| rest.split_once('@')).ok_or_else(foreign)?;
+    if !consentry_host_api::INTERFACES.contains(&interface) {
+        return Err(foreign());
+    }
+    let mut numbers = version.split('.').map(str::parse::<u64>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) == SERVED => Ok(()),
+        _ => Err(PackageError::WrongContract { import: name.to_owned() }),
+    }
+}

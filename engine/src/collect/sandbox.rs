@@ -1,0 +1,268 @@
+//! The sandbox: wasmtime's settings, one fresh store for each collection, guests on a runtime of their own. A guest that spins
+//! can starve other guests' turns, never anybody's sockets: those are served by the runtime that calls [`Sandbox::run`].
+//! It grants nothing; what a guest may do stands in its [`HostCtx`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use consentry_contract::failure::GuestEnd;
+use consentry_host_api::bindings::{Connector, ConnectorPre};
+use consentry_host_api::{HostCtx, Stopped, TICK_MILLISECONDS, link};
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap, UpdateDeadline, WasmBacktrace,
+};
+
+/// Length of one CPU tick. Short, so that a spinning guest hands over soon; a run's CPU budget is counted in these.
+pub const TICK: Duration = Duration::from_millis(TICK_MILLISECONDS);
+/// Most memory maps that one pool slot can take while it is in use (two memories' worth of guards, table, stack).
+const MAPS_PER_SLOT: u64 = 6;
+/// Maps that the rest of the process needs.
+const MAPS_BESIDE: u64 = 4096;
+/// Frames of a trap that are kept.
+const TRACE_MAX: usize = 16;
+/// Most argument bytes that one host call may lift out of a guest.
+const HOSTCALL_BYTES_MAX: usize = 4 << 20;
+
+/// Why no sandbox could be made, or a connector not prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// More slots than the kernel's map limit allows.
+    #[error(
+        "{slots} concurrent collections need vm.max_map_count of at least {needed}, and it is {found}: lower `sandbox.concurrent_runs` or run `sysctl -w vm.max_map_count={needed}`"
+    )]
+    MapCount {
+        /// Slots asked for.
+        slots: u32,
+        /// Maps they need.
+        needed: u64,
+        /// The kernel's limit.
+        found: u64,
+    },
+    /// wasmtime refused its settings, or the threads could not be started.
+    #[error("the sandbox can't be set up")]
+    Setup(#[source] wasmtime::Error),
+    /// The guest runtime's threads could not be started.
+    #[error("the guest runtime can't be started")]
+    Threads(#[source] std::io::Error),
+    /// The connector does not compile or does not fit the contract.
+    #[error("the connector can't be prepared: {reason}")]
+    Connector {
+        /// wasmtime's chain of reasons; it speaks of types and names, never of values.
+        reason: String,
+    },
+}
+
+/// How many and how large.
+#[derive(Debug, Clone)]
+pub struct SandboxSettings {
+    /// Collections at once, waiting ones included.
+    pub concurrent_runs: u32,
+    /// Threads that guests run on.
+    pub guest_threads: usize,
+    /// Most memory of one guest, in bytes; a run's own limit may be lower.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for SandboxSettings {
+    fn default() -> Self {
+        Self { concurrent_runs: 512, guest_threads: 2, memory_bytes_max: 64 << 20 }
+    }
+}
+
+/// A connector, compiled and linked; instantiating it is cheap.
+#[derive(Clone)]
+pub struct Prepared(ConnectorPre<HostCtx>);
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
+/// A guest's end.
+pub struct GuestRun {
+    /// Its context; none after a panic in the host.
+    pub ctx: Option<HostCtx>,
+    /// How it came to its end.
+    pub end: GuestEnd,
+    /// Of a crash: the kind, then the functions, innermost first.
+    pub trace: Vec<String>,
+}
+
+/// Compiles, instantiates and runs connectors.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<HostCtx>,
+    slots: Arc<Semaphore>,
+    guests: Option<tokio::runtime::Runtime>,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("free_slots", &self.slots.available_permits()).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Reserves the pool, starts the guests' threads and the ticker.
+    ///
+    /// # Errors
+    /// [`SandboxError`]: the kernel's map limit, wasmtime's settings, threads.
+    pub fn new(settings: &SandboxSettings) -> Result<Self, SandboxError> {
+        check_map_count(settings.concurrent_runs)?;
+        let engine = Engine::new(&config(settings)).map_err(SandboxError::Setup)?;
+        let mut linker = Linker::new(&engine);
+        link(&mut linker).map_err(SandboxError::Setup)?;
+        // Without I/O and timer drivers: a host function that forgets to hop to the I/O runtime fails in its first test.
+        let guests = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(settings.guest_threads)
+            .thread_name("guest")
+            .build()
+            .map_err(SandboxError::Threads)?;
+        start_ticker(&engine)?;
+        let slots = Arc::new(Semaphore::new(settings.concurrent_runs as usize));
+        Ok(Self { engine, linker, slots, guests: Some(guests) })
+    }
+
+    /// wasmtime's engine, for the compiled cache.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Links a compiled component.
+    ///
+    /// # Errors
+    /// [`SandboxError::Connector`] when its types are not those of the contract.
+    pub fn link(&self, component: &Component) -> Result<Prepared, SandboxError> {
+        let fit = |error: wasmtime::Error| SandboxError::Connector { reason: format!("{error:#}") };
+        let pre = self.linker.instantiate_pre(component).map_err(fit)?;
+        Ok(Prepared(ConnectorPre::new(pre).map_err(fit)?))
+    }
+
+    /// Runs one collection in a fresh store and gives its context back with what happened. The future may be dropped: the
+    /// guest is then stopped at its next tick.
+    pub async fn run(&self, prepared: &Prepared, ctx: HostCtx) -> GuestRun {
+        // Unwrap safety: the semaphore is never closed.
+        let slot = self.slots.clone().acquire_owned().await.expect("open for the sandbox's life");
+        let pre = prepared.0.clone();
+        let engine = self.engine.clone();
+        let stop = ctx.stopper().drop_guard();
+        let Some(guests) = &self.guests else { return GuestRun { ctx: Some(ctx), end: GuestEnd::Stopped, trace: Vec::new() } };
+        let task = guests.spawn(async move {
+            let mut store = Store::new(&engine, ctx);
+            arm(&mut store);
+            let (end, trace) = drive(&pre, &mut store).await;
+            let ctx = store.into_data();
+            drop(slot);
+            GuestRun { ctx: Some(ctx), end, trace }
+        });
+        let ended = task.await;
+        stop.disarm();
+        // A panic in a host function: the store and all it held are gone with the task.
+        ended.unwrap_or_else(|_| GuestRun { ctx: None, end: GuestEnd::Trapped, trace: Vec::new() })
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if let Some(guests) = self.guests.take() {
+            guests.shutdown_background();
+        }
+    }
+}
+
+/// Limits that the store itself enforces, and the tick that counts CPU time.
+fn arm(store: &mut Store<HostCtx>) {
+    store.limiter(|ctx| ctx.memory_limiter());
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut store| {
+        Ok(if store.data_mut().tick() { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
+    });
+}
+
+async fn drive(pre: &ConnectorPre<HostCtx>, store: &mut Store<HostCtx>) -> (GuestEnd, Vec<String>) {
+    let connector: Connector = match pre.instantiate_async(&mut *store).await {
+        Ok(connector) => connector,
+        Err(error) => return trapped(&error),
+    };
+    match connector.call_collect(&mut *store).await {
+        Ok(Ok(())) => (GuestEnd::Returned, Vec::new()),
+        Ok(Err(fault)) => (GuestEnd::Fault(fault.code), Vec::new()),
+        Err(error) => trapped(&error),
+    }
+}
+
+/// Tells a guest that the host ended from one that crashed, and in which functions. Their names come from the connector's own code and
+/// hold no value.
+fn trapped(error: &wasmtime::Error) -> (GuestEnd, Vec<String>) {
+    let interrupted = error.downcast_ref::<Trap>() == Some(&Trap::Interrupt);
+    if interrupted || error.downcast_ref::<Stopped>().is_some() {
+        return (GuestEnd::Stopped, Vec::new());
+    }
+    let mut trace: Vec<String> = error.downcast_ref::<Trap>().iter().map(|trap| format!("{trap:?}")).collect();
+    if let Some(frames) = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames) {
+        let names = frames.iter().filter_map(|frame| frame.func_name());
+        trace.extend(names.take(TRACE_MAX).map(|name| format!("{:#}", rustc_demangle::demangle(name))));
+    }
+    (GuestEnd::Trapped, trace)
+}
+
+fn config(settings: &SandboxSettings) -> Config {
+    let slots = settings.concurrent_runs;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots * 4)
+        .total_memories(slots)
+        .total_tables(slots * 2)
+        .total_stacks(slots)
+        .max_memory_size(settings.memory_bytes_max)
+        .table_elements(4096)
+        .max_core_instance_size(64 << 10)
+        .max_component_instance_size(256 << 10)
+        .max_core_instances_per_component(8)
+        .max_memories_per_component(1)
+        .max_tables_per_component(2);
+    let mut config = Config::new();
+    config
+        .concurrency_support(false) // plain functions: guests wait in host calls, on fibers
+        .epoch_interruption(true)
+        .async_stack_size(512 << 10)
+        .async_stack_zeroing(true) // a fiber's stack may hold another run's bytes
+        .max_wasm_stack(256 << 10)
+        .memory_reservation(4 << 30) // elides bounds checks: 28 % of a parsing guest's CPU
+        .memory_guard_size(32 << 20)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .cranelift_nan_canonicalization(true) // replay is bit-identical
+        .relaxed_simd_deterministic(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+fn check_map_count(slots: u32) -> Result<(), SandboxError> {
+    let needed = MAPS_PER_SLOT * u64::from(slots) + MAPS_BESIDE;
+    match std::fs::read_to_string("/proc/sys/vm/max_map_count").ok().and_then(|text| text.trim().parse().ok()) {
+        Some(found) if found < needed => Err(SandboxError::MapCount { slots, needed, found }),
+        _ => Ok(()),
+    }
+}
+
+/// One ticker for the whole process; it ends when the engine is gone.
+fn start_ticker(engine: &Engine) -> Result<(), SandboxError> {
+    let weak = engine.weak();
+    std::thread::Builder::new()
+        .name("ticker".to_owned())
+        .spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        })
+        .map(drop)
+        .map_err(SandboxError::Threads)
+}
