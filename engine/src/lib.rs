@@ -6,3 +6,11 @@
 pub mod id;
 /// Where time comes from.
 pub mod clock;
+/// One collection: connector, sandbox, verdict.
+pub mod collect;
+/// Erasure with proof, and the retention table.
+pub mod erase;
+/// Envelopes of the outside world: JWE, JWS, JWK.
+pub mod jose;
+/// Keys by duty.
+pub mod keys;
