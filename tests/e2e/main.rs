@@ -1,0 +1,1 @@
+//! End-to-end tests: real third-party applications as Data Sources.
