@@ -7,6 +7,7 @@ use consentry_contract::limits::LimitName;
 use wasmtime::component::Resource;
 
 use crate::bindings::consentry::connector::document as wit;
+use crate::bindings::consentry::connector::types::Fault;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
 use crate::meter::{CpuMeter, document_limits};
@@ -121,6 +122,15 @@ impl wit::HostDocument for HostCtx {
         match self.metered(|meter| document.find(&at, &take, meter))? {
             Some(found) => Ok(found),
             None => Err(self.missed(&this, &name)?),
+        }
+    }
+
+    fn missing(&mut self, this: Resource<Parsed>, name: String) -> wasmtime::Result<Fault> {
+        self.enter_infallible(NAME, "document.missing")?;
+        let (Ok(fail) | Err(fail)) = self.missed(&this, &name);
+        match fail {
+            Fail::Fault(fault) => Ok(fault),
+            Fail::Stop(error) => Err(error),
         }
     }
 
