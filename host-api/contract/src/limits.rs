@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::document;
+
 /// What a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -86,7 +88,10 @@ limits! {
     Documents "documents" Count 256, 4_096, "documents and their parts held at the same time";
     DocumentBytes "document-bytes" Bytes 4 * MIB, 16 * MIB, "the source of one document";
     DocumentNodes "document-nodes" Count 200_000, 1_000_000, "elements, texts and attributes, or JSON values, of one document";
-    DocumentDepth "document-depth" Count 512, 1_024, "the levels of one document";
+    DocumentDepth "document-depth" Count 512, 1_024, "the levels of one HTML or XML document";
+    DocumentJsonDepth "document-json-depth" Count 256, 256, "the levels of one JSON document";
+    DocumentAttributes "document-attributes" Count 256, 1_024, "the attributes of one element";
+    DocumentTextBytes "document-text-bytes" Bytes 16 * MIB, 64 * MIB, "the texts and attribute values that one document holds";
     SelectorBytes "selector-bytes" Bytes 512, 512, "one selector or pointer";
     SelectorSteps "selector-steps" Count 20_000_000, 200_000_000, "the nodes that one question to a document looks at";
     DocumentAnswerBytes "document-answer-bytes" Bytes 8 * MIB, 32 * MIB, "the answer to one question to a document";
@@ -111,9 +116,28 @@ impl LimitName {
         self.row().name
     }
 
+    /// The limit behind a field of [`document::Limits`], which is what a document says it broke.
+    #[must_use]
+    pub fn of_document(field: &str) -> Self {
+        match field {
+            "source_bytes" => Self::DocumentBytes,
+            "depth" => Self::DocumentDepth,
+            "json_depth" => Self::DocumentJsonDepth,
+            "attributes" => Self::DocumentAttributes,
+            "text_bytes" => Self::DocumentTextBytes,
+            "steps" => Self::SelectorSteps,
+            "answer_bytes" => Self::DocumentAnswerBytes,
+            _ => Self::DocumentNodes,
+        }
+    }
+
     /// The names, for messages.
     pub(crate) fn allowed() -> String {
-        Self::ALL.iter().map(|limit| limit.as_str()).collect::<Vec<_>>().join(", ")
+        Self::ALL
+            .iter()
+            .map(|limit| limit.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -158,6 +182,21 @@ impl Limits {
     pub fn size(&self, name: LimitName) -> usize {
         usize::try_from(self.of(name)).unwrap_or(usize::MAX)
     }
+
+    /// The limits of each document.
+    #[must_use]
+    pub fn document(&self) -> document::Limits {
+        document::Limits {
+            source_bytes: self.size(LimitName::DocumentBytes),
+            nodes: self.size(LimitName::DocumentNodes),
+            depth: self.size(LimitName::DocumentDepth),
+            json_depth: self.size(LimitName::DocumentJsonDepth),
+            attributes: self.size(LimitName::DocumentAttributes),
+            text_bytes: self.size(LimitName::DocumentTextBytes),
+            steps: self.of(LimitName::SelectorSteps),
+            answer_bytes: self.size(LimitName::DocumentAnswerBytes),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -169,6 +208,7 @@ impl Default for Limits {
 #[cfg(test)]
 mod tests {
     use super::{LimitName, Limits, Wishes};
+    use crate::document;
 
     #[test]
     fn every_limit_is_found_by_its_name_and_its_default_is_within_its_maximum() {
@@ -177,9 +217,29 @@ mod tests {
             assert_eq!(LimitName::parse(row.name), Some(limit));
             assert!(0 < row.default && row.default <= row.maximum, "{limit}");
             assert_eq!(Limits::default().of(limit), row.default);
-            assert!(row.name.parse::<crate::failure::Name>().is_ok(), "{limit} can't stand in a failure");
+            assert!(
+                row.name.parse::<crate::failure::Name>().is_ok(),
+                "{limit} can't stand in a failure"
+            );
         }
         assert_eq!(LimitName::parse("fuel"), None);
+    }
+
+    #[test]
+    fn a_document_alone_has_the_defaults_of_the_table() {
+        assert_eq!(Limits::default().document(), document::Limits::default());
+        assert_eq!(
+            Limits::default().size(LimitName::SelectorBytes),
+            document::limits::AT_BYTES
+        );
+        let shown = format!("{:?}", document::Limits::default());
+        let fields = shown
+            .split(['{', ','])
+            .skip(1)
+            .filter_map(|field| field.split(':').next())
+            .map(str::trim);
+        let named: std::collections::BTreeSet<_> = fields.map(LimitName::of_document).collect();
+        assert_eq!(named.len(), 8, "{shown}");
     }
 
     #[test]
@@ -197,7 +257,11 @@ mod tests {
             (wish(row.maximum + 1), wish(row.maximum + 1), row.maximum),
         ];
         for (operator, manifest, expected) in cases {
-            assert_eq!(Limits::new(&operator, &manifest).of(LimitName::Requests), expected, "{operator:?} {manifest:?}");
+            assert_eq!(
+                Limits::new(&operator, &manifest).of(LimitName::Requests),
+                expected,
+                "{operator:?} {manifest:?}"
+            );
         }
     }
 }

@@ -93,7 +93,7 @@ pub enum Quality {
 
 impl RunFacts {
     /// The limit that is told as [`Code::FlowTimeout`].
-    pub const WALL_TIME: &'static str = "wall-time";
+    pub const WALL_TIME: &'static str = crate::limits::LimitName::Wall.as_str();
 
     /// A run that has seen nothing yet.
     #[must_use]

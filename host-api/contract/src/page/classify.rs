@@ -40,8 +40,13 @@ pub struct Classified {
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Headers which only a wall sends: name, and a part of the value (empty for any).
-const WALL_HEADERS: &[(&str, &str)] =
-    &[("cf-mitigated", "challenge"), ("x-datadome", ""), ("x-amzn-waf-action", ""), ("x-dd-b", ""), ("x-px-captcha", "")];
+const WALL_HEADERS: &[(&str, &str)] = &[
+    ("cf-mitigated", "challenge"),
+    ("x-datadome", ""),
+    ("x-amzn-waf-action", ""),
+    ("x-dd-b", ""),
+    ("x-px-captcha", ""),
+];
 
 /// Elements which only a wall, or a captcha in place of a page, has.
 const WALL_ELEMENTS: &[&str] = &[
@@ -67,8 +72,14 @@ pub fn classify(answer: &Answer<'_>, meter: &mut dyn Meter) -> Result<Classified
         403 => Code::AutomationBlocked,
         _ => Code::PageUnrecognised,
     };
-    let waiting = matches!(code, Code::RateLimited | Code::SourceUnavailable | Code::AutomationBlocked);
-    Ok(Classified { code, retry_after: retry_after.filter(|_| waiting) })
+    let waiting = matches!(
+        code,
+        Code::RateLimited | Code::SourceUnavailable | Code::AutomationBlocked
+    );
+    Ok(Classified {
+        code,
+        retry_after: retry_after.filter(|_| waiting),
+    })
 }
 
 fn is_wall(answer: &Answer<'_>, meter: &mut dyn Meter) -> Result<bool, DocumentError> {
@@ -85,7 +96,11 @@ fn is_wall(answer: &Answer<'_>, meter: &mut dyn Meter) -> Result<bool, DocumentE
 }
 
 fn header<'a>(answer: &Answer<'a>, name: &str) -> Option<&'a str> {
-    answer.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    answer
+        .headers
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
 }
 
 /// `Retry-After` as seconds or as a date.

@@ -85,7 +85,9 @@ impl Encoding {
 impl fmt::Display for Encoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Form(charset) if *charset != Charset::UTF_8 => write!(f, "form:{}", charset.0.name().to_ascii_lowercase()),
+            Self::Form(charset) if *charset != Charset::UTF_8 => {
+                write!(f, "form:{}", charset.0.name().to_ascii_lowercase())
+            }
             other => f.write_str(other.word()),
         }
     }

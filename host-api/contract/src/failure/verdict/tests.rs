@@ -118,7 +118,7 @@ fn limits_and_waits_are_told_and_a_submitted_login_is_never_tried_again_alone() 
     let failure = verdict(&facts, &GuestEnd::Stopped).unwrap_err();
     assert_eq!(
         (failure.code, failure.limit, failure.retry),
-        (Code::FlowTimeout, Some(name("wall-time")), Retry::After)
+        (Code::FlowTimeout, Some(name(RunFacts::WALL_TIME)), Retry::After)
     );
     let facts = RunFacts {
         declared: Some(Code::RateLimited),

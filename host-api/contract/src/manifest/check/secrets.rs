@@ -39,7 +39,12 @@ impl Checker<'_> {
         }
         for cookie in &raw.cookie {
             let leaf = Leaf::new(LeafKind::Cookie, cookie.get_ref().name.get_ref());
-            if leaf.name.is_empty() || !leaf.name.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b)) {
+            if leaf.name.is_empty()
+                || !leaf
+                    .name
+                    .bytes()
+                    .all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b))
+            {
                 self.fail(cookie.get_ref().name.span(), "this can't be the name of a cookie");
             }
             self.needs_sinks(&leaf, cookie.span(), &cookie.get_ref().sink);
@@ -51,17 +56,32 @@ impl Checker<'_> {
         secrets
     }
 
-    fn fields(&mut self, raw: &raw::Manifest, can: &BTreeSet<Capability>, declared: &BTreeSet<Leaf>, secrets: &mut Secrets) {
-        let logins = raw.field.iter().filter_map(|field| field.get_ref().login.as_ref().filter(|login| *login.get_ref()));
+    fn fields(
+        &mut self,
+        raw: &raw::Manifest,
+        can: &BTreeSet<Capability>,
+        declared: &BTreeSet<Leaf>,
+        secrets: &mut Secrets,
+    ) {
+        let logins = raw
+            .field
+            .iter()
+            .filter_map(|field| field.get_ref().login.as_ref().filter(|login| *login.get_ref()));
         match (logins.collect::<Vec<_>>().as_slice(), raw.field.first()) {
-            ([], Some(first)) => self.fail(first.span(), "one [[field]] needs `login = true`: the one that says who logs in"),
+            ([], Some(first)) => self.fail(
+                first.span(),
+                "one [[field]] needs `login = true`: the one that says who logs in",
+            ),
             ([_, more @ ..], _) => {
-                more.iter().for_each(|login| self.fail(login.span(), "only one [[field]] may have `login = true`"));
+                more.iter()
+                    .for_each(|login| self.fail(login.span(), "only one [[field]] may have `login = true`"));
             }
             _ => {}
         }
         for field in &raw.field {
-            let Some(checked) = self.field(field.get_ref()) else { continue };
+            let Some(checked) = self.field(field.get_ref()) else {
+                continue;
+            };
             let leaf = Leaf::new(LeafKind::Field, checked.name.as_str());
             if checked.kind == FieldKind::Public {
                 self.needs_no_sinks(&field.get_ref().sink);
@@ -87,10 +107,23 @@ impl Checker<'_> {
             let parsed = FieldPattern::parse(pattern.get_ref());
             parsed.map_err(|problem| self.fail(pattern.span(), problem)).ok()
         });
-        Some(Field { name: name?, kind: kind?, login, optional: raw.optional, label, pattern })
+        Some(Field {
+            name: name?,
+            kind: kind?,
+            login,
+            optional: raw.optional,
+            label,
+            pattern,
+        })
     }
 
-    fn answers(&mut self, raw: &raw::Manifest, can: &BTreeSet<Capability>, declared: &BTreeSet<Leaf>, secrets: &mut Secrets) {
+    fn answers(
+        &mut self,
+        raw: &raw::Manifest,
+        can: &BTreeSet<Capability>,
+        declared: &BTreeSet<Leaf>,
+        secrets: &mut Secrets,
+    ) {
         for answer in &raw.answer {
             if !can.contains(&Capability::Prompt) {
                 self.fail(answer.span(), "answers need `prompt` among the capabilities");
@@ -99,7 +132,9 @@ impl Checker<'_> {
             let (name, label) = (self.id(&raw.name), self.label(&raw.label));
             let prompt = self.word(&raw.prompt, PromptKind::parse, &PromptKind::allowed());
             let kind = self.word(&raw.kind, AnswerKind::parse, &AnswerKind::allowed());
-            let (Some(name), Some(prompt), Some(kind)) = (name, prompt, kind) else { continue };
+            let (Some(name), Some(prompt), Some(kind)) = (name, prompt, kind) else {
+                continue;
+            };
             let leaf = Leaf::new(LeafKind::Answer, name.as_str());
             if kind == AnswerKind::Public {
                 self.needs_no_sinks(&raw.sink);
@@ -109,7 +144,12 @@ impl Checker<'_> {
                 }
                 self.sinks(&leaf, &raw.sink, declared, &mut secrets.sinks);
             }
-            secrets.answers.push(Answer { prompt, name, kind, label });
+            secrets.answers.push(Answer {
+                prompt,
+                name,
+                kind,
+                label,
+            });
         }
     }
 
@@ -122,7 +162,12 @@ impl Checker<'_> {
                 None
             }
         };
-        self.sinks(&Leaf::new(LeafKind::Captured, raw.name.get_ref()), &raw.sink, declared, &mut secrets.sinks);
+        self.sinks(
+            &Leaf::new(LeafKind::Captured, raw.name.get_ref()),
+            &raw.sink,
+            declared,
+            &mut secrets.sinks,
+        );
         if let (Some(name), Some(from), Some(at)) = (name, from, at) {
             secrets.captures.push(CaptureTemplate { name, from, at });
         }
@@ -131,17 +176,29 @@ impl Checker<'_> {
     fn needs_sinks(&mut self, leaf: &Leaf, span: Range<usize>, sinks: &[Spanned<raw::Sink>]) {
         if sinks.is_empty() {
             let table = leaf.kind.table();
-            self.fail(span, format!("`{leaf}` may go nowhere; declare where with [[{table}.sink]]"));
+            self.fail(
+                span,
+                format!("`{leaf}` may go nowhere; declare where with [[{table}.sink]]"),
+            );
         }
     }
 
     fn needs_no_sinks(&mut self, sinks: &[Spanned<raw::Sink>]) {
         if let Some(sink) = sinks.first() {
-            self.fail(sink.span(), "what is `public` is known to the connector's code and needs no sink");
+            self.fail(
+                sink.span(),
+                "what is `public` is known to the connector's code and needs no sink",
+            );
         }
     }
 
-    fn sinks(&mut self, leaf: &Leaf, raw: &[Spanned<raw::Sink>], declared: &BTreeSet<Leaf>, sinks: &mut Vec<SinkTemplate>) {
+    fn sinks(
+        &mut self,
+        leaf: &Leaf,
+        raw: &[Spanned<raw::Sink>],
+        declared: &BTreeSet<Leaf>,
+        sinks: &mut Vec<SinkTemplate>,
+    ) {
         for sink in raw.iter().map(Spanned::get_ref) {
             let request = self.request(&sink.request);
             let slot = self.word(&sink.slot, Slot::parse, Slot::ALLOWED);
@@ -151,7 +208,13 @@ impl Checker<'_> {
                 self.fail(sink.max.span(), "allowed: 1 to 1000 uses in one run");
             }
             if let (Some(request), Some(slot), Some(recipe)) = (request, slot, recipe) {
-                sinks.push(SinkTemplate { leaf: leaf.clone(), request, slot, recipe, max });
+                sinks.push(SinkTemplate {
+                    leaf: leaf.clone(),
+                    request,
+                    slot,
+                    recipe,
+                    max,
+                });
             }
         }
     }
@@ -165,7 +228,10 @@ impl Checker<'_> {
             }
         };
         if !recipe.holds(leaf) {
-            self.fail(text.span(), format!("the recipe never uses `raw`, which is `{leaf}`, whose sink this is"));
+            self.fail(
+                text.span(),
+                format!("the recipe never uses `raw`, which is `{leaf}`, whose sink this is"),
+            );
         }
         for named in recipe.named().into_iter().filter(|named| !declared.contains(named)) {
             self.fail(text.span(), format!("the manifest declares no secret `{named}`"));
@@ -177,10 +243,22 @@ impl Checker<'_> {
 /// Every secret that the manifest has, so that recipes may name it.
 fn declared(raw: &raw::Manifest) -> BTreeSet<Leaf> {
     let fields = raw.field.iter().map(|field| (LeafKind::Field, &field.get_ref().name));
-    let answers = raw.answer.iter().map(|answer| (LeafKind::Answer, &answer.get_ref().name));
-    let operators = raw.operator.iter().map(|operator| (LeafKind::Operator, &operator.get_ref().name));
-    let cookies = raw.cookie.iter().map(|cookie| (LeafKind::Cookie, &cookie.get_ref().name));
-    let captures = raw.capture.iter().map(|capture| (LeafKind::Captured, &capture.get_ref().name));
+    let answers = raw
+        .answer
+        .iter()
+        .map(|answer| (LeafKind::Answer, &answer.get_ref().name));
+    let operators = raw
+        .operator
+        .iter()
+        .map(|operator| (LeafKind::Operator, &operator.get_ref().name));
+    let cookies = raw
+        .cookie
+        .iter()
+        .map(|cookie| (LeafKind::Cookie, &cookie.get_ref().name));
+    let captures = raw
+        .capture
+        .iter()
+        .map(|capture| (LeafKind::Captured, &capture.get_ref().name));
     let every = fields.chain(answers).chain(operators).chain(cookies).chain(captures);
     every.map(|(kind, name)| Leaf::new(kind, name.get_ref())).collect()
 }
@@ -200,7 +278,10 @@ fn capture_at(text: &str) -> Result<CaptureAt, String> {
         return Ok(CaptureAt::Query(name));
     }
     let attribute = text.rsplit_once('@').filter(|(_, name)| {
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     });
     let (selector, attribute) = match attribute {
         Some((selector, name)) => (selector, Some(name.to_ascii_lowercase())),
@@ -210,5 +291,8 @@ fn capture_at(text: &str) -> Result<CaptureAt, String> {
         return Err("must be a JSON Pointer, SELECTOR, SELECTOR@ATTRIBUTE, header:NAME or query:NAME".to_owned());
     }
     check_at(selector)?;
-    Ok(CaptureAt::Element { selector: selector.to_owned(), attribute })
+    Ok(CaptureAt::Element {
+        selector: selector.to_owned(),
+        attribute,
+    })
 }
