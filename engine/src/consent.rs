@@ -1,0 +1,366 @@
+//! Consent: asked with a [`Notice`], decided by the person, kept as a record, and looked up before anything is done.
+//!
+//! Three proofs come out of the register, and out of nowhere else: [`ActiveConsent`] (the consent was active when it was
+//! looked up), [`Grant`] (this node, and no other, may open the login, once) and [`DispatchProof`] (this send began before
+//! any withdrawal). A proof can't be copied, stored or made up.
+//!
+//! A type says what was true when somebody looked. What must stay true is decided by compare-and-set on one key, the
+//! consent record: using a grant, beginning a send and withdrawing all write it, so one of two always sees the other.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::data::{Category, Digest};
+use crate::erase::retention::R14ConsentRecord;
+use crate::id::{ConsentId, GrantId, OnlineServiceId, ParcelId, SessionId};
+use crate::request::DataRequest;
+use crate::store::{Expect, Revision, Shelf, StoreError};
+
+pub mod notice;
+mod record;
+
+pub use notice::Notice;
+pub use record::{Asked, Consent, GRANTS_MAX, Refusal, Status};
+
+use record::FORMAT;
+
+/// How often a write is tried again because somebody else wrote first. Nobody writes one record in a loop, so a register
+/// that loses this often is broken.
+const ATTEMPTS_MAX: u32 = 64;
+
+/// Keeps the consents.
+pub struct ConsentRegister {
+    shelf: Shelf<R14ConsentRecord>,
+}
+
+/// Proof that a consent was active when it was looked up.
+///
+/// It can't be cloned:
+/// ```
+/// fn keep(proof: consentry::consent::ActiveConsent) -> consentry::consent::ActiveConsent { proof }
+/// ```
+/// ```compile_fail,E0599
+/// fn keep(proof: consentry::consent::ActiveConsent) -> consentry::consent::ActiveConsent { proof.clone() }
+/// ```
+/// And nobody can write one down:
+/// ```
+/// fn write(id: &consentry::id::ConsentId) -> String { serde_json::to_string(id).unwrap() }
+/// ```
+/// ```compile_fail,E0277
+/// fn write(id: &consentry::consent::ActiveConsent) -> String { serde_json::to_string(id).unwrap() }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct ActiveConsent {
+    record: Consent,
+    revision: Revision,
+    looked_at: Timestamp,
+}
+
+/// Proof that this node used the grant, and so may open the login once.
+#[derive(Debug)]
+#[must_use]
+pub struct Grant {
+    id: GrantId,
+    record: Consent,
+}
+
+/// Proof that the send of one parcel began while the consent was active.
+#[derive(Debug)]
+#[must_use]
+pub struct DispatchProof {
+    consent: ConsentId,
+    parcel: ParcelId,
+    began_at: Timestamp,
+}
+
+/// What a withdrawal found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// When it took effect.
+    pub at: Timestamp,
+    /// A send that had begun before: it may have arrived. After this, none begins.
+    pub sending: Option<ParcelId>,
+}
+
+/// Why the register can't do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsentError {
+    /// No such record; a person's session may be over for long.
+    #[error("there is no such consent")]
+    Unknown,
+    /// The record does not allow it.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The store failed.
+    #[error("the consent register can't be reached")]
+    Store(#[from] StoreError),
+    /// Others wrote the record all the time.
+    #[error("the consent record is being written all the time")]
+    Contended,
+}
+
+impl ConsentRegister {
+    /// Keeps consents on this shelf.
+    pub fn new(shelf: Shelf<R14ConsentRecord>) -> Self {
+        Self { shelf }
+    }
+
+    /// Makes the record of a consent that is being asked for. It is valid until `valid_until`, decision included.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn ask(
+        &self,
+        id: ConsentId,
+        session: SessionId,
+        request: &DataRequest,
+        notice: &Notice,
+        valid_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), ConsentError> {
+        let facts = notice.facts();
+        let record = Consent {
+            format: FORMAT,
+            id,
+            session,
+            online_service: request.online_service(),
+            purpose: request.purpose().to_owned(),
+            source: facts.source.id.clone(),
+            asked: facts.asked.clone(),
+            history_days: facts.history_days,
+            notice: notice.digest(),
+            valid_until,
+            granted: BTreeSet::new(),
+            status: Status::Requested,
+            asked_at: now,
+            changed_at: now,
+            grants: vec![],
+            sends: vec![],
+        };
+        if self.write(&record, Expect::Absent).await? { Ok(()) } else { Err(ConsentError::Contended) }
+    }
+
+    /// Records the person's yes to what the notice with this digest says, for these categories.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn give(
+        &self,
+        id: ConsentId,
+        notice: &Digest,
+        granted: &BTreeSet<Category>,
+        now: Timestamp,
+    ) -> Result<Consent, ConsentError> {
+        Ok(self.change(id, |record| record.give(notice, granted.clone(), now)).await?.0)
+    }
+
+    /// Records the person's no.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn refuse(&self, id: ConsentId, now: Timestamp) -> Result<(), ConsentError> {
+        self.change(id, |record| record.refuse(now)).await.map(drop)
+    }
+
+    /// Records that the person took it back. When this returns, no login is opened and no send begins any more under this
+    /// consent; one that had begun is named.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn withdraw(&self, id: ConsentId, now: Timestamp) -> Result<Withdrawal, ConsentError> {
+        let (record, _) = self.change(id, |record| record.withdraw(now)).await?;
+        Ok(Withdrawal { at: record.changed_at(), sending: record.sending() })
+    }
+
+    /// Closes the record because its time is over.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn expire(&self, id: ConsentId, now: Timestamp) -> Result<(), ConsentError> {
+        self.change(id, |record| Ok(record.expire(now))).await.map(drop)
+    }
+
+    /// Looks whether the consent is active now.
+    ///
+    /// # Errors
+    /// [`ConsentError::Refused`] says why it is not.
+    pub async fn active(&self, id: ConsentId, now: Timestamp) -> Result<ActiveConsent, ConsentError> {
+        let (record, revision) = self.read(id).await?;
+        record.check_active(now)?;
+        Ok(ActiveConsent { record, revision, looked_at: now })
+    }
+
+    /// Issues a grant: a name that one node can turn into a [`Grant`], once.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn issue_grant(
+        &self,
+        id: ConsentId,
+        grant: GrantId,
+        now: Timestamp,
+    ) -> Result<(), ConsentError> {
+        self.change(id, |record| record.issue(grant, now)).await.map(drop)
+    }
+
+    /// Uses a grant on this node. Of all who try, one succeeds, and none after a withdrawal.
+    ///
+    /// # Errors
+    /// [`Refusal::GrantUsed`] for everybody but the first.
+    pub async fn use_grant(
+        &self,
+        id: ConsentId,
+        grant: GrantId,
+        node: &str,
+        now: Timestamp,
+    ) -> Result<Grant, ConsentError> {
+        let (record, _) = self.change(id, |record| record.use_grant(grant, node, now)).await?;
+        Ok(Grant { id: grant, record })
+    }
+
+    /// Begins to send a parcel. The proof is won by writing the record at the very revision that was looked at, or at a
+    /// later one that is still active; whoever withdraws writes the same record.
+    ///
+    /// # Errors
+    /// [`ConsentError::Refused`] if the consent ended in between.
+    pub async fn dispatch(
+        &self,
+        active: ActiveConsent,
+        parcel: ParcelId,
+        now: Timestamp,
+    ) -> Result<DispatchProof, ConsentError> {
+        let consent = active.record.id();
+        let sending = active.record.begin_send(parcel, now)?;
+        if !self.write(&sending, Expect::At(active.revision)).await? {
+            self.change(consent, |record| record.begin_send(parcel, now)).await?;
+        }
+        Ok(DispatchProof { consent, parcel, began_at: now })
+    }
+
+    /// Closes every consent whose time is over, so that its period begins to run. For the start of a node.
+    ///
+    /// # Errors
+    /// [`ConsentError::Store`].
+    pub async fn expire_due(&self, now: Timestamp) -> Result<usize, ConsentError> {
+        let mut closed = 0;
+        for name in self.shelf.names::<Consent>().await? {
+            let Some(stored) = self.shelf.get::<Consent>(&name).await? else { continue };
+            if stored.value.is_open() && stored.value.valid_until() <= now {
+                self.expire(stored.value.id(), now).await?;
+                closed += 1;
+            }
+        }
+        Ok(closed)
+    }
+
+    /// The record as it is now, for the receipt and for the person.
+    ///
+    /// # Errors
+    /// [`ConsentError::Unknown`] and [`ConsentError::Store`].
+    pub async fn record(&self, id: ConsentId) -> Result<Consent, ConsentError> {
+        Ok(self.read(id).await?.0)
+    }
+
+    async fn read(&self, id: ConsentId) -> Result<(Consent, Revision), ConsentError> {
+        let stored = self.shelf.get::<Consent>(&id.to_string()).await?.ok_or(ConsentError::Unknown)?;
+        Ok((stored.value, stored.revision))
+    }
+
+    /// Writes the record if nobody wrote since; says whether it did.
+    async fn write(&self, record: &Consent, expect: Expect) -> Result<bool, ConsentError> {
+        match self.shelf.put(&record.id().to_string(), record, expect, record.term()).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn change(
+        &self,
+        id: ConsentId,
+        change: impl Fn(Consent) -> Result<Consent, Refusal>,
+    ) -> Result<(Consent, Revision), ConsentError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (record, revision) = self.read(id).await?;
+            let changed = change(record.clone())?;
+            if changed == record || self.write(&changed, Expect::At(revision)).await? {
+                return Ok((changed, revision));
+            }
+        }
+        Err(ConsentError::Contended)
+    }
+}
+
+impl ActiveConsent {
+    /// Names the consent.
+    pub fn consent(&self) -> ConsentId {
+        self.record.id()
+    }
+
+    /// The only Online Service that may receive data under it.
+    pub fn online_service(&self) -> OnlineServiceId {
+        self.record.online_service()
+    }
+
+    /// What was granted.
+    pub fn categories(&self) -> &BTreeSet<Category> {
+        self.record.granted()
+    }
+
+    /// When it was looked up.
+    pub fn looked_at(&self) -> Timestamp {
+        self.looked_at
+    }
+}
+
+impl Grant {
+    /// Names the grant.
+    pub fn id(&self) -> GrantId {
+        self.id
+    }
+
+    /// The consent it stands on.
+    pub fn consent(&self) -> ConsentId {
+        self.record.id()
+    }
+
+    /// The only Online Service that may receive what is collected.
+    pub fn online_service(&self) -> OnlineServiceId {
+        self.record.online_service()
+    }
+
+    /// What may be collected.
+    pub fn categories(&self) -> &BTreeSet<Category> {
+        self.record.granted()
+    }
+
+    /// From which Data Source, by id.
+    pub fn source(&self) -> &str {
+        self.record.source()
+    }
+
+    /// How far back, in days.
+    pub fn history_days(&self) -> Option<u16> {
+        self.record.history_days()
+    }
+}
+
+impl DispatchProof {
+    /// The consent under which it is sent.
+    pub fn consent(&self) -> ConsentId {
+        self.consent
+    }
+
+    /// The one parcel it is about.
+    pub fn parcel(&self) -> ParcelId {
+        self.parcel
+    }
+
+    /// When the send began.
+    pub fn began_at(&self) -> Timestamp {
+        self.began_at
+    }
+}

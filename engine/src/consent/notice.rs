@@ -1,0 +1,221 @@
+//! The notice: what a person is told before they decide, compiled from the request, the registration, the connector's
+//! manifest and the retention table. Pure. Nobody writes a notice by hand, so none can say less than what will be done.
+//!
+//! A consent binds to the notice's digest, which covers the facts and every word in both languages. Another request, another
+//! connector version, a longer period: another notice, and the person is asked again.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+mod words;
+
+use super::record::Asked;
+use crate::data::{Category, Digest};
+use crate::id::OnlineServiceId;
+use crate::online_service::{Localised, OnlineService, Role};
+use crate::request::DataRequest;
+
+/// The version of the notice's form; part of the digest.
+const FORMAT: &str = "notice-0.1";
+
+/// A language we speak to people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// French.
+    Fr,
+}
+
+/// What a person is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    digest: Digest,
+    #[serde(flatten)]
+    content: Content,
+}
+
+/// What the digest covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Content {
+    format: &'static str,
+    facts: Facts,
+    en: Vec<Section>,
+    fr: Vec<Section>,
+}
+
+/// What the words are made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Facts {
+    /// Who operates this engine.
+    pub operator: Operator,
+    /// Who asks.
+    pub online_service: Recipient,
+    /// The purpose's id, and why.
+    pub purpose: String,
+    /// Why, in words.
+    pub why: Localised,
+    /// Where the data is.
+    pub source: Source,
+    /// What is asked for, each with its reason, as far as this source has it.
+    pub asked: Vec<Asked>,
+    /// What is asked for and this source can't give.
+    pub not_there: BTreeSet<Category>,
+    /// How far back, in days.
+    pub history_days: Option<u16>,
+    /// The names of the login fields the person will be asked for.
+    pub login: Vec<Localised>,
+}
+
+/// The operator of this engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Its name.
+    pub name: String,
+    /// Where a person reaches it, for every right.
+    pub contact: String,
+}
+
+/// The Online Service, as a person is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Recipient {
+    /// Its id.
+    pub id: OnlineServiceId,
+    /// Its name.
+    pub name: String,
+    /// Where a person reaches it.
+    pub contact: String,
+    /// Who decides about the data.
+    pub role: Role,
+    /// How long it keeps what it receives, in days.
+    pub keep_days: u16,
+}
+
+/// The Data Source and the connector that reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// The Data Source's id.
+    pub id: String,
+    /// Its name, as a person knows it.
+    pub name: String,
+    /// Its country, ISO 3166-1 alpha-2.
+    pub country: String,
+    /// The connector's id.
+    pub connector: String,
+    /// Its version.
+    pub version: String,
+    /// The digest of its one file.
+    pub digest: Digest,
+    /// What it can give from this Data Source.
+    #[serde(skip)]
+    pub categories: BTreeSet<Category>,
+    /// The labels of the login fields.
+    #[serde(skip)]
+    pub login: Vec<Localised>,
+}
+
+/// A heading and its sentences.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// The heading.
+    pub title: String,
+    /// The sentences.
+    pub lines: Vec<String>,
+}
+
+/// Why no notice can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoticeError {
+    /// The Data Source has nothing of what is asked for.
+    #[error("this Data Source has nothing of what is asked for")]
+    NothingThere,
+    /// The request is not of this Online Service, or its purpose is not registered any more.
+    #[error("the request does not fit the registration of its Online Service")]
+    OtherRegistration,
+}
+
+impl Notice {
+    /// Compiles the notice.
+    ///
+    /// # Errors
+    /// [`NoticeError`].
+    pub fn compile(
+        request: &DataRequest,
+        online_service: &OnlineService,
+        source: &Source,
+        operator: &Operator,
+    ) -> Result<Self, NoticeError> {
+        let purpose = online_service.purpose(request.purpose()).ok_or(NoticeError::OtherRegistration)?;
+        if request.online_service() != online_service.id() {
+            return Err(NoticeError::OtherRegistration);
+        }
+        let there = |asked: &&Asked| source.categories.contains(&asked.category);
+        let asked: Vec<Asked> = request.wanted().iter().filter(there).cloned().collect();
+        if asked.is_empty() {
+            return Err(NoticeError::NothingThere);
+        }
+        let not_there = request.wanted().iter().filter(|asked| !there(asked)).map(|asked| asked.category).collect();
+        Ok(Self::of(Facts {
+            operator: operator.clone(),
+            online_service: Recipient {
+                id: online_service.id(),
+                name: online_service.name().to_owned(),
+                contact: online_service.contact().to_owned(),
+                role: online_service.role(),
+                keep_days: purpose.keep_days,
+            },
+            purpose: request.purpose().to_owned(),
+            why: purpose.why.clone(),
+            source: source.clone(),
+            asked,
+            not_there,
+            history_days: request.history_days(),
+            login: source.login.clone(),
+        }))
+    }
+
+    fn of(facts: Facts) -> Self {
+        let content = Content {
+            format: FORMAT,
+            en: words::sections(&facts, Language::En),
+            fr: words::sections(&facts, Language::Fr),
+            facts,
+        };
+        // Unwrap safety: the content is strings, numbers and lists; serde_json refuses none of them.
+        let bytes = serde_json::to_vec(&content).expect("plain data is JSON");
+        Self { digest: Digest::of(&bytes), content }
+    }
+
+    /// What a consent binds to.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What the words are made of.
+    pub fn facts(&self) -> &Facts {
+        &self.content.facts
+    }
+
+    /// The words.
+    pub fn sections(&self, language: Language) -> &[Section] {
+        match language {
+            Language::En => &self.content.en,
+            Language::Fr => &self.content.fr,
+        }
+    }
+}
+
+impl Localised {
+    /// The text in a language.
+    pub fn in_language(&self, language: Language) -> &str {
+        match language {
+            Language::En => &self.en,
+            Language::Fr => &self.fr,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The words of the notice, in English and French. Plain ones: a sentence says one thing, and says who does it.
+
+use consentry_contract::failure::Text;
+use consentry_contract::item::Check;
+
+use super::{Facts, Language, Section};
+use crate::data::Category;
+use crate::online_service::Role;
+
+/// A sentence in both languages, of which one is wanted.
+struct Pair(String, String);
+
+impl Pair {
+    fn take(self, language: Language) -> String {
+        match language {
+            Language::En => self.0,
+            Language::Fr => self.1,
+        }
+    }
+}
+
+fn pair(en: impl Into<String>, fr: impl Into<String>) -> Pair {
+    Pair(en.into(), fr.into())
+}
+
+/// What is kept here, how long at most, and when it ends earlier: row of the retention table, and the sentence about it.
+/// The rows are the ones an anonymous session touches.
+pub(super) const KEPT: &[(&str, Text)] = &[
+    (
+        "R03",
+        Text {
+            en: "Your data: in memory only, erased as soon as it is delivered or you change your mind, after 1 hour at the latest.",
+            fr: "Vos données : en mémoire seulement, effacées dès leur remise ou dès que vous changez d'avis, au plus tard après 1 heure.",
+        },
+    ),
+    (
+        "R23",
+        Text {
+            en: "The sealed parcel, which we can't open: until it is delivered or you change your mind, 1 hour at most.",
+            fr: "Le colis scellé, que nous ne pouvons pas ouvrir : jusqu'à sa remise ou votre changement d'avis, 1 heure au plus.",
+        },
+    ),
+    (
+        "R08",
+        Text {
+            en: "Your sign-in details: encrypted, in memory only, destroyed once the sign-in worked or failed, after 1 hour at the latest.",
+            fr: "Vos identifiants : chiffrés, en mémoire seulement, détruits dès que la connexion a réussi ou échoué, au plus tard après 1 heure.",
+        },
+    ),
+    (
+        "R09",
+        Text {
+            en: "One-time codes: used once, kept 10 minutes at most.",
+            fr: "Codes à usage unique : utilisés une fois, gardés 10 minutes au plus.",
+        },
+    ),
+    (
+        "R05",
+        Text {
+            en: "A trace that this took place (Data Source, a keyed fingerprint of your login, Online Service, kind of device and language, date): 13 months.",
+            fr: "Une trace de l'opération (source, empreinte à clé de votre identifiant, service en ligne, type d'appareil et langue, date) : 13 mois.",
+        },
+    ),
+    (
+        "R14",
+        Text {
+            en: "The record of your decision: 13 months after it ends.",
+            fr: "L'enregistrement de votre décision : 13 mois après sa fin.",
+        },
+    ),
+];
+
+/// The whole notice in one language.
+pub(super) fn sections(facts: &Facts, language: Language) -> Vec<Section> {
+    [who(facts), what(facts, language), from_where(facts, language), how_long(facts), your_rights(facts)]
+        .into_iter()
+        .map(|(title, lines)| Section {
+            title: title.take(language),
+            lines: lines.into_iter().map(|line| line.take(language)).collect(),
+        })
+        .collect()
+}
+
+type Draft = (Pair, Vec<Pair>);
+
+fn who(facts: &Facts) -> Draft {
+    let (name, operator) = (&facts.online_service.name, &facts.operator.name);
+    let role = match facts.online_service.role {
+        Role::Controller => pair(
+            format!("{name} is responsible for this use of your data; {operator} acts on its behalf."),
+            format!("{name} est responsable de cet usage de vos données ; {operator} agit pour son compte."),
+        ),
+        Role::Processor => pair(
+            format!("{operator} is responsible for this use of your data."),
+            format!("{operator} est responsable de cet usage de vos données."),
+        ),
+        Role::Joint => pair(
+            format!("{name} and {operator} are jointly responsible for this use of your data."),
+            format!("{name} et {operator} sont conjointement responsables de cet usage de vos données."),
+        ),
+    };
+    let asks = pair(
+        format!("{name} asks for it: {}", facts.why.en),
+        format!("{name} vous le demande : {}", facts.why.fr),
+    );
+    let only = pair(
+        format!("It goes to {name} only, encrypted so that nobody else can read it on the way."),
+        format!("Elles ne vont qu'à {name}, chiffrées de sorte que personne d'autre ne puisse les lire en route."),
+    );
+    (pair("Who asks, and why", "Qui demande, et pourquoi"), vec![asks, role, only])
+}
+
+fn what(facts: &Facts, language: Language) -> Draft {
+    let mut lines: Vec<Pair> = facts.asked.iter().map(|asked| data_line(asked.category, &asked.why.en, &asked.why.fr)).collect();
+    if let Some(days) = facts.history_days {
+        lines.push(pair(format!("Not older than {days} days."), format!("Pas plus vieux que {days} jours.")));
+    }
+    if !facts.not_there.is_empty() {
+        let names: Vec<&str> = facts.not_there.iter().map(|category| label(*category, language)).collect();
+        let names = names.join(", ");
+        lines.push(pair(
+            format!("Asked for, but not to be had from this source: {names}."),
+            format!("Demandé, mais absent de cette source : {names}."),
+        ));
+    }
+    lines.push(pair(
+        "You see everything before it is shared, and can leave out what you want.",
+        "Vous voyez tout avant le partage et pouvez retirer ce que vous voulez.",
+    ));
+    (pair("What is shared", "Ce qui est partagé"), lines)
+}
+
+/// Every field that a category can hold is named: a person agrees to data, not to headings.
+fn data_line(category: Category, why_en: &str, why_fr: &str) -> Pair {
+    let fields = |language| {
+        let shown = category.row().fields.iter().filter(|field| !matches!(field.check, Check::Ref | Check::RefOf(_)));
+        shown.map(|field| in_language(&field.label, language)).collect::<Vec<_>>().join(", ")
+    };
+    let (en, fr) = (Language::En, Language::Fr);
+    pair(
+        format!("{} ({}): {why_en}", label(category, en), fields(en)),
+        format!("{} ({}) : {why_fr}", label(category, fr), fields(fr)),
+    )
+}
+
+fn from_where(facts: &Facts, _language: Language) -> Draft {
+    let source = &facts.source;
+    let labels = |take: fn(&crate::online_service::Localised) -> &str| {
+        facts.login.iter().map(take).collect::<Vec<_>>().join(", ")
+    };
+    let place = pair(
+        format!("From {} ({}), where you have an account.", source.name, source.country),
+        format!("De {} ({}), où vous avez un compte.", source.name, source.country),
+    );
+    let login = pair(
+        format!(
+            "You will be asked for: {}. They are encrypted before they leave your device and go to {} alone; the program that reads the pages (connector {} {}) never sees them.",
+            labels(|text| &text.en), source.name, source.connector, source.version
+        ),
+        format!(
+            "On vous demandera : {}. Ils sont chiffrés avant de quitter votre appareil et ne vont qu'à {} ; le programme qui lit les pages (connecteur {} {}) ne les voit jamais.",
+            labels(|text| &text.fr), source.name, source.connector, source.version
+        ),
+    );
+    let own = pair(
+        "Use only an account that is yours or that you may use.",
+        "N'utilisez qu'un compte qui est le vôtre ou que vous avez le droit d'utiliser.",
+    );
+    (pair("Where it comes from", "D'où elles viennent"), vec![place, login, own])
+}
+
+fn how_long(facts: &Facts) -> Draft {
+    let mut lines: Vec<Pair> = KEPT.iter().map(|(_, text)| pair(text.en, text.fr)).collect();
+    let (name, days) = (&facts.online_service.name, facts.online_service.keep_days);
+    lines.push(pair(
+        format!("{name} keeps what it receives for {days} days."),
+        format!("{name} garde ce qu'il reçoit pendant {days} jours."),
+    ));
+    (pair("How long", "Combien de temps"), lines)
+}
+
+fn your_rights(facts: &Facts) -> Draft {
+    let lines = vec![
+        pair(
+            "You decide freely, and can say no. The legal basis is your consent.",
+            "Vous décidez librement et pouvez refuser. La base légale est votre consentement.",
+        ),
+        pair(
+            "You can take it back at any moment: what we hold is then erased, and nothing more is sent.",
+            "Vous pouvez le retirer à tout moment : ce que nous détenons est alors effacé et plus rien n'est envoyé.",
+        ),
+        pair(
+            "You have the right to access, rectify, erase, restrict, receive and object, and to complain to your data protection authority.",
+            "Vous avez un droit d'accès, de rectification, d'effacement, de limitation, de portabilité et d'opposition, et celui de saisir votre autorité de protection des données.",
+        ),
+        pair(
+            format!("Write to {} ({}) or {} ({}).", facts.operator.name, facts.operator.contact, facts.online_service.name, facts.online_service.contact),
+            format!("Écrivez à {} ({}) ou {} ({}).", facts.operator.name, facts.operator.contact, facts.online_service.name, facts.online_service.contact),
+        ),
+    ];
+    (pair("Your rights", "Vos droits"), lines)
+}
+
+fn label(category: Category, language: Language) -> &'static str {
+    in_language(&category.row().label, language)
+}
+
+fn in_language(text: &Text, language: Language) -> &'static str {
+    match language {
+        Language::En => text.en,
+        Language::Fr => text.fr,
+    }
+}

@@ -1,0 +1,303 @@
+//! Online Services: who may ask for Shareable Data, for what, and with which key it is sealed to them.
+//!
+//! A registration is checked once, here, when it is read; an [`OnlineService`] that exists is a valid one. A wider ask than
+//! its registered purpose is refused: the words and the categories that a person sees come from the registration, never
+//! from the request.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use crate::data::Category;
+use crate::id::OnlineServiceId;
+use crate::jose::RecipientKey;
+
+/// Longest text of a registration that a person reads, in bytes.
+pub const TEXT_BYTES_MAX: usize = 500;
+/// Most purposes of one Online Service.
+pub const PURPOSES_MAX: usize = 32;
+/// Longest history that can be asked for, in days: ten years.
+pub const HISTORY_DAYS_MAX: u16 = 3653;
+
+/// A text in the languages we speak to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Localised {
+    /// English.
+    pub en: String,
+    /// French.
+    pub fr: String,
+}
+
+/// Who decides about the data towards the person. It drives the notice and, later, where a right is exercised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The Online Service is the controller, the operator of this engine its processor.
+    Controller,
+    /// The operator of this engine is the controller.
+    Processor,
+    /// Both decide together.
+    Joint,
+}
+
+/// A registered Online Service.
+#[derive(Clone)]
+pub struct OnlineService {
+    id: OnlineServiceId,
+    name: String,
+    contact: String,
+    role: Role,
+    key: RecipientKey,
+    events: Option<Url>,
+    callbacks: Vec<Url>,
+    purposes: BTreeMap<String, Purpose>,
+    bearer: Option<KeyHash>,
+}
+
+/// What an Online Service needs data for, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purpose {
+    /// Why, in words for the person.
+    pub why: Localised,
+    /// How long the Online Service keeps what it receives, in days.
+    pub keep_days: u16,
+    /// The most history it may ask for, in days.
+    pub history_days_max: Option<u16>,
+    /// Each category it may ask for, and why it needs it.
+    pub categories: BTreeMap<Category, Localised>,
+}
+
+/// The parts of a registration, unchecked.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Its id.
+    pub id: OnlineServiceId,
+    /// Its name, as a person knows it.
+    pub name: String,
+    /// Where a person reaches it.
+    pub contact: String,
+    /// Who decides about the data.
+    pub role: Role,
+    /// Where thin events go; without one it asks by itself.
+    pub events: Option<Url>,
+    /// Where a person may be sent back to: same origin, and a path below this one.
+    pub callbacks: Vec<Url>,
+    /// Its purposes by id.
+    pub purposes: BTreeMap<String, Purpose>,
+    /// The hash of its key to the API; without one it can't call.
+    pub bearer: Option<KeyHash>,
+}
+
+/// Says what is wrong with a registration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistrationError {
+    /// A text is empty or too long.
+    #[error("{field} must have 1 to {TEXT_BYTES_MAX} bytes")]
+    Text {
+        /// Which.
+        field: String,
+    },
+    /// It has no purpose, or too many.
+    #[error("an Online Service has 1 to {PURPOSES_MAX} purposes")]
+    Purposes,
+    /// A purpose asks for nothing.
+    #[error("purpose {purpose} names no category")]
+    NoCategories {
+        /// Which.
+        purpose: String,
+    },
+    /// A purpose asks for more history than anybody may.
+    #[error("purpose {purpose} asks for more than {HISTORY_DAYS_MAX} days of history")]
+    History {
+        /// Which.
+        purpose: String,
+    },
+    /// An address is neither https nor loopback.
+    #[error("{field} must be an https address without user name, query or fragment")]
+    Address {
+        /// Which.
+        field: &'static str,
+    },
+}
+
+impl OnlineService {
+    /// Checks a registration. The key was checked when it was read: RSA-4096 at least.
+    ///
+    /// # Errors
+    /// Says which part is wrong.
+    pub fn register(registration: Registration, key: RecipientKey) -> Result<Self, RegistrationError> {
+        let Registration { id, name, contact, role, events, callbacks, purposes, bearer } = registration;
+        check_text("name", &name)?;
+        check_text("contact", &contact)?;
+        if purposes.is_empty() || purposes.len() > PURPOSES_MAX {
+            return Err(RegistrationError::Purposes);
+        }
+        for (id, purpose) in &purposes {
+            purpose.check(id)?;
+        }
+        events.iter().try_for_each(|url| check_address("events", url))?;
+        callbacks.iter().try_for_each(|url| check_address("callbacks", url))?;
+        Ok(Self { id, name, contact, role, key, events, callbacks, purposes, bearer })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> OnlineServiceId {
+        self.id
+    }
+
+    /// Its name, as a person knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where a person reaches it.
+    pub fn contact(&self) -> &str {
+        &self.contact
+    }
+
+    /// Who decides about the data.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The key that parcels are sealed to.
+    pub fn key(&self) -> &RecipientKey {
+        &self.key
+    }
+
+    /// Where thin events go.
+    pub fn events(&self) -> Option<&Url> {
+        self.events.as_ref()
+    }
+
+    /// A purpose by its id.
+    pub fn purpose(&self, id: &str) -> Option<&Purpose> {
+        self.purposes.get(id)
+    }
+
+    /// Its purposes by id.
+    pub fn purposes(&self) -> &BTreeMap<String, Purpose> {
+        &self.purposes
+    }
+
+    /// Whether a person may be sent back to `url`.
+    pub fn may_call_back(&self, url: &Url) -> bool {
+        self.callbacks.iter().any(|base| {
+            let below = url.path().strip_prefix(base.path().trim_end_matches('/'));
+            base.origin() == url.origin()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    /// Whether `key` is its key to the API, in a time that does not depend on the key.
+    pub fn knows(&self, key: &str) -> bool {
+        self.bearer.as_ref().is_some_and(|hash| hash.matches(key))
+    }
+}
+
+impl fmt::Debug for OnlineService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnlineService").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Purpose {
+    fn check(&self, id: &str) -> Result<(), RegistrationError> {
+        check_text(&format!("purpose {id}: why.en"), &self.why.en)?;
+        check_text(&format!("purpose {id}: why.fr"), &self.why.fr)?;
+        if self.categories.is_empty() {
+            return Err(RegistrationError::NoCategories { purpose: id.to_owned() });
+        }
+        if self.history_days_max.is_some_and(|days| days > HISTORY_DAYS_MAX) {
+            return Err(RegistrationError::History { purpose: id.to_owned() });
+        }
+        for (category, why) in &self.categories {
+            check_text(&format!("purpose {id}: {category}: en"), &why.en)?;
+            check_text(&format!("purpose {id}: {category}: fr"), &why.fr)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_text(field: &str, text: &str) -> Result<(), RegistrationError> {
+    if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(RegistrationError::Text { field: field.to_owned() });
+    }
+    Ok(())
+}
+
+fn check_address(field: &'static str, url: &Url) -> Result<(), RegistrationError> {
+    let loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if scheme && bare { Ok(()) } else { Err(RegistrationError::Address { field }) }
+}
+
+/// The SHA-256 of a random key with at least 128 bits. Only such keys may be hashed so fast: nothing a person invents.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct KeyHash([u8; 32]);
+
+/// A text that is not 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key's hash has 64 hexadecimal digits")]
+pub struct NotAHash;
+
+impl KeyHash {
+    /// Hashes a key.
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// Reads a hash from hexadecimal.
+    ///
+    /// # Errors
+    /// [`NotAHash`].
+    pub fn from_hex(text: &str) -> Result<Self, NotAHash> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| NotAHash)?;
+        Ok(Self(bytes))
+    }
+
+    /// The hash as lower-case hexadecimal, for the configuration.
+    pub fn to_hex(&self) -> String {
+        hex::encode(self.0)
+    }
+
+    /// Compares in constant time.
+    pub fn matches(&self, key: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &Self::of(key).0).is_ok()
+    }
+}
+
+impl From<KeyHash> for String {
+    fn from(hash: KeyHash) -> Self {
+        hash.to_hex()
+    }
+}
+
+impl TryFrom<String> for KeyHash {
+    type Error = NotAHash;
+
+    fn try_from(text: String) -> Result<Self, NotAHash> {
+        Self::from_hex(&text)
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash(..)")
+    }
+}

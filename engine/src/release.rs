@@ -1,0 +1,112 @@
+//! The way from collected to released: cut to what was granted, seen by the person, then the consent gate. Pure.
+//!
+//! Nothing else can lead data to another stage: [`Step`] is made here only. The gate asks for a proof that the consent is
+//! active *and* for an accepted entry of the ledger: no leaf, no release.
+
+use std::collections::BTreeSet;
+
+use consentry_contract::failure::Quality;
+
+use crate::consent::{ActiveConsent, Grant};
+use crate::data::{self, Category, Collected, Data, Gate, Minimised, Released, Reviewed, Terms};
+use crate::id::ParcelId;
+use crate::ledger::AcceptedLeaf;
+
+/// Shows that the caller of [`data::advance`] is this module.
+pub(crate) struct Step(());
+
+/// What the person chose in the preview. Items are named by their place in the minimised data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decision {
+    without_items: BTreeSet<usize>,
+    without_categories: BTreeSet<Category>,
+}
+
+/// Why the gate stays closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The proof is about another consent than the data.
+    #[error("the consent that was looked up is not the one the data was collected under")]
+    OtherConsent,
+    /// The ledger entry is about something else.
+    #[error("the ledger entry is about another release")]
+    OtherLeaf,
+    /// An item's category is not granted any more.
+    #[error("an item is of a category that is not granted")]
+    NotGranted,
+    /// The person shares nothing.
+    #[error("there is nothing to share")]
+    Nothing,
+}
+
+impl Decision {
+    /// Shares everything.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Leaves out one item.
+    #[must_use]
+    pub fn without_item(mut self, at: usize) -> Self {
+        self.without_items.insert(at);
+        self
+    }
+
+    /// Leaves out a whole category.
+    #[must_use]
+    pub fn without_category(mut self, category: Category) -> Self {
+        self.without_categories.insert(category);
+        self
+    }
+}
+
+impl Data<Collected> {
+    /// Cuts the data down to what the grant allows. The boundary refuses what was not granted when it is emitted; this
+    /// is the second lock on the same door.
+    pub fn minimise(self, grant: &Grant) -> Data<Minimised> {
+        let terms = Terms {
+            consent: grant.consent(),
+            online_service: grant.online_service(),
+            granted: grant.categories().clone(),
+        };
+        data::advance(self, Step(()), terms, |_, item| grant.categories().contains(&item.category().into()))
+    }
+}
+
+impl Data<Minimised> {
+    /// Leaves out what the person does not want to share.
+    pub fn review(self, decision: &Decision) -> Data<Reviewed> {
+        let terms = self.terms().clone();
+        data::advance(self, Step(()), terms, |at, item| {
+            !decision.without_items.contains(&at) && !decision.without_categories.contains(&item.category().into())
+        })
+    }
+}
+
+impl Data<Reviewed> {
+    /// Passes the consent gate, to become this parcel. What was refused is gone: the data is not given back.
+    ///
+    /// # Errors
+    /// Says which of the two proofs does not fit the data.
+    pub fn release(self, by: &ActiveConsent, leaf: AcceptedLeaf, parcel: ParcelId) -> Result<Data<Released>, Refusal> {
+        let terms = self.terms().clone();
+        self.check(&terms, by)?;
+        let gate = Gate { leaf: leaf.id(), parcel, released_at: by.looked_at(), terms };
+        Ok(data::advance(self, Step(()), gate, |_, _| true))
+    }
+
+    fn check(&self, terms: &Terms, by: &ActiveConsent) -> Result<(), Refusal> {
+        if by.consent() != terms.consent || by.online_service() != terms.online_service {
+            return Err(Refusal::OtherConsent);
+        }
+        if !self.items().iter().all(|item| by.categories().contains(&item.category().into())) {
+            return Err(Refusal::NotGranted);
+        }
+        let confirmed = |quality: &Quality| matches!(quality, Quality::EmptyConfirmed(_));
+        if self.is_empty() && !self.gathered().datasets.iter().any(|dataset| confirmed(&dataset.quality)) {
+            return Err(Refusal::Nothing);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! What an Online Service asks for. A raw request is parsed once, here; a [`DataRequest`] that exists is bounded, asks for
+//! nothing beyond its registered purpose, and speaks to the person only in words that were registered.
+
+use std::collections::BTreeSet;
+
+use consentry_contract::manifest::SourceKind;
+use serde::Deserialize;
+use url::Url;
+
+use crate::consent::Asked;
+use crate::data::Category;
+use crate::id::{DataRequestId, OnlineServiceId};
+use crate::online_service::{OnlineService, Purpose};
+
+/// Largest request, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// Longest reference of the Online Service's own, in bytes.
+pub const REFERENCE_BYTES_MAX: usize = 64;
+/// Longest address a person is sent back to, in bytes.
+pub const CALLBACK_BYTES_MAX: usize = 1024;
+
+/// A request for Shareable Data, checked against what its Online Service registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataRequest {
+    id: DataRequestId,
+    json: String,
+    online_service: OnlineServiceId,
+    purpose: String,
+    wanted: Vec<Asked>,
+    sources: BTreeSet<SourceKind>,
+    history_days: Option<u16>,
+    callback: Option<Url>,
+    reference: Option<String>,
+}
+
+/// Says why a request is refused. The texts may be shown to the Online Service.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Too large.
+    #[error("a request has at most {REQUEST_BYTES_MAX} bytes")]
+    TooLarge,
+    /// Not JSON of the form of a request.
+    #[error("the request is not valid JSON of the expected form: {at}")]
+    Form {
+        /// Where, and what was expected; a request holds no personal data.
+        at: String,
+    },
+    /// The purpose is not registered.
+    #[error("the purpose {0:?} is not registered")]
+    UnknownPurpose(String),
+    /// It asks for nothing.
+    #[error("a request names at least one category")]
+    NoCategories,
+    /// No such category.
+    #[error("there is no category {0:?}")]
+    UnknownCategory(String),
+    /// The category is not registered with the purpose.
+    #[error("the purpose does not include the category {0}")]
+    WiderThanPurpose(Category),
+    /// No such kind of Data Source.
+    #[error("there is no kind of Data Source called {0:?}")]
+    UnknownSourceKind(String),
+    /// More history than the purpose allows.
+    #[error("the purpose allows {max} days of history at most")]
+    TooMuchHistory {
+        /// The most that may be asked for.
+        max: u16,
+    },
+    /// The person may not be sent there.
+    #[error("the callback is not below a registered address")]
+    Callback,
+    /// The reference is too long or holds other characters than letters, digits, `-`, `_`, `.` and `:`.
+    #[error("the reference has at most {REFERENCE_BYTES_MAX} letters, digits, '-', '_', '.' or ':'")]
+    Reference,
+}
+
+/// The wire form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    purpose: String,
+    categories: Vec<String>,
+    #[serde(default)]
+    sources: Vec<String>,
+    history_days: Option<u16>,
+    callback: Option<String>,
+    reference: Option<String>,
+}
+
+impl DataRequest {
+    /// Reads a request of `online_service`.
+    ///
+    /// # Errors
+    /// Says what is wrong with it, in words for the Online Service.
+    pub fn parse(id: DataRequestId, json: &[u8], online_service: &OnlineService) -> Result<Self, RequestError> {
+        if json.len() > REQUEST_BYTES_MAX {
+            return Err(RequestError::TooLarge);
+        }
+        let raw: Raw = serde_json::from_slice(json).map_err(|error| RequestError::Form { at: error.to_string() })?;
+        let Some(purpose) = online_service.purpose(&raw.purpose) else {
+            return Err(RequestError::UnknownPurpose(raw.purpose));
+        };
+        Ok(Self {
+            id,
+            json: String::from_utf8_lossy(json).into_owned(),
+            online_service: online_service.id(),
+            wanted: wanted(&raw.categories, purpose)?,
+            history_days: history(raw.history_days, purpose)?,
+            callback: raw.callback.map(|text| callback(&text, online_service)).transpose()?,
+            reference: raw.reference.map(reference).transpose()?,
+            sources: raw.sources.iter().map(|word| source_kind(word)).collect::<Result<_, _>>()?,
+            purpose: raw.purpose,
+        })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> DataRequestId {
+        self.id
+    }
+
+    /// As it was sent: what another node reads again, against the registration of that moment.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// Who asks.
+    pub fn online_service(&self) -> OnlineServiceId {
+        self.online_service
+    }
+
+    /// What for, by the id of the registered purpose.
+    pub fn purpose(&self) -> &str {
+        &self.purpose
+    }
+
+    /// Each category wanted, and why.
+    pub fn wanted(&self) -> &[Asked] {
+        &self.wanted
+    }
+
+    /// Whether a Data Source of this kind may answer. A request that names no kind takes any.
+    pub fn takes(&self, kind: SourceKind) -> bool {
+        self.sources.is_empty() || self.sources.contains(&kind)
+    }
+
+    /// How far back, in days.
+    pub fn history_days(&self) -> Option<u16> {
+        self.history_days
+    }
+
+    /// Where the person is sent in the end.
+    pub fn callback(&self) -> Option<&Url> {
+        self.callback.as_ref()
+    }
+
+    /// The Online Service's own reference, given back in events and parcels.
+    pub fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
+    }
+}
+
+/// Each category once, in the order asked, with the words of the registration.
+fn wanted(names: &[String], purpose: &Purpose) -> Result<Vec<Asked>, RequestError> {
+    let mut wanted: Vec<Asked> = vec![];
+    for name in names {
+        let category: Category = name.parse().map_err(|_| RequestError::UnknownCategory(name.clone()))?;
+        let why = purpose.categories.get(&category).ok_or(RequestError::WiderThanPurpose(category))?;
+        if wanted.iter().all(|asked| asked.category != category) {
+            wanted.push(Asked { category, why: why.clone() });
+        }
+    }
+    if wanted.is_empty() { Err(RequestError::NoCategories) } else { Ok(wanted) }
+}
+
+fn source_kind(word: &str) -> Result<SourceKind, RequestError> {
+    SourceKind::parse(word).ok_or_else(|| RequestError::UnknownSourceKind(word.to_owned()))
+}
+
+/// What was not said is the most that was registered; what was said may be less.
+fn history(asked: Option<u16>, purpose: &Purpose) -> Result<Option<u16>, RequestError> {
+    match (asked, purpose.history_days_max) {
+        (Some(days), Some(max)) if days > max => Err(RequestError::TooMuchHistory { max }),
+        (Some(_), None) => Err(RequestError::TooMuchHistory { max: 0 }),
+        (asked, max) => Ok(asked.or(max)),
+    }
+}
+
+fn callback(text: &str, online_service: &OnlineService) -> Result<Url, RequestError> {
+    if text.len() > CALLBACK_BYTES_MAX {
+        return Err(RequestError::Callback);
+    }
+    let url: Url = text.parse().map_err(|_| RequestError::Callback)?;
+    if online_service.may_call_back(&url) { Ok(url) } else { Err(RequestError::Callback) }
+}
+
+fn reference(text: String) -> Result<String, RequestError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
+    if text.is_empty() || text.len() > REFERENCE_BYTES_MAX || !text.bytes().all(plain) {
+        return Err(RequestError::Reference);
+    }
+    Ok(text)
+}

@@ -1,0 +1,389 @@
+//! A session owns one flow, from the request of an Online Service to the receipt. It lives one hour at most.
+//!
+//! The node that runs a session holds it in memory; the stored row (see [`row`]) is a copy for the case that the node
+//! dies. Every change of state is an event, in the order in which it happened. What the person gives or is shown is never
+//! in the row and never in an event.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use consentry_contract::failure::Code;
+use consentry_host_api::stop::{StopReason, Stopper};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::consent::Notice;
+use crate::data::{Data, Digest, Minimised};
+use crate::id::{ConsentId, GrantId, ParcelId, ReceiptId, SessionId};
+use crate::online_service::KeyHash;
+use crate::outcome::Run;
+use crate::request::DataRequest;
+
+pub mod events;
+pub mod question;
+pub mod row;
+pub mod state;
+
+use events::{EventLog, Subscription, What};
+use question::Pending;
+use state::{State, Step, StepRefused};
+
+/// How long a session lives. Nothing extends it.
+pub const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
+/// One flow and its owner's memory.
+pub struct Session {
+    id: SessionId,
+    request: DataRequest,
+    person: KeyHash,
+    started: Timestamp,
+    events: Arc<EventLog>,
+    inner: Mutex<Inner>,
+}
+
+/// What changes. Guarded by a lock that is never held across an await.
+struct Inner {
+    state: State,
+    changes: u64,
+    choice: Option<Choice>,
+    notice: Option<Arc<Notice>>,
+    consent: Option<ConsentId>,
+    grant: Option<GrantId>,
+    stopper: Option<Stopper>,
+    pending: Option<Pending>,
+    review: Option<Review>,
+    sending: Option<Sending>,
+    receipts: Vec<(ReceiptId, String)>,
+}
+
+/// The Data Source that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The connector's id.
+    pub connector: String,
+    /// The Data Source's id within it.
+    pub source: String,
+}
+
+/// What waits for the person's decision, and the run it belongs to.
+pub struct Review {
+    /// The run.
+    pub run: Run,
+    /// What was found.
+    pub data: Data<Minimised>,
+}
+
+/// What waits for its receiver, and the run it belongs to.
+pub struct Sending {
+    /// The run.
+    pub run: Run,
+    /// The parcel.
+    pub parcel: ParcelId,
+    /// Its digest.
+    pub digest: Digest,
+    /// Why something is missing in it, if something is.
+    pub shortfall: Option<consentry_contract::failure::Failure>,
+}
+
+/// What a session still held when it ended. Its owner ends the run and erases the rest.
+#[derive(Default)]
+pub struct Left {
+    /// Data that nobody decided about.
+    pub review: Option<Review>,
+    /// A parcel that nobody acknowledged.
+    pub sending: Option<Sending>,
+}
+
+impl Session {
+    /// Begins a session. `person` is the hash of the secret by which the person is known in it.
+    pub fn new(id: SessionId, request: DataRequest, person: KeyHash, now: Timestamp) -> Self {
+        let session = Self::at(id, request, person, now, State::Requested);
+        session.events.push(now, What::State { state: State::Requested });
+        session
+    }
+
+    /// Takes up a session that another node, or this one before a restart, held.
+    pub fn resume(row: &row::SessionRow, request: DataRequest, notice: Option<Arc<Notice>>, now: Timestamp) -> Self {
+        let session = Self::at(row.id, request, row.person.clone(), row.started, row.state.clone());
+        {
+            let mut inner = session.lock();
+            inner.changes = row.changes;
+            inner.choice.clone_from(&row.choice);
+            inner.consent = row.consent;
+            inner.notice = notice;
+        }
+        session.events.push(now, What::State { state: row.state.clone() });
+        session
+    }
+
+    /// Gives a resumed session its delivery back.
+    pub fn resume_sending(&self, sending: Sending) {
+        self.lock().sending = Some(sending);
+    }
+
+    /// What is stored of it.
+    pub fn row(&self, node: &str) -> row::SessionRow {
+        let inner = self.lock();
+        row::SessionRow {
+            format: row::FORMAT,
+            id: self.id,
+            state: inner.state.clone(),
+            changes: inner.changes,
+            owner: node.to_owned(),
+            person: self.person.clone(),
+            started: self.started,
+            online_service: self.request.online_service(),
+            request: self.request.id(),
+            request_json: self.request.json().to_owned(),
+            choice: inner.choice.clone(),
+            consent: inner.consent,
+            sending: inner.sending.as_ref().map(row::SendingRow::of),
+        }
+    }
+
+    fn at(id: SessionId, request: DataRequest, person: KeyHash, started: Timestamp, state: State) -> Self {
+        let inner = Inner {
+            state,
+            changes: 1,
+            choice: None,
+            notice: None,
+            consent: None,
+            grant: None,
+            stopper: None,
+            pending: None,
+            review: None,
+            sending: None,
+            receipts: vec![],
+        };
+        Self { id, request, person, started, events: Arc::default(), inner: Mutex::new(inner) }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// What is asked for.
+    pub fn request(&self) -> &DataRequest {
+        &self.request
+    }
+
+    /// Whether `token` is the person's secret, in constant time.
+    pub fn knows(&self, token: &str) -> bool {
+        self.person.matches(token)
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// When it ends at the latest.
+    pub fn deadline(&self) -> Timestamp {
+        self.started.checked_add(LIFETIME).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    /// Takes one step. After the deadline the only step is the end, whatever was asked for.
+    ///
+    /// # Errors
+    /// The step does not fit where the session stands; nothing changed but, perhaps, that the hour is over.
+    pub fn step(&self, step: Step, now: Timestamp) -> Result<State, StepRefused> {
+        let mut inner = self.lock();
+        if now >= self.deadline() && !inner.state.is_end() && step != Step::DeadlineReached {
+            self.apply(&mut inner, Step::DeadlineReached, now)?;
+        }
+        self.apply(&mut inner, step, now)
+    }
+
+    fn apply(&self, inner: &mut Inner, step: Step, now: Timestamp) -> Result<State, StepRefused> {
+        let next = inner.state.next(step)?;
+        inner.state = next.clone();
+        inner.changes += 1;
+        if let (State::AwaitingPerson { .. }, Step::LoginSubmitted) | (State::Collecting { .. }, Step::LoginSubmitted) =
+            (&next, step)
+        {
+            return Ok(next);
+        }
+        self.events.push(now, What::State { state: next.clone() });
+        if next.is_end() || matches!(next, State::AwaitingCredentials { .. }) {
+            inner.stop(step);
+        }
+        Ok(next)
+    }
+
+    /// Takes what an ended session still holds; nothing from one that goes on.
+    pub fn take_left(&self) -> Left {
+        let mut inner = self.lock();
+        if !inner.state.is_end() {
+            return Left::default();
+        }
+        Left { review: inner.review.take(), sending: inner.sending.take() }
+    }
+
+    /// Reads its events from the one after `seen` on.
+    pub fn subscribe(&self, seen: u64) -> Subscription {
+        self.events.subscribe(seen)
+    }
+
+    /// Tells of something that is no change of state.
+    pub fn tell(&self, what: What, now: Timestamp) {
+        self.events.push(now, what);
+    }
+
+    /// Ends the stream of events. Called once the receipt, if there is one, was told.
+    pub fn close(&self) {
+        self.events.close();
+    }
+
+    /// Remembers which Data Source was chosen, and the notice that was compiled for it.
+    ///
+    /// # Errors
+    /// The person has decided already.
+    pub fn choose(&self, choice: Choice, notice: Arc<Notice>, consent: ConsentId) -> Result<(), StepRefused> {
+        let mut inner = self.lock();
+        if !matches!(inner.state, State::Requested | State::AwaitingConsent) {
+            return Err(StepRefused { state: inner.state.name(), step: Step::NoticeShown });
+        }
+        inner.choice = Some(choice);
+        inner.notice = Some(notice);
+        inner.consent = Some(consent);
+        Ok(())
+    }
+
+    /// The Data Source that was chosen.
+    pub fn choice(&self) -> Option<Choice> {
+        self.lock().choice.clone()
+    }
+
+    /// The notice that was shown.
+    pub fn notice(&self) -> Option<Arc<Notice>> {
+        self.lock().notice.clone()
+    }
+
+    /// The consent that was asked for.
+    pub fn consent(&self) -> Option<ConsentId> {
+        self.lock().consent
+    }
+
+    /// Remembers the grant that the next login uses, and gives it out once.
+    pub fn set_grant(&self, grant: GrantId) {
+        self.lock().grant = Some(grant);
+    }
+
+    /// Takes the grant for the login that is about to be opened.
+    pub fn take_grant(&self) -> Option<GrantId> {
+        self.lock().grant.take()
+    }
+
+    /// Remembers how to stop the run that begins. A session that has ended meanwhile stops it at once.
+    pub fn attach(&self, stopper: &Stopper) {
+        let mut inner = self.lock();
+        if inner.state.is_end() {
+            stopper.stop(StopReason::Cancelled);
+        }
+        inner.stopper = Some(stopper.clone());
+    }
+
+    /// Goes to review with what was found.
+    ///
+    /// # Errors
+    /// The session ended meanwhile: the review is given back, so that its run can be ended.
+    pub fn hold_review(&self, review: Review, now: Timestamp) -> Result<(), Box<Review>> {
+        let mut inner = self.lock();
+        match self.apply(&mut inner, Step::Collected, now) {
+            Ok(_) => {
+                inner.review = Some(review);
+                Ok(())
+            }
+            Err(_) => Err(Box::new(review)),
+        }
+    }
+
+    /// Reads what is in review.
+    pub fn with_review<T>(&self, read: impl FnOnce(&Data<Minimised>) -> T) -> Option<T> {
+        let inner = self.lock();
+        inner.review.as_ref().map(|review| read(&review.data))
+    }
+
+    /// Takes what is in review, once.
+    pub fn take_review(&self) -> Option<Review> {
+        let mut inner = self.lock();
+        if matches!(inner.state, State::InReview) { inner.review.take() } else { None }
+    }
+
+    /// Goes to delivery with a parcel that is in the outbox.
+    ///
+    /// # Errors
+    /// The session ended meanwhile: what was to be sent is given back.
+    pub fn hold_sending(&self, sending: Sending, now: Timestamp) -> Result<(), Box<Sending>> {
+        let mut inner = self.lock();
+        match self.apply(&mut inner, Step::Shared, now) {
+            Ok(_) => {
+                inner.sending = Some(sending);
+                Ok(())
+            }
+            Err(_) => Err(Box::new(sending)),
+        }
+    }
+
+    /// Takes the delivery that was acknowledged, once, and ends the session with it.
+    pub fn acknowledge(&self, parcel: ParcelId, now: Timestamp) -> Option<Sending> {
+        let mut inner = self.lock();
+        let sending = inner.sending.take_if(|sending| sending.parcel == parcel)?;
+        let partial = sending.shortfall.is_some();
+        // What was acknowledged is delivered, even if the hour ended while the acknowledgement was on its way.
+        if self.apply(&mut inner, Step::Acknowledged { partial }, now).is_err() {
+            tracing::info!(session = %self.id, "a parcel was acknowledged after its session had ended");
+        }
+        Some(sending)
+    }
+
+    /// The parcel that waits for its receiver.
+    pub fn parcel(&self) -> Option<ParcelId> {
+        self.lock().sending.as_ref().map(|sending| sending.parcel)
+    }
+
+    /// Keeps a receipt for the person to fetch while the session lives.
+    pub fn keep_receipt(&self, id: ReceiptId, receipt: String, now: Timestamp) {
+        self.lock().receipts.push((id, receipt));
+        self.events.push(now, What::Receipt { receipt: id });
+    }
+
+    /// The receipts so far, one for each login that was opened.
+    pub fn receipts(&self) -> Vec<(ReceiptId, String)> {
+        self.lock().receipts.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here is left half changed: each change is one assignment after the checks.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Ends what runs: the guest is stopped, the question is taken down.
+    fn stop(&mut self, why: Step) {
+        self.pending = None;
+        if let Some(stopper) = self.stopper.take() {
+            stopper.stop(if why == Step::Withdrawn { StopReason::Withdrawn } else { StopReason::Cancelled });
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).field("state", &self.state().name()).finish_non_exhaustive()
+    }
+}
+
+/// The failure that a session ended with, if it failed.
+pub fn failure_code(state: &State) -> Option<Code> {
+    match state {
+        State::Failed { code } => Some(*code),
+        _ => None,
+    }
+}

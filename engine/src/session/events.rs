@@ -1,0 +1,241 @@
+//! What happened in a session, in order, for everybody who watches: the person by server-sent events, the terminal, tests.
+//!
+//! A reader names the last event it has seen and gets every later one, each once: a broken connection loses nothing. The
+//! log lives in memory with its session. It holds no value of the person and nothing that was seen at a Data Source.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::state::State;
+use crate::id::{QuestionId, ReceiptId};
+
+/// Most progress events kept for one session. Later ones are left out: a connector that reports in a loop fills no memory.
+pub const PROGRESS_EVENTS_MAX: usize = 500;
+
+/// One event.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// Its place in the session, from 1.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum What {
+    /// The session is in another state.
+    State {
+        /// The state.
+        #[serde(flatten)]
+        state: State,
+    },
+    /// The connector came to a step that its manifest names.
+    Progress {
+        /// The step.
+        step: String,
+    },
+    /// The connector asks the person.
+    Question {
+        /// The question.
+        #[serde(flatten)]
+        question: Arc<Question>,
+    },
+    /// A question was answered, or is no longer asked.
+    QuestionClosed {
+        /// Which.
+        question: QuestionId,
+    },
+    /// A receipt can be fetched.
+    Receipt {
+        /// Which.
+        receipt: ReceiptId,
+    },
+}
+
+/// Something a connector asks the person.
+#[derive(Clone, Serialize)]
+pub struct Question {
+    /// Names it; an answer names it too.
+    pub question: QuestionId,
+    /// `otp`, `approve`, `choose`, `captcha`, `redirect` or `text`.
+    pub kind: String,
+    /// What the kind needs: medium, masked target, options, address.
+    pub details: Vec<(String, String)>,
+    /// What the answer must bring: the manifest's fields for this kind.
+    pub fields: Vec<AnswerField>,
+    /// An image to show, as a `data:` address.
+    pub image: Option<String>,
+    /// Until when it can be answered.
+    pub until: Timestamp,
+}
+
+/// One part of an answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct AnswerField {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Whether it is hidden while it is typed.
+    pub secret: bool,
+    /// What the person reads.
+    pub label: crate::online_service::Localised,
+}
+
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Details may hold a masked telephone number; the image is a captcha.
+        f.debug_struct("Question").field("question", &self.question).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// The events of one session.
+#[derive(Debug)]
+pub struct EventLog {
+    events: Mutex<Vec<Event>>,
+    count: watch::Sender<Count>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Count {
+    events: u64,
+    closed: bool,
+}
+
+impl Default for EventLog {
+    fn default() -> Self {
+        Self { events: Mutex::default(), count: watch::Sender::new(Count { events: 0, closed: false }) }
+    }
+}
+
+impl EventLog {
+    /// Adds an event. After [`close`](Self::close), and beyond [`PROGRESS_EVENTS_MAX`] for progress, it is left out.
+    pub fn push(&self, at: Timestamp, what: What) {
+        let mut events = self.lock();
+        if self.count.borrow().closed {
+            return;
+        }
+        let progress = |event: &&Event| matches!(event.what, What::Progress { .. });
+        if matches!(what, What::Progress { .. }) && events.iter().filter(progress).count() >= PROGRESS_EVENTS_MAX {
+            return;
+        }
+        let seq = events.len() as u64 + 1;
+        events.push(Event { seq, at, what });
+        self.count.send_modify(|count| count.events = seq);
+    }
+
+    /// Ends every subscription once it has read what is there.
+    pub fn close(&self) {
+        let _held = self.lock();
+        self.count.send_modify(|count| count.closed = true);
+    }
+
+    /// Reads from the event after `seen` on.
+    pub fn subscribe(self: &Arc<Self>, seen: u64) -> Subscription {
+        Subscription { count: self.count.subscribe(), log: self.clone(), seen }
+    }
+
+    fn after(&self, seen: u64) -> Option<Event> {
+        let at = usize::try_from(seen).ok()?;
+        self.lock().get(at).cloned()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Event>> {
+        // An event is pushed whole or not at all.
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads the events of one session.
+#[derive(Debug)]
+pub struct Subscription {
+    log: Arc<EventLog>,
+    count: watch::Receiver<Count>,
+    seen: u64,
+}
+
+impl Subscription {
+    /// Waits for the next event; nothing after the last one of a session that is over.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            let closed = self.count.borrow_and_update().closed;
+            if let Some(event) = self.log.after(self.seen) {
+                self.seen = event.seq;
+                return Some(event);
+            }
+            if closed {
+                return None;
+            }
+            // The sender lives in the log, which we hold: this can't fail.
+            self.count.changed().await.ok()?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-21T10:00:00Z".parse().unwrap()
+    }
+
+    fn progress(log: &EventLog, step: &str) {
+        log.push(now(), What::Progress { step: step.to_owned() });
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_comes_back_misses_nothing_and_sees_nothing_twice() {
+        let log = Arc::new(EventLog::default());
+        progress(&log, "login");
+        progress(&log, "accounts");
+        let mut first = log.subscribe(0);
+        assert_eq!(first.next().await.map(|e| e.seq), Some(1));
+        drop(first);
+        let mut again = log.subscribe(1);
+        let later = tokio::spawn({
+            let log = log.clone();
+            async move {
+                progress(&log, "operations");
+                log.close();
+            }
+        });
+        let mut seen = vec![];
+        while let Some(event) = again.next().await {
+            seen.push(event.seq);
+        }
+        later.await.unwrap();
+        assert_eq!(seen, [2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_connector_that_reports_in_a_loop_fills_no_memory_and_hides_no_state() {
+        let log = Arc::new(EventLog::default());
+        (0..PROGRESS_EVENTS_MAX * 2).for_each(|_| progress(&log, "login"));
+        log.push(now(), What::State { state: State::InReview });
+        log.close();
+        let mut last = None;
+        let mut reader = log.subscribe(PROGRESS_EVENTS_MAX as u64 - 1);
+        while let Some(event) = reader.next().await {
+            last = Some(event);
+        }
+        let last = last.unwrap();
+        assert_eq!(last.seq, PROGRESS_EVENTS_MAX as u64 + 1);
+        assert!(matches!(last.what, What::State { state: State::InReview }));
+    }
+
+    #[test]
+    fn an_event_reads_as_flat_json() {
+        let event = Event { seq: 3, at: now(), what: What::State { state: State::AwaitingCredentials { rejected: 1 } } };
+        assert_eq!(
+            serde_json::to_string(&event).unwrap(),
+            r#"{"seq":3,"at":"2026-11-21T10:00:00Z","type":"state","state":"awaiting-credentials","rejected":1}"#
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! Questions to the person, between a running connector and whoever answers. At most one is open in a session.
+//!
+//! An answer reaches the waiting run as a message and is never stored. A question goes when it is answered, refused, out
+//! of time, or when the connector or the session is gone.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use consentry_contract::failure::Code;
+use consentry_contract::manifest::{Answer as AnswerRule, AnswerKind};
+use consentry_host_api::ports::{Answer, Asked, Prompter, Question as Wanted};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use super::Session;
+use super::events::{AnswerField, Question, What};
+use super::state::{State, Step};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::id::QuestionId;
+use crate::online_service::Localised;
+
+/// How long a question can be answered: the life of a one-time password (retention row R09).
+pub const QUESTION_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+/// Largest image shown with a question, in bytes.
+pub const IMAGE_BYTES_MAX: usize = 512 * 1024;
+
+/// The open question's end that brings the answer.
+pub(super) struct Pending {
+    question: QuestionId,
+    until: Timestamp,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Why an answer is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this question is not open (any more)")]
+pub struct NotAsked;
+
+/// Asks the person of one session. What the run's [`Prompter`] port is.
+pub struct AskPerson {
+    session: Arc<Session>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    rules: Vec<AnswerRule>,
+}
+
+impl AskPerson {
+    /// Asks in this session; answers have the parts that the manifest declares.
+    pub fn new(session: Arc<Session>, clock: Arc<dyn Clock>, entropy: Arc<Entropy>, rules: &[AnswerRule]) -> Self {
+        Self { session, clock, entropy, rules: rules.to_vec() }
+    }
+
+    fn describe(&self, wanted: Wanted, now: Timestamp) -> Result<Question, Code> {
+        let image = wanted.image.map(|bytes| data_address(&bytes).ok_or(Code::InvalidArgument)).transpose()?;
+        let rules = self.rules.iter().filter(|rule| rule.prompt.as_str() == wanted.kind);
+        let until = now.checked_add(QUESTION_LIFETIME).unwrap_or(Timestamp::MAX).min(self.session.deadline());
+        Ok(Question {
+            question: self.entropy.with(|rng| QuestionId::new(now, rng)),
+            fields: rules.map(answer_field).collect(),
+            kind: wanted.kind,
+            details: wanted.details,
+            image,
+            until,
+        })
+    }
+}
+
+impl Prompter for AskPerson {
+    fn ask(&self, wanted: Wanted) -> Result<Asked, Code> {
+        let now = self.clock.now();
+        let question = self.describe(wanted, now)?;
+        let (answer, receiver) = oneshot::channel();
+        let shown = Shown { session: self.session.clone(), clock: self.clock.clone(), question: question.question };
+        self.session.open_question(question, answer, now)?;
+        Ok(Asked { answer: receiver, shown: Box::new(shown) })
+    }
+}
+
+/// Takes the question down when it goes.
+struct Shown {
+    session: Arc<Session>,
+    clock: Arc<dyn Clock>,
+    question: QuestionId,
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        // A question that was answered is closed already.
+        let _ = self.session.close_question(self.question, Answer::Expired, self.clock.now());
+    }
+}
+
+impl Session {
+    fn open_question(
+        &self,
+        question: Question,
+        answer: oneshot::Sender<Answer>,
+        now: Timestamp,
+    ) -> Result<(), Code> {
+        let mut inner = self.lock();
+        let step = Step::Asked(question.question);
+        // Another question is open: the connector must take that one down first.
+        self.apply(&mut inner, step, now).map_err(|_| Code::InvalidArgument)?;
+        inner.pending = Some(Pending { question: question.question, until: question.until, answer });
+        self.events.push(now, What::Question { question: Arc::new(question) });
+        Ok(())
+    }
+
+    /// Answers the open question with values that were opened just now.
+    ///
+    /// # Errors
+    /// This question is not open, or its time is over.
+    pub fn answer(
+        &self,
+        question: QuestionId,
+        values: Vec<(String, Zeroizing<Vec<u8>>)>,
+        now: Timestamp,
+    ) -> Result<(), NotAsked> {
+        self.close_question(question, Answer::Given(values), now)
+    }
+
+    /// Says no to the open question.
+    ///
+    /// # Errors
+    /// As [`Session::answer`].
+    pub fn deny(&self, question: QuestionId, now: Timestamp) -> Result<(), NotAsked> {
+        self.close_question(question, Answer::Denied, now)
+    }
+
+    /// Takes down a question whose time is over.
+    pub fn sweep_question(&self, now: Timestamp) {
+        let open = self.lock().pending.as_ref().map(|pending| (pending.question, pending.until));
+        if let Some((question, until)) = open
+            && now >= until
+        {
+            // Somebody answered in this very moment: then it is closed already.
+            let _ = self.close_question(question, Answer::Expired, now);
+        }
+    }
+
+    fn close_question(&self, question: QuestionId, answer: Answer, now: Timestamp) -> Result<(), NotAsked> {
+        let mut inner = self.lock();
+        let pending = inner.pending.take_if(|pending| pending.question == question).ok_or(NotAsked)?;
+        self.events.push(now, What::QuestionClosed { question });
+        if matches!(inner.state, State::AwaitingPerson { .. }) {
+            self.apply(&mut inner, Step::Answered(question), now).map_err(|_| NotAsked)?;
+        }
+        drop(inner);
+        let late = now >= pending.until && !matches!(answer, Answer::Expired);
+        // The connector may be gone; then nobody needs the answer, and it is wiped here.
+        let _ = pending.answer.send(if late { Answer::Expired } else { answer });
+        if late { Err(NotAsked) } else { Ok(()) }
+    }
+}
+
+fn answer_field(rule: &AnswerRule) -> AnswerField {
+    AnswerField {
+        name: rule.name.as_str().to_owned(),
+        secret: matches!(rule.kind, AnswerKind::Secret),
+        label: localised(&rule.label),
+    }
+}
+
+/// A manifest's label in the languages we speak.
+pub fn localised(label: &consentry_contract::manifest::Label) -> Localised {
+    Localised { en: label.text("en").to_owned(), fr: label.text("fr").to_owned() }
+}
+
+/// Only images that a browser shows as images, by their first bytes.
+fn data_address(bytes: &[u8]) -> Option<String> {
+    let media = match bytes {
+        [0x89, b'P', b'N', b'G', ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [b'G', b'I', b'F', b'8', ..] => "image/gif",
+        _ => return None,
+    };
+    let fits = bytes.len() <= IMAGE_BYTES_MAX;
+    fits.then(|| format!("data:{media};base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes)))
+}
