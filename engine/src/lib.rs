@@ -14,3 +14,5 @@ pub mod erase;
 pub mod jose;
 /// Keys by duty.
 pub mod keys;
+/// Storage: shelves typed by their retention row.
+pub mod store;

@@ -1,0 +1,453 @@
+//! Shelves: the public door of storage. A [`Shelf`] takes only things whose type names its row, seals them under a key of
+//! their own, and knows when they must be gone. After that moment it serves them no more, erased or not.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::memory::MemoryStore;
+use super::sled::SledStore;
+use super::wraps::{KeyName, Wraps};
+use super::{Entry, Expect, NAME_BYTES_MAX, Revision, Store, StoreError, VALUE_BYTES_MAX, is_due};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::erase::retention::{Row, Storable, TABLE, Term};
+use crate::keys::{KeyProvider, RecordKey};
+use crate::seal::{AtRest, Place, SealError, Sealable, Sealed};
+
+const FORMAT: u8 = 1;
+/// How often a write that expects nothing is tried against others.
+const ATTEMPTS_MAX: u32 = 64;
+
+/// Can be stored: names its row of the retention table, and reads back from bytes.
+#[diagnostic::on_unimplemented(message = "`{Self}` has no row of the retention table and can't be stored")]
+pub trait Kept: Sealable + Sized {
+    /// Its row.
+    type Row: Storable;
+
+    /// Reads the thing back; none if the bytes are not one.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+}
+
+/// The short way to be [`Kept`]: as JSON. Not for anything that holds a secret: `serde_json` leaves copies behind.
+pub trait Record: Serialize + DeserializeOwned {
+    /// As [`Sealable::NAMESPACE`].
+    const NAMESPACE: &'static str;
+    /// As [`Kept::Row`].
+    type Row: Storable;
+}
+
+impl<T: Record> Sealable for T {
+    const NAMESPACE: &'static str = T::NAMESPACE;
+
+    fn encode(&self) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        serde_json::to_vec(self).map(Zeroizing::new).map_err(|_| SealError::Unwritable(T::NAMESPACE))
+    }
+}
+
+impl<T: Record> Kept for T {
+    type Row = T::Row;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
+/// All shelves over one store.
+#[derive(Clone)]
+pub struct Shelves(Arc<Parts>);
+
+struct Parts {
+    store: Box<dyn Store>,
+    keys: Arc<dyn KeyProvider>,
+    entropy: Arc<Entropy>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What is kept under the row `R`.
+///
+/// A thing is stored on the shelf of its row:
+/// ```
+/// # use consentry::erase::retention::{R16RightsRequest, Term};
+/// # use consentry::store::{Expect, Record, Shelf, StoreError};
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Note(String);
+/// impl Record for Note {
+///     const NAMESPACE: &'static str = "note";
+///     type Row = R16RightsRequest;
+/// }
+/// # async fn keep(shelf: Shelf<R16RightsRequest>, note: Note) -> Result<(), StoreError> {
+/// shelf.put("n1", &note, Expect::Absent, Term::open()).await?;
+/// # Ok(()) }
+/// ```
+/// What names no row is not stored:
+/// ```compile_fail,E0277
+/// # use consentry::erase::retention::{R16RightsRequest, Term};
+/// # use consentry::store::{Expect, Record, Shelf, StoreError};
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Note(String);
+/// # async fn keep(shelf: Shelf<R16RightsRequest>, note: Note) -> Result<(), StoreError> {
+/// shelf.put("n1", &note, Expect::Absent, Term::open()).await?;
+/// # Ok(()) }
+/// ```
+/// And what is kept in memory only has no shelf at all:
+/// ```
+/// # use consentry::store::{Shelf, Shelves};
+/// fn shelf(shelves: &Shelves) -> Shelf<consentry::erase::retention::R23SealedParcel> { shelves.shelf() }
+/// ```
+/// ```compile_fail,E0277
+/// # use consentry::store::{Shelf, Shelves};
+/// fn shelf(shelves: &Shelves) -> Shelf<consentry::erase::retention::R03ShareableData> { shelves.shelf() }
+/// ```
+pub struct Shelf<R: Storable> {
+    parts: Arc<Parts>,
+    row: PhantomData<fn() -> R>,
+}
+
+/// A record as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored<T> {
+    /// The thing.
+    pub value: T,
+    /// Its version: what the next write expects.
+    pub revision: Revision,
+    /// What its deadline counts from.
+    pub term: Term,
+}
+
+/// A record that is past its deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired {
+    /// Its row.
+    pub row: &'static Row,
+    /// Its kind.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Since when it should be gone.
+    pub deadline: Timestamp,
+}
+
+/// What stands beside a record in clear, and is bound to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    v: u8,
+    row: String,
+    key: KeyName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_after: Option<Timestamp>,
+}
+
+/// A record that is there and can be opened.
+struct Live {
+    entry: Entry,
+    head: Head,
+    key: RecordKey,
+}
+
+/// What a key of the store holds.
+enum Found {
+    Nothing,
+    /// Past its deadline, or without its key: gone for everybody, and not yet cleared away.
+    Remains(Revision),
+    Live(Box<Live>),
+}
+
+impl Shelves {
+    /// Shelves in memory.
+    pub fn memory(keys: Arc<dyn KeyProvider>, entropy: Arc<Entropy>, clock: Arc<dyn Clock>) -> Self {
+        Self::over(Box::new(MemoryStore::default()), keys, entropy, clock)
+    }
+
+    /// Shelves in a folder of this machine. Clears away what a crash left half-made.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if another engine has the folder.
+    pub async fn sled(
+        folder: &Path,
+        keys: Arc<dyn KeyProvider>,
+        entropy: Arc<Entropy>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let shelves = Self::over(Box::new(SledStore::open(folder).await?), keys, entropy, clock);
+        shelves.0.wraps().drop_orphans().await?;
+        Ok(shelves)
+    }
+
+    pub(crate) fn over(
+        store: Box<dyn Store>,
+        keys: Arc<dyn KeyProvider>,
+        entropy: Arc<Entropy>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self(Arc::new(Parts { store, keys, entropy, clock }))
+    }
+
+    /// The shelf of a row.
+    pub fn shelf<R: Storable>(&self) -> Shelf<R> {
+        Shelf { parts: self.0.clone(), row: PhantomData }
+    }
+
+    /// All records of all rows that are past their deadline.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn expired(&self, now: Timestamp) -> Result<Vec<Expired>, StoreError> {
+        let mut expired = Vec::new();
+        for row in TABLE {
+            expired.extend(self.0.expired(row, now).await?);
+        }
+        Ok(expired)
+    }
+
+    /// Erases a record that is past its deadline; one that is not any more, stays.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ask again.
+    pub async fn erase(&self, expired: &Expired, now: Timestamp) -> Result<bool, StoreError> {
+        let key = format!("{}/{}/{}", expired.row.id, expired.namespace, expired.name);
+        self.0.delete(&key, |head| is_due(head.deadline(), now)).await
+    }
+}
+
+impl<R: Storable> Shelf<R> {
+    /// Reads a record. One past its deadline is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if it does not open.
+    pub async fn get<T: Kept<Row = R>>(&self, name: &str) -> Result<Option<Stored<T>>, StoreError> {
+        let key = key::<T>(name)?;
+        let Found::Live(live) = self.parts.find::<T>(&key).await? else { return Ok(None) };
+        let damaged = || StoreError::Damaged { namespace: T::NAMESPACE };
+        let place = Place { head: &live.entry.head, name };
+        let bytes = Sealed::<T, AtRest>::from_bytes(live.entry.body).open(place, &live.key).map_err(|_| damaged())?;
+        let value = T::decode(&bytes).ok_or_else(damaged)?;
+        Ok(Some(Stored { value, revision: live.entry.revision, term: live.head.term() }))
+    }
+
+    /// Writes a record if it is as expected, and tells its new version. It is durable when this returns.
+    ///
+    /// The term of a record that is there goes on: its first trigger stays, and an end is never put off.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody else was first.
+    pub async fn put<T: Kept<Row = R>>(
+        &self,
+        name: &str,
+        value: &T,
+        expect: Expect,
+        term: Term,
+    ) -> Result<Revision, StoreError> {
+        let key = key::<T>(name)?;
+        for _ in 0..ATTEMPTS_MAX {
+            match self.try_put(&key, name, value, expect, term).await {
+                Err(StoreError::Conflict) if expect == Expect::Any => {}
+                result => return result,
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn try_put<T: Kept<Row = R>>(
+        &self,
+        key: &str,
+        name: &str,
+        value: &T,
+        expect: Expect,
+        term: Term,
+    ) -> Result<Revision, StoreError> {
+        match self.parts.find::<T>(key).await? {
+            Found::Live(live) => {
+                if !expect.met_by(Some(live.entry.revision)) {
+                    return Err(StoreError::Conflict);
+                }
+                let head = Head::new(R::ROW, live.head.key, live.head.term().then(term));
+                let at = Expect::At(live.entry.revision);
+                self.parts.write(key, name, value, &head, &live.key, at).await
+            }
+            _ if !expect.met_by(None) => Err(StoreError::Conflict),
+            remains => {
+                let (key_name, record_key) = self.parts.entropy.with(|rng| (KeyName::new(rng), RecordKey::generate(rng)));
+                // The key first: a record without its key is lost, a key without its record is dropped at the next start.
+                self.parts.wraps().keep(key_name, &record_key, key).await?;
+                let head = Head::new(R::ROW, key_name, term);
+                let written = self.parts.write(key, name, value, &head, &record_key, remains.expected()).await;
+                if matches!(written, Err(StoreError::Conflict)) {
+                    self.parts.wraps().drop_key(key_name).await?;
+                }
+                written
+            }
+        }
+    }
+
+    /// Erases a record, its key with it. To erase it again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ask again.
+    pub async fn delete<T: Kept<Row = R>>(&self, name: &str) -> Result<(), StoreError> {
+        self.parts.delete(&key::<T>(name)?, |_| true).await.map(drop)
+    }
+
+    /// The names of all records of one kind, sorted, also of those past their deadline.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn names<T: Kept<Row = R>>(&self) -> Result<Vec<String>, StoreError> {
+        let prefix = format!("{}/{}/", R::ROW.id, T::NAMESPACE);
+        let heads = self.parts.store.scan(&prefix).await?;
+        Ok(heads.into_iter().map(|(key, _, _)| key[prefix.len()..].to_owned()).collect())
+    }
+
+    /// The records of this row that are past their deadline.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn expired(&self, now: Timestamp) -> Result<Vec<Expired>, StoreError> {
+        self.parts.expired(R::ROW, now).await
+    }
+}
+
+impl Parts {
+    fn wraps(&self) -> Wraps<'_> {
+        Wraps { store: &*self.store, keys: &*self.keys }
+    }
+
+    async fn find<T: Kept>(&self, key: &str) -> Result<Found, StoreError> {
+        let Some(entry) = self.store.get(key).await? else { return Ok(Found::Nothing) };
+        let head = Head::read(&entry.head).ok_or(StoreError::Damaged { namespace: T::NAMESPACE })?;
+        if is_due(head.deadline(), self.clock.now()) {
+            return Ok(Found::Remains(entry.revision));
+        }
+        match self.wraps().key(head.key, key).await? {
+            Some(key) => Ok(Found::Live(Box::new(Live { entry, head, key }))),
+            None => Ok(Found::Remains(entry.revision)),
+        }
+    }
+
+    async fn write<T: Kept>(
+        &self,
+        key: &str,
+        name: &str,
+        value: &T,
+        head: &Head,
+        record_key: &RecordKey,
+        expect: Expect,
+    ) -> Result<Revision, StoreError> {
+        let head = serde_json::to_vec(head).map_err(|_| SealError::Unwritable(T::NAMESPACE))?;
+        let place = Place { head: &head, name };
+        let sealed = self.entropy.with(|rng| Sealed::at_rest(value, place, record_key, rng))?;
+        if sealed.as_bytes().len() > VALUE_BYTES_MAX {
+            return Err(StoreError::TooLarge);
+        }
+        let body = sealed.as_bytes().to_vec();
+        self.store.put(key, head, body, expect).await
+    }
+
+    /// Deletes a record that `condition` accepts, then its key. Whoever writes in between keeps what they wrote.
+    async fn delete(&self, key: &str, condition: impl Fn(&Head) -> bool + Sync) -> Result<bool, StoreError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let Some(entry) = self.store.get(key).await? else { return Ok(false) };
+            let head = Head::read(&entry.head);
+            if !head.as_ref().is_none_or(&condition) {
+                return Ok(false);
+            }
+            match self.store.delete(key, Expect::At(entry.revision)).await {
+                Err(StoreError::Conflict) => continue,
+                result => result?,
+            }
+            if let Some(head) = head {
+                self.wraps().drop_key(head.key).await?;
+            }
+            return Ok(true);
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn expired(&self, row: &'static Row, now: Timestamp) -> Result<Vec<Expired>, StoreError> {
+        let mut expired = Vec::new();
+        let prefix = format!("{}/", row.id);
+        for (key, head, _) in self.store.scan(&prefix).await? {
+            // A head that can't be read has no deadline we could trust; the record is served to nobody either.
+            let Some(deadline) = Head::read(&head).and_then(|head| head.deadline()) else { continue };
+            if let (true, Some((namespace, name))) = (is_due(Some(deadline), now), key[prefix.len()..].split_once('/')) {
+                expired.push(Expired { row, namespace: namespace.to_owned(), name: name.to_owned(), deadline });
+            }
+        }
+        Ok(expired)
+    }
+}
+
+impl Found {
+    fn expected(&self) -> Expect {
+        match self {
+            Self::Nothing => Expect::Absent,
+            Self::Remains(revision) => Expect::At(*revision),
+            Self::Live(live) => Expect::At(live.entry.revision),
+        }
+    }
+}
+
+impl Head {
+    fn new(row: &Row, key: KeyName, term: Term) -> Self {
+        let [first, last, not_after] = term.parts();
+        Self { v: FORMAT, row: row.id.to_owned(), key, first, last, not_after }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let head: Self = serde_json::from_slice(bytes).ok()?;
+        (head.v == FORMAT && Row::by_id(&head.row).is_some()).then_some(head)
+    }
+
+    fn term(&self) -> Term {
+        Term::from_parts([self.first, self.last, self.not_after])
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        Row::by_id(&self.row)?.deadline(&self.term())
+    }
+}
+
+/// The key that the head of a record names.
+pub(super) fn key_name(head: &[u8]) -> Option<KeyName> {
+    Head::read(head).map(|head| head.key)
+}
+
+fn key<T: Kept>(name: &str) -> Result<String, StoreError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(allowed) {
+        return Err(StoreError::BadName);
+    }
+    Ok(format!("{}/{}/{name}", <T::Row as crate::erase::retention::Retained>::ROW.id, T::NAMESPACE))
+}
+
+impl<R: Storable> Clone for Shelf<R> {
+    fn clone(&self) -> Self {
+        Self { parts: self.parts.clone(), row: PhantomData }
+    }
+}
+
+impl<R: Storable> fmt::Debug for Shelf<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shelf({})", R::ROW.id)
+    }
+}
+
+impl fmt::Debug for Shelves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shelves")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! The embedded store: sled, with what it lacks.
+//!
+//! sled acknowledges after `sync_file_range`, which reaches neither the file's metadata nor the drive's cache; so every write
+//! here syncs the file itself before it returns. Values beyond a segment go to files that sled never syncs; so bodies are
+//! cut into chunks, and those files never come to be. After an error of the disk sled refuses everything; so it is opened
+//! again at the next call. One writer at a time: the disk sets the pace in any case, and nobody reads what is not durable.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use sled::{Batch, Db};
+use tokio::task::spawn_blocking;
+
+use super::{Entry, Expect, Head, Revision, Store, StoreError, VALUE_BYTES_MAX};
+
+/// Longest value that sled gets. It writes a whole leaf of its tree at once, some 20 values, and puts what is larger than a
+/// quarter of a segment into a file of its own; so these two belong together: 32 chunks fit.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// The unit in which sled's file grows.
+const SEGMENT_BYTES: usize = 4 * 32 * CHUNK_BYTES;
+/// Memory that sled may use for what it has read.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Free space below which nothing new is written, so that sled, which can't go on after a full disk, never meets one.
+const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+
+#[derive(Clone)]
+pub(crate) struct SledStore(Arc<Shared>);
+
+struct Shared {
+    folder: PathBuf,
+    reserve_bytes: u64,
+    /// None after an error of the disk.
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    db: Db,
+    /// sled's own file, to sync it.
+    file: File,
+}
+
+impl SledStore {
+    /// Opens the store in a folder, which is made if it is not there.
+    pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_with(folder, RESERVE_BYTES).await
+    }
+
+    async fn open_with(folder: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
+        let folder = folder.to_owned();
+        blocking(move || {
+            let open = RwLock::new(Some(Open::new(&folder)?));
+            Ok(Self(Arc::new(Shared { folder, reserve_bytes, open })))
+        })
+        .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Open) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = self.0.clone();
+        blocking(move || {
+            {
+                let open = shared.open.read().unwrap_or_else(PoisonError::into_inner);
+                if let Some(open) = open.as_ref() {
+                    return work(open);
+                }
+            }
+            shared.exclusive(work)
+        })
+        .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Open) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = self.0.clone();
+        blocking(move || shared.exclusive(work)).await
+    }
+}
+
+impl Shared {
+    fn exclusive<T>(&self, work: impl FnOnce(&Open) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut guard = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let open = match guard.take() {
+            Some(open) => open,
+            None => Open::new(&self.folder)?,
+        };
+        let result = work(&open);
+        // A panic or an error of the disk leaves the place empty, and the next call opens the store again.
+        if !matches!(result, Err(StoreError::Io(_))) {
+            *guard = Some(open);
+        }
+        result
+    }
+
+    fn has_room_for(&self, bytes: usize) -> Result<(), StoreError> {
+        let disk = rustix::fs::statvfs(&self.folder).map_err(io::Error::from)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let needed = self.reserve_bytes.saturating_add(bytes as u64);
+        if free < needed { Err(StoreError::Full) } else { Ok(()) }
+    }
+}
+
+impl Open {
+    fn new(folder: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(folder)?;
+        let config = sled::Config::new().path(folder).segment_size(SEGMENT_BYTES).cache_capacity(CACHE_BYTES);
+        let config = config.flush_every_ms(None);
+        let db = config.open().map_err(|error| match error {
+            // sled reports a lock that somebody else holds as an error of kind `Other`, or as `WouldBlock`.
+            sled::Error::Io(error) if is_lock(&error) => StoreError::InUse,
+            error => failed(error),
+        })?;
+        let file = File::open(folder.join("db"))?;
+        file.sync_all()?;
+        // The names of the files are in the folder, and the folder's in the one above.
+        File::open(folder)?.sync_all()?;
+        if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+            File::open(above)?.sync_all()?;
+        }
+        Ok(Self { db, file })
+    }
+
+    /// The revision and the number of chunks of a record, and its head.
+    fn head(&self, key: &str) -> Result<Option<(Revision, u32, Vec<u8>)>, StoreError> {
+        let value = self.db.get(head_key(key)).map_err(failed)?;
+        value.map(|value| read_head(&value)).transpose()
+    }
+
+    fn body(&self, key: &str, revision: Revision, chunks: u32) -> Result<Vec<u8>, StoreError> {
+        let mut body = Vec::new();
+        for at in 0..chunks {
+            let chunk = self.db.get(chunk_key(key, revision, at)).map_err(failed)?;
+            body.extend_from_slice(&chunk.ok_or_else(torn)?);
+        }
+        Ok(body)
+    }
+
+    fn put(&self, key: &str, head: &[u8], body: &[u8], expect: Expect) -> Result<Revision, StoreError> {
+        let current = self.head(key)?;
+        if !expect.met_by(current.as_ref().map(|(revision, ..)| *revision)) {
+            return Err(StoreError::Conflict);
+        }
+        let fresh = self.db.generate_id().map_err(failed)?.saturating_add(1);
+        let revision = Revision(current.as_ref().map_or(fresh, |(revision, ..)| fresh.max(revision.0 + 1)));
+        let mut batch = Batch::default();
+        let mut chunks = 0_u32;
+        for chunk in body.chunks(CHUNK_BYTES) {
+            batch.insert(chunk_key(key, revision, chunks), chunk);
+            chunks += 1;
+        }
+        batch.insert(head_key(key), [&revision.0.to_be_bytes()[..], &chunks.to_be_bytes(), head].concat());
+        remove_chunks(&mut batch, key, current.as_ref());
+        self.apply(batch)?;
+        Ok(revision)
+    }
+
+    fn delete(&self, key: &str, expect: Expect) -> Result<(), StoreError> {
+        let current = self.head(key)?;
+        if !expect.met_by(current.as_ref().map(|(revision, ..)| *revision)) {
+            return Err(StoreError::Conflict);
+        }
+        if current.is_none() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        batch.remove(head_key(key));
+        remove_chunks(&mut batch, key, current.as_ref());
+        self.apply(batch)
+    }
+
+    /// Applies a batch as one, and returns when it is on the disk.
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        self.db.apply_batch(batch).map_err(failed)?;
+        self.db.flush().map_err(failed)?;
+        self.file.sync_all().map_err(StoreError::Io)
+    }
+
+    fn scan(&self, prefix: &str) -> Result<Vec<Head>, StoreError> {
+        let mut heads = Vec::new();
+        for pair in self.db.scan_prefix(head_key(prefix)) {
+            let (key, value) = pair.map_err(failed)?;
+            let key = std::str::from_utf8(&key[1..]).map_err(|_| torn())?.to_owned();
+            let (revision, _, head) = read_head(&value)?;
+            heads.push((key, head, revision));
+        }
+        Ok(heads)
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |open| {
+            let Some((revision, chunks, head)) = open.head(&key)? else { return Ok(None) };
+            Ok(Some(Entry { head, body: open.body(&key, revision, chunks)?, revision }))
+        })
+        .await
+    }
+
+    async fn put(&self, key: &str, head: Vec<u8>, body: Vec<u8>, expect: Expect) -> Result<Revision, StoreError> {
+        if body.len() > VALUE_BYTES_MAX {
+            return Err(StoreError::TooLarge);
+        }
+        let (shared, key) = (self.0.clone(), key.to_owned());
+        self.write(move |open| {
+            shared.has_room_for(body.len())?;
+            open.put(&key, &head, &body, expect)
+        })
+        .await
+    }
+
+    /// Deleting needs a little room too, and gets it: from the reserve.
+    async fn delete(&self, key: &str, expect: Expect) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.write(move |open| open.delete(&key, expect)).await
+    }
+
+    async fn scan(&self, prefix: &str) -> Result<Vec<Head>, StoreError> {
+        let prefix = prefix.to_owned();
+        self.read(move |open| open.scan(&prefix)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    spawn_blocking(work).await.map_err(|_| StoreError::Interrupted)?
+}
+
+fn head_key(key: &str) -> Vec<u8> {
+    [b"h", key.as_bytes()].concat()
+}
+
+fn chunk_key(key: &str, revision: Revision, at: u32) -> Vec<u8> {
+    // No key holds a zero byte, so no chunk of one record is taken for one of another.
+    [b"b", key.as_bytes(), &[0], &revision.0.to_be_bytes()[..], &at.to_be_bytes()].concat()
+}
+
+fn read_head(value: &[u8]) -> Result<(Revision, u32, Vec<u8>), StoreError> {
+    let (revision, rest) = value.split_first_chunk().ok_or_else(torn)?;
+    let (chunks, head) = rest.split_first_chunk().ok_or_else(torn)?;
+    Ok((Revision(u64::from_be_bytes(*revision)), u32::from_be_bytes(*chunks), head.to_vec()))
+}
+
+fn remove_chunks(batch: &mut Batch, key: &str, current: Option<&(Revision, u32, Vec<u8>)>) {
+    if let Some((revision, chunks, _)) = current {
+        (0..*chunks).for_each(|at| batch.remove(chunk_key(key, *revision, at)));
+    }
+}
+
+fn failed(error: sled::Error) -> StoreError {
+    StoreError::Io(match error {
+        sled::Error::Io(error) => error,
+        error => io::Error::other(error),
+    })
+}
+
+/// A record that is not as it was written. Its namespace is not known here.
+fn torn() -> StoreError {
+    StoreError::Damaged { namespace: "the store's file" }
+}
+
+fn is_lock(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("lock")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::store::conformance;
+
+fn count_files(folder: &Path) -> usize {
+    fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+async fn put(store: &SledStore, key: &str, body: Vec<u8>) -> Result<Revision, StoreError> {
+    store.put(key, vec![1], body, Expect::Any).await
+}
+
+#[tokio::test]
+async fn sled_keeps_the_promises_of_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = std::sync::atomic::AtomicUsize::new(0);
+    conformance::all(|| async {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Arc::new(SledStore::open(&folder.path().join(number.to_string())).await.unwrap()) as Arc<dyn Store>
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_when_the_store_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).await.unwrap();
+    let one = put(&store, "a", vec![7; 200_000]).await.unwrap();
+    put(&store, "gone", vec![7; 200_000]).await.unwrap();
+    store.delete("gone", Expect::Any).await.unwrap();
+    drop(store);
+    let store = SledStore::open(folder.path()).await.unwrap();
+    assert_eq!(store.get("a").await.unwrap().unwrap(), Entry { head: vec![1], body: vec![7; 200_000], revision: one });
+    assert_eq!(store.scan("").await.unwrap().len(), 1);
+    assert!(put(&store, "a", vec![]).await.unwrap() > one);
+    let open = store.0.open.read().unwrap();
+    assert_eq!(open.as_ref().unwrap().db.len(), 1, "no chunk of what was replaced or deleted is left");
+}
+
+#[tokio::test]
+async fn a_folder_has_one_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).await.unwrap();
+    let error = SledStore::open(folder.path()).await.err().unwrap();
+    assert!(matches!(error, StoreError::InUse), "{error:?}");
+    put(&store, "a", vec![]).await.unwrap();
+    drop(store);
+    SledStore::open(folder.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_value_ever_goes_to_a_file_that_sled_does_not_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).await.unwrap();
+    for round in 0..3_u8 {
+        for key in 0..40 {
+            put(&store, &format!("small/{key}"), vec![round; CHUNK_BYTES]).await.unwrap();
+        }
+        put(&store, "large", vec![round; 8 * 1024 * 1024]).await.unwrap();
+        // Leaves that lose their values are merged with others.
+        for key in (0..40).filter(|key| key % 7 != 0) {
+            store.delete(&format!("small/{key}"), Expect::Any).await.unwrap();
+        }
+    }
+    drop(store);
+    let store = SledStore::open(folder.path()).await.unwrap();
+    assert_eq!(store.get("large").await.unwrap().unwrap().body, vec![2; 8 * 1024 * 1024]);
+    assert_eq!(count_files(&folder.path().join("blobs")), 0);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_before_anything_is_written_and_deleting_still_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).await.unwrap();
+    put(&store, "a", vec![1]).await.unwrap();
+    drop(store);
+    let store = SledStore::open_with(folder.path(), u64::MAX).await.unwrap();
+    assert!(matches!(put(&store, "a", vec![2]).await, Err(StoreError::Full)));
+    assert!(matches!(put(&store, "b", vec![2]).await, Err(StoreError::Full)));
+    assert_eq!(store.get("a").await.unwrap().unwrap().body, [1]);
+    assert_eq!(store.get("b").await.unwrap(), None);
+    store.delete("a", Expect::Any).await.unwrap();
+    assert_eq!(store.get("a").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn after_an_error_of_the_disk_the_store_opens_itself_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).await.unwrap();
+    put(&store, "a", vec![1]).await.unwrap();
+    let failing = store.write(|_| Err::<(), _>(StoreError::Io(io::Error::other("the disk")))).await;
+    assert!(matches!(failing, Err(StoreError::Io(_))));
+    assert!(store.0.open.read().unwrap().is_none());
+    assert_eq!(store.get("a").await.unwrap().unwrap().body, [1]);
+    put(&store, "a", vec![2]).await.unwrap();
+    assert_eq!(store.get("a").await.unwrap().unwrap().body, [2]);
+}
+
+#[tokio::test]
+async fn too_large_a_record_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).await.unwrap();
+    assert!(matches!(put(&store, "a", vec![0; VALUE_BYTES_MAX + 1]).await, Err(StoreError::TooLarge)));
+}
+
+/// Says to the test below that it is the child, and in which folder.
+const CRASH_FOLDER: &str = "CONSENTRY_TEST_CRASH_FOLDER";
+
+/// The child of the next test: writes records, and says which are acknowledged, until it is killed.
+#[tokio::test]
+#[ignore = "runs only as the child of the crash test"]
+async fn writer_that_is_killed() {
+    let Some(folder) = std::env::var_os(CRASH_FOLDER) else { return };
+    let store = SledStore::open(Path::new(&folder)).await.unwrap();
+    let done = store.scan("k").await.unwrap().len();
+    for number in done.. {
+        // Bodies of several chunks now and then, and a record that is rewritten all the time.
+        let length = if number % 5 == 0 { 150_000 } else { 1000 };
+        put(&store, &format!("k{number:06}"), vec![number.to_le_bytes()[0]; length]).await.unwrap();
+        println!("acknowledged k{number:06}");
+        put(&store, "counter", number.to_string().into_bytes()).await.unwrap();
+        println!("acknowledged counter {number}");
+    }
+}
+
+/// Lets the child write, and kills it after some acknowledgements. Tells the last record and the last count it acknowledged.
+fn write_until_killed(folder: &Path, acknowledgements: usize) -> (Option<usize>, Option<usize>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::sled::tests::writer_that_is_killed", "--ignored", "--nocapture", "--test-threads=1"])
+        .env(CRASH_FOLDER, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let (mut record, mut counter) = (None, None);
+    let mut left = acknowledgements;
+    for line in lines {
+        // The first line comes after the test runner's own words.
+        let Some((_, what)) = line.split_once("acknowledged ") else { continue };
+        match what.strip_prefix("counter ") {
+            Some(number) => counter = number.parse().ok(),
+            None => record = what[1..].parse().ok(),
+        }
+        left -= 1;
+        if left == 0 {
+            // SIGKILL: no destructor runs, nothing is flushed. What the child wrote to the pipe before is still read.
+            child.kill().unwrap();
+        }
+        left = left.max(1);
+    }
+    child.wait().unwrap();
+    (record, counter)
+}
+
+#[test]
+fn whatever_was_acknowledged_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for acknowledgements in [1, 2, 7, 20, 33] {
+        let (record, counter) = write_until_killed(folder.path(), acknowledgements);
+        let (Some(record), counter) = (record, counter) else { panic!("the child wrote nothing") };
+        runtime.block_on(async {
+            let store = SledStore::open(folder.path()).await.unwrap();
+            for number in 0..=record {
+                let entry = store.get(&format!("k{number:06}")).await.unwrap();
+                let body = entry.unwrap_or_else(|| panic!("k{number:06} is lost")).body;
+                let length = if number % 5 == 0 { 150_000 } else { 1000 };
+                assert_eq!(body, vec![number.to_le_bytes()[0]; length]);
+            }
+            if let Some(counter) = counter {
+                let kept = store.get("counter").await.unwrap().unwrap().body;
+                let kept: usize = String::from_utf8(kept).unwrap().parse().unwrap();
+                assert!((counter..=counter + 1).contains(&kept), "{kept} after {counter}");
+            }
+        });
+    }
+}
