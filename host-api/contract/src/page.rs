@@ -25,6 +25,8 @@ pub struct Page {
     pub status: Vec<u16>,
     /// Selectors or pointers that must all be there.
     pub requires: Vec<String>,
+    /// Selectors or pointers none of which may be there: a table without rows has nothing else to tell it by.
+    pub lacks: Vec<String>,
     /// The page itself is this failure.
     pub failure: Option<Code>,
     /// Known error texts; the first that is there counts.
@@ -118,9 +120,10 @@ pub fn recognise(
                 });
             }
         }
-        if missing.len() == before {
-            return recognised(page, document, meter);
+        if missing.len() > before || any(document, &page.lacks, meter)? {
+            continue;
         }
+        return recognised(page, document, meter);
     }
     Ok(Recognition {
         missing,
@@ -169,6 +172,15 @@ fn asked<'d>(document: Option<&'d Document>, at: &str) -> Option<&'d Document> {
 
 fn exists(document: Option<&Document>, at: &str, meter: &mut dyn Meter) -> Result<bool, DocumentError> {
     asked(document, at).map_or(Ok(false), |document| document.exists(at, meter))
+}
+
+fn any(document: Option<&Document>, places: &[String], meter: &mut dyn Meter) -> Result<bool, DocumentError> {
+    for at in places {
+        if exists(document, at, meter)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn texts(document: Option<&Document>, at: &str, meter: &mut dyn Meter) -> Result<Vec<String>, DocumentError> {

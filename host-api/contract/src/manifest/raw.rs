@@ -121,6 +121,8 @@ pub(super) struct Page {
     pub status: Vec<Spanned<u16>>,
     #[serde(default)]
     pub requires: Vec<Text>,
+    #[serde(default)]
+    pub lacks: Vec<Text>,
     pub failure: Option<Text>,
     #[serde(default)]
     pub errors: Vec<ErrorText>,

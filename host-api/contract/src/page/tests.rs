@@ -57,6 +57,7 @@ fn pages_are_recognised_with_what_they_mean() {
         /accounts/1/operations | 200 | <table class=operations> | operations | - | - | bank.transaction
         /accounts/1/operations | 200 | <p class=no-operations> | no-operations | - | empty | bank.transaction
         /accounts/1/operations | 200 | <p class=no-operations></p><table class=operations> | operations | - | - | bank.transaction
+        /accounts/1/operations | 200 | <p class=no-operations></p><table class=x><tr><td> | no-operations | - | empty | bank.transaction
         /accounts/1/2/operations | 200 | <table class=operations> | - | - | - | -
     ";
     for row in table.lines().map(str::trim).filter(|row| !row.is_empty()) {
@@ -192,4 +193,26 @@ fn recognition_stops_when_the_cpu_time_is_used_up() {
         .for_source("sample-bank", None)
         .unwrap();
     assert!(recognise(plan.pages(), &url("/login"), 200, Some(&page), &mut Nothing).is_err());
+}
+
+#[test]
+fn a_table_without_rows_is_told_by_what_it_lacks() {
+    let page = super::Page {
+        id: "no-bills".parse().unwrap(),
+        status: Vec::new(),
+        requires: vec!["table#bills".to_owned()],
+        lacks: vec!["table#bills tbody tr".to_owned()],
+        failure: None,
+        errors: Vec::new(),
+        empty: Some("table#bills".to_owned()),
+        feeds: vec!["document.invoice"],
+        login: false,
+    };
+    let pattern = crate::manifest::UrlPattern::parse("http://127.0.0.1:18090/bills").unwrap();
+    let rule = super::PageRule { url: pattern, page: std::sync::Arc::new(page) };
+    for (rows, expected) in [("", true), ("<tr><td>1", false)] {
+        let page = document(Format::Html, &format!("<table id=bills><thead><tr><th>No<tbody>{rows}</table>"));
+        let found = recognise(std::slice::from_ref(&rule), &url("/bills"), 200, Some(&page), &mut Unmetered).unwrap();
+        assert_eq!((found.page.is_some(), found.empty), (expected, expected), "{rows}");
+    }
 }

@@ -26,7 +26,7 @@ impl Checker<'_> {
         {
             self.fail(status.span(), "a status is a number from 100 to 599");
         }
-        for at in raw.requires.iter().chain(&raw.empty) {
+        for at in raw.requires.iter().chain(&raw.lacks).chain(&raw.empty) {
             self.at(at);
         }
         self.unique(&raw.feeds);
@@ -40,6 +40,7 @@ impl Checker<'_> {
             id: self.id(&raw.id)?,
             status: raw.status.iter().map(|status| *status.get_ref()).collect(),
             requires: raw.requires.iter().map(|at| at.get_ref().clone()).collect(),
+            lacks: raw.lacks.iter().map(|at| at.get_ref().clone()).collect(),
             failure: raw.failure.as_ref().and_then(|code| self.code(code)),
             errors: raw.errors.iter().filter_map(|error| self.error_text(error)).collect(),
             empty: raw.empty.as_ref().map(|at| at.get_ref().clone()),
