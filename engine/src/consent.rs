@@ -364,3 +364,6 @@ impl DispatchProof {
         self.began_at
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ impl Data<Reviewed> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,6 +144,7 @@ fn dataset(categories: &[&str]) -> Json {
             "result": { "enum": ["complete", "partial", "empty-confirmed"] },
             "code": { "type": "string", "description": "Why something is missing; a name of the list of failure codes." },
             "count": { "type": "integer", "minimum": 0 },
+            "withheld": { "type": "integer", "minimum": 1, "description": "Items that the person left out." },
         },
         "required": ["category", "result", "count"],
         "if": { "properties": { "result": { "const": "partial" } } },

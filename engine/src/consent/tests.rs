@@ -1,0 +1,174 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::*;
+use crate::fixtures::{categories, clock, entropy, given, id, later, notice, now, register, request};
+use crate::store::Shelves;
+
+fn refusal<T: std::fmt::Debug>(result: Result<T, ConsentError>) -> Refusal {
+    match result {
+        Err(ConsentError::Refused(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_consent_goes_from_asked_to_given_to_withdrawn_and_never_back() {
+    let register = register();
+    let consent = given(&register, 1, &["person.name"]).await;
+    let active = register.active(consent, now()).await.unwrap();
+    assert_eq!(active.categories(), &categories(&["person.name"]));
+    assert_eq!(register.withdraw(consent, now()).await.unwrap().sending, None);
+    assert_eq!(refusal(register.active(consent, now()).await), Refusal::Withdrawn);
+    let yes = register.give(consent, &notice().digest(), &categories(&["person.name"]), now()).await;
+    assert_eq!(refusal(yes), Refusal::AlreadyDecided);
+    register.withdraw(consent, now()).await.unwrap();
+    register.expire(consent, later()).await.unwrap();
+    assert_eq!(register.record(consent).await.unwrap().status(), Status::Withdrawn);
+}
+
+#[tokio::test]
+async fn nothing_is_granted_that_was_not_asked_or_not_shown() {
+    let register = register();
+    let (consent, notice) = (id(2), notice());
+    register.ask(consent, id(2), &request(crate::fixtures::REQUEST), &notice, later(), now()).await.unwrap();
+    let wider = categories(&["person.name", "bank.account"]);
+    assert_eq!(refusal(register.give(consent, &notice.digest(), &wider, now()).await), Refusal::NotAsked);
+    assert_eq!(refusal(register.give(consent, &notice.digest(), &categories(&[]), now()).await), Refusal::NotAsked);
+    let other = Digest::of(b"another notice");
+    let name = categories(&["person.name"]);
+    assert_eq!(refusal(register.give(consent, &other, &name, now()).await), Refusal::OtherNotice);
+    assert_eq!(refusal(register.active(consent, now()).await), Refusal::NotGiven);
+    assert_eq!(refusal(register.give(consent, &notice.digest(), &name, later()).await), Refusal::Expired);
+}
+
+#[tokio::test]
+async fn a_consent_ends_with_its_validity_and_its_period_begins_to_run() {
+    let register = register();
+    let consent = given(&register, 1, &["person.name"]).await;
+    assert_eq!(refusal(register.active(consent, later()).await), Refusal::Expired);
+    assert_eq!(register.expire_due(later()).await.unwrap(), 1);
+    assert_eq!(register.expire_due(later()).await.unwrap(), 0);
+    let stored = register.shelf.get::<Consent>(&consent.to_string()).await.unwrap().unwrap();
+    let deadline = crate::erase::retention::Row::by_id("R14").unwrap().deadline(&stored.term).unwrap();
+    assert_eq!(deadline.to_string(), "2027-12-21T10:30:00Z");
+}
+
+#[tokio::test]
+async fn one_consent_opens_three_logins_at_most() {
+    let register = register();
+    let consent = given(&register, 1, &["person.name"]).await;
+    for digit in 1..=3 {
+        register.issue_grant(consent, id(digit), now()).await.unwrap();
+    }
+    assert_eq!(refusal(register.issue_grant(consent, id(4), now()).await), Refusal::GrantsSpent);
+    assert_eq!(refusal(register.use_grant(consent, id(5), "node-1", now()).await), Refusal::NoSuchGrant);
+}
+
+/// The same races over every store that one machine has.
+async fn stores() -> Vec<(Arc<ConsentRegister>, Option<tempfile::TempDir>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = crate::keys::software::tests::keys();
+    let sled = Shelves::sled(folder.path(), keys, entropy(), clock()).await.unwrap();
+    let sled = Arc::new(ConsentRegister::new(sled.shelf()));
+    vec![(Arc::new(register()), None), (sled, Some(folder))]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_all_who_use_a_grant_at_once_one_succeeds() {
+    for (register, _folder) in stores().await {
+        let consent = given(&register, 1, &["person.name"]).await;
+        register.issue_grant(consent, id(1), now()).await.unwrap();
+        let tries = (0..24).map(|node| {
+            let register = register.clone();
+            tokio::spawn(async move { register.use_grant(consent, id(1), &format!("node-{node}"), now()).await })
+        });
+        let (mut won, mut lost) = (0, 0);
+        for each in tries.collect::<Vec<_>>() {
+            match each.await.unwrap() {
+                Ok(_) => won += 1,
+                Err(ConsentError::Refused(Refusal::GrantUsed)) => lost += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!((won, lost), (1, 23));
+    }
+}
+
+/// Several senders and one withdrawal at once, again and again. Whatever the order: a send that began is named by the
+/// withdrawal, and one that is not named never began; nor does any begin afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_withdrawal_names_the_send_that_began_or_there_is_none() {
+    for (register, folder) in stores().await {
+        let (mut sent, mut stopped) = (0, 0);
+        for round in 0..if folder.is_some() { 12 } else { 200 } {
+            let consent = ConsentId::new(now(), &mut StdRng::seed_from_u64(round));
+            let notice = notice();
+            register.ask(consent, id(1), &request(crate::fixtures::REQUEST), &notice, later(), now()).await.unwrap();
+            register.give(consent, &notice.digest(), &categories(&["person.name"]), now()).await.unwrap();
+            let began = Arc::new(AtomicUsize::new(0));
+            let senders: Vec<_> = (0..3)
+                .map(|_| {
+                    let (register, began) = (register.clone(), began.clone());
+                    tokio::spawn(async move {
+                        let active = register.active(consent, now()).await?;
+                        let proof = register.dispatch(active, id(7), now()).await?;
+                        began.fetch_add(1, Ordering::SeqCst);
+                        Ok::<_, ConsentError>(proof.parcel())
+                    })
+                })
+                .collect();
+            // The withdrawal arrives after 0, 1, 2, … turns of the senders, so that both orders happen.
+            for _ in 0..round % 12 {
+                tokio::task::yield_now().await;
+            }
+            let withdrawal = register.withdraw(consent, now()).await.unwrap();
+            for sender in senders {
+                match sender.await.unwrap() {
+                    Ok(parcel) => assert_eq!(Some(parcel), withdrawal.sending, "a send that began is named"),
+                    Err(error) => assert_eq!(refusal::<()>(Err(error)), Refusal::Withdrawn),
+                }
+            }
+            match withdrawal.sending {
+                Some(_) => sent += 1,
+                None => {
+                    assert_eq!(began.load(Ordering::SeqCst), 0);
+                    stopped += 1;
+                }
+            }
+            assert_eq!(refusal(register.active(consent, now()).await), Refusal::Withdrawn);
+        }
+        assert!(stopped > 0, "{sent} sent, {stopped} stopped");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sending_the_same_parcel_again_is_the_same_send_and_another_parcel_is_refused() {
+    for (register, _folder) in stores().await {
+        let consent = given(&register, 1, &["person.name"]).await;
+        let tries = (0..16).map(|_| {
+            let register = register.clone();
+            tokio::spawn(async move {
+                let active = register.active(consent, now()).await?;
+                register.dispatch(active, id(7), now()).await
+            })
+        });
+        for each in tries.collect::<Vec<_>>() {
+            assert_eq!(each.await.unwrap().unwrap().parcel(), id(7));
+        }
+        let active = register.active(consent, now()).await.unwrap();
+        assert_eq!(refusal(register.dispatch(active, id(8), now()).await), Refusal::OtherParcel);
+    }
+}
+
+#[tokio::test]
+async fn an_old_proof_does_not_outlive_a_withdrawal() {
+    let register = register();
+    let consent = given(&register, 1, &["person.name"]).await;
+    let active = register.active(consent, now()).await.unwrap();
+    register.withdraw(consent, now()).await.unwrap();
+    assert_eq!(refusal(register.dispatch(active, id(7), now()).await), Refusal::Withdrawn);
+}

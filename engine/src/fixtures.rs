@@ -1,0 +1,170 @@
+//! One small world for tests: a lender, a person's bank, a request, a notice, a consent register.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use consentry_contract::failure::{Dataset, Gathered, Quality};
+use consentry_contract::item::RawValue;
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::clock::{Clock, ManualClock};
+use crate::consent::notice::{Operator, Source};
+use crate::consent::{ActiveConsent, ConsentRegister, Grant, Notice};
+use crate::data::{Category, Collected, Data, Digest, Item, Provenance};
+use crate::entropy::Entropy;
+use crate::id::{ConsentId, GrantId, Id, Kind, OnlineServiceId};
+use crate::online_service::{KeyHash, Localised, OnlineService, Purpose, Registration, Role};
+use crate::request::DataRequest;
+use crate::store::Shelves;
+
+pub(crate) const BEARER: &str = "test-bearer-key";
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(crate) fn now() -> Timestamp {
+    at("2026-11-21T10:00:00Z")
+}
+
+pub(crate) fn later() -> Timestamp {
+    at("2026-11-21T10:30:00Z")
+}
+
+/// An id that is always the same, by its last digit.
+pub(crate) fn id<K: Kind>(digit: u8) -> Id<K> {
+    format!("{}_01JD8Z3M7K000000000000000{digit}", K::PREFIX).parse().unwrap()
+}
+
+pub(crate) fn entropy() -> Arc<Entropy> {
+    Arc::new(Entropy::from(StdRng::seed_from_u64(7)))
+}
+
+pub(crate) fn both(text: &str) -> Localised {
+    Localised { en: text.to_owned(), fr: text.to_owned() }
+}
+
+pub(crate) fn category(name: &str) -> Category {
+    name.parse().unwrap()
+}
+
+pub(crate) fn categories(names: &[&str]) -> BTreeSet<Category> {
+    names.iter().map(|name| category(name)).collect()
+}
+
+pub(crate) fn lender() -> OnlineService {
+    lender_as(id::<crate::id::kind::OnlineService>(1))
+}
+
+pub(crate) fn lender_as(id: OnlineServiceId) -> OnlineService {
+    let why = |name: &str| (category(name), both("to see the income."));
+    let purpose = Purpose {
+        why: both("to see whether the rent fits your means."),
+        keep_days: 90,
+        history_days_max: Some(90),
+        categories: BTreeMap::from(["person.name", "bank.account", "bank.transaction"].map(why)),
+    };
+    let registration = Registration {
+        id,
+        name: "Example Lettings".to_owned(),
+        contact: "data@lettings.example".to_owned(),
+        role: Role::Controller,
+        events: None,
+        callbacks: vec!["https://lettings.example/apply".parse().unwrap()],
+        purposes: BTreeMap::from([("tenant-check".to_owned(), purpose)]),
+        bearer: Some(KeyHash::of(BEARER)),
+    };
+    OnlineService::register(registration, crate::jose::tests::recipient()).unwrap()
+}
+
+pub(crate) fn request(json: &str) -> DataRequest {
+    DataRequest::parse(id(1), json.as_bytes(), &lender()).unwrap()
+}
+
+pub(crate) const REQUEST: &str =
+    r#"{"purpose":"tenant-check","categories":["person.name","bank.transaction"],"history_days":30}"#;
+
+pub(crate) fn bank() -> Source {
+    Source {
+        id: "sample-bank".to_owned(),
+        name: "Sample Bank".to_owned(),
+        country: "FR".to_owned(),
+        connector: "sample-bank".to_owned(),
+        version: "0.1.0".to_owned(),
+        digest: Digest::of(b"connector"),
+        categories: categories(&["person.name", "bank.account", "bank.transaction"]),
+        login: vec![both("Customer number"), both("Password")],
+    }
+}
+
+pub(crate) fn operator() -> Operator {
+    Operator { name: "Example Operator".to_owned(), contact: "privacy@operator.example".to_owned() }
+}
+
+pub(crate) fn notice() -> Notice {
+    Notice::compile(&request(REQUEST), &lender(), &bank(), &operator()).unwrap()
+}
+
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::new(now()))
+}
+
+pub(crate) fn shelves() -> Shelves {
+    Shelves::memory(crate::keys::software::tests::keys(), entropy(), clock())
+}
+
+pub(crate) fn register() -> ConsentRegister {
+    ConsentRegister::new(shelves().shelf())
+}
+
+/// A consent that the person has given, for these categories.
+pub(crate) async fn given(register: &ConsentRegister, digit: u8, names: &[&str]) -> ConsentId {
+    let (consent, notice) = (id(digit), notice());
+    register.ask(consent, id(digit), &request(REQUEST), &notice, later(), now()).await.unwrap();
+    register.give(consent, &notice.digest(), &categories(names), now()).await.unwrap();
+    consent
+}
+
+pub(crate) async fn proofs(register: &ConsentRegister, consent: ConsentId) -> (Grant, ActiveConsent) {
+    let grant: GrantId = id(9);
+    register.issue_grant(consent, grant, now()).await.unwrap();
+    let grant = register.use_grant(consent, grant, "node-1", now()).await.unwrap();
+    (grant, register.active(consent, now()).await.unwrap())
+}
+
+pub(crate) fn name_item(family: &str) -> Item {
+    Item::check("person.name", vec![("family".to_owned(), RawValue::Text(family.to_owned()))], now()).unwrap()
+}
+
+pub(crate) fn transaction_item(label: &str, amount: i64) -> Item {
+    let text = |name: &str, value: &str| (name.to_owned(), RawValue::Text(value.to_owned()));
+    let fields = vec![
+        text("ref", label),
+        text("account", "a1"),
+        text("label", label),
+        text("currency", "EUR"),
+        ("amount".to_owned(), RawValue::Integer(amount)),
+        ("date".to_owned(), RawValue::Date("2026-11-02".to_owned())),
+    ];
+    Item::check("bank.transaction", fields, now()).unwrap()
+}
+
+pub(crate) fn collected(items: Vec<Item>) -> Data<Collected> {
+    let dataset = |name: &str| Dataset {
+        category: name.to_owned(),
+        count: items.iter().filter(|item| item.category().name == name).count() as u64,
+        quality: Quality::Complete,
+    };
+    let gathered = Gathered { datasets: ["person.name", "bank.transaction"].map(dataset).into(), shortfall: None };
+    let provenance = Provenance {
+        run: id(1),
+        source: "sample-bank".to_owned(),
+        connector: "sample-bank".to_owned(),
+        version: "0.1.0".to_owned(),
+        digest: Digest::of(b"connector"),
+        observed_at: now(),
+    };
+    Data::collected(items, gathered, provenance)
+}

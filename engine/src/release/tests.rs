@@ -1,0 +1,83 @@
+use super::*;
+use crate::fixtures::{
+    category, collected, entropy, given, id, lender, lender_as, name_item, proofs, register, transaction_item,
+};
+use crate::jose::{Algorithm, jwe, jws};
+use crate::keys::Duty;
+use crate::seal::recipient::ParcelError;
+
+fn items() -> Vec<crate::data::Item> {
+    vec![name_item("Martin"), transaction_item("rent", -90_000), transaction_item("salary", 250_000)]
+}
+
+#[tokio::test]
+async fn what_was_not_granted_or_was_unticked_is_left_out_and_counted() {
+    let register = register();
+    let consent = given(&register, 1, &["bank.transaction"]).await;
+    let (grant, _) = proofs(&register, consent).await;
+    let minimised = collected(items()).minimise(&grant);
+    assert_eq!((minimised.len(), minimised.omissions().total()), (2, 1));
+    let reviewed = minimised.review(&Decision::all().without_item(0));
+    assert_eq!((reviewed.len(), reviewed.omissions().total()), (1, 2));
+    let counted: Vec<_> = reviewed.omissions().by_category().collect();
+    assert_eq!(counted, [(category("bank.transaction"), 1), (category("person.name"), 1)]);
+    assert!(!format!("{reviewed:?}").contains("salary"), "{reviewed:?}");
+}
+
+#[tokio::test]
+async fn the_gate_stays_closed_for_another_consent_and_for_nothing() {
+    let register = register();
+    let first = given(&register, 1, &["person.name"]).await;
+    let second = given(&register, 2, &["person.name"]).await;
+    let (grant, active) = proofs(&register, first).await;
+    let (_, other) = proofs(&register, second).await;
+    let reviewed = || collected(items()).minimise(&grant).review(&Decision::all());
+    let leaf = || AcceptedLeaf::of_release(first, id(1));
+    assert_eq!(reviewed().release(&other, leaf(), id(1)).err(), Some(Refusal::OtherConsent));
+    let nothing = collected(items()).minimise(&grant).review(&Decision::all().without_category(category("person.name")));
+    assert_eq!(nothing.release(&active, leaf(), id(1)).err(), Some(Refusal::Nothing));
+    assert!(reviewed().release(&active, leaf(), id(1)).is_ok());
+}
+
+#[tokio::test]
+async fn only_the_online_service_of_the_consent_opens_the_parcel_and_it_keeps_to_the_schema() {
+    let register = register();
+    let consent = given(&register, 1, &["person.name", "bank.transaction"]).await;
+    let (grant, active) = proofs(&register, consent).await;
+    let keys = crate::keys::software::tests::keys();
+    let released = || {
+        let reviewed = collected(items()).minimise(&grant).review(&Decision::all().without_item(2));
+        reviewed.release(&active, AcceptedLeaf::of_release(consent, id(1)), id(5)).unwrap()
+    };
+    let stranger = lender_as(id(2));
+    let refused = released().seal_for(&stranger, &*keys, &entropy()).await;
+    assert!(matches!(refused, Err(ParcelError::OtherOnlineService)));
+
+    let parcel = released().seal_for(&lender(), &*keys, &entropy()).await.unwrap();
+    let token = std::str::from_utf8(parcel.sealed().as_bytes()).unwrap();
+    let opened = crate::jose::tests::published_key(Algorithm::RsaOaep256).open(token, jwe::PARCEL_BYTES_MAX).unwrap();
+    let signed = std::str::from_utf8(&opened).unwrap();
+    let signer = keys.public(Duty::Signing).await.unwrap();
+    let payload = jws::verify(signed, "consentry-parcel+jwt", jwe::PARCEL_BYTES_MAX, &signer).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(json["items"].as_array().unwrap().len(), 2);
+    assert_eq!(json["datasets"][1]["withheld"], 1);
+    assert_eq!(json["provenance"]["digest"], crate::data::Digest::of(b"connector").to_string());
+    let schema: serde_json::Value = serde_json::from_str(include_str!("../../schema/parcel-0.1.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{json:#}");
+}
+
+#[test]
+fn the_schema_that_is_shipped_is_the_one_the_item_table_makes() {
+    let shipped: serde_json::Value = serde_json::from_str(include_str!("../../schema/parcel-0.1.json")).unwrap();
+    assert_eq!(shipped, consentry_contract::item::json_schema(), "write it again: cargo test -p consentry-engine -- --ignored schema");
+}
+
+#[test]
+#[ignore = "writes schema/parcel-0.1.json"]
+fn write_schema() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/parcel-0.1.json");
+    std::fs::write(path, format!("{:#}\n", consentry_contract::item::json_schema())).unwrap();
+}
