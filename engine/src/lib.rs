@@ -16,3 +16,7 @@ pub mod jose;
 pub mod keys;
 /// Storage: shelves typed by their retention row.
 pub mod store;
+/// Transparency log: salted leaves.
+pub mod ledger;
+/// Addresses of peers, cut.
+pub mod peer;

@@ -1,0 +1,272 @@
+//! The ledger: of every consent, opening, release and erasure there remains a leaf, and no leaf says what it was about.
+//!
+//! A leaf is a commitment, salted with a secret of its consent. Whoever has the salt (the person, in their receipt) can show
+//! that an event is in the ledger; when the salt is erased, its existence is all that is left. Here a leaf is accepted as a
+//! durable row, which is what a release waits for. Sequencing, tiles and checkpoints are not written yet, and nothing in
+//! here claims that they are.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::data::Digest;
+use crate::entropy::Entropy;
+use crate::erase::retention::{R14ConsentRecord, R15ConsentLogLeaf, Term};
+use crate::id::{ConsentId, GrantId, LeafId, ParcelId, RunId};
+use crate::seal::{SealError, Sealable, joined};
+use crate::store::{Expect, Kept, Record, Shelf, Shelves, StoreError};
+
+/// What happened. Its JSON is what a leaf commits to, so a variant and its fields never change; new ones may join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Event {
+    /// The person agreed to what this notice says.
+    ConsentGiven {
+        /// The consent.
+        consent: ConsentId,
+        /// The digest of the notice.
+        notice: Digest,
+    },
+    /// The person took it back.
+    ConsentWithdrawn {
+        /// The consent.
+        consent: ConsentId,
+    },
+    /// A login was opened for a connector.
+    LoginOpened {
+        /// The consent.
+        consent: ConsentId,
+        /// The grant that was used.
+        grant: GrantId,
+        /// The run.
+        run: RunId,
+        /// The connector, by the digest of its one file.
+        connector: Digest,
+    },
+    /// Data passed the consent gate.
+    Released {
+        /// The consent.
+        consent: ConsentId,
+        /// The run that collected it.
+        run: RunId,
+        /// The parcel it becomes.
+        parcel: ParcelId,
+    },
+    /// What a run held is gone.
+    Erased {
+        /// The consent.
+        consent: ConsentId,
+        /// The run.
+        run: RunId,
+    },
+}
+
+/// Proof that an event is in the ledger, durably. Made by [`Ledger::accept`] and by nothing else.
+///
+/// It can be shown:
+/// ```
+/// fn show(leaf: &consentry::ledger::AcceptedLeaf) -> String { leaf.id().to_string() }
+/// ```
+/// and not copied:
+/// ```compile_fail,E0599
+/// fn show(leaf: &consentry::ledger::AcceptedLeaf) -> consentry::ledger::AcceptedLeaf { leaf.clone() }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct AcceptedLeaf {
+    id: LeafId,
+    commitment: Digest,
+    event: Event,
+}
+
+/// The secret of one consent that its leaves are salted with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Salt(Zeroizing<[u8; 32]>);
+
+/// Why an event was not accepted. What needs its leaf does not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The store failed.
+    #[error("the ledger can't be written")]
+    Store(#[from] StoreError),
+    /// It can't be written down.
+    #[error("the event can't be written down")]
+    Unwritable,
+}
+
+/// Accepts events.
+#[derive(Debug)]
+pub struct Ledger {
+    salts: Shelf<R14ConsentRecord>,
+    leaves: Shelf<R15ConsentLogLeaf>,
+    entropy: Arc<Entropy>,
+}
+
+/// A leaf as it is stored: without content, for ever.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeafRow {
+    format: u8,
+    commitment: Digest,
+}
+
+impl Record for LeafRow {
+    const NAMESPACE: &'static str = "leaf";
+    type Row = R15ConsentLogLeaf;
+}
+
+impl Ledger {
+    /// Keeps leaves and salts on these shelves.
+    pub fn new(shelves: &Shelves, entropy: Arc<Entropy>) -> Self {
+        Self { salts: shelves.shelf(), leaves: shelves.shelf(), entropy }
+    }
+
+    /// Accepts an event. When this returns, its leaf is durable.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: nothing was accepted.
+    pub async fn accept(&self, event: Event, now: Timestamp) -> Result<AcceptedLeaf, LedgerError> {
+        let salt = self.salt_or_new(event.consent()).await?;
+        let commitment = commitment(&salt, &event).ok_or(LedgerError::Unwritable)?;
+        let id = self.entropy.with(|rng| LeafId::new(now, rng));
+        let row = LeafRow { format: 1, commitment };
+        self.leaves.put(&id.to_string(), &row, Expect::Absent, Term::from(now)).await?;
+        Ok(AcceptedLeaf { id, commitment, event })
+    }
+
+    /// The commitment of a leaf that was accepted.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub async fn commitment(&self, leaf: LeafId) -> Result<Option<Digest>, LedgerError> {
+        Ok(self.leaves.get::<LeafRow>(&leaf.to_string()).await?.map(|stored| stored.value.commitment))
+    }
+
+    /// The salt of a consent: for the person's receipt, and for nobody else.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub async fn salt(&self, consent: ConsentId) -> Result<Option<Salt>, LedgerError> {
+        Ok(self.salts.get::<Salt>(&consent.to_string()).await?.map(|stored| stored.value))
+    }
+
+    /// Starts the period of a consent's salt: it goes with the consent's record.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub async fn consent_terminated(&self, consent: ConsentId, at: Timestamp) -> Result<(), LedgerError> {
+        let name = consent.to_string();
+        if let Some(salt) = self.salts.get::<Salt>(&name).await? {
+            self.salts.put(&name, &salt.value, Expect::At(salt.revision), Term::from(at)).await?;
+        }
+        Ok(())
+    }
+
+    /// Erases the salt of a consent. Its leaves stay, and say nothing to anybody any more.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub async fn forget(&self, consent: ConsentId) -> Result<(), LedgerError> {
+        Ok(self.salts.delete::<Salt>(&consent.to_string()).await?)
+    }
+
+    async fn salt_or_new(&self, consent: ConsentId) -> Result<Salt, LedgerError> {
+        let name = consent.to_string();
+        if let Some(salt) = self.salts.get::<Salt>(&name).await? {
+            return Ok(salt.value);
+        }
+        let mut salt = Salt(Zeroizing::new([0; 32]));
+        self.entropy.with(|rng| rng.fill_bytes(salt.0.as_mut_slice()));
+        match self.salts.put(&name, &salt, Expect::Absent, Term::open()).await {
+            Ok(_) => Ok(salt),
+            // Another event of this consent came at the same time.
+            Err(StoreError::Conflict) => {
+                let stored = self.salts.get::<Salt>(&name).await?;
+                Ok(stored.ok_or(StoreError::Conflict)?.value)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Computes what a leaf commits to: whoever has the event and the salt can check a leaf without us.
+pub fn commitment(salt: &Salt, event: &Event) -> Option<Digest> {
+    let event = serde_json::to_vec(event).ok()?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, salt.0.as_slice());
+    let tag = hmac::sign(&key, &joined(&[b"consentry-leaf-1", &event]));
+    tag.as_ref().try_into().ok().map(Digest::from_bytes)
+}
+
+impl Event {
+    /// The consent it happened under.
+    pub fn consent(&self) -> ConsentId {
+        match self {
+            Self::ConsentGiven { consent, .. }
+            | Self::ConsentWithdrawn { consent }
+            | Self::LoginOpened { consent, .. }
+            | Self::Released { consent, .. }
+            | Self::Erased { consent, .. } => *consent,
+        }
+    }
+}
+
+impl AcceptedLeaf {
+    /// Names the leaf.
+    pub fn id(&self) -> LeafId {
+        self.id
+    }
+
+    /// What it commits to.
+    pub fn commitment(&self) -> Digest {
+        self.commitment
+    }
+
+    /// What was accepted: a leaf of one event is no proof of another.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+}
+
+impl Salt {
+    /// The salt's bytes, for the person's receipt.
+    pub fn danger_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Takes the bytes from a receipt.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+// By hand: JSON would leave copies of the secret behind.
+impl Sealable for Salt {
+    const NAMESPACE: &'static str = "salt";
+
+    fn encode(&self) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        Ok(Zeroizing::new(self.0.to_vec()))
+    }
+}
+
+impl Kept for Salt {
+    type Row = R14ConsentRecord;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::from_bytes)
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt")
+    }
+}
+
+#[cfg(test)]
+mod tests;

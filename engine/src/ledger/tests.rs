@@ -1,0 +1,99 @@
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::keys::software::tests::keys;
+
+struct World {
+    ledger: Arc<Ledger>,
+    shelves: Shelves,
+    clock: Arc<ManualClock>,
+}
+
+fn world() -> World {
+    let clock = Arc::new(ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap()));
+    let entropy = Arc::new(Entropy::from(StdRng::seed_from_u64(1)));
+    let shelves = Shelves::memory(keys(), entropy.clone(), clock.clone());
+    World { ledger: Arc::new(Ledger::new(&shelves, entropy)), shelves, clock }
+}
+
+fn consent(last: u8) -> ConsentId {
+    format!("cns_01JD8Z3M7K000000000000000{last}").parse().unwrap()
+}
+
+fn given(last: u8) -> Event {
+    Event::ConsentGiven { consent: consent(last), notice: Digest::of(b"notice") }
+}
+
+#[tokio::test]
+async fn a_leaf_is_durable_and_whoever_has_the_salt_can_check_it() {
+    let World { ledger, clock, .. } = world();
+    let leaf = ledger.accept(given(1), clock.now()).await.unwrap();
+    assert_eq!(leaf.event(), &given(1));
+    let kept = ledger.commitment(leaf.id()).await.unwrap().unwrap();
+    let salt = ledger.salt(consent(1)).await.unwrap().unwrap();
+    assert_eq!((commitment(&salt, &given(1)), Some(leaf.commitment())), (Some(kept), Some(kept)));
+    assert_ne!(commitment(&salt, &Event::ConsentWithdrawn { consent: consent(1) }), Some(kept));
+    assert_ne!(commitment(&Salt::from_bytes([0; 32]), &given(1)), Some(kept));
+}
+
+#[tokio::test]
+async fn the_same_event_of_two_consents_can_not_be_told_alike() {
+    let World { ledger, clock, .. } = world();
+    let salts = [1, 2].map(|at| (ledger.clone(), clock.clone(), at)).map(|(ledger, clock, at)| async move {
+        let _ = ledger.accept(given(at), clock.now()).await.unwrap();
+        ledger.salt(consent(at)).await.unwrap().unwrap()
+    });
+    let [one, two] = salts;
+    assert!(one.await != two.await);
+}
+
+#[tokio::test]
+async fn events_of_one_consent_at_once_share_a_salt() {
+    let World { ledger, clock, .. } = world();
+    let accepting: Vec<_> = (0..8)
+        .map(|_| {
+            let (ledger, now) = (ledger.clone(), clock.now());
+            tokio::spawn(async move { ledger.accept(given(1), now).await.unwrap().commitment() })
+        })
+        .collect();
+    let wanted = {
+        let mut commitments = std::collections::BTreeSet::new();
+        for one in accepting {
+            commitments.insert(one.await.unwrap());
+        }
+        commitments
+    };
+    assert_eq!(wanted.len(), 1);
+}
+
+#[tokio::test]
+async fn a_salt_goes_with_the_consent_and_the_leaf_stays() {
+    let World { ledger, shelves, clock } = world();
+    let leaf = ledger.accept(given(1), clock.now()).await.unwrap();
+    ledger.consent_terminated(consent(1), clock.now()).await.unwrap();
+    let due = shelves.expired(Timestamp::MAX).await.unwrap();
+    let [salt] = &due[..] else { panic!("{due:?}") };
+    assert_eq!((salt.namespace.as_str(), salt.deadline.to_string().as_str()), ("salt", "2027-12-21T10:00:00Z"));
+
+    ledger.forget(consent(1)).await.unwrap();
+    assert_eq!(ledger.salt(consent(1)).await.unwrap(), None);
+    assert_eq!(ledger.commitment(leaf.id()).await.unwrap(), Some(leaf.commitment()));
+}
+
+#[test]
+fn what_a_leaf_commits_to_never_changes() {
+    let run: RunId = "run_01JD8Z3M7K0000000000000000".parse().unwrap();
+    let parcel: ParcelId = "pcl_01JD8Z3M7K0000000000000000".parse().unwrap();
+    let event = Event::Released { consent: consent(1), run, parcel };
+    assert_eq!(
+        serde_json::to_string(&event).unwrap(),
+        r#"{"event":"released","consent":"cns_01JD8Z3M7K0000000000000001","run":"run_01JD8Z3M7K0000000000000000","parcel":"pcl_01JD8Z3M7K0000000000000000"}"#
+    );
+    assert_eq!(
+        commitment(&Salt::from_bytes([7; 32]), &event).unwrap().to_string(),
+        "sha256:648ee29b88ac28898a14de440157f85bca61ff9faa2610366c4c9679cdb3ef05"
+    );
+    assert_eq!(format!("{:?}", Salt::from_bytes([7; 32])), "Salt");
+}
