@@ -155,6 +155,7 @@ impl wit::HostDocument for HostCtx {
             Some(form) => Ok(wit::Form {
                 action: form.action.clone(),
                 method: form.method.clone(),
+                encoding: form.encoding.clone(),
                 charset: form.charset.clone(),
                 fields: form.fields.clone(),
             }),
