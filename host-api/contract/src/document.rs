@@ -141,14 +141,7 @@ impl Document {
         let declared = declared.filter(|base| matches!(base.scheme(), "http" | "https"));
         let base = declared.or_else(|| base.cloned());
         Ok(Self {
-            whole: Arc::new(Whole {
-                body,
-                format,
-                encoding,
-                url: url.cloned(),
-                base,
-                limits: *limits,
-            }),
+            whole: Arc::new(Whole { body, format, encoding, url: url.cloned(), base, limits: *limits }),
             root: 0,
         })
     }
@@ -180,10 +173,7 @@ impl Document {
     }
 
     fn view(&self, root: u32) -> Self {
-        Self {
-            whole: Arc::clone(&self.whole),
-            root,
-        }
+        Self { whole: Arc::clone(&self.whole), root }
     }
 
     fn work<'m>(&self, meter: &'m mut dyn Meter) -> Work<'m> {
@@ -219,14 +209,10 @@ impl Document {
     ) -> Result<Vec<Vec<Option<String>>>, DocumentError> {
         let work = self.work(meter);
         let rows = self.all(&Place::compile(at, self.format())?, &work)?;
-        let places = columns
-            .iter()
-            .map(|column| Place::compile(&column.at, self.format()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let takes = columns
-            .iter()
-            .map(|column| Take::compile(&column.take, self.format()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let places =
+            columns.iter().map(|column| Place::compile(&column.at, self.format())).collect::<Result<Vec<_>, _>>()?;
+        let takes =
+            columns.iter().map(|column| Take::compile(&column.take, self.format())).collect::<Result<Vec<_>, _>>()?;
         let mut seekers: Vec<_> = places.iter().map(Seeker::new).collect();
         let mut table = Vec::with_capacity(rows.len());
         for row in rows {
@@ -283,11 +269,8 @@ impl Document {
             return Err(DocumentError::NotThisFormat { needs: Format::Html });
         };
         let work = self.work(meter);
-        let page = form::Page {
-            url: self.whole.url.as_ref(),
-            base: self.whole.base.as_ref(),
-            encoding: self.whole.encoding,
-        };
+        let page =
+            form::Page { url: self.whole.url.as_ref(), base: self.whole.base.as_ref(), encoding: self.whole.encoding };
         match self.first(&Place::compile(at, self.format())?, &work)? {
             Some(id) => form::read(tree, id, &page, &work),
             None => Ok(None),
@@ -302,23 +285,8 @@ impl Document {
         let Some(source) = self.find(at, "raw", meter)? else {
             return Ok(None);
         };
-        let Whole {
-            encoding,
-            url,
-            base,
-            limits,
-            ..
-        } = &*self.whole;
-        Self::read(
-            format,
-            source.into(),
-            encoding,
-            url.as_ref(),
-            base.as_ref(),
-            limits,
-            meter,
-        )
-        .map(Some)
+        let Whole { encoding, url, base, limits, .. } = &*self.whole;
+        Self::read(format, source.into(), encoding, url.as_ref(), base.as_ref(), limits, meter).map(Some)
     }
 
     /// The source text of this view: as it was for JSON, written anew from the tree for HTML and XML.

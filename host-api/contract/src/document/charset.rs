@@ -15,9 +15,7 @@ const PRESCAN_BYTES: usize = 1024;
 pub fn label_of(content_type: &str) -> Option<&str> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("charset")
-            .then(|| value.trim().trim_matches('"'))
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
     })
 }
 
@@ -47,11 +45,7 @@ fn label(transport: Option<&str>) -> Option<&'static Encoding> {
 /// What a source may claim about itself: one that could be read this far is not UTF-16.
 fn claimed(label: &[u8]) -> Option<&'static Encoding> {
     let encoding = Encoding::for_label(label)?;
-    Some(if encoding == UTF_16LE || encoding == UTF_16BE {
-        UTF_8
-    } else {
-        encoding
-    })
+    Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding })
 }
 
 fn xml_declaration(bytes: &[u8]) -> Option<&'static Encoding> {
@@ -75,9 +69,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// Looks for `<meta charset>` or `<meta http-equiv=content-type content=...>`, past comments and other tags.
 fn prescan(bytes: &[u8]) -> Option<&'static Encoding> {
-    let mut rest = Scan {
-        bytes: &bytes[..bytes.len().min(PRESCAN_BYTES)],
-    };
+    let mut rest = Scan { bytes: &bytes[..bytes.len().min(PRESCAN_BYTES)] };
     while !rest.bytes.is_empty() {
         let here = rest.bytes;
         if here.starts_with(b"<!--") {
@@ -92,10 +84,7 @@ fn prescan(bytes: &[u8]) -> Option<&'static Encoding> {
             && (here.get(1).is_some_and(u8::is_ascii_alphabetic)
                 || here.get(1) == Some(&b'/') && here.get(2).is_some_and(u8::is_ascii_alphabetic))
         {
-            rest.skip(
-                here.iter()
-                    .position(|byte| byte.is_ascii_whitespace() || *byte == b'>')?,
-            );
+            rest.skip(here.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b'>')?);
             while rest.attribute().is_some() {}
         } else if here.starts_with(b"<!") || here.starts_with(b"</") || here.starts_with(b"<?") {
             rest.skip(here.iter().position(|byte| *byte == b'>')? + 1);
@@ -107,12 +96,8 @@ fn prescan(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 fn starts_with_word(bytes: &[u8], word: &[u8]) -> bool {
-    bytes
-        .get(..word.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(word))
-        && bytes
-            .get(word.len())
-            .is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'/')
+    bytes.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+        && bytes.get(word.len()).is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'/')
 }
 
 struct Scan<'b> {
@@ -125,11 +110,7 @@ impl Scan<'_> {
     }
 
     fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> Vec<u8> {
-        let end = self
-            .bytes
-            .iter()
-            .position(|byte| !wanted(*byte))
-            .unwrap_or(self.bytes.len());
+        let end = self.bytes.iter().position(|byte| !wanted(*byte)).unwrap_or(self.bytes.len());
         let taken = self.bytes[..end].to_ascii_lowercase();
         self.skip(end);
         taken
@@ -200,10 +181,7 @@ fn label_in_content(content: &[u8]) -> Option<&[u8]> {
     match rest.split_first()? {
         (quote @ (b'"' | b'\''), value) => Some(&value[..value.iter().position(|byte| byte == quote)?]),
         _ => Some(
-            &rest[..rest
-                .iter()
-                .position(|byte| byte.is_ascii_whitespace() || *byte == b';')
-                .unwrap_or(rest.len())],
+            &rest[..rest.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b';').unwrap_or(rest.len())],
         ),
     }
 }

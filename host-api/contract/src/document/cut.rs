@@ -56,7 +56,7 @@ impl Document {
     fn empty(&mut self) {
         let whole = Arc::make_mut(&mut self.whole);
         whole.body = match &whole.body {
-            Body::Markup(tree) => Body::Markup(Tree::new(tree.html)),
+            Body::Markup(tree) => Body::Markup(Tree::new(tree.html, 0)),
             Body::Json(_) => Body::Json(Json::null()),
         };
         self.root = 0;
@@ -82,10 +82,7 @@ impl Document {
                 for places in places(tree, &ids, &take, &work)? {
                     values.push(Zeroizing::new(places.iter().map(|place| place.text(tree)).collect()));
                     edits.extend(
-                        places
-                            .iter()
-                            .enumerate()
-                            .map(|(n, place)| (*place, if n == 0 { placeholder } else { "" })),
+                        places.iter().enumerate().map(|(n, place)| (*place, if n == 0 { placeholder } else { "" })),
                     );
                 }
                 replace(tree, &edits);
@@ -137,11 +134,7 @@ impl Document {
                         edits.extend(edit(&string::content(&json.source[span.clone()])).map(|text| (span, text)));
                     }
                     if matches!(json.value(id).kind, JsonKind::String | JsonKind::Number) {
-                        edits.extend(
-                            json.scalar(id)
-                                .and_then(|text| edit(&text))
-                                .map(|text| (json.span(id), text)),
-                        );
+                        edits.extend(json.scalar(id).and_then(|text| edit(&text)).map(|text| (json.span(id), text)));
                     }
                 }
                 work.done()?;
@@ -202,27 +195,15 @@ fn places(tree: &Tree, matches: &[NodeId], take: &Take, work: &Work<'_>) -> Resu
     let mut places = Vec::new();
     for id in matches.iter().copied().take_while(|_| work.step()) {
         let found: Vec<Place> = match take {
-            Take::Text | Take::Raw => tree
-                .descendants(id)
-                .take_while(|_| work.step())
-                .filter(is_text)
-                .map(Place::Node)
-                .collect(),
-            Take::OwnText => tree
-                .children(id)
-                .take_while(|_| work.step())
-                .filter(is_text)
-                .map(Place::Node)
-                .collect(),
+            Take::Text | Take::Raw => {
+                tree.descendants(id).take_while(|_| work.step()).filter(is_text).map(Place::Node).collect()
+            }
+            Take::OwnText => tree.children(id).take_while(|_| work.step()).filter(is_text).map(Place::Node).collect(),
             Take::Attribute(name) if attribute(tree, id, name).is_some() => {
                 let Kind::Element { attributes, .. } = tree.node(id).kind else {
                     continue;
                 };
-                attributes
-                    .range()
-                    .filter(|at| name.is(&tree.attributes[*at].name))
-                    .map(Place::Attribute)
-                    .collect()
+                attributes.range().filter(|at| name.is(&tree.attributes[*at].name)).map(Place::Attribute).collect()
             }
             Take::Attribute(_) => continue,
             Take::Html | Take::Address(_) | Take::Json => {
@@ -280,7 +261,5 @@ fn splice(
     *json = Json::null();
     *json = Json::parse(source.into(), limits, meter)?;
     let start = root_start.saturating_add_signed(shift);
-    Ok((0..json.values.len() as u32)
-        .find(|id| json.span(*id).start == start)
-        .unwrap_or(0))
+    Ok((0..json.values.len() as u32).find(|id| json.span(*id).start == start).unwrap_or(0))
 }

@@ -53,11 +53,7 @@ pub(super) fn read(tree: &Tree, id: NodeId, page: &Page<'_>, work: &Work<'_>) ->
         return Ok(None);
     };
     let charset = charset(tree, form, page);
-    let mut fields = Fields {
-        fields: Vec::new(),
-        radios: Vec::new(),
-        charset,
-    };
+    let mut fields = Fields { fields: Vec::new(), radios: Vec::new(), charset };
     for id in tree.descendants(ROOT).take_while(|_| work.step()) {
         if is_control(tree, id) && owner(tree, id, work) == Some(form) && !is_barred(tree, id, work) {
             fields.add(tree, id, work);
@@ -80,10 +76,7 @@ fn is(tree: &Tree, id: NodeId, local: &LocalName) -> bool {
 }
 
 fn action(tree: &Tree, form: NodeId, page: &Page<'_>) -> String {
-    let action = tree
-        .attribute(form, &local_name!("action"))
-        .map(str::trim)
-        .filter(|action| !action.is_empty());
+    let action = tree.attribute(form, &local_name!("action")).map(str::trim).filter(|action| !action.is_empty());
     match action {
         Some(action) => resolve(page.base, action).map_or_else(|| action.to_owned(), String::from),
         None => page.url.map(Url::to_string).unwrap_or_default(),
@@ -91,22 +84,12 @@ fn action(tree: &Tree, form: NodeId, page: &Page<'_>) -> String {
 }
 
 fn method(tree: &Tree, form: NodeId) -> String {
-    let method = tree
-        .attribute(form, &local_name!("method"))
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    if matches!(method.as_str(), "post" | "dialog") {
-        method
-    } else {
-        "get".to_owned()
-    }
+    let method = tree.attribute(form, &local_name!("method")).unwrap_or_default().to_ascii_lowercase();
+    if matches!(method.as_str(), "post" | "dialog") { method } else { "get".to_owned() }
 }
 
 fn encoding(tree: &Tree, form: NodeId) -> String {
-    let encoding = tree
-        .attribute(form, &local_name!("enctype"))
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let encoding = tree.attribute(form, &local_name!("enctype")).unwrap_or_default().to_ascii_lowercase();
     if matches!(encoding.as_str(), "multipart/form-data" | "text/plain") {
         encoding
     } else {
@@ -116,16 +99,12 @@ fn encoding(tree: &Tree, form: NodeId) -> String {
 
 fn charset(tree: &Tree, form: NodeId, page: &Page<'_>) -> &'static str {
     let accepted = tree.attribute(form, &local_name!("accept-charset")).unwrap_or_default();
-    let accepted = accepted
-        .split_ascii_whitespace()
-        .find_map(|label| Encoding::for_label(label.as_bytes()));
+    let accepted = accepted.split_ascii_whitespace().find_map(|label| Encoding::for_label(label.as_bytes()));
     accepted.unwrap_or(page.encoding).output_encoding().name()
 }
 
 fn is_control(tree: &Tree, id: NodeId) -> bool {
-    [local_name!("input"), local_name!("select"), local_name!("textarea")]
-        .iter()
-        .any(|local| is(tree, id, local))
+    [local_name!("input"), local_name!("select"), local_name!("textarea")].iter().any(|local| is(tree, id, local))
 }
 
 /// The form a control belongs to: the one it names, the one the parser tied it to, the one it stands in.
@@ -139,9 +118,7 @@ fn owner(tree: &Tree, control: NodeId, work: &Work<'_>) -> Option<NodeId> {
     if let Ok(at) = tree.owners.binary_search_by_key(&control, |(control, _)| *control) {
         return Some(tree.owners[at].1);
     }
-    tree.ancestors(control)
-        .take_while(|_| work.step())
-        .find(|above| is(tree, *above, &local_name!("form")))
+    tree.ancestors(control).take_while(|_| work.step()).find(|above| is(tree, *above, &local_name!("form")))
 }
 
 /// Disabled, in a disabled fieldset (but not in its first legend), in a datalist or a template.
@@ -155,10 +132,8 @@ fn is_barred(tree: &Tree, id: NodeId, work: &Work<'_>) -> bool {
             return true;
         }
         if is(tree, above, &local_name!("fieldset")) && tree.attribute(above, &local_name!("disabled")).is_some() {
-            let legend = tree
-                .children(above)
-                .take_while(|_| work.step())
-                .find(|child| is(tree, *child, &local_name!("legend")));
+            let legend =
+                tree.children(above).take_while(|_| work.step()).find(|child| is(tree, *child, &local_name!("legend")));
             if legend != Some(below) {
                 return true;
             }
@@ -181,11 +156,7 @@ impl Fields {
             return;
         };
         if is(tree, id, &local_name!("select")) {
-            self.fields.extend(
-                selected(tree, id, work)
-                    .into_iter()
-                    .map(|value| (name.to_owned(), value)),
-            );
+            self.fields.extend(selected(tree, id, work).into_iter().map(|value| (name.to_owned(), value)));
         } else if is(tree, id, &local_name!("textarea")) {
             self.fields.push((name.to_owned(), raw(tree, id, work)));
         } else {
@@ -194,10 +165,7 @@ impl Fields {
     }
 
     fn input(&mut self, tree: &Tree, id: NodeId, name: &str) {
-        let kind = tree
-            .attribute(id, &local_name!("type"))
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let kind = tree.attribute(id, &local_name!("type")).unwrap_or_default().to_ascii_lowercase();
         let value = tree.attribute(id, &local_name!("value"));
         let checked = tree.attribute(id, &local_name!("checked")).is_some();
         let value = match kind.as_str() {
@@ -248,27 +216,11 @@ fn selected(tree: &Tree, select: NodeId, work: &Work<'_>) -> Vec<String> {
         None => fold(&raw(tree, option, work)),
     };
     if tree.attribute(select, &local_name!("multiple")).is_some() {
-        return options
-            .into_iter()
-            .filter(|option| chosen(option) && !is_disabled(*option))
-            .map(value)
-            .collect();
+        return options.into_iter().filter(|option| chosen(option) && !is_disabled(*option)).map(value).collect();
     }
-    let size: u32 = tree
-        .attribute(select, &local_name!("size"))
-        .and_then(|size| size.trim().parse().ok())
-        .unwrap_or(1);
+    let size: u32 = tree.attribute(select, &local_name!("size")).and_then(|size| size.trim().parse().ok()).unwrap_or(1);
     let shown = options.iter().copied().rfind(chosen);
     // A drop-down always shows something: the first option that can be chosen.
-    let shown = shown.or_else(|| {
-        options
-            .iter()
-            .copied()
-            .find(|option| size <= 1 && !is_disabled(*option))
-    });
-    shown
-        .filter(|option| !is_disabled(*option))
-        .map(value)
-        .into_iter()
-        .collect()
+    let shown = shown.or_else(|| options.iter().copied().find(|option| size <= 1 && !is_disabled(*option)));
+    shown.filter(|option| !is_disabled(*option)).map(value).into_iter().collect()
 }

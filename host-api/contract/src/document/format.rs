@@ -20,12 +20,7 @@ impl Format {
     /// The format a `Content-Type` announces, if it is one of ours.
     #[must_use]
     pub fn of_content_type(content_type: &str) -> Option<Self> {
-        let essence = content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
             "text/html" | "application/xhtml+xml" => Some(Self::Html),
             "text/xml" | "application/xml" => Some(Self::Xml),

@@ -47,32 +47,18 @@ pub(super) struct Json {
 
 impl Json {
     pub(super) fn parse(source: Cow<'_, str>, limits: &Limits, meter: &mut dyn Meter) -> Result<Self, DocumentError> {
-        let mut reader = Reader {
-            bytes: source.as_bytes(),
-            at: 0,
-            values: Vec::new(),
-            limits,
-            meter,
-        };
+        let mut reader = Reader { bytes: source.as_bytes(), at: 0, values: Vec::new(), limits, meter };
         let read = reader.document();
         let (at, mut values) = (reader.at, reader.values);
         match read {
             Ok(()) => {
                 values.shrink_to_fit();
-                Ok(Self {
-                    source: source.into_owned(),
-                    values,
-                })
+                Ok(Self { source: source.into_owned(), values })
             }
             Err(Broken::Grammar) => {
                 let before = &source.as_bytes()[..at];
                 let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-                let column = at
-                    - before
-                        .iter()
-                        .rposition(|byte| *byte == b'\n')
-                        .map_or(0, |newline| newline + 1)
-                    + 1;
+                let column = at - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1) + 1;
                 Err(DocumentError::Malformed { line, column })
             }
             Err(Broken::Other(error)) => Err(error),
@@ -83,14 +69,7 @@ impl Json {
     pub(super) fn null() -> Self {
         Self {
             source: "null".to_owned(),
-            values: vec![Value {
-                kind: Kind::Null,
-                start: 0,
-                end: 4,
-                name_start: 0,
-                name_end: 0,
-                after: 1,
-            }],
+            values: vec![Value { kind: Kind::Null, start: 0, end: 4, name_start: 0, name_end: 0, after: 1 }],
         }
     }
 
@@ -126,9 +105,7 @@ impl Json {
     pub(super) fn children(&self, id: u32) -> impl Iterator<Item = u32> {
         let end = self.value(id).after;
         let inside = move |child: &u32| *child < end;
-        std::iter::successors(Some(id + 1).filter(inside), move |child| {
-            Some(self.value(*child).after).filter(inside)
-        })
+        std::iter::successors(Some(id + 1).filter(inside), move |child| Some(self.value(*child).after).filter(inside))
     }
 
     pub(super) fn approximate_bytes(&self) -> usize {
@@ -155,11 +132,7 @@ impl Reader<'_, '_> {
         self.space();
         self.value(0..0, 1)?;
         self.space();
-        if self.at == self.bytes.len() {
-            Ok(())
-        } else {
-            Err(Broken::Grammar)
-        }
+        if self.at == self.bytes.len() { Ok(()) } else { Err(Broken::Grammar) }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -184,19 +157,14 @@ impl Reader<'_, '_> {
 
     fn value(&mut self, name: Range<usize>, depth: usize) -> Result<(), Broken> {
         if depth > self.limits.json_depth {
-            return Err(Broken::Other(DocumentError::limit(
-                "json_depth",
-                self.limits.json_depth,
-            )));
+            return Err(Broken::Other(DocumentError::limit("json_depth", self.limits.json_depth)));
         }
         let id = self.values.len();
         if id >= self.limits.nodes {
             return Err(Broken::Other(DocumentError::limit("nodes", self.limits.nodes)));
         }
         if id.is_multiple_of(VALUES_BETWEEN_CHECKS) {
-            self.meter
-                .check()
-                .map_err(|exhausted| Broken::Other(exhausted.into()))?;
+            self.meter.check().map_err(|exhausted| Broken::Other(exhausted.into()))?;
         }
         let start = self.at;
         let kind = match self.peek() {
@@ -210,14 +178,7 @@ impl Reader<'_, '_> {
         };
         // The limits keep every position far below `u32::MAX`.
         let (name_start, name_end) = (name.start as u32, name.end as u32);
-        self.values.push(Value {
-            kind,
-            start: start as u32,
-            end: 0,
-            name_start,
-            name_end,
-            after: 0,
-        });
+        self.values.push(Value { kind, start: start as u32, end: 0, name_start, name_end, after: 0 });
         match kind {
             Kind::Null => self.expect(b"null")?,
             Kind::Bool if self.peek() == Some(b't') => self.expect(b"true")?,

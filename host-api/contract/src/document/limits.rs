@@ -141,10 +141,7 @@ impl<'m> Work<'m> {
         match self.stopped.get() {
             None => Ok(()),
             Some(Stop::Meter) => Err(DocumentError::Exhausted(Exhausted)),
-            Some(Stop::Steps) => Err(DocumentError::Limit {
-                which: "steps",
-                max: self.limits.steps,
-            }),
+            Some(Stop::Steps) => Err(DocumentError::Limit { which: "steps", max: self.limits.steps }),
         }
     }
 }

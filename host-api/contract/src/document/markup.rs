@@ -13,20 +13,17 @@ use super::tree::Tree;
 pub(super) fn parse_html(source: &str, limits: &Limits, meter: &mut dyn Meter) -> Result<Tree, DocumentError> {
     // Nothing runs scripts here, so a page's `<noscript>` is part of it.
     let options = ParseOpts {
-        tree_builder: TreeBuilderOpts {
-            scripting_enabled: false,
-            ..Default::default()
-        },
+        tree_builder: TreeBuilderOpts { scripting_enabled: false, ..Default::default() },
         ..Default::default()
     };
-    let parser = html::parse_document(Sink::new(Tree::new(true), *limits), options);
+    let parser = html::parse_document(Sink::new(Tree::new(true, source.len()), *limits), options);
     feed(parser, source, meter, |parser| parser.tokenizer.sink.sink.check())
 }
 
 /// Well-formed or not: an XML source with errors gives the tree that can be made of it. Only the five entities of XML itself are known;
 /// a document type is never fetched.
 pub(super) fn parse_xml(source: &str, limits: &Limits, meter: &mut dyn Meter) -> Result<Tree, DocumentError> {
-    let parser = xml::parse_document(Sink::new(Tree::new(false), *limits), xml::XmlParseOpts::default());
+    let parser = xml::parse_document(Sink::new(Tree::new(false, source.len()), *limits), xml::XmlParseOpts::default());
     feed(parser, source, meter, |parser| parser.tokenizer.sink.sink.check())
 }
 
@@ -50,5 +47,6 @@ where
     let mut tree = parser.finish()?;
     tree.nodes.shrink_to_fit();
     tree.attributes.shrink_to_fit();
+    tree.text.shrink_to_fit();
     Ok(tree)
 }

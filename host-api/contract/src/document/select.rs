@@ -33,23 +33,15 @@ impl Css {
             return Ok(Self { list: None });
         }
         if at.len() > AT_BYTES {
-            return Err(DocumentError::BadSelector {
-                position: AT_BYTES,
-                reason: "a selector has at most 512 bytes",
-            });
+            return Err(DocumentError::BadSelector { position: AT_BYTES, reason: "a selector has at most 512 bytes" });
         }
         let mut input = cssparser::Parser::new(at);
         // `> td` is a child of the view's root; in such a list every alternative starts there.
-        let relative = if at.trim_start().starts_with(['>', '+', '~']) {
-            ParseRelative::ForScope
-        } else {
-            ParseRelative::No
-        };
+        let relative =
+            if at.trim_start().starts_with(['>', '+', '~']) { ParseRelative::ForScope } else { ParseRelative::No };
         let parsed = SelectorList::parse(&OurParser, &mut input, relative);
-        let list = parsed.map_err(|_| DocumentError::BadSelector {
-            position: input.position().byte_index(),
-            reason: ALLOWED,
-        })?;
+        let list = parsed
+            .map_err(|_| DocumentError::BadSelector { position: input.position().byte_index(), reason: ALLOWED })?;
         let mut size = Size::default();
         size.add(&list, 0)?;
         Ok(Self { list: Some(list) })
@@ -98,10 +90,7 @@ pub(super) struct Matcher<'c> {
 
 impl<'c> Matcher<'c> {
     pub(super) fn new(css: &'c Css) -> Self {
-        Self {
-            list: css.list.as_ref(),
-            caches: SelectorCaches::default(),
-        }
+        Self { list: css.list.as_ref(), caches: SelectorCaches::default() }
     }
 
     /// Calls `found` for every match below `root`, in document order, until it breaks off.
@@ -247,16 +236,13 @@ impl Element for At<'_, '_> {
     }
 
     fn has_id(&self, id: &Name, case: CaseSensitivity) -> bool {
-        self.tree
-            .attribute(self.id, &local_name!("id"))
-            .is_some_and(|own| case.eq(own.as_bytes(), id.0.as_bytes()))
+        self.tree.attribute(self.id, &local_name!("id")).is_some_and(|own| case.eq(own.as_bytes(), id.0.as_bytes()))
     }
 
     fn has_class(&self, class: &Name, case: CaseSensitivity) -> bool {
-        self.tree.attribute(self.id, &local_name!("class")).is_some_and(|own| {
-            own.split_ascii_whitespace()
-                .any(|own| case.eq(own.as_bytes(), class.0.as_bytes()))
-        })
+        self.tree
+            .attribute(self.id, &local_name!("class"))
+            .is_some_and(|own| own.split_ascii_whitespace().any(|own| case.eq(own.as_bytes(), class.0.as_bytes())))
     }
 
     fn is_empty(&self) -> bool {
@@ -266,10 +252,7 @@ impl Element for At<'_, '_> {
     }
 
     fn is_root(&self) -> bool {
-        self.tree
-            .ancestors(self.id)
-            .next()
-            .is_some_and(|parent| matches!(self.tree.node(parent).kind, Kind::Document))
+        self.tree.ancestors(self.id).next().is_some_and(|parent| matches!(self.tree.node(parent).kind, Kind::Document))
     }
 
     fn is_link(&self) -> bool {

@@ -60,11 +60,8 @@ fn open(tree: &Tree, id: NodeId, out: &mut String) {
             }
             out.push('>');
             // A parser drops one newline there, so a text that starts with one needs another.
-            if is_one_of(
-                tree,
-                id,
-                &[local_name!("pre"), local_name!("textarea"), local_name!("listing")],
-            ) && tree.node(id).first != NONE
+            if is_one_of(tree, id, &[local_name!("pre"), local_name!("textarea"), local_name!("listing")])
+                && tree.node(id).first != NONE
                 && matches!(tree.node(tree.node(id).first).kind, Kind::Text(span) if tree.str(span).starts_with('\n'))
             {
                 out.push('\n');
@@ -99,17 +96,10 @@ fn qualified(tree: &Tree, name: &QualName, out: &mut String) {
 
 /// Declares the namespaces an element needs and no element above has: the parser keeps namespaces, not their declarations.
 fn declare(tree: &Tree, id: NodeId, name: &QualName, out: &mut String) {
-    let prefixed = tree
-        .attributes(id)
-        .iter()
-        .map(|attribute| &attribute.name)
-        .filter(|name| name.prefix.is_some());
+    let prefixed = tree.attributes(id).iter().map(|attribute| &attribute.name).filter(|name| name.prefix.is_some());
     let mut declared: Vec<&QualName> = Vec::new();
     for name in std::iter::once(name).chain(prefixed) {
-        let above = tree
-            .ancestors(id)
-            .filter_map(|above| tree.name(above))
-            .find(|above| above.prefix == name.prefix);
+        let above = tree.ancestors(id).filter_map(|above| tree.name(above)).find(|above| above.prefix == name.prefix);
         let known = above.map_or(ns!(), |above| above.ns.clone());
         if name.ns == known || name.ns == ns!(xml) || declared.iter().any(|earlier| earlier.prefix == name.prefix) {
             continue;
@@ -147,10 +137,7 @@ fn escape(text: &str, attribute: bool, out: &mut String) {
 }
 
 fn is_one_of(tree: &Tree, id: NodeId, locals: &[LocalName]) -> bool {
-    tree.html
-        && tree
-            .name(id)
-            .is_some_and(|name| name.ns == ns!(html) && locals.contains(&name.local))
+    tree.html && tree.name(id).is_some_and(|name| name.ns == ns!(html) && locals.contains(&name.local))
 }
 
 #[rustfmt::skip] // a table

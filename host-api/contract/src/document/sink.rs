@@ -20,11 +20,7 @@ pub(super) struct Sink {
 
 impl Sink {
     pub(super) fn new(tree: Tree, limits: Limits) -> Self {
-        Self {
-            tree: RefCell::new(tree),
-            limits,
-            broken: Cell::new(None),
-        }
+        Self { tree: RefCell::new(tree), limits, broken: Cell::new(None) }
     }
 
     /// Whether everything so far is within the limits.
@@ -58,11 +54,7 @@ impl Sink {
             // The text is what grows without a node; nothing more of it is kept once a limit is broken.
             NodeOrText::AppendText(_) if self.broken.get().is_some() => return,
             NodeOrText::AppendText(text) => {
-                let before = if next == NONE {
-                    tree.node(parent).last
-                } else {
-                    tree.node(next).previous
-                };
+                let before = if next == NONE { tree.node(parent).last } else { tree.node(next).previous };
                 if before != NONE
                     && let Kind::Text(span) = tree.node(before).kind
                 {
@@ -92,10 +84,7 @@ impl Sink {
                 tree.attributes.push(Attribute { name, value });
             }
         }
-        Span {
-            start,
-            end: tree.attributes.len() as u32,
-        }
+        Span { start, end: tree.attributes.len() as u32 }
     }
 }
 
@@ -130,10 +119,7 @@ impl TreeSink for Sink {
     }
 
     fn create_element(&self, name: QualName, attributes: Vec<Parsed>, _: ElementFlags) -> NodeId {
-        self.create(|tree| Kind::Element {
-            name,
-            attributes: self.keep(tree, attributes),
-        })
+        self.create(|tree| Kind::Element { name, attributes: self.keep(tree, attributes) })
     }
 
     fn create_comment(&self, text: StrTendril) -> NodeId {
@@ -141,10 +127,7 @@ impl TreeSink for Sink {
     }
 
     fn create_pi(&self, target: StrTendril, data: StrTendril) -> NodeId {
-        self.create(|tree| Kind::Instruction {
-            target: tree.store(&target),
-            data: tree.store(&data),
-        })
+        self.create(|tree| Kind::Instruction { target: tree.store(&target), data: tree.store(&data) })
     }
 
     fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {

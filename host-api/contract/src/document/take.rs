@@ -44,9 +44,7 @@ impl Take {
             _ if markup => Err(DocumentError::BadTake {
                 allowed: "\"text\", \"own-text\", \"raw\", \"html\", \"attr:NAME\", \"url:NAME\"",
             }),
-            _ => Err(DocumentError::BadTake {
-                allowed: "\"text\", \"own-text\", \"raw\", \"json\"",
-            }),
+            _ => Err(DocumentError::BadTake { allowed: "\"text\", \"own-text\", \"raw\", \"json\"" }),
         }
     }
 
@@ -64,9 +62,9 @@ impl Take {
             Self::Raw => Some(raw(tree, id, work)),
             Self::Html => Some(markup(tree, id, work)),
             Self::Attribute(name) => attribute(tree, id, name).map(str::to_owned),
-            Self::Address(name) => attribute(tree, id, name)
-                .and_then(|address| resolve(base, address))
-                .map(String::from),
+            Self::Address(name) => {
+                attribute(tree, id, name).and_then(|address| resolve(base, address)).map(String::from)
+            }
             Self::Json => None,
         };
         work.answer(taken.as_ref().map_or(0, String::len))?;
@@ -76,10 +74,7 @@ impl Take {
 }
 
 pub(super) fn attribute<'t>(tree: &'t Tree, id: NodeId, name: &AttributeName) -> Option<&'t str> {
-    tree.attributes(id)
-        .iter()
-        .find(|attribute| name.is(&attribute.name))
-        .map(|attribute| tree.str(attribute.value))
+    tree.attributes(id).iter().find(|attribute| name.is(&attribute.name)).map(|attribute| tree.str(attribute.value))
 }
 
 /// An address in a page, as a browser would follow it.
@@ -198,10 +193,7 @@ fn own_text(tree: &Tree, id: NodeId, work: &Work<'_>) -> String {
 }
 
 fn is_hidden(local: &LocalName) -> bool {
-    matches!(
-        *local,
-        local_name!("script") | local_name!("style") | local_name!("template")
-    )
+    matches!(*local, local_name!("script") | local_name!("style") | local_name!("template"))
 }
 
 #[rustfmt::skip] // a table

@@ -15,15 +15,7 @@ const PAGE: &str = "https://bank.example/accounts/list?page=1";
 
 fn open(format: Format, source: &str) -> Document {
     let url = Url::parse(PAGE).unwrap();
-    Document::parse(
-        format,
-        source.as_bytes(),
-        Some("utf-8"),
-        Some(&url),
-        &Limits::default(),
-        &mut Unmetered,
-    )
-    .unwrap()
+    Document::parse(format, source.as_bytes(), Some("utf-8"), Some(&url), &Limits::default(), &mut Unmetered).unwrap()
 }
 
 fn html(source: &str) -> Document {

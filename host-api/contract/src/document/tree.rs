@@ -61,20 +61,10 @@ pub(super) struct AttributeName {
 impl AttributeName {
     /// HTML attribute names are lower case whatever the source says, so these are too.
     pub(super) fn parse(name: &str, html: bool) -> Self {
-        let name = if html {
-            name.to_ascii_lowercase()
-        } else {
-            name.to_owned()
-        };
+        let name = if html { name.to_ascii_lowercase() } else { name.to_owned() };
         match name.split_once(':') {
-            Some((prefix, local)) => Self {
-                prefix: Some(prefix.to_owned()),
-                local: local.into(),
-            },
-            None => Self {
-                prefix: None,
-                local: name.into(),
-            },
+            Some((prefix, local)) => Self { prefix: Some(prefix.to_owned()), local: local.into() },
+            None => Self { prefix: None, local: name.into() },
         }
     }
 
@@ -99,11 +89,12 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn new(html: bool) -> Self {
+    /// An empty document with room for what usually comes of so many bytes of source.
+    pub(super) fn new(html: bool, source_bytes: usize) -> Self {
         let mut tree = Self {
-            nodes: Vec::new(),
-            attributes: Vec::new(),
-            text: String::new(),
+            nodes: Vec::with_capacity(source_bytes / 16 + 1),
+            attributes: Vec::with_capacity(source_bytes / 64),
+            text: String::with_capacity(source_bytes / 2),
             owners: Vec::new(),
             html,
         };
@@ -136,8 +127,7 @@ impl Tree {
 
     /// Whether the node is the HTML element of that name.
     pub(super) fn is_html(&self, id: NodeId, local: &LocalName) -> bool {
-        self.name(id)
-            .is_some_and(|name| name.ns == ns!(html) && name.local == *local)
+        self.name(id).is_some_and(|name| name.ns == ns!(html) && name.local == *local)
     }
 
     pub(super) fn attributes(&self, id: NodeId) -> &[Attribute] {
@@ -162,9 +152,7 @@ impl Tree {
 
     pub(super) fn chain(&self, from: NodeId, next: impl Fn(&Node) -> NodeId) -> impl Iterator<Item = NodeId> {
         let exists = |id: &NodeId| *id != NONE;
-        std::iter::successors(Some(from).filter(exists), move |id| {
-            Some(next(self.node(*id))).filter(exists)
-        })
+        std::iter::successors(Some(from).filter(exists), move |id| Some(next(self.node(*id))).filter(exists))
     }
 
     pub(super) fn ancestors(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
@@ -215,47 +203,28 @@ impl Tree {
     pub(super) fn create(&mut self, kind: Kind) -> NodeId {
         // Unwrap safety: not needed, the node limit is far below `u32::MAX`, and beyond it the parser stops within one piece.
         let id = self.nodes.len() as NodeId;
-        self.nodes.push(Node {
-            parent: NONE,
-            previous: NONE,
-            next: NONE,
-            first: NONE,
-            last: NONE,
-            depth: 0,
-            kind,
-        });
+        self.nodes.push(Node { parent: NONE, previous: NONE, next: NONE, first: NONE, last: NONE, depth: 0, kind });
         id
     }
 
     pub(super) fn store(&mut self, text: &str) -> Span {
         let start = self.text.len() as u32;
         self.text.push_str(text);
-        Span {
-            start,
-            end: self.text.len() as u32,
-        }
+        Span { start, end: self.text.len() as u32 }
     }
 
     /// Makes a text longer; free of copying when it is the last one stored, which it nearly always is.
     pub(super) fn extend(&mut self, span: Span, text: &str) -> Span {
         if span.end as usize == self.text.len() {
-            return Span {
-                start: span.start,
-                end: self.store(text).end,
-            };
+            return Span { start: span.start, end: self.store(text).end };
         }
         let start = self.text.len() as u32;
         self.text.extend_from_within(span.range());
-        Span {
-            start,
-            end: self.store(text).end,
-        }
+        Span { start, end: self.store(text).end }
     }
 
     pub(super) fn detach(&mut self, id: NodeId) {
-        let Node {
-            parent, previous, next, ..
-        } = *self.node(id);
+        let Node { parent, previous, next, .. } = *self.node(id);
         if parent == NONE {
             return;
         }
@@ -275,11 +244,7 @@ impl Tree {
     pub(super) fn insert(&mut self, parent: NodeId, id: NodeId, next: NodeId) -> u32 {
         self.detach(id);
         let depth = self.node(parent).depth + 1;
-        let previous = if next == NONE {
-            self.node(parent).last
-        } else {
-            self.node(next).previous
-        };
+        let previous = if next == NONE { self.node(parent).last } else { self.node(next).previous };
         let node = self.node_mut(id);
         (node.parent, node.previous, node.next, node.depth) = (parent, previous, next, depth);
         match previous {

@@ -33,34 +33,23 @@ impl Pointer {
             return Ok(Self { steps: Vec::new() });
         }
         if at.len() > AT_BYTES {
-            return Err(DocumentError::BadPointer {
-                reason: "a pointer has at most 512 bytes",
-            });
+            return Err(DocumentError::BadPointer { reason: "a pointer has at most 512 bytes" });
         }
         let Some(rest) = at.strip_prefix('/') else {
-            return Err(DocumentError::BadPointer {
-                reason: "a pointer is \"\" or starts with '/'",
-            });
+            return Err(DocumentError::BadPointer { reason: "a pointer is \"\" or starts with '/'" });
         };
         let steps = rest.split('/').map(|step| match step {
             "*" => Ok(Step::Every),
             step => {
                 if step.split('~').skip(1).any(|after| !after.starts_with(['0', '1'])) {
-                    return Err(DocumentError::BadPointer {
-                        reason: "'~' is written \"~0\" and '/' in a name \"~1\"",
-                    });
+                    return Err(DocumentError::BadPointer { reason: "'~' is written \"~0\" and '/' in a name \"~1\"" });
                 }
                 let name = step.replace("~1", "/").replace("~0", "~");
                 let plain = name == "0" || !name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit());
-                Ok(Step::Named {
-                    index: plain.then(|| name.parse().ok()).flatten(),
-                    name,
-                })
+                Ok(Step::Named { index: plain.then(|| name.parse().ok()).flatten(), name })
             }
         });
-        Ok(Self {
-            steps: steps.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { steps: steps.collect::<Result<_, _>>()? })
     }
 
     /// Calls `found` for every match, in document order, until it breaks off.
@@ -126,10 +115,7 @@ fn walk<B>(
             }
         }
         (Step::Named { name, .. }, Kind::Object) => {
-            let mut named = json
-                .children(id)
-                .take_while(|_| work.step())
-                .filter(|child| is_named(json, *child, name));
+            let mut named = json.children(id).take_while(|_| work.step()).filter(|child| is_named(json, *child, name));
             match duplicates {
                 Duplicates::Last => {
                     if let Some(child) = named.last() {
@@ -145,6 +131,5 @@ fn walk<B>(
 }
 
 fn is_named(json: &Json, id: u32, name: &str) -> bool {
-    json.name_span(id)
-        .is_some_and(|span| content(&json.source[span]) == name)
+    json.name_span(id).is_some_and(|span| content(&json.source[span]) == name)
 }

@@ -34,10 +34,7 @@ fn character(rest: &mut &str) -> char {
     let first = unit(rest);
     *rest = &rest[4..];
     if (0xd800..0xdc00).contains(&first)
-        && let Some(second) = rest
-            .strip_prefix("\\u")
-            .map(unit)
-            .filter(|second| (0xdc00..0xe000).contains(second))
+        && let Some(second) = rest.strip_prefix("\\u").map(unit).filter(|second| (0xdc00..0xe000).contains(second))
     {
         *rest = &rest[6..];
         return char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))

@@ -44,11 +44,7 @@ fn html_answers_selectors() {
         ("html", "attr:lang", "-"),
         (".inert", "text", "t"),
         (".plain", "text", "p"),
-        (
-            "script",
-            "raw",
-            r#"{"balance": 1234.50, "html": "<p id=x>in <b>JSON</b></p>"}"#,
-        ),
+        ("script", "raw", r#"{"balance": 1234.50, "html": "<p id=x>in <b>JSON</b></p>"}"#),
         ("TD.name", "text", "Current"),
     ] {
         check(&page, at, take, expected);
@@ -61,40 +57,23 @@ fn html_answers_selectors() {
 }
 
 fn column(name: &str, at: &str, take: &str) -> Column {
-    Column {
-        name: name.into(),
-        at: at.into(),
-        take: take.into(),
-    }
+    Column { name: name.into(), at: at.into(), take: take.into() }
 }
 
 #[test]
 fn a_table_is_one_question() {
-    let columns = [
-        column("id", "", "attr:data-id"),
-        column("name", ".name", "text"),
-        column("sum", "> td:nth-child(3)", "text"),
-    ];
+    let columns =
+        [column("id", "", "attr:data-id"), column("name", ".name", "text"), column("sum", "> td:nth-child(3)", "text")];
     let rows = html(ACCOUNTS).rows("#accounts tr", &columns, &mut Unmetered).unwrap();
     let shown: Vec<String> = rows
         .iter()
-        .map(|row| {
-            row.iter()
-                .map(|cell| cell.as_deref().unwrap_or("-"))
-                .collect::<Vec<_>>()
-                .join("|")
-        })
+        .map(|row| row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join("|"))
         .collect();
     assert_eq!(shown, ["1|Current|1 234,50 €", "2|Savings|-", "3|Loan\nhouse|-9,00 €"]);
 
-    let columns = [
-        column("id", "/id", "json"),
-        column("name", "/name", "text"),
-        column("all", "", "json"),
-    ];
-    let rows = json(r#"{"a": [{"id": 1.0, "name": " x "}, {"id": null}, 7]}"#)
-        .rows("/a/*", &columns, &mut Unmetered)
-        .unwrap();
+    let columns = [column("id", "/id", "json"), column("name", "/name", "text"), column("all", "", "json")];
+    let rows =
+        json(r#"{"a": [{"id": 1.0, "name": " x "}, {"id": null}, 7]}"#).rows("/a/*", &columns, &mut Unmetered).unwrap();
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
         rows,
@@ -118,10 +97,7 @@ fn parts_are_views_that_look_down_only() {
     check(&rows[1], "> .sum, > .iban", "text", "FR14");
     check(&rows[1], "> tr", "text", "-");
     check(&rows[1], ":scope > .name", "text", "Savings");
-    let part = json(r#"{"a": {"b": [1, 2]}}"#)
-        .parts("/a", &mut Unmetered)
-        .unwrap()
-        .remove(0);
+    let part = json(r#"{"a": {"b": [1, 2]}}"#).parts("/a", &mut Unmetered).unwrap().remove(0);
     check(&part, "/b/1", "json", "2");
     check(&part, "", "json", r#"{"b": [1, 2]}"#);
 }
@@ -144,30 +120,21 @@ fn pages_are_recognised() {
     let page = html(ACCOUNTS);
     assert!(page.exists("table#accounts", &mut Unmetered).unwrap());
     assert!(!page.exists("form", &mut Unmetered).unwrap());
-    assert_eq!(
-        page.text_of(".name", &mut Unmetered).unwrap(),
-        ["Current", "Savings", "Loan\nhouse"]
-    );
+    assert_eq!(page.text_of(".name", &mut Unmetered).unwrap(), ["Current", "Savings", "Loan\nhouse"]);
     assert!(json(r#"{"a": null}"#).exists("/a", &mut Unmetered).unwrap());
     assert!(!json(r#"{"a": null}"#).exists("/b", &mut Unmetered).unwrap());
 }
 
 #[test]
 fn xml_is_asked_by_local_names() {
-    let statement = xml(
-        r#"<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>
+    let statement = xml(r#"<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>
         <Document xmlns="urn:camt" xmlns:n="urn:n"><Ntry id="1"><Amt Ccy="EUR">12.30</Amt><br/><n:Note xml:lang="fr">A &amp; &#66;&e;</n:Note></Ntry>
-        <Ntry><Amt Ccy="USD"><![CDATA[<7>]]></Amt></Ntry><script>x</script></Document>"#,
-    );
+        <Ntry><Amt Ccy="USD"><![CDATA[<7>]]></Amt></Ntry><script>x</script></Document>"#);
     for (at, take, expected) in [
         ("Ntry > Amt", "text", "12.30"),
         ("ntry", "text", "-"),
         ("Amt[Ccy=USD]", "text", "<7>"),
-        (
-            "Amt[Ccy=USD]",
-            "html",
-            r#"<Amt Ccy="USD" xmlns="urn:camt">&lt;7&gt;</Amt>"#,
-        ),
+        ("Amt[Ccy=USD]", "html", r#"<Amt Ccy="USD" xmlns="urn:camt">&lt;7&gt;</Amt>"#),
         ("Amt", "attr:Ccy", "EUR"),
         ("Amt", "attr:ccy", "-"),
         ("Note", "attr:xml:lang", "fr"),
@@ -193,10 +160,7 @@ fn what_is_written_is_what_was_read() {
     }
     let source = r#"<a xmlns="u:1" xmlns:p="u:2"><p:b p:c="1&quot;" d="&amp;"/><e xmlns=""><f/></e></a>"#;
     let once = xml(source).source(&mut Unmetered).unwrap();
-    assert_eq!(
-        once,
-        r#"<a xmlns="u:1"><p:b p:c="1&quot;" d="&amp;" xmlns:p="u:2"></p:b><e xmlns=""><f></f></e></a>"#
-    );
+    assert_eq!(once, r#"<a xmlns="u:1"><p:b p:c="1&quot;" d="&amp;" xmlns:p="u:2"></p:b><e xmlns=""><f></f></e></a>"#);
     assert_eq!(xml(&once).source(&mut Unmetered).unwrap(), once);
 }
 
@@ -234,13 +198,7 @@ fn questions_that_are_not_allowed_say_what_is() {
         (Format::Json, "html"),
         (Format::Json, "attr:a"),
     ] {
-        assert!(
-            matches!(
-                super::super::check(format, "", take).unwrap_err(),
-                DocumentError::BadTake { .. }
-            ),
-            "{take}"
-        );
+        assert!(matches!(super::super::check(format, "", take).unwrap_err(), DocumentError::BadTake { .. }), "{take}");
     }
     let elsewhere = json("{}").form("", &mut Unmetered).unwrap_err();
     assert_eq!(elsewhere, DocumentError::NotThisFormat { needs: Format::Html });
@@ -253,4 +211,9 @@ fn views_cross_threads_and_keep_silent() {
     crosses(&page);
     assert!(!format!("{page:?}").contains("Secret"));
     assert!(page.approximate_bytes() < 4096);
+}
+
+#[test]
+fn the_parsers_cannot_log_a_page() {
+    assert!(log::STATIC_MAX_LEVEL <= log::LevelFilter::Info);
 }

@@ -16,43 +16,13 @@ fn the_charset_is_found_as_browsers_find_it() {
     html("", Some("no-such-charset"), "windows-1252");
     html("<meta charset=iso-8859-15>", None, "ISO-8859-15");
     html("<meta charset='utf-8'>", Some("latin1"), "windows-1252");
-    html(
-        "<META HTTP-EQUIV='Content-Type' CONTENT='text/html; charset=\"iso-8859-15\"'>",
-        None,
-        "ISO-8859-15",
-    );
+    html("<META HTTP-EQUIV='Content-Type' CONTENT='text/html; charset=\"iso-8859-15\"'>", None, "ISO-8859-15");
     html("<meta content='text/html; charset=iso-8859-15'>", None, "windows-1252");
-    html(
-        "<!-- <meta charset=utf-8> --><a title='<meta charset=utf-8>'>",
-        None,
-        "windows-1252",
-    );
-    html(
-        "<?php <meta charset=utf-8 ?><meta name=x charset=iso-8859-15>",
-        None,
-        "ISO-8859-15",
-    );
-    html(
-        &format!("{}<meta charset=utf-8>", " ".repeat(1024)),
-        None,
-        "windows-1252",
-    );
-    decoded(
-        Format::Html,
-        "<meta charset=utf-16><p>café".as_bytes(),
-        None,
-        "p",
-        "café",
-        "UTF-8",
-    );
-    decoded(
-        Format::Html,
-        "\u{feff}<p>café".as_bytes(),
-        Some("latin1"),
-        "p",
-        "café",
-        "UTF-8",
-    );
+    html("<!-- <meta charset=utf-8> --><a title='<meta charset=utf-8>'>", None, "windows-1252");
+    html("<?php <meta charset=utf-8 ?><meta name=x charset=iso-8859-15>", None, "ISO-8859-15");
+    html(&format!("{}<meta charset=utf-8>", " ".repeat(1024)), None, "windows-1252");
+    decoded(Format::Html, "<meta charset=utf-16><p>café".as_bytes(), None, "p", "café", "UTF-8");
+    decoded(Format::Html, "\u{feff}<p>café".as_bytes(), Some("latin1"), "p", "café", "UTF-8");
     let wide: Vec<u8> = "\u{feff}<p>café".encode_utf16().flat_map(u16::to_le_bytes).collect();
     decoded(Format::Html, &wide, None, "p", "café", "UTF-16LE");
 }
@@ -62,27 +32,10 @@ fn xml_declares_its_charset_and_json_has_none() {
     let declared = b"<?xml version='1.0' encoding='ISO-8859-15'?><p>caf\xe9</p>";
     decoded(Format::Xml, declared, None, "p", "café", "ISO-8859-15");
     decoded(Format::Xml, "<p>café</p>".as_bytes(), None, "p", "café", "UTF-8");
-    decoded(
-        Format::Xml,
-        b"<p>caf\xe9</p>",
-        Some("latin1"),
-        "p",
-        "café",
-        "windows-1252",
-    );
-    let wide: Vec<u8> = "<?xml version='1.0'?><p>café</p>"
-        .encode_utf16()
-        .flat_map(u16::to_be_bytes)
-        .collect();
+    decoded(Format::Xml, b"<p>caf\xe9</p>", Some("latin1"), "p", "café", "windows-1252");
+    let wide: Vec<u8> = "<?xml version='1.0'?><p>café</p>".encode_utf16().flat_map(u16::to_be_bytes).collect();
     decoded(Format::Xml, &wide, None, "p", "café", "UTF-16BE");
-    decoded(
-        Format::Json,
-        "\u{feff}\"café\"".as_bytes(),
-        Some("latin1"),
-        "",
-        "café",
-        "UTF-8",
-    );
+    decoded(Format::Json, "\u{feff}\"café\"".as_bytes(), Some("latin1"), "", "café", "UTF-8");
     decoded(Format::Json, b"\"caf\xe9\"", None, "", "caf\u{fffd}", "UTF-8");
 }
 

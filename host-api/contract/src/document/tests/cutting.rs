@@ -49,9 +49,7 @@ fn a_view_stays_where_it_is_while_values_are_cut() {
     check(&part, "", "json", r#"{"t": "<gone>", "u": 2}"#);
     // Who looked before the cut keeps what they saw.
     check(&document, "/b/t", "text", "s3cret");
-    let edited = part
-        .rewrite(&mut |text| (text == "a").then(|| "longer".into()), &mut Unmetered)
-        .unwrap();
+    let edited = part.rewrite(&mut |text| (text == "a").then(|| "longer".into()), &mut Unmetered).unwrap();
     assert_eq!(edited, 1);
     check(&part, "/u", "text", "2");
 }
@@ -61,10 +59,7 @@ fn a_scrub_sees_every_text() {
     let scrub = &mut |text: &str| text.contains("s3").then(|| text.replace("s3", "**"));
     let mut document = json(r#"{"s3": ["as3b", "\u0073\u0033", 1], "x": 153}"#);
     assert_eq!(document.rewrite(scrub, &mut Unmetered).unwrap(), 3);
-    assert_eq!(
-        document.source(&mut Unmetered).unwrap(),
-        r#"{"**": ["a**b", "**", 1], "x": 153}"#
-    );
+    assert_eq!(document.source(&mut Unmetered).unwrap(), r#"{"**": ["a**b", "**", 1], "x": 153}"#);
     let numbers = &mut |text: &str| (text == "153").then(|| "pin".into());
     assert_eq!(document.rewrite(numbers, &mut Unmetered).unwrap(), 1);
     check(&document, "/x", "json", "\"pin\"");
@@ -78,15 +73,9 @@ fn a_scrub_sees_every_text() {
 #[test]
 fn a_cut_that_fails_leaves_nothing_to_read() {
     let mut document = json(r#"{"t": "s3cret"}"#);
-    assert_eq!(
-        document.cut("/t", "text", "x", &mut Allowance(0)).unwrap_err(),
-        DocumentError::Exhausted(Exhausted)
-    );
+    assert_eq!(document.cut("/t", "text", "x", &mut Allowance(0)).unwrap_err(), DocumentError::Exhausted(Exhausted));
     check(&document, "", "json", "-");
     let mut page = html("<p>s3cret");
-    assert!(matches!(
-        page.cut("p", "html", "x", &mut Unmetered),
-        Err(DocumentError::BadTake { .. })
-    ));
+    assert!(matches!(page.cut("p", "html", "x", &mut Unmetered), Err(DocumentError::BadTake { .. })));
     assert_eq!(page.source(&mut Unmetered).unwrap(), "");
 }

@@ -5,11 +5,7 @@ use super::*;
 fn submits(source: &str, at: &str, expected: &str) {
     let form = html(source).form(at, &mut Unmetered).unwrap();
     let shown = form.map_or("-".to_owned(), |form| {
-        let fields: Vec<String> = form
-            .fields
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let fields: Vec<String> = form.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
         format!("{} {} {}", form.method, form.action, fields.join("&"))
     });
     assert_eq!(shown, expected);
@@ -20,35 +16,20 @@ fn the_successful_controls_are_a_browsers() {
     for (controls, fields) in [
         ("<input name=a value=1><input name=b>", "a=1&b="),
         ("<input value=1><input name='' value=1>", ""),
-        (
-            "<input type=hidden name=csrf value=' t '><input type=password name=p value=secret>",
-            "csrf= t &p=",
-        ),
-        (
-            "<input name=a value=1 disabled><textarea name=b disabled>x</textarea>",
-            "",
-        ),
+        ("<input type=hidden name=csrf value=' t '><input type=password name=p value=secret>", "csrf= t &p="),
+        ("<input name=a value=1 disabled><textarea name=b disabled>x</textarea>", ""),
         (
             "<input type=checkbox name=a><input type=checkbox name=b checked><input type=CHECKBOX name=c value=2 checked>",
             "b=on&c=2",
         ),
-        (
-            "<input type=radio name=r value=1 checked><input name=x><input type=radio name=r value=2 checked>",
-            "x=&r=2",
-        ),
+        ("<input type=radio name=r value=1 checked><input name=x><input type=radio name=r value=2 checked>", "x=&r=2"),
         (
             "<input type=submit name=s value=1><input type=image name=i><button name=b value=1>x</button><input type=reset name=r>",
             "",
         ),
         ("<textarea name=t>\n a\nb </textarea>", "t= a\nb "),
-        (
-            "<select name=s><option disabled>0<option> 1  x <option value=2>two</select>",
-            "s=1 x",
-        ),
-        (
-            "<select name=s><option value=1 selected>x<option value=2 selected>y</select>",
-            "s=2",
-        ),
+        ("<select name=s><option disabled>0<option> 1  x <option value=2>two</select>", "s=1 x"),
+        ("<select name=s><option value=1 selected>x<option value=2 selected>y</select>", "s=2"),
         (
             "<select name=s multiple><option selected>1<option>2<option selected>3<option selected disabled>4</select>",
             "s=1&s=3",
@@ -57,26 +38,14 @@ fn the_successful_controls_are_a_browsers() {
             "<select name=s multiple><option>1</select><select name=u size=3><option>1</select><select name=v></select>",
             "",
         ),
-        (
-            "<select name=s><optgroup disabled><option selected>1</optgroup><option>2</select>",
-            "",
-        ),
+        ("<select name=s><optgroup disabled><option selected>1</optgroup><option>2</select>", ""),
         (
             "<fieldset disabled><legend><input name=a></legend><legend><input name=b></legend><input name=c></fieldset>",
             "a=",
         ),
-        (
-            "<datalist><input name=a></datalist><template><input name=b></template>",
-            "",
-        ),
-        (
-            "<input type=hidden name=_charset_><input name=_charset_ value=x>",
-            "_charset_=UTF-8&_charset_=x",
-        ),
-        (
-            "<input type=email name=e value=' a@b '><input name=n value='1\n2'>",
-            "e=a@b&n=12",
-        ),
+        ("<datalist><input name=a></datalist><template><input name=b></template>", ""),
+        ("<input type=hidden name=_charset_><input name=_charset_ value=x>", "_charset_=UTF-8&_charset_=x"),
+        ("<input type=email name=e value=' a@b '><input name=n value='1\n2'>", "e=a@b&n=12"),
         ("<input type=file name=f>", "f="),
         ("<input name=other form=nowhere><input name=mine form=f>", "mine="),
     ] {
@@ -92,21 +61,9 @@ fn the_successful_controls_are_a_browsers() {
 fn a_form_goes_where_the_page_says() {
     submits("<form></form>", "form", &format!("get {PAGE} "));
     submits("<form action=''></form>", "form", &format!("get {PAGE} "));
-    submits(
-        "<form action='?x=1' method=put></form>",
-        "form",
-        "get https://bank.example/accounts/list?x=1 ",
-    );
-    submits(
-        "<base href=https://sso.example/a/b><form action='../c'></form>",
-        "form",
-        "get https://sso.example/c ",
-    );
-    submits(
-        "<base href='javascript:x'><form action='c'></form>",
-        "form",
-        "get https://bank.example/accounts/c ",
-    );
+    submits("<form action='?x=1' method=put></form>", "form", "get https://bank.example/accounts/list?x=1 ");
+    submits("<base href=https://sso.example/a/b><form action='../c'></form>", "form", "get https://sso.example/c ");
+    submits("<base href='javascript:x'><form action='c'></form>", "form", "get https://bank.example/accounts/c ");
     submits("<p>no form", "form", "-");
     submits(
         "<form action=/a><input name=x></form><form action=/b><input id=y name=y></form>",
@@ -129,11 +86,7 @@ fn controls_outside_their_form_are_found() {
         "form",
         "get https://bank.example/t a=&b=",
     );
-    submits(
-        "<form action=/t><input name=a></form><input name=b>",
-        "input",
-        "get https://bank.example/t a=",
-    );
+    submits("<form action=/t><input name=a></form><input name=b>", "input", "get https://bank.example/t a=");
 }
 
 #[test]
@@ -143,10 +96,7 @@ fn the_charset_of_a_form_is_the_pages_or_its_own() {
         let form = document.form("form", &mut Unmetered).unwrap().unwrap();
         (form.charset, form.encoding)
     };
-    assert_eq!(
-        charset(b"<form>"),
-        ("windows-1252".into(), "application/x-www-form-urlencoded".into())
-    );
+    assert_eq!(charset(b"<form>"), ("windows-1252".into(), "application/x-www-form-urlencoded".into()));
     assert_eq!(
         charset(b"<form accept-charset='x-none iso-8859-15 utf-8' enctype=Multipart/form-data>").0,
         "ISO-8859-15"

@@ -32,13 +32,7 @@ fn edge(format: Format, source: &str, which: &'static str, max: usize) {
     };
     assert_eq!(limited(format, source, limits(max)).map(drop), Ok(()));
     let refused = limited(format, source, limits(max - 1)).map(drop);
-    assert_eq!(
-        refused,
-        Err(DocumentError::Limit {
-            which,
-            max: max as u64 - 1
-        })
-    );
+    assert_eq!(refused, Err(DocumentError::Limit { which, max: max as u64 - 1 }));
 }
 
 #[test]
@@ -57,24 +51,10 @@ fn limits_hold_at_their_edges() {
 
 #[test]
 fn an_answer_has_a_limit() {
-    let page = limited(
-        Format::Html,
-        "<p><b>12345</b></p>",
-        Limits {
-            answer_bytes: 9,
-            ..Limits::default()
-        },
-    )
-    .unwrap();
+    let page = limited(Format::Html, "<p><b>12345</b></p>", Limits { answer_bytes: 9, ..Limits::default() }).unwrap();
     assert!(page.find("p", "text", &mut Unmetered).is_ok());
     let twice = page.text_of("p, b", &mut Unmetered).unwrap_err();
-    assert_eq!(
-        twice,
-        DocumentError::Limit {
-            which: "answer_bytes",
-            max: 9
-        }
-    );
+    assert_eq!(twice, DocumentError::Limit { which: "answer_bytes", max: 9 });
 }
 
 #[test]
@@ -94,11 +74,7 @@ fn a_crafted_page_is_given_up_early() {
     let closed = format!("<div>{open}</div>{}", "<p>x</p>".repeat(big / 8));
     breaks(Format::Html, &closed, "nodes");
     // The same with attribute values that are worth copying.
-    let heavy = format!(
-        "<div><b title='{}'></div>{}",
-        "x".repeat(60_000),
-        "<p>x</p>".repeat(big / 8)
-    );
+    let heavy = format!("<div><b title='{}'></div>{}", "x".repeat(60_000), "<p>x</p>".repeat(big / 8));
     breaks(Format::Html, &heavy, "text_bytes");
     // Misnested tags, for each of which the parser takes the page apart and puts it together again.
     let adopted: String = (0..20_000).map(|n| format!("<b x={n}><div></b>")).collect();
@@ -112,22 +88,12 @@ fn a_parse_is_charged_by_the_piece() {
     for (format, source) in [
         (Format::Html, format!("<p{attributes}")),
         (Format::Html, "</p>".repeat(40_000)),
-        (
-            Format::Html,
-            format!("{}{}", "<span>".repeat(300), "</b>".repeat(60_000)),
-        ),
+        (Format::Html, format!("{}{}", "<span>".repeat(300), "</b>".repeat(60_000))),
         (Format::Xml, format!("<a>{}</a>", "x".repeat(100_000))),
         (Format::Json, format!("[{}1]", "1,".repeat(100_000))),
     ] {
         let parse = |checks| {
-            Document::parse(
-                format,
-                source.as_bytes(),
-                Some("utf-8"),
-                None,
-                &Limits::default(),
-                &mut Allowance(checks),
-            )
+            Document::parse(format, source.as_bytes(), Some("utf-8"), None, &Limits::default(), &mut Allowance(checks))
         };
         assert_eq!(parse(20).map(drop).unwrap_err(), DocumentError::Exhausted(Exhausted));
     }
@@ -143,28 +109,13 @@ fn a_slow_selector_is_given_up() {
             "{at}"
         );
         let refused = page.find(at, "text", &mut Unmetered).unwrap_err();
-        assert_eq!(
-            refused,
-            DocumentError::Limit {
-                which: "steps",
-                max: Limits::default().steps
-            },
-            "{at}"
-        );
+        assert_eq!(refused, DocumentError::Limit { which: "steps", max: Limits::default().steps }, "{at}");
     }
     // Positions among siblings are remembered, so the same page has this for the asking.
-    assert_eq!(
-        page.find("b:nth-child(39998)", "text", &mut Allowance(400))
-            .unwrap()
-            .as_deref(),
-        Some("")
-    );
+    assert_eq!(page.find("b:nth-child(39998)", "text", &mut Allowance(400)).unwrap().as_deref(), Some(""));
     let deep = html(&"<div>".repeat(500));
     assert!(deep.parts("div", &mut Allowance(20)).is_ok());
-    assert_eq!(
-        deep.text_of("div", &mut Allowance(20)).unwrap_err(),
-        DocumentError::Exhausted(Exhausted)
-    );
+    assert_eq!(deep.text_of("div", &mut Allowance(20)).unwrap_err(), DocumentError::Exhausted(Exhausted));
 }
 
 const TAGS: &str = "a b p table tr td caption select option template svg math mi desc form input body html head title script textarea \
@@ -187,14 +138,7 @@ fn any_markup() -> impl Strategy<Value = String> {
 /// Asks everything of a document; that it comes back is the test.
 fn ask_all(document: &Document) {
     let meter = &mut Unmetered;
-    for at in [
-        "",
-        "*",
-        ":root > * ~ *:not(:empty), :nth-last-child(2)",
-        "form",
-        "/*",
-        "/0/*",
-    ] {
+    for at in ["", "*", ":root > * ~ *:not(:empty), :nth-last-child(2)", "form", "/*", "/0/*"] {
         for take in ["text", "own-text", "raw", "html", "attr:a", "url:x:a", "json"] {
             let _ = document.find(at, take, meter);
             let _ = document.clone().cut(at, take, "x", meter);
@@ -205,9 +149,7 @@ fn ask_all(document: &Document) {
         }
     }
     let _ = document.source(meter);
-    let _ = document
-        .clone()
-        .rewrite(&mut |text| (!text.is_empty()).then(String::new), meter);
+    let _ = document.clone().rewrite(&mut |text| (!text.is_empty()).then(String::new), meter);
 }
 
 proptest! {

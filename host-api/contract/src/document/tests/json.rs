@@ -37,11 +37,7 @@ fn pointers_are_rfc_6901() {
 #[test]
 fn values_are_what_the_source_says() {
     for (source, take, expected) in [
-        (
-            "12345678901234567890.123456789012345678900",
-            "text",
-            "12345678901234567890.123456789012345678900",
-        ),
+        ("12345678901234567890.123456789012345678900", "text", "12345678901234567890.123456789012345678900"),
         (r#"" a \u00e9\ud83d\ude00\n\/ ""#, "raw", " a é😀\n/ "),
         (r#"" a \n b ""#, "text", "a b"),
         (r#""cut \ud83d""#, "raw", "cut \u{fffd}"),
@@ -71,15 +67,8 @@ fn what_is_not_json_is_refused_at_its_place() {
         ("{a: 1}", 1, 2),
         ("[1", 1, 3),
     ] {
-        let refused = Document::parse(
-            Format::Json,
-            source.as_bytes(),
-            None,
-            None,
-            &Limits::default(),
-            &mut Unmetered,
-        )
-        .unwrap_err();
+        let refused = Document::parse(Format::Json, source.as_bytes(), None, None, &Limits::default(), &mut Unmetered)
+            .unwrap_err();
         assert_eq!(refused, DocumentError::Malformed { line, column }, "{source:?}");
     }
 }
@@ -111,20 +100,12 @@ fn any_value() -> impl Strategy<Value = Value> {
 /// Every scalar with its pointer.
 fn scalars(value: &Value, at: &str, found: &mut Vec<(String, Value)>) {
     match value {
-        Value::Array(values) => values
-            .iter()
-            .enumerate()
-            .for_each(|(index, value)| scalars(value, &format!("{at}/{index}"), found)),
-        Value::Object(members) => members
-            .iter()
-            .filter(|(name, _)| *name != "*")
-            .for_each(|(name, value)| {
-                scalars(
-                    value,
-                    &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")),
-                    found,
-                )
-            }),
+        Value::Array(values) => {
+            values.iter().enumerate().for_each(|(index, value)| scalars(value, &format!("{at}/{index}"), found))
+        }
+        Value::Object(members) => members.iter().filter(|(name, _)| *name != "*").for_each(|(name, value)| {
+            scalars(value, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found)
+        }),
         scalar => found.push((at.to_owned(), scalar.clone())),
     }
 }
