@@ -1,0 +1,128 @@
+//! What French pages write: `-1 234,56 €`, `25/12/1985`, `1er janvier 2026`.
+
+use crate::date;
+use crate::fault::{Code, Result};
+use crate::number::Style;
+
+/// Blanks of every width that French typography puts between groups.
+const STYLE: Style = Style { point: ',', groups: &[' ', '\u{a0}', '\u{202f}', '\u{2009}'], example: "1 234,56" };
+const MONTHS: [&str; 12] = [
+    "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+];
+
+/// An amount in minor units of its currency (ISO 4217), exactly: `-1 234,56 €` is -123456. The currency may stand behind or before it.
+///
+/// # Errors
+/// `value-unparsable`; more decimals than the currency has are no amount, nor is one in another currency.
+pub fn amount(text: &str, currency: &str) -> Result<i64> {
+    STYLE.amount(text, currency)
+}
+
+/// An exact number, as the contract writes it: `1 234,5` is `1234.5`.
+///
+/// # Errors
+/// `value-unparsable`.
+pub fn decimal(text: &str) -> Result<String> {
+    STYLE.decimal(text)
+}
+
+/// A day: `25/12/1985`, `25.12.1985`, `25-12-1985`, `25 décembre 1985`, `1er janv. 2026` to `1985-12-25`.
+///
+/// # Errors
+/// `value-unparsable`; a year has four digits, since two would have to be guessed.
+pub fn date(text: &str) -> Result<String> {
+    let parts: Vec<&str> = text.split(['/', '.', '-']).map(str::trim).collect();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let found = match (parts.as_slice(), words.as_slice()) {
+        ([day, month, year], _) => date::digits(month, 2).and_then(|month| date::iso(day, month, year)),
+        (_, [day, month, year]) => {
+            let day = day.strip_suffix("er").filter(|day| *day == "1").unwrap_or(day);
+            date::month(month, &MONTHS).and_then(|month| date::iso(day, month, year))
+        }
+        _ => None,
+    };
+    found.ok_or_else(|| Code::ValueUnparsable.fault("this is no day, written as 25/12/1985 or 25 décembre 1985"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_exactly_or_not_at_all() {
+        let cases = [
+            ("-1\u{a0}234,56\u{a0}€", "EUR", Some(-123_456)),
+            ("1\u{202f}234\u{202f}567,89 EUR", "EUR", Some(123_456_789)),
+            ("\u{2212}0,07 €", "EUR", Some(-7)),
+            ("€ 12,5", "EUR", Some(1250)),
+            ("+ 8 250 €", "EUR", Some(825_000)),
+            ("1234,56", "EUR", Some(123_456)),
+            ("1 234,567 TND", "TND", Some(1_234_567)),
+            ("1 234 ¥", "JPY", Some(1234)),
+            ("12,50 Fr.", "CHF", Some(1250)),
+            ("92 233 720 368 547 758,07 €", "EUR", Some(i64::MAX)),
+            ("92 233 720 368 547 758,08 €", "EUR", None),
+            ("12,345 €", "EUR", None),
+            ("12,5 ¥", "JPY", None),
+            ("12,50 $", "EUR", None),
+            ("12.50 €", "EUR", None),
+            ("1 23,00 €", "EUR", None),
+            ("12 34,00 €", "EUR", None),
+            (" 234,00,1 €", "EUR", None),
+            ("12, €", "EUR", None),
+            (",50 €", "EUR", None),
+            ("--1 €", "EUR", None),
+            ("€", "EUR", None),
+            ("", "EUR", None),
+            ("N/C", "EUR", None),
+            ("١٢ €", "EUR", None),
+            ("12,50", "euro", None),
+        ];
+        for (text, currency, wanted) in cases {
+            assert_eq!(amount(text, currency).ok(), wanted, "{text:?} in {currency}");
+        }
+    }
+
+    #[test]
+    fn a_fault_says_the_form_and_not_the_value() {
+        let fault = amount("9 876,543 €", "EUR").unwrap_err();
+        assert!(fault.is(Code::ValueUnparsable));
+        assert_eq!(fault.text, "this is not an amount in EUR with at most 2 decimals, written as 1 234,56");
+        assert!(!date("41/12/1985").unwrap_err().text.contains("41"));
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        for (text, wanted) in [("1 234,50", Some("1234.50")), ("-2,5", Some("-2.5")), ("3", Some("3")), ("3.5", None)] {
+            assert_eq!(decimal(text).ok().as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_days_of_the_calendar() {
+        let cases = [
+            ("25/12/1985", Some("1985-12-25")),
+            ("1/2/2025", Some("2025-02-01")),
+            ("25.12.1985", Some("1985-12-25")),
+            ("29/02/2024", Some("2024-02-29")),
+            ("29/02/2023", None),
+            ("29/02/1900", None),
+            ("31/04/2025", None),
+            ("00/01/2025", None),
+            ("01/13/2025", None),
+            ("25/12/85", None),
+            ("25/12/+985", None),
+            ("1er janvier 2026", Some("2026-01-01")),
+            ("25 décembre 1985", Some("1985-12-25")),
+            ("25 DÉC. 1985", Some("1985-12-25")),
+            ("3 juil. 2025", Some("2025-07-03")),
+            ("3 jui 2025", None),
+            ("3 ma 2025", None),
+            ("2er mars 2025", None),
+            ("", None),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(date(text).ok().as_deref(), wanted, "{text:?}");
+        }
+    }
+}
