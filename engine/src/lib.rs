@@ -6,17 +6,46 @@
 pub mod id;
 /// Where time comes from.
 pub mod clock;
+/// Where randomness comes from.
+pub mod entropy;
+/// Addresses of peers, cut.
+pub mod peer;
+/// Shareable Data, by the stage it has reached.
+pub mod data;
+/// Every run ends in exactly one outcome.
+pub mod outcome;
+/// Who may ask for data, and for what.
+pub mod online_service;
+
+/// What an Online Service asks for.
+pub mod request;
+/// What a person agreed to.
+pub mod consent;
+/// The owner of one flow.
+pub mod session;
+/// What the person typed, opened at the last moment.
+pub mod credentials;
 /// One collection: connector, sandbox, verdict.
 pub mod collect;
+/// Minimise, review, release.
+pub mod release;
+/// What is sealed, and for whom.
+pub mod seal;
 /// Erasure with proof, and the retention table.
 pub mod erase;
+
+/// The transparency log.
+pub mod ledger;
+
 /// Envelopes of the outside world: JWE, JWS, JWK.
 pub mod jose;
 /// Keys by duty.
 pub mod keys;
 /// Storage: shelves typed by their retention row.
 pub mod store;
-/// Transparency log: salted leaves.
-pub mod ledger;
-/// Addresses of peers, cut.
-pub mod peer;
+
+/// The operator's configuration.
+pub mod config;
+
+#[cfg(test)]
+mod fixtures;
