@@ -10,7 +10,7 @@ use crate::bindings::consentry::connector::document as wit;
 use crate::bindings::consentry::connector::types::Fault;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
-use crate::meter::{CpuMeter, document_limits};
+use crate::meter::CpuMeter;
 
 /// A document by handle, and the page rule that recognised the answer it came in.
 #[derive(Clone)]
@@ -40,8 +40,8 @@ impl HostCtx {
                 self.reached(LimitName::Cpu);
                 Fail::stop()
             }
-            DocumentError::Limit { .. } => {
-                self.reached(LimitName::DocumentBytes);
+            DocumentError::Limit { which, .. } => {
+                self.reached(LimitName::of_document(which));
                 Fail::stop()
             }
             DocumentError::Malformed { .. } => self.refuse(Code::ValueUnparsable, error.to_string()),
@@ -56,7 +56,7 @@ impl HostCtx {
         charset: Option<&str>,
         url: Option<&url::Url>,
     ) -> Result<Document, Fail> {
-        let limits = document_limits(self.budget.limits());
+        let limits = self.budget.limits().document();
         self.metered(|meter| Document::parse(format, bytes, charset, url, &limits, meter))
     }
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use consentry_contract::document::{Exhausted, Limits as DocumentLimits, Meter};
-use consentry_contract::limits::{LimitName, Limits};
+use consentry_contract::document::{Exhausted, Meter};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
@@ -34,16 +33,4 @@ impl Meter for CpuMeter {
 
 fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or(TimeSpec::new(0, 0)).into()
-}
-
-/// The run's limits as one document's.
-pub(crate) fn document_limits(limits: &Limits) -> DocumentLimits {
-    DocumentLimits {
-        source_bytes: limits.size(LimitName::DocumentBytes),
-        nodes: limits.size(LimitName::DocumentNodes),
-        depth: limits.size(LimitName::DocumentDepth),
-        steps: limits.of(LimitName::SelectorSteps),
-        answer_bytes: limits.size(LimitName::DocumentAnswerBytes),
-        ..DocumentLimits::default()
-    }
 }

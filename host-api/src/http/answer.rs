@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use consentry_contract::document::{Document, Format};
+use consentry_contract::document::{Document, Format, charset};
 use consentry_contract::failure::Code;
 use consentry_contract::item::Bytes;
 use consentry_contract::manifest::CaptureAt;
@@ -67,7 +67,7 @@ impl HostCtx {
         }
         let content_type = landed.incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let format = Format::of_content_type(content_type);
-        let charset = charset(content_type);
+        let charset = charset::label_of(content_type).map(str::to_owned);
         let mut body = landed.incoming.body;
         let mut document = match format {
             Some(format) if !body.is_empty() => self.parse_answer(format, &body, charset.as_deref(), &landed.url)?,
@@ -221,11 +221,4 @@ impl HostCtx {
         let document = self.parse(format, &body, charset.as_deref(), url.parse().ok().as_ref())?;
         self.keep(document, page)
     }
-}
-
-/// RFC 9110 section 8.3: the charset parameter.
-fn charset(content_type: &str) -> Option<String> {
-    let parameters = content_type.split(';').skip(1);
-    let found = parameters.filter_map(|parameter| parameter.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
-    found.map(|(_, value)| value.trim().trim_matches('"').to_owned())
 }
