@@ -10,7 +10,7 @@ use consentry_contract::failure::Quality;
 use crate::consent::{ActiveConsent, Grant};
 use crate::data::{self, Category, Collected, Data, Gate, Minimised, Released, Reviewed, Terms};
 use crate::id::ParcelId;
-use crate::ledger::AcceptedLeaf;
+use crate::ledger::{AcceptedLeaf, Event};
 
 /// Shows that the caller of [`data::advance`] is this module.
 pub(crate) struct Step(());
@@ -92,6 +92,10 @@ impl Data<Reviewed> {
     pub fn release(self, by: &ActiveConsent, leaf: AcceptedLeaf, parcel: ParcelId) -> Result<Data<Released>, Refusal> {
         let terms = self.terms().clone();
         self.check(&terms, by)?;
+        let wanted = Event::Released { consent: terms.consent, run: self.provenance().run, parcel };
+        if leaf.event() != &wanted {
+            return Err(Refusal::OtherLeaf);
+        }
         let gate = Gate { leaf: leaf.id(), parcel, released_at: by.looked_at(), terms };
         Ok(data::advance(self, Step(()), gate, |_, _| true))
     }

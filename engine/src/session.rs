@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::Notice;
 use crate::data::{Data, Digest, Minimised};
-use crate::id::{ConsentId, GrantId, ParcelId, ReceiptId, SessionId};
+use crate::id::{ConsentId, ParcelId, ReceiptId, RunId, SessionId};
 use crate::online_service::KeyHash;
 use crate::outcome::Run;
 use crate::request::DataRequest;
@@ -47,7 +47,7 @@ struct Inner {
     choice: Option<Choice>,
     notice: Option<Arc<Notice>>,
     consent: Option<ConsentId>,
-    grant: Option<GrantId>,
+    run: Option<(RunId, Timestamp)>,
     stopper: Option<Stopper>,
     pending: Option<Pending>,
     review: Option<Review>,
@@ -109,6 +109,7 @@ impl Session {
             inner.changes = row.changes;
             inner.choice.clone_from(&row.choice);
             inner.consent = row.consent;
+            inner.run = row.run;
             inner.notice = notice;
         }
         session.events.push(now, What::State { state: row.state.clone() });
@@ -136,6 +137,7 @@ impl Session {
             request_json: self.request.json().to_owned(),
             choice: inner.choice.clone(),
             consent: inner.consent,
+            run: inner.run,
             sending: inner.sending.as_ref().map(row::SendingRow::of),
         }
     }
@@ -147,7 +149,7 @@ impl Session {
             choice: None,
             notice: None,
             consent: None,
-            grant: None,
+            run: None,
             stopper: None,
             pending: None,
             review: None,
@@ -269,19 +271,10 @@ impl Session {
         self.lock().consent
     }
 
-    /// Remembers the grant that the next login uses, and gives it out once.
-    pub fn set_grant(&self, grant: GrantId) {
-        self.lock().grant = Some(grant);
-    }
-
-    /// Takes the grant for the login that is about to be opened.
-    pub fn take_grant(&self) -> Option<GrantId> {
-        self.lock().grant.take()
-    }
-
-    /// Remembers how to stop the run that begins. A session that has ended meanwhile stops it at once.
-    pub fn attach(&self, stopper: &Stopper) {
+    /// Remembers the run that begins, and how to stop it. A session that has ended meanwhile stops it at once.
+    pub fn attach(&self, run: &Run, stopper: &Stopper) {
         let mut inner = self.lock();
+        inner.run = Some((run.name().run, run.started()));
         if inner.state.is_end() {
             stopper.stop(StopReason::Cancelled);
         }

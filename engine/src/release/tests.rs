@@ -1,10 +1,17 @@
 use super::*;
+use crate::id::ConsentId;
 use crate::fixtures::{
-    category, collected, entropy, given, id, lender, lender_as, name_item, proofs, register, transaction_item,
+    category, collected, entropy, given, id, lender, lender_as, name_item, now, proofs, register, shelves, transaction_item,
 };
+use crate::ledger::Ledger;
 use crate::jose::{Algorithm, jwe, jws};
 use crate::keys::Duty;
 use crate::seal::recipient::ParcelError;
+
+async fn leaf(consent: ConsentId, parcel: ParcelId) -> AcceptedLeaf {
+    let event = Event::Released { consent, run: id(1), parcel };
+    Ledger::new(&shelves(), entropy()).accept(event, now()).await.unwrap()
+}
 
 fn items() -> Vec<crate::data::Item> {
     vec![name_item("Martin"), transaction_item("rent", -90_000), transaction_item("salary", 250_000)]
@@ -32,11 +39,12 @@ async fn the_gate_stays_closed_for_another_consent_and_for_nothing() {
     let (grant, active) = proofs(&register, first).await;
     let (_, other) = proofs(&register, second).await;
     let reviewed = || collected(items()).minimise(&grant).review(&Decision::all());
-    let leaf = || AcceptedLeaf::of_release(first, id(1));
-    assert_eq!(reviewed().release(&other, leaf(), id(1)).err(), Some(Refusal::OtherConsent));
+    assert_eq!(reviewed().release(&other, leaf(first, id(1)).await, id(1)).err(), Some(Refusal::OtherConsent));
+    assert_eq!(reviewed().release(&active, leaf(first, id(2)).await, id(1)).err(), Some(Refusal::OtherLeaf));
+    assert_eq!(reviewed().release(&active, leaf(second, id(1)).await, id(1)).err(), Some(Refusal::OtherLeaf));
     let nothing = collected(items()).minimise(&grant).review(&Decision::all().without_category(category("person.name")));
-    assert_eq!(nothing.release(&active, leaf(), id(1)).err(), Some(Refusal::Nothing));
-    assert!(reviewed().release(&active, leaf(), id(1)).is_ok());
+    assert_eq!(nothing.release(&active, leaf(first, id(1)).await, id(1)).err(), Some(Refusal::Nothing));
+    assert!(reviewed().release(&active, leaf(first, id(1)).await, id(1)).is_ok());
 }
 
 #[tokio::test]
@@ -45,15 +53,15 @@ async fn only_the_online_service_of_the_consent_opens_the_parcel_and_it_keeps_to
     let consent = given(&register, 1, &["person.name", "bank.transaction"]).await;
     let (grant, active) = proofs(&register, consent).await;
     let keys = crate::keys::software::tests::keys();
-    let released = || {
+    let released = async || {
         let reviewed = collected(items()).minimise(&grant).review(&Decision::all().without_item(2));
-        reviewed.release(&active, AcceptedLeaf::of_release(consent, id(1)), id(5)).unwrap()
+        reviewed.release(&active, leaf(consent, id(5)).await, id(5)).unwrap()
     };
     let stranger = lender_as(id(2));
-    let refused = released().seal_for(&stranger, &*keys, &entropy()).await;
+    let refused = released().await.seal_for(&stranger, &*keys, &entropy()).await;
     assert!(matches!(refused, Err(ParcelError::OtherOnlineService)));
 
-    let parcel = released().seal_for(&lender(), &*keys, &entropy()).await.unwrap();
+    let parcel = released().await.seal_for(&lender(), &*keys, &entropy()).await.unwrap();
     let token = std::str::from_utf8(parcel.sealed().as_bytes()).unwrap();
     let opened = crate::jose::tests::published_key(Algorithm::RsaOaep256).open(token, jwe::PARCEL_BYTES_MAX).unwrap();
     let signed = std::str::from_utf8(&opened).unwrap();

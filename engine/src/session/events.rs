@@ -42,6 +42,13 @@ pub enum What {
         /// The step.
         step: String,
     },
+    /// The connector did so many of so many.
+    Count {
+        /// So many.
+        done: u32,
+        /// Of so many.
+        total: u32,
+    },
     /// The connector asks the person.
     Question {
         /// The question.
@@ -121,8 +128,9 @@ impl EventLog {
         if self.count.borrow().closed {
             return;
         }
-        let progress = |event: &&Event| matches!(event.what, What::Progress { .. });
-        if matches!(what, What::Progress { .. }) && events.iter().filter(progress).count() >= PROGRESS_EVENTS_MAX {
+        let is_progress = |what: &What| matches!(what, What::Progress { .. } | What::Count { .. });
+        let told = || events.iter().filter(|event| is_progress(&event.what)).count();
+        if is_progress(&what) && told() >= PROGRESS_EVENTS_MAX {
             return;
         }
         let seq = events.len() as u64 + 1;

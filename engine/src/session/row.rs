@@ -47,6 +47,8 @@ pub struct SessionRow {
     pub choice: Option<Choice>,
     /// The consent that was asked for.
     pub consent: Option<ConsentId>,
+    /// The last run, and when it began.
+    pub run: Option<(RunId, Timestamp)>,
     /// The parcel that waits for its receiver.
     pub sending: Option<SendingRow>,
 }
@@ -55,10 +57,6 @@ pub struct SessionRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendingRow {
-    /// The run.
-    pub run: RunId,
-    /// When the run began.
-    pub began: Timestamp,
     /// The parcel.
     pub parcel: ParcelId,
     /// Its digest.
@@ -75,8 +73,6 @@ impl Record for SessionRow {
 impl SendingRow {
     pub(super) fn of(sending: &Sending) -> Self {
         Self {
-            run: sending.run.name().run,
-            began: sending.run.started(),
             parcel: sending.parcel,
             digest: sending.digest,
             shortfall: sending.shortfall.clone(),
