@@ -1,0 +1,113 @@
+//! The contract only grows: compared with the last released text by the rules of component types, and a connector built for each released
+//! version still links.
+
+use std::path::{Path, PathBuf};
+
+use consentry::collect::package::{Package, PackageError};
+use consentry_tests::collecting::collector;
+use wit_parser::Resolve;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The released versions, oldest first.
+fn released() -> Vec<String> {
+    let mut versions: Vec<String> = std::fs::read_dir(root().join("wit/released"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    versions.sort();
+    assert!(!versions.is_empty());
+    versions
+}
+
+/// Both texts must stand in one resolve, so the newer one is read as the next patch version.
+fn compare(released: &Path, current: &Path) -> anyhow::Result<()> {
+    let mut resolve = Resolve::default();
+    let (previous, _) = resolve.push_dir(released)?;
+    let folder = tempfile::tempdir()?;
+    for entry in std::fs::read_dir(current)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wit") {
+            let text = std::fs::read_to_string(&path)?.replace("connector@0.1.0;", "connector@0.1.999;");
+            std::fs::write(folder.path().join(path.file_name().unwrap_or_default()), text)?;
+        }
+    }
+    let (newer, _) = resolve.push_dir(folder.path())?;
+    let previous = resolve.select_world(&[previous], Some("connector"))?;
+    let newer = resolve.select_world(&[newer], Some("connector"))?;
+    wit_component::semver_check(resolve, previous, newer)
+}
+
+#[test]
+fn the_contract_grows_by_functions_methods_and_interfaces_only() {
+    for version in released() {
+        compare(&root().join("wit/released").join(version), &root().join("wit")).unwrap();
+    }
+}
+
+#[test]
+fn one_more_case_or_record_field_would_be_noticed() {
+    for (file, from, to) in [
+        ("output.wit", "flag(bool),", "flag(bool),\n        another(u8),"),
+        ("types.wit", "text: string,", "text: string,\n        more: string,"),
+        ("job.wit", "source: func() -> string;", ""),
+        ("clock.wit", "sleep: func(ms: u32)", "sleep: func(ms: u64)"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(root().join("wit")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        let text = std::fs::read_to_string(folder.path().join(file)).unwrap();
+        assert!(text.contains(from), "{file} holds no `{from}`");
+        std::fs::write(folder.path().join(file), text.replace(from, to)).unwrap();
+        let last = root().join("wit/released").join(released().pop().unwrap());
+        assert!(compare(&last, folder.path()).is_err(), "{file}: {to}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_built_for_each_released_version_still_links() {
+    let collector = collector().unwrap();
+    for version in released() {
+        let path = root().join("tests/golden").join(format!("connector-{version}.wasm"));
+        let package = Package::open(&path).unwrap();
+        collector.compiled.prepare(&collector.sandbox, &package).unwrap();
+    }
+}
+
+fn refused(text: &str) -> String {
+    let error: PackageError = Package::read(wat::parse_str(text).unwrap()).unwrap_err();
+    error.to_string()
+}
+
+#[test]
+fn what_is_no_connector_is_refused_with_what_to_do() {
+    let table = [
+        ("(module)", "it is a core module"),
+        ("(component)", "exports no function `collect`"),
+        (
+            r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#,
+            "imports `wasi:cli/environment@0.2.0`, which is no capability of the contract",
+        ),
+        (
+            r#"(component (import "consentry:connector/files@0.1.0" (instance)))"#,
+            "imports `consentry:connector/files@0.1.0`, which is no capability",
+        ),
+        (
+            r#"(component (import "consentry:connector/http@0.2.0" (instance)))"#,
+            "built for `consentry:connector/http@0.2.0`; this host serves version 0.1",
+        ),
+        (r#"(component (import "run" (func)))"#, "imports `run`"),
+    ];
+    for (text, expected) in table {
+        let found = refused(text);
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+    let noise = Package::read(b"not wasm at all".to_vec()).unwrap_err().to_string();
+    assert!(noise.contains("no WebAssembly component"), "{noise}");
+}
