@@ -49,3 +49,5 @@ pub mod config;
 
 #[cfg(test)]
 mod fixtures;
+/// Parcels that wait for their receiver.
+pub mod outbox;

@@ -49,7 +49,7 @@ async fn the_same_event_of_two_consents_can_not_be_told_alike() {
     assert!(one.await != two.await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_one_consent_at_once_share_a_salt() {
     let World { ledger, clock, .. } = world();
     let accepting: Vec<_> = (0..8)

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::store::conformance;
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn memory_keeps_the_promises_of_a_store() {
         conformance::all(|| async { Arc::new(MemoryStore::default()) as Arc<dyn Store> }).await;
     }

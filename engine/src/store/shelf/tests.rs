@@ -211,7 +211,7 @@ async fn a_start_drops_the_keys_that_a_crash_left_without_a_record() {
     assert_eq!(world.text("n1").await.unwrap(), "one");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_all_who_write_at_once_one_wins_and_no_key_is_left_over() {
     let world = Arc::new(world());
     let wins = Arc::new(Mutex::new(0));

@@ -12,7 +12,7 @@ async fn put(store: &SledStore, key: &str, body: Vec<u8>) -> Result<Revision, St
     store.put(key, vec![1], body, Expect::Any).await
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sled_keeps_the_promises_of_a_store() {
     let folder = tempfile::tempdir().unwrap();
     let number = std::sync::atomic::AtomicUsize::new(0);
