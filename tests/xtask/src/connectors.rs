@@ -1,0 +1,135 @@
+//! Builds connectors: cargo makes core modules, this makes each a component that imports nothing but the contract and carries its
+//! manifest. The names of functions stay in, so that a trap can be read.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use consentry_contract::manifest::Manifest;
+use sha2::{Digest as _, Sha256};
+use wasm_encoder::{ComponentSection as _, CustomSection};
+use wit_component::{ComponentEncoder, DecodedWasm};
+use wit_parser::WorldItem;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// The one package whose interfaces a connector may import.
+const CONTRACT: &str = "consentry:connector/";
+/// Custom section in which the host looks for the manifest.
+const MANIFEST_SECTION: &str = "consentry:manifest";
+
+/// Which connectors.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Folders below `connectors/`; all that have a manifest, if none is named
+    names: Vec<String>,
+}
+
+/// Builds them into `target/connectors/NAME.wasm`.
+pub fn run(args: &Args) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    let connectors = find(&root.join("connectors"), &args.names)?;
+    add_target()?;
+    let modules = build(&root, connectors.keys())?;
+    for (name, manifest) in &connectors {
+        let module = modules.get(name).with_context(|| format!("cargo built no module for {name}; is it a cdylib?"))?;
+        let component = component(module, manifest).with_context(|| format!("connectors/{name}"))?;
+        // …/target/wasm32-unknown-unknown/debug/NAME.wasm
+        let target = module.ancestors().nth(3).context("cargo writes into a target folder")?;
+        let path = target.join("connectors").join(format!("{name}.wasm"));
+        std::fs::create_dir_all(path.parent().unwrap_or(target))?;
+        write(&path, &component)?;
+        println!("{name:<20} {:>9} bytes  {}", component.len(), digest(&component));
+    }
+    Ok(())
+}
+
+/// The connectors asked for, or all, with their manifests.
+fn find(folder: &Path, names: &[String]) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let manifest = entry?.path().join("manifest.toml");
+        if let Some(name) = manifest.parent().and_then(Path::file_name).filter(|_| manifest.is_file()) {
+            found.insert(name.to_string_lossy().into_owned(), manifest);
+        }
+    }
+    let known = found.keys().cloned().collect::<Vec<_>>().join(", ");
+    if let Some(name) = names.iter().find(|name| !found.contains_key(*name)) {
+        bail!("connectors/{name} has no manifest.toml; connectors: {known}");
+    }
+    found.retain(|name, _| names.is_empty() || names.contains(name));
+    ensure!(!found.is_empty(), "no folder below connectors/ has a manifest.toml");
+    Ok(found)
+}
+
+fn add_target() -> Result<()> {
+    let output = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output()?;
+    if Path::new(String::from_utf8(output.stdout)?.trim()).is_dir() {
+        return Ok(());
+    }
+    eprintln!("adding the target {TARGET}");
+    let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+    ensure!(added.is_ok_and(|status| status.success()), "install the Rust target {TARGET} for this toolchain");
+    Ok(())
+}
+
+/// Builds the modules in one call of cargo. Only guests are optimised: what runs while building is shared with every other build.
+fn build<'n>(root: &Path, names: impl Iterator<Item = &'n String>) -> Result<BTreeMap<String, PathBuf>> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
+    for setting in ["opt-level=2", "debug=false"] {
+        cargo.args(["--config", &format!("profile.dev.{setting}")]);
+    }
+    for name in names {
+        cargo.args(["--package", &format!("connector-{name}")]);
+    }
+    let output = cargo.stderr(Stdio::inherit()).output().context("cargo")?;
+    ensure!(output.status.success(), "cargo build failed");
+    let mut modules = BTreeMap::new();
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let message: serde_json::Value = serde_json::from_str(line)?;
+        let name = message["target"]["name"].as_str().and_then(|name| name.strip_prefix("connector_"));
+        let files = message["filenames"].as_array().into_iter().flatten().filter_map(|file| file.as_str());
+        if let (Some(name), Some(wasm)) = (name, files.into_iter().find(|file| file.ends_with(".wasm"))) {
+            modules.insert(name.replace('_', "-"), PathBuf::from(wasm));
+        }
+    }
+    Ok(modules)
+}
+
+fn component(module: &Path, manifest: &Path) -> Result<Vec<u8>> {
+    let text = std::fs::read_to_string(manifest)?;
+    Manifest::parse(&text).map_err(|errors| anyhow::anyhow!("manifest.toml\n{errors}"))?;
+    let module = std::fs::read(module)?;
+    let mut component = ComponentEncoder::default().validate(true).module(&module)?.encode()?;
+    check_imports(&component)?;
+    CustomSection { name: MANIFEST_SECTION.into(), data: text.as_bytes().into() }.append_to_component(&mut component);
+    Ok(component)
+}
+
+fn check_imports(component: &[u8]) -> Result<()> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else { bail!("this is no component") };
+    for (key, item) in &resolve.worlds[world].imports {
+        let name = resolve.name_world_key(key);
+        // The name of a type (`use types.{fault}` in the world) is no capability.
+        let type_only = matches!(item, WorldItem::Type { .. });
+        ensure!(type_only || name.starts_with(CONTRACT), "it imports `{name}`; a connector imports {CONTRACT}* only");
+    }
+    Ok(())
+}
+
+/// A file that is being loaded elsewhere is never half written.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let part = path.with_extension(format!("part-{}", std::process::id()));
+    std::fs::write(&part, bytes)?;
+    Ok(std::fs::rename(part, path)?)
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        // A String takes all.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
