@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use consentry_contract::manifest::Manifest;
 use sha2::{Digest as _, Sha256};
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
 /// Name of the custom section that holds `manifest.toml`.
 pub const MANIFEST_SECTION: &str = "consentry:manifest";
@@ -138,7 +138,11 @@ fn inspect(bytes: &[u8]) -> Result<String, PackageError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    check_import(import.map_err(broken)?.name.name)?;
+                    let import = import.map_err(broken)?;
+                    // The name of a type (`use types.{fault}` in the world) is no capability.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        check_import(import.name.name)?;
+                    }
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
