@@ -79,7 +79,10 @@ impl HostCtx {
             body = self.metered(|meter| document.source(meter))?.into_bytes();
         }
         let status = landed.incoming.status.as_u16();
-        let recognition = self.recognise(&landed.url, status, document.as_ref())?;
+        let mut recognition = self.recognise(&landed.url, status, document.as_ref())?;
+        if landed.operator && status == 401 {
+            recognition.failure.get_or_insert(Code::OperatorRejected);
+        }
         let page = recognition.page.as_ref().map(|page| page.as_str().to_owned());
         let body: Bytes = Arc::new(Zeroizing::new(body));
         self.ports.tape.outside(Outside::Http {
@@ -91,6 +94,8 @@ impl HostCtx {
         });
         let headers = landed.incoming.headers;
         self.note(&recognition, status, &landed.url, &headers, document.as_ref())?;
+        // Nobody declares this run's callback as a page, and it is where it should be.
+        self.facts.unrecognised &= !landed.callback;
         Ok(Response { status, url: landed.url.to_string(), headers, body, charset, document, page })
     }
 

@@ -7,7 +7,7 @@ use consentry_contract::manifest::{Capture, CaptureAt, SourcePlan};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Jar;
 use crate::egress::{Egress, EgressError};
@@ -28,6 +28,8 @@ pub(super) struct Flight {
     pub(super) body: Option<Zeroizing<Vec<u8>>>,
     /// Some part of it was evaluated from a secret.
     pub(super) secret: bool,
+    /// It says who the operator is, and not who the person is.
+    pub(super) operator: bool,
     pub(super) follow: bool,
     pub(super) callback: (String, String),
     pub(super) redirects_max: u64,
@@ -41,6 +43,10 @@ pub(super) struct Landed {
     pub(super) url: Url,
     /// The URL that was asked, whole: capture rules look at it, nobody is shown it.
     pub(super) request_url: Url,
+    /// The source sent the person back to this run: there is no page to recognise.
+    pub(super) callback: bool,
+    /// What answered was asked in the operator's name.
+    pub(super) operator: bool,
     pub(super) incoming: Incoming,
     /// What the hops set, in order, for the run's jar.
     pub(super) cookies: Vec<(Url, String)>,
@@ -77,16 +83,16 @@ impl Flight {
             self.take_cookies(&mut incoming.headers, &mut landing.cookies);
             self.capture_headers(&mut incoming.headers, &mut landing.captured);
             let Some(target) = redirect_target(&incoming, &self.url) else {
-                return Ok(landing.at(self.method, self.url, self.shown, incoming));
+                return Ok(landing.at(self, incoming));
             };
             let shown = self.capture_query(&target, &mut landing.captured);
-            // What the connector may read of the target; the hop itself goes to the real one.
-            incoming.headers.insert(LOCATION, HeaderValue::from_str(shown.as_str()).unwrap_or(HeaderValue::from_static("")));
-            if self.is_callback(&target)? {
-                return Ok(landing.at(self.method, self.url, shown, incoming));
-            }
-            if !self.follow {
-                return Ok(landing.at(self.method, self.url, self.shown, incoming));
+            landing.callback = self.is_callback(&target)?;
+            if landing.callback || !self.follow {
+                hand_back(&mut incoming, &shown);
+                if landing.callback {
+                    self.shown = shown;
+                }
+                return Ok(landing.at(self, incoming));
             }
             if landing.requests > self.redirects_max {
                 return Err(FlightError::TooManyRedirects);
@@ -189,6 +195,7 @@ impl Flight {
         if target.origin() != self.url.origin() {
             self.headers.remove(AUTHORIZATION);
         }
+        self.operator = false;
         self.url = target;
         self.shown = shown;
         Ok(())
@@ -199,15 +206,25 @@ impl Flight {
 struct Landing {
     cookies: Vec<(Url, String)>,
     captured: Vec<(String, Zeroizing<Vec<u8>>)>,
+    callback: bool,
     requests: u64,
     bytes_in: u64,
 }
 
 impl Landing {
-    fn at(self, method: Method, request_url: Url, url: Url, incoming: Incoming) -> Landed {
-        let Self { cookies, captured, requests, bytes_in } = self;
-        Landed { method, url, request_url, incoming, cookies, captured, requests, bytes_in }
+    fn at(self, flight: Flight, incoming: Incoming) -> Landed {
+        let Self { cookies, captured, callback, requests, bytes_in } = self;
+        let Flight { method, url: request_url, shown: url, operator, .. } = flight;
+        Landed { method, url, request_url, callback, operator, incoming, cookies, captured, requests, bytes_in }
     }
+}
+
+/// A redirect that is not followed is its status and its target as it may be shown. Its other words mostly repeat the target
+/// (RFC 9110, section 15.4), and with it what was captured.
+fn hand_back(incoming: &mut Incoming, shown: &Url) {
+    incoming.body.zeroize();
+    incoming.headers.clear();
+    incoming.headers.insert(LOCATION, HeaderValue::from_str(shown.as_str()).unwrap_or(HeaderValue::from_static("")));
 }
 
 fn redirect_target(incoming: &Incoming, from: &Url) -> Option<Url> {

@@ -225,6 +225,7 @@ impl HostCtx {
             secret_headers,
             body,
             secret: parts.secret,
+            operator: parts.kinds.contains(&LeafKind::Operator) && !parts.kinds.contains(&LeafKind::Field),
             follow: parts.follow,
             callback: self.callback.clone(),
             redirects_max: self.budget.limits().of(LimitName::Redirects).min(self.budget.left(LimitName::Requests)),

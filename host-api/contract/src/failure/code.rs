@@ -93,6 +93,8 @@ codes! {
     InvalidArgument = "invalid-argument",
     /// No connection could be made from our side.
     EgressFailed = "egress-failed",
+    /// The Data Source refused the operator's own credentials, such as a client secret.
+    OperatorRejected = "operator-rejected",
     /// No browser could be had.
     BrowserUnavailable = "browser-unavailable",
     /// What was sealed for us could not be opened.

@@ -390,6 +390,19 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
         "No connection from our side: check name resolution, routes, proxies and trust roots.",
     ),
     row(
+        Code::OperatorRejected,
+        &Facts(Platform, NextVersion, Navigate, Claim::Host),
+        [
+            "Their site does not know us.",
+            "Leur site ne nous reconnaît pas.",
+        ],
+        [
+            "We have to look into it; you did nothing wrong.",
+            "C'est à nous de l'examiner ; vous n'y êtes pour rien.",
+        ],
+        "The source answered 401 to the operator's own secret: check the secrets of this source in the configuration.",
+    ),
+    row(
         Code::BrowserUnavailable,
         &Facts(Platform, After, Start, Claim::Host),
         [
