@@ -31,11 +31,17 @@ pub mod collect;
 pub mod release;
 /// What is sealed, and for whom.
 pub mod seal;
+/// Parcels that wait for their receiver.
+pub mod outbox;
 /// Erasure with proof, and the retention table.
 pub mod erase;
+/// What happened, signed.
+pub mod receipt;
 
 /// The transparency log.
 pub mod ledger;
+/// The trace of a transaction: five fields.
+pub mod trace;
 
 /// Envelopes of the outside world: JWE, JWS, JWK.
 pub mod jose;
@@ -49,5 +55,3 @@ pub mod config;
 
 #[cfg(test)]
 mod fixtures;
-/// Parcels that wait for their receiver.
-pub mod outbox;
