@@ -1,7 +1,7 @@
 //! output: each item is checked by the table as it is emitted; what the person did not consent to is refused and counted. Items live here,
 //! in memory, until the engine takes them.
 
-use consentry_contract::failure::{Code, Name};
+use consentry_contract::failure::{Code, Incomplete, Name};
 use consentry_contract::item::{FieldError, Item, RawValue};
 use consentry_contract::limits::LimitName;
 
@@ -28,9 +28,7 @@ impl HostCtx {
     /// Refuses an item and remembers it against its dataset, which is partial from now on.
     fn refused(&mut self, category: &str, errors: &[FieldError]) -> Fail {
         let first = errors.iter().find_map(|error| error.field.clone());
-        if let Some(dataset) = self.dataset(category) {
-            dataset.refused.get_or_insert_with(|| first.unwrap_or_else(unnamed));
-        }
+        self.facts.incomplete(category, Incomplete::Refused(first.unwrap_or_else(unnamed)));
         let text = errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ");
         self.ports.observer.log("warn", &text);
         Fail::fault(Code::ValueUnparsable, text)
@@ -83,9 +81,7 @@ impl output::Host for HostCtx {
         self.enter(NAME, "partial")?;
         self.check_wanted(&category)?;
         let code = self.facts.admit(&reason.code);
-        if let Some(dataset) = self.dataset(&category) {
-            dataset.partial.get_or_insert(code);
-        }
+        self.facts.incomplete(&category, Incomplete::Partial(code));
         Ok(())
     }
 }

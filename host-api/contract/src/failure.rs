@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use code::{Code, UnknownCode};
 pub use name::{Name, NotAName};
 pub use table::{Claim, Row, Text};
-pub use verdict::{Dataset, DatasetFacts, Gathered, GuestEnd, Quality, RunFacts, verdict};
+pub use verdict::{Dataset, DatasetFacts, Gathered, GuestEnd, Incomplete, Quality, RunFacts, verdict};
 
 /// The id of a page declared in a manifest.
 pub type PageId = Name;

@@ -43,8 +43,21 @@ pub struct DatasetFacts {
     pub refused: Option<Name>,
     /// The reason with which the connector called the dataset partial, as [`RunFacts::admit`] took it at that time.
     pub partial: Option<Code>,
+    /// The page that it was read from when it first became incomplete.
+    pub page: Option<PageId>,
+    /// What was missing on that page.
+    pub missing: Option<Name>,
     /// The page on which a declared empty marker for this category was seen.
     pub empty: Option<PageId>,
+}
+
+/// Why a dataset is incomplete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incomplete {
+    /// An item was refused because of this field.
+    Refused(Name),
+    /// The connector could not read the rest, for this reason, as [`RunFacts::admit`] took it.
+    Partial(Code),
 }
 
 /// How the connector came to its end.
@@ -121,6 +134,24 @@ impl RunFacts {
         }
     }
 
+    /// Remembers that a dataset is incomplete from now on, and where that was seen.
+    pub fn incomplete(&mut self, category: &str, how: Incomplete) {
+        let Some(dataset) = self.datasets.iter_mut().find(|dataset| dataset.category == category) else { return };
+        if dataset.partial.is_none() && dataset.refused.is_none() {
+            dataset.page.clone_from(&self.page);
+        }
+        match how {
+            Incomplete::Refused(field) => _ = dataset.refused.get_or_insert(field),
+            Incomplete::Partial(code) if dataset.partial.is_none() => {
+                // What the host saw says more than "this is not the page".
+                let seen = self.declared.filter(|_| code == Code::PageUnrecognised);
+                dataset.partial = Some(seen.unwrap_or(code));
+                dataset.missing = self.missing.clone().filter(|_| code == Code::PageUnrecognised);
+            }
+            Incomplete::Partial(_) => {}
+        }
+    }
+
     /// The failure of this run under this code.
     fn failure(&self, code: Code) -> Failure {
         let retry = match code.row().retry {
@@ -179,20 +210,18 @@ pub fn verdict(facts: &RunFacts, guest: &GuestEnd) -> Result<Gathered, Failure> 
         .iter()
         .zip(&datasets)
         .find_map(|(facts, dataset)| match dataset.quality {
-            Quality::Partial(code) => Some((code, facts.refused.clone())),
+            Quality::Partial(code) => Some((code, facts)),
             _ => None,
         });
     // A run that says it is done failed at what its datasets lack; any other run failed at its cause.
     let shortfall = match (cause, partial) {
         (Some(code), _) => Some(fail(code)),
-        (None, Some((code, refused))) => {
+        (None, Some((code, dataset))) => {
             let failure = fail(code);
-            let missing = if code == Code::ValueUnparsable {
-                refused
-            } else {
-                failure.missing
-            };
-            Some(Failure { missing, ..failure })
+            // The run went on to other pages since.
+            let own = if code == Code::ValueUnparsable { &dataset.refused } else { &dataset.missing };
+            let missing = own.clone().or(failure.missing.filter(|_| dataset.page.is_none()));
+            Some(Failure { page: dataset.page.clone().or(failure.page), missing, ..failure })
         }
         (None, None) => None,
     };

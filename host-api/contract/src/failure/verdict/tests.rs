@@ -171,6 +171,29 @@ fn datasets_are_qualified_one_by_one() {
 }
 
 #[test]
+fn an_incomplete_dataset_is_told_with_the_page_it_was_read_from() {
+    let mut facts = RunFacts { missing: Some(name("amount")), ..midway() };
+    facts.incomplete("bank.transaction", Incomplete::Partial(Code::PageUnrecognised));
+    (facts.page, facts.missing) = (Some(name("documents")), None);
+    facts.incomplete("bank.transaction", Incomplete::Partial(Code::RateLimited));
+    let failure = verdict(&facts, &GuestEnd::Returned).unwrap().shortfall.unwrap();
+    assert_eq!(failure.code, Code::PageUnrecognised);
+    assert_eq!((failure.page, failure.missing), (Some(name("history")), Some(name("amount"))));
+
+    let mut facts = midway();
+    facts.incomplete("bank.account", Incomplete::Refused(name("iban")));
+    facts.page = Some(name("documents"));
+    facts.incomplete("bank.account", Incomplete::Refused(name("bic")));
+    let failure = verdict(&facts, &GuestEnd::Returned).unwrap().shortfall.unwrap();
+    assert_eq!((failure.code, failure.page, failure.missing), (Code::ValueUnparsable, Some(name("history")), Some(name("iban"))));
+
+    // The page was a wall, whatever the connector took it for.
+    let mut facts = RunFacts { declared: Some(Code::AutomationBlocked), unrecognised: true, ..midway() };
+    facts.incomplete("bank.transaction", Incomplete::Partial(Code::PageUnrecognised));
+    assert_eq!(facts.datasets[1].partial, Some(Code::AutomationBlocked));
+}
+
+#[test]
 fn done_with_nothing_is_no_success_unless_the_source_says_so() {
     assert_eq!(
         verdict(&nothing(), &GuestEnd::Returned).unwrap_err().code,
