@@ -4,6 +4,7 @@
 mod pages;
 
 use consentry_sdk::prelude::*;
+use pages::Account;
 
 consentry_sdk::connector!(collect);
 
@@ -19,28 +20,31 @@ fn collect() -> Result {
         progress::step("profile");
         pages::profile(&get("/profile").expect(&["profile"])?)?;
     }
-    if ACCOUNTS.into_iter().any(job::wanted) && home.is("accounts") {
+    if ACCOUNTS.into_iter().any(job::wanted) {
         progress::step("accounts");
-        accounts(&home)?;
+        let accounts = pages::accounts(&home.expect(&["accounts", "no-accounts"])?)?;
+        progress::step("operations");
+        operations(&accounts).or_partial("bank.transaction")?;
     }
     if job::wanted("document.statement") {
         progress::step("documents");
-        statements()?;
+        statements().or_partial("document.statement")?;
     }
     Ok(())
 }
 
-/// Logs in and takes every step that the bank puts in between, until the accounts are there.
+/// Logs in and takes every step that the bank puts in between, until there is the link that leads out again.
 fn login() -> Result<Page> {
     let form = get("/login").expect(&["login"])?.fill("login-form", "form#connexion")?;
     let (login, password) = (credential("login")?, credential("password")?);
     let mut page = form.field("identifiant", &login).field("motdepasse", &password).page()?;
     loop {
-        page = match page.response().page().as_deref() {
+        page = match page.id().as_deref() {
             Some("captcha") => captcha(&page)?,
             Some("otp") => otp(&page)?,
             Some("approval") => approval(&page)?,
-            _ => return page.expect(&["accounts", "no-accounts"]),
+            _ if page.has("a#deconnexion")? => return Ok(page),
+            _ => return page.expect(&["captcha", "otp", "approval", "accounts"]),
         };
     }
 }
@@ -66,17 +70,11 @@ fn approval(page: &Page) -> Result<Page> {
     })
 }
 
-fn accounts(home: &Page) -> Result {
-    let accounts = pages::accounts(home)?;
-    if !job::wanted("bank.transaction") {
-        return Ok(());
-    }
-    progress::step("operations");
-    for account in accounts {
+fn operations(accounts: &[Account]) -> Result {
+    for account in accounts.iter().filter(|_| job::wanted("bank.transaction")) {
         let mut next = Some(account.operations.clone());
         while let Some(url) = next {
-            let page = get(url).expect(&["operations", "no-operations"])?;
-            next = pages::operations(&page, &account)?;
+            next = pages::operations(&get(url).expect(&["operations", "no-operations"])?, account)?;
         }
     }
     Ok(())

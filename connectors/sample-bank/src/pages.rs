@@ -79,13 +79,13 @@ pub fn accounts(page: &Page) -> Result<Vec<Account>> {
         text("currency", ".devise"),
         text("balance", ".montant"),
     ];
-    let bic = page.need("bic", "span.bic", "text")?;
+    let bic = page.find("span.bic", "text")?;
     let mut accounts = Vec::new();
     for [operations, label, holder, iban, currency, balance] in page.table("table#comptes tbody tr", columns)? {
         // …/accounts/NUMBER/operations
         let reference = operations.rsplit('/').nth(1).unwrap_or_default().to_owned();
         if job::wanted("bank.account") {
-            let account = items::BankAccount::new(&reference).label(&label).holder(holder).iban(iban).bic(&bic);
+            let account = items::BankAccount::new(&reference).label(&label).holder(holder).iban(iban).bic(bic.clone());
             account.currency(&currency).kind(kind(&label)).emit().or_partial("bank.account")?;
         }
         if job::wanted("bank.balance") {

@@ -25,19 +25,20 @@ impl Fault {
     }
 }
 
-/// Going on after something that is wrong with one item.
+/// Going on with the other datasets.
 pub trait OrPartial {
-    /// A value that can't be read costs its item, not the run: the dataset becomes partial. Any other fault is handed on.
+    /// What can't be read (`value-unparsable`, `page-unrecognised`) costs its dataset, not the run: the dataset becomes partial. Any
+    /// other fault is handed on, since the next page would meet it too.
     ///
     /// # Errors
-    /// What went wrong, unless it is `value-unparsable`.
+    /// What went wrong, unless it can be gone on from.
     fn or_partial(self, category: &str) -> Result;
 }
 
 impl OrPartial for Result {
     fn or_partial(self, category: &str) -> Result {
         match self {
-            Err(fault) if fault.is(Code::ValueUnparsable) => {
+            Err(fault) if fault.is(Code::ValueUnparsable) || fault.is(Code::PageUnrecognised) => {
                 log::write("warn", &format!("{category}: {}", fault.text));
                 output::partial(category, &fault)
             }

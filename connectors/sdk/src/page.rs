@@ -23,10 +23,16 @@ impl Page {
         Ok(Self { response, document })
     }
 
+    /// Which page of the manifest it is, if any.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.response.page()
+    }
+
     /// Whether it is this page of the manifest.
     #[must_use]
     pub fn is(&self, id: &str) -> bool {
-        self.response.page().is_some_and(|page| page == id)
+        self.id().is_some_and(|page| page == id)
     }
 
     /// Itself, if it is one of these pages of the manifest.
@@ -34,7 +40,7 @@ impl Page {
     /// # Errors
     /// `page-unrecognised` if not.
     pub fn expect(self, pages: &[&str]) -> Result<Self> {
-        match self.response.page() {
+        match self.id() {
             Some(page) if pages.contains(&page.as_str()) => Ok(self),
             _ => Err(Code::PageUnrecognised.fault(format!("expected here: {}", pages.join(" or ")))),
         }

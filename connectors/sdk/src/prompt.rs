@@ -60,8 +60,8 @@ impl<'a> Question<'a> {
         self.answered()?.text(name).ok_or_else(|| Code::Unclassified.fault(format!("the answer has no public part {name}")))
     }
 
-    /// Asks, and looks again and again whether the source has got what it waits for, at most so many times. The person's own answer
-    /// here only shortens the first wait: the source decides.
+    /// Asks, and looks again and again whether the source has got what it waits for, at most so many times. An answer of the person
+    /// here only ends the wait before the next look: the source decides.
     ///
     /// # Errors
     /// `challenge-timeout` after the last look, or any fault of the person's answer or of `look`.
@@ -69,13 +69,13 @@ impl<'a> Question<'a> {
         let challenge = self.show()?;
         let mut answered = false;
         for _ in 0..looks {
+            if let Some(found) = look()? {
+                return Ok(found);
+            }
             if answered {
                 clock::sleep(every_ms)?;
             } else {
                 answered = challenge.wait(every_ms)?;
-            }
-            if let Some(found) = look()? {
-                return Ok(found);
             }
         }
         Err(Code::ChallengeTimeout.fault("the source still waits for the person"))
