@@ -23,7 +23,7 @@ const MANIFEST_SECTION: &str = "consentry:manifest";
 #[derive(clap::Args)]
 pub struct Args {
     /// Folders below `connectors/`; all that have a manifest, if none is named
-    names: Vec<String>,
+    pub names: Vec<String>,
 }
 
 /// Builds them into `target/connectors/NAME.wasm`.
@@ -81,6 +81,7 @@ fn build<'n>(root: &Path, names: impl Iterator<Item = &'n String>) -> Result<BTr
     for setting in ["opt-level=2", "debug=false"] {
         cargo.args(["--config", &format!("profile.dev.{setting}")]);
     }
+    cargo.args(["--config", &same_everywhere(root)]);
     for name in names {
         cargo.args(["--package", &format!("connector-{name}")]);
     }
@@ -96,6 +97,14 @@ fn build<'n>(root: &Path, names: impl Iterator<Item = &'n String>) -> Result<BTr
         }
     }
     Ok(modules)
+}
+
+/// No path of the machine gets into a connector, so the same source has the same digest everywhere.
+fn same_everywhere(root: &Path) -> String {
+    let cargo_home = std::env::home_dir().unwrap_or_default().join(".cargo");
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let flags = [remap(root, "consentry"), remap(&cargo_home, "cargo")];
+    format!("target.{TARGET}.rustflags = {flags:?}")
 }
 
 fn component(module: &Path, manifest: &Path) -> Result<Vec<u8>> {
