@@ -1,4 +1,9 @@
 //! The scenario language of the tests: a Data Source, a connector, a person who answers, and what must come of it.
 
+pub mod canary;
+pub mod child;
 pub mod collecting;
+pub mod journey;
+pub mod node;
+pub mod service;
 pub mod sources;

@@ -1,2 +1,145 @@
-//! examples/online-service
-fn main() {}
+//! An Online Service as a program: makes its key, asks for data, receives it, shows it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use online_service::endpoint::{self, Told};
+use online_service::engine::DataRequest;
+use online_service::receiver::Taken;
+use online_service::{Engine, Inbox, Receiver, key, table};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+/// An Online Service that receives data through Consentry.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints the public key to register with the engine (one JWK); makes the key pair first if there is none.
+    Key {
+        /// The private key: PKCS#8 DER, readable by you alone.
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+    },
+    /// Asks for data, prints what the person needs, and waits for the parcel.
+    Ask(Ask),
+    /// Receives what other sessions bring, until it is interrupted.
+    Receive(Receive),
+}
+
+#[derive(Args)]
+struct Receive {
+    /// The engine's address.
+    #[arg(long, value_name = "URL")]
+    engine: String,
+    /// A file with our key to its API.
+    #[arg(long, value_name = "FILE")]
+    bearer_file: PathBuf,
+    /// Our id there.
+    #[arg(long, value_name = "ID")]
+    id: String,
+    /// Our private key; see `online-service key`.
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Where events are taken, at the path /consentry/events.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18092")]
+    listen: SocketAddr,
+    /// Where received parcels are kept.
+    #[arg(long, value_name = "FOLDER", default_value = "inbox")]
+    inbox: PathBuf,
+}
+
+#[derive(Args)]
+struct Ask {
+    #[command(flatten)]
+    receive: Receive,
+    /// A registered purpose.
+    #[arg(long, default_value = "tenant-check")]
+    purpose: String,
+    /// What is asked for.
+    #[arg(long = "category", value_name = "NAME", required = true)]
+    categories: Vec<String>,
+    /// Our own reference, without anything about the person.
+    #[arg(long)]
+    reference: Option<String>,
+    /// How long to wait for the parcel, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    wait_seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Options::parse().command {
+        Command::Key { key_file } => println!("{:#}", key::read_or_make(&key_file)?.public().to_jwk()),
+        Command::Ask(ask) => self::ask(ask).await?,
+        Command::Receive(receive) => {
+            let (_, mut told) = start(&receive).await?;
+            loop {
+                tokio::select! {
+                    Some(told) = told.recv() => show(&told),
+                    interrupted = tokio::signal::ctrl_c() => return Ok(interrupted?),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn ask(ask: Ask) -> anyhow::Result<()> {
+    let (receiver, mut told) = start(&ask.receive).await?;
+    let request = DataRequest { purpose: ask.purpose, categories: ask.categories, reference: ask.reference };
+    let session = receiver.engine.ask(&request).await?;
+    println!("session    {}\ntoken      {}\nexpires    {}", session.id, session.token, session.expires_at);
+    let received = async {
+        while let Some(told) = told.recv().await {
+            show(&told);
+            if matches!(told, Ok(Taken::Received(..))) {
+                return Ok(());
+            }
+        }
+        bail!("nothing listens for events any more")
+    };
+    let wait = Duration::from_secs(ask.wait_seconds);
+    tokio::time::timeout(wait, received).await.context("no parcel came in time")?
+}
+
+/// Listens for events.
+async fn start(options: &Receive) -> anyhow::Result<(Arc<Receiver>, mpsc::Receiver<Told>)> {
+    let bearer = Zeroizing::new(read(&options.bearer_file)?);
+    let receiver = Arc::new(Receiver {
+        engine: Engine::new(&options.engine, Zeroizing::new(bearer.trim().to_owned()))?,
+        id: options.id.clone(),
+        key: key::read_or_make(&options.key_file)?,
+        inbox: Inbox::open(&options.inbox).with_context(|| format!("{} can't be used", options.inbox.display()))?,
+    });
+    let (tell, told) = mpsc::channel(16);
+    let listener = tokio::net::TcpListener::bind(options.listen).await?;
+    println!("listening  http://{}{}", listener.local_addr()?, endpoint::PATH);
+    let router = endpoint::router(receiver.clone(), tell);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok((receiver, told))
+}
+
+fn show(told: &Told) {
+    match told {
+        Ok(Taken::Received(parcel, kept)) => {
+            println!("received   {} ({kept:?}), signature and schema in order, acknowledged {}\n", parcel.id, parcel.digest);
+            println!("{}", table::show(parcel));
+        }
+        Ok(Taken::Again) => println!("told again about a parcel that is here already"),
+        Err(error) => println!("refused    {:#}", anyhow::anyhow!(error.to_string())),
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
+}

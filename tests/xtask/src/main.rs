@@ -1,6 +1,8 @@
 //! All automation of the repository, one file for each command. Run as `cargo xtask COMMAND`.
 
 mod connectors;
+mod demo;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -15,10 +17,19 @@ struct Xtask {
 enum Command {
     /// Build connectors: one WebAssembly component each, with its manifest inside
     Connectors(connectors::Args),
+    /// Show one collection on this terminal: a bank, an engine, an Online Service, and a person
+    Demo,
+    /// Run every suite, or those whose name contains one of the words
+    Test {
+        /// Words
+        words: Vec<String>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Xtask::parse().command {
         Command::Connectors(args) => connectors::run(&args),
+        Command::Demo => demo::run(),
+        Command::Test { words } => test::run(&words),
     }
 }

@@ -1,0 +1,276 @@
+//! The real `consentry` binary as a child process, in a folder of its own: configuration, keys, connectors, data, logs. It can
+//! be killed and started again on the same folder and port.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// How long a started engine may take until it answers: connectors are compiled first.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is asked meanwhile.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// How long it may take to end when it is asked to.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
+
+/// An Online Service as the engine's configuration knows it.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// Its id.
+    pub id: String,
+    /// Its public key, a JWK.
+    pub jwk: String,
+    /// Where events go.
+    pub events: String,
+    /// The SHA-256 of its key to the API, in hexadecimal.
+    pub bearer_sha256: String,
+}
+
+/// An engine on a folder of its own. Dropping it kills the process and removes the folder.
+#[derive(Debug)]
+pub struct Node {
+    folder: tempfile::TempDir,
+    /// The address of its HTTP interface, without a trailing slash.
+    pub url: String,
+    child: Option<Child>,
+}
+
+/// The categories that the Online Service of [`Node`] may ask for.
+pub const CATEGORIES: [&str; 6] =
+    ["person.name", "person.email", "bank.account", "bank.balance", "bank.transaction", "document.statement"];
+
+impl Node {
+    /// Writes the folder of an engine that reads the sample bank at `bank` for one Online Service, and starts the engine.
+    ///
+    /// # Errors
+    /// Something is not built, or the engine does not answer in time; the end of its log is in the text.
+    pub fn start(bank: &str, service: &Registered) -> anyhow::Result<Self> {
+        let mut node = Self::prepare(bank, service)?;
+        node.serve()?;
+        Ok(node)
+    }
+
+    /// As [`Node::start`], and does not start it yet.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn prepare(bank: &str, service: &Registered) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("consentry-").tempdir()?;
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let url = format!("http://127.0.0.1:{port}");
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("data"))?;
+        std::fs::create_dir(path("connectors"))?;
+        std::fs::copy(connector("sample-bank")?, path("connectors/sample-bank.wasm"))?;
+        std::fs::write(path("passphrase"), PASSPHRASE)?;
+        std::fs::write(path("service.jwk.json"), &service.jwk)?;
+        std::fs::write(path("consentry.toml"), configuration(&url, bank, service))?;
+        let node = Self { folder, url, child: None };
+        node.take_keys()?;
+        Ok(node)
+    }
+
+    /// A file or folder of the engine: `data`, `consentry.toml`, `stdout`, `stderr`, `connectors`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the engine and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not answer in time, or ended.
+    pub fn serve(&mut self) -> anyhow::Result<()> {
+        let log = |name| File::options().create(true).append(true).open(self.path(name));
+        let child = Command::new(binary("consentry")?)
+            .args(["--log", "info,consentry=debug", "serve", "--config"])
+            .arg(self.path("consentry.toml"))
+            .stdin(Stdio::null())
+            .stdout(log("stdout")?)
+            .stderr(log("stderr")?)
+            .spawn()?;
+        let child = self.child.insert(child);
+        let deadline = Instant::now() + READY_WITHIN;
+        while Instant::now() < deadline {
+            if let Some(status) = child.try_wait()? {
+                bail!("the engine ended ({status}):\n{}", tail(&self.path("stderr")));
+            }
+            if listens(&self.url) {
+                return Ok(());
+            }
+            std::thread::sleep(ASK_EVERY);
+        }
+        bail!("the engine did not answer within {} s:\n{}", READY_WITHIN.as_secs(), tail(&self.path("stderr")))
+    }
+
+    /// Ends the process as a power cut would: no handler runs.
+    ///
+    /// # Errors
+    /// It was not running.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("the engine is not running")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Asks the process to end, and waits for it.
+    ///
+    /// # Errors
+    /// It was not running, or does not end.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("the engine is not running")?;
+        kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGTERM)?;
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while Instant::now() < deadline {
+            if child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(ASK_EVERY);
+        }
+        child.kill()?;
+        child.wait()?;
+        bail!("the engine did not end within {} s", ENDS_WITHIN.as_secs())
+    }
+
+    /// Every node of one test program has the same keys: to make them takes seconds, and they are read from files all the same.
+    fn take_keys(&self) -> anyhow::Result<()> {
+        static KEYS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+        if let Some(files) = KEYS.get() {
+            for (name, bytes) in files {
+                std::fs::write(self.path("data").join(name), bytes)?;
+            }
+            return Ok(());
+        }
+        let made = Command::new(binary("consentry")?)
+            .args(["keys", "generate", "--config"])
+            .arg(self.path("consentry.toml"))
+            .output()?;
+        ensure!(made.status.success(), "no keys: {}", String::from_utf8_lossy(&made.stderr));
+        let mut files = vec![];
+        for entry in std::fs::read_dir(self.path("data"))? {
+            let entry = entry?;
+            files.push((entry.file_name().into(), std::fs::read(entry.path())?));
+        }
+        ensure!(!files.is_empty(), "`keys generate` left nothing in the data folder");
+        // Another test was as fast: its keys do as well.
+        let _ = KEYS.set(files);
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // A failure means that it is gone already, which is what is wanted.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+const PASSPHRASE: &str = "a passphrase for tests, and for nothing else";
+
+/// A binary of this workspace, built before the tests.
+///
+/// # Errors
+/// It is not built.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    built(&format!("debug/{name}"), "cargo build --package consentry-engine --package sample-bank --package online-service")
+}
+
+/// A connector of this workspace.
+///
+/// # Errors
+/// It is not built.
+pub fn connector(name: &str) -> anyhow::Result<PathBuf> {
+    built(&format!("connectors/{name}.wasm"), "cargo xtask connectors")
+}
+
+fn built(path: &str, command: &str) -> anyhow::Result<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(path);
+    ensure!(path.is_file(), "{} is not built: run `{command}`", path.display());
+    Ok(path)
+}
+
+fn configuration(url: &str, bank: &str, service: &Registered) -> String {
+    let listen = url.trim_start_matches("http://");
+    let Registered { id, events, bearer_sha256, .. } = service;
+    let categories: String =
+        CATEGORIES.iter().map(|name| format!("{name:?} = {{ en = \"to know you.\", fr = \"pour vous connaître.\" }}\n")).collect();
+    format!(
+        r#"[engine]
+node = "node-1"
+data-folder = "data"
+development = true
+
+[operator]
+name = "Example Operator"
+contact = "privacy@operator.example"
+
+[api]
+listen = "{listen}"
+public-url = "{url}"
+sessions-max = 100
+
+[keys]
+passphrase-file = "passphrase"
+
+[connectors]
+folder = "connectors"
+
+[sandbox]
+concurrent-runs-max = 8
+guest-threads = 1
+memory-bytes-max = 67108864
+
+[events]
+timeout-seconds = 5
+
+[[source]]
+connector = "sample-bank"
+id = "sample-bank"
+base = "{bank}"
+
+[[online-service]]
+id = "{id}"
+name = "Example Lettings"
+contact = "data@lettings.example"
+role = "controller"
+key-file = "service.jwk.json"
+events = "{events}"
+bearer-sha256 = "{bearer_sha256}"
+
+[[online-service.purpose]]
+id = "tenant-check"
+why = {{ en = "to see whether the rent fits your means.", fr = "pour voir si le loyer convient à vos moyens." }}
+keep-days = 90
+history-days-max = 3653
+[online-service.purpose.categories]
+{categories}"#
+    )
+}
+
+fn listens(url: &str) -> bool {
+    use std::io::{Read as _, Write as _};
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://"))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        Ok(&status == b"HTTP/1.1 200")
+    };
+    ask().unwrap_or(false)
+}
+
+/// The end of a log.
+pub fn tail(log: &Path) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(4000)..]).into_owned()
+}

@@ -1,0 +1,139 @@
+//! The Online Service of the tests: `examples/online-service` in this process, registered with an engine. It can be away, and
+//! come back on the same address.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use consentry::id::OnlineServiceId;
+use consentry::jose::{Algorithm, PrivateKey};
+use consentry::online_service::KeyHash;
+use online_service::endpoint::{self, Told};
+use online_service::engine::{DataRequest, Session};
+use online_service::{Engine, Inbox, Receiver};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::journey::Journey;
+use crate::node::{CATEGORIES, Node, Registered};
+
+/// Its id in every configuration.
+pub const ID: &str = "osv_01JD8Z3M7K0000000000000000";
+/// Its key to the engine's interface.
+pub const BEARER: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+
+/// An Online Service with an address, a key and an inbox.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+    listening: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Service {
+    /// Takes a free port; listens to nothing yet.
+    ///
+    /// # Errors
+    /// There is no port, or no folder.
+    pub fn new() -> anyhow::Result<Self> {
+        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        Ok(Self { address, folder: tempfile::tempdir()?, listening: None })
+    }
+
+    /// As the engine's configuration knows it.
+    ///
+    /// # Errors
+    /// There is no key.
+    pub fn registered(&self) -> anyhow::Result<Registered> {
+        ID.parse::<OnlineServiceId>()?;
+        Ok(Registered {
+            id: ID.to_owned(),
+            jwk: key()?.public().to_jwk().to_string(),
+            events: format!("http://{}{}", self.address, endpoint::PATH),
+            bearer_sha256: KeyHash::of(BEARER).to_hex(),
+        })
+    }
+
+    /// Calls the engine as this Online Service.
+    ///
+    /// # Errors
+    /// There is no key or no inbox.
+    pub fn receiver(&self, node: &Node) -> anyhow::Result<Receiver> {
+        Ok(Receiver {
+            engine: Engine::new(&node.url, Zeroizing::new(BEARER.to_owned()))?,
+            id: ID.to_owned(),
+            key: key()?,
+            inbox: self.inbox()?,
+        })
+    }
+
+    /// What it received.
+    ///
+    /// # Errors
+    /// The folder can't be used.
+    pub fn inbox(&self) -> anyhow::Result<Inbox> {
+        Ok(Inbox::open(self.folder.path())?)
+    }
+
+    /// Begins to take events, and tells what becomes of each.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn listen(&mut self, node: &Node) -> anyhow::Result<mpsc::Receiver<Told>> {
+        let (tell, told) = mpsc::channel(64);
+        let router = endpoint::router(Arc::new(self.receiver(node)?), tell);
+        let listener = tokio::net::TcpListener::bind(self.address).await?;
+        self.listening = Some(tokio::spawn(async move { axum::serve(listener, router).await }));
+        Ok(told)
+    }
+
+    /// Asks for everything that its purpose allows, and gives the person's way in.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn ask(&self, node: &Node) -> anyhow::Result<Journey> {
+        let session = self.session(node).await?;
+        Journey::new(&node.url, &session.id, &session.token)
+    }
+
+    async fn session(&self, node: &Node) -> anyhow::Result<Session> {
+        let request = DataRequest {
+            purpose: "tenant-check".to_owned(),
+            categories: CATEGORIES.map(str::to_owned).to_vec(),
+            reference: Some("application-7".to_owned()),
+        };
+        Ok(self.receiver(node)?.engine.ask(&request).await?)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(listening) = &self.listening {
+            listening.abort();
+        }
+    }
+}
+
+/// What became of the next event.
+///
+/// # Errors
+/// None came in time.
+pub async fn next(told: &mut mpsc::Receiver<Told>, within: Duration) -> anyhow::Result<Told> {
+    let told = tokio::time::timeout(within, told.recv()).await.context("no event came in time")?;
+    told.context("nothing listens any more")
+}
+
+/// One key for all tests of a program: to make one takes seconds.
+fn key() -> anyhow::Result<PrivateKey> {
+    static KEY: OnceLock<Zeroizing<Vec<u8>>> = OnceLock::new();
+    let made = match KEY.get() {
+        Some(pkcs8) => pkcs8,
+        None => {
+            let made = PrivateKey::generate(Algorithm::RsaOaep256)?.danger_to_pkcs8();
+            KEY.get_or_init(|| made)
+        }
+    };
+    Ok(PrivateKey::from_pkcs8(Algorithm::RsaOaep256, made)?)
+}
