@@ -18,11 +18,14 @@ use consentry_host_api::Grants;
 use consentry_host_api::network::TlsSettings;
 use consentry_host_api::ports::{Answer, Asked, Clock, Observer, Prompter, Question, Random};
 use consentry_host_api::stop::Stopper;
-use consentry_host_api::tape::NoTape;
+use consentry_host_api::tape::{NoTape, TapeSink};
 use consentry_host_api::vault::Vault;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
+
+/// Where every run here is called back. Nobody listens there: the host never makes that request.
+pub const CALLBACK: &str = "http://127.0.0.1:9/callback";
 
 /// Where `cargo xtask connectors` puts them.
 pub fn connector_path(name: &str) -> PathBuf {
@@ -80,6 +83,7 @@ pub struct Collecting {
     wanted: Option<BTreeSet<String>>,
     reply: Reply,
     attended: bool,
+    tape: Arc<dyn TapeSink>,
     stopper: Stopper,
     /// What the observer saw.
     pub seen: Arc<Seen>,
@@ -102,6 +106,7 @@ impl Collecting {
             wanted: None,
             reply: Arc::new(|_| Reaction::Expire),
             attended: true,
+            tape: Arc::new(NoTape),
             stopper: Stopper::default(),
             seen: Arc::default(),
         })
@@ -143,6 +148,12 @@ impl Collecting {
         self
     }
 
+    /// What passes between host and connector goes on this tape.
+    pub fn taping(mut self, tape: Arc<dyn TapeSink>) -> Self {
+        self.tape = tape;
+        self
+    }
+
     /// Ends the run from outside.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -164,10 +175,10 @@ impl Collecting {
             package: self.package,
             plan,
             language: "fr".to_owned(),
-            callback: ("http://127.0.0.1:9/callback".to_owned(), "state-of-this-run".to_owned()),
+            callback: (CALLBACK.to_owned(), "state-of-this-run".to_owned()),
             prompter: Arc::new(Person { reply: self.reply }),
             observer: self.seen,
-            tape: Arc::new(NoTape),
+            tape: self.tape,
             clock: Arc::new(Now),
             random: Box::new(Counting(0)),
             stopper: self.stopper,

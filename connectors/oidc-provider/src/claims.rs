@@ -26,7 +26,7 @@ pub fn emit(claims: &Document) -> Result {
     {
         items::PersonPhone::new(number).emit().or_partial("person.phone")?;
     }
-    if job::wanted("person.address") && claims.has("/address")? {
+    if job::wanted("person.address") && claims.find("/address", "json")?.is_some() {
         address(claims).or_partial("person.address")?;
     }
     if job::wanted("bank.account")
