@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, Weak};
 
 use consentry_contract::failure::Gathered;
 pub use consentry_contract::item::Item;
@@ -124,13 +125,15 @@ pub struct Data<S: Stage> {
     collected: usize,
     omitted: Omissions,
     terms: S::Terms,
+    /// Lives as long as these items do, at whatever stage: erasure looks whether it is gone.
+    presence: Arc<()>,
 }
 
 impl Data<Collected> {
     /// Takes what a collection found. Only the collection itself makes this.
     pub(crate) fn collected(items: Vec<Item>, gathered: Gathered, provenance: Provenance) -> Self {
         let collected = items.len();
-        Self { items, gathered, provenance, collected, omitted: Omissions::default(), terms: () }
+        Self { items, gathered, provenance, collected, omitted: Omissions::default(), terms: (), presence: Arc::default() }
     }
 }
 
@@ -153,6 +156,20 @@ impl<S: Stage> Data<S> {
     /// The consent and, in the end, the ledger entry it stands on.
     pub fn terms(&self) -> &S::Terms {
         &self.terms
+    }
+
+    /// Something that can be upgraded for as long as these items are in memory, at whatever stage.
+    pub(crate) fn presence(&self) -> Weak<()> {
+        Arc::downgrade(&self.presence)
+    }
+
+    /// How many items of each category are here.
+    pub fn counts(&self) -> BTreeMap<Category, usize> {
+        let mut counts = BTreeMap::new();
+        for item in &self.items {
+            *counts.entry(item.category().into()).or_default() += 1;
+        }
+        counts
     }
 
     /// How many items are here.
@@ -183,7 +200,7 @@ pub(crate) fn advance<S: Stage, T: Stage>(
     terms: T::Terms,
     mut keep: impl FnMut(usize, &Item) -> bool,
 ) -> Data<T> {
-    let Data { items, gathered, provenance, collected, mut omitted, .. } = data;
+    let Data { items, gathered, provenance, collected, mut omitted, presence, terms: _ } = data;
     let mut kept = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
         if keep(at, &item) {
@@ -193,7 +210,7 @@ pub(crate) fn advance<S: Stage, T: Stage>(
         }
     }
     debug_assert_eq!(collected, kept.len() + omitted.total(), "items are kept or counted");
-    Data { items: kept, gathered, provenance, collected, omitted, terms }
+    Data { items: kept, gathered, provenance, collected, omitted, terms, presence }
 }
 
 impl<S: Stage> fmt::Debug for Data<S> {

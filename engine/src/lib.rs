@@ -50,8 +50,17 @@ pub mod keys;
 /// Storage: shelves typed by their retention row.
 pub mod store;
 
+/// Telling an Online Service that a parcel waits.
+pub mod forward;
+
+/// The parts, wired together.
+pub mod engine;
 /// The operator's configuration.
 pub mod config;
+/// The HTTP API.
+pub mod api;
+/// The command line.
+pub mod cli;
 
 #[cfg(test)]
 mod fixtures;

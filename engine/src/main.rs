@@ -1,2 +1,5 @@
-//! engine
-fn main() {}
+//! The `consentry` command. Everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    consentry::cli::run()
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use consentry_contract::failure::Quality;
 
 use crate::consent::{ActiveConsent, Grant};
-use crate::data::{self, Category, Collected, Data, Gate, Minimised, Released, Reviewed, Terms};
+use crate::data::{self, Category, Collected, Data, Gate, Minimised, Released, Reviewed, Stage, Terms};
 use crate::id::ParcelId;
 use crate::ledger::{AcceptedLeaf, Event};
 
@@ -59,6 +59,16 @@ impl Decision {
         self.without_categories.insert(category);
         self
     }
+
+    /// Whether anything would be shared: an item, or the confirmation that there is none.
+    pub fn leaves_something(&self, data: &Data<Minimised>) -> bool {
+        let item = data.items().iter().enumerate().any(|(at, item)| self.keeps(at, item.category().into()));
+        item || confirms_emptiness(data)
+    }
+
+    fn keeps(&self, at: usize, category: Category) -> bool {
+        !self.without_items.contains(&at) && !self.without_categories.contains(&category)
+    }
 }
 
 impl Data<Collected> {
@@ -78,9 +88,7 @@ impl Data<Minimised> {
     /// Leaves out what the person does not want to share.
     pub fn review(self, decision: &Decision) -> Data<Reviewed> {
         let terms = self.terms().clone();
-        data::advance(self, Step(()), terms, |at, item| {
-            !decision.without_items.contains(&at) && !decision.without_categories.contains(&item.category().into())
-        })
+        data::advance(self, Step(()), terms, |at, item| decision.keeps(at, item.category().into()))
     }
 }
 
@@ -89,7 +97,7 @@ impl Data<Reviewed> {
     ///
     /// # Errors
     /// Says which of the two proofs does not fit the data.
-    pub fn release(self, by: &ActiveConsent, leaf: AcceptedLeaf, parcel: ParcelId) -> Result<Data<Released>, Refusal> {
+    pub fn release(self, by: &ActiveConsent, leaf: &AcceptedLeaf, parcel: ParcelId) -> Result<Data<Released>, Refusal> {
         let terms = self.terms().clone();
         self.check(&terms, by)?;
         let wanted = Event::Released { consent: terms.consent, run: self.provenance().run, parcel };
@@ -107,12 +115,16 @@ impl Data<Reviewed> {
         if !self.items().iter().all(|item| by.categories().contains(&item.category().into())) {
             return Err(Refusal::NotGranted);
         }
-        let confirmed = |quality: &Quality| matches!(quality, Quality::EmptyConfirmed(_));
-        if self.is_empty() && !self.gathered().datasets.iter().any(|dataset| confirmed(&dataset.quality)) {
+        if self.is_empty() && !confirms_emptiness(self) {
             return Err(Refusal::Nothing);
         }
         Ok(())
     }
+}
+
+/// Whether a page of the Data Source said that there is nothing: that is something to share, too.
+fn confirms_emptiness<S: Stage>(data: &Data<S>) -> bool {
+    data.gathered().datasets.iter().any(|dataset| matches!(dataset.quality, Quality::EmptyConfirmed(_)))
 }
 
 #[cfg(test)]

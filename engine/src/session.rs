@@ -4,16 +4,18 @@
 //! dies. Every change of state is an event, in the order in which it happened. What the person gives or is shown is never
 //! in the row and never in an event.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use consentry_contract::failure::Code;
 use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::consent::Notice;
-use crate::data::{Data, Digest, Minimised};
+use crate::data::{Category, Data, Digest, Minimised};
 use crate::id::{ConsentId, ParcelId, ReceiptId, RunId, SessionId};
+use crate::ledger::AcceptedLeaf;
 use crate::online_service::KeyHash;
 use crate::outcome::Run;
 use crate::request::DataRequest;
@@ -48,10 +50,13 @@ struct Inner {
     notice: Option<Arc<Notice>>,
     consent: Option<ConsentId>,
     run: Option<(RunId, Timestamp)>,
+    /// Somebody holds the run just now, and will end it: a collection, or the one who shares.
+    busy: bool,
     stopper: Option<Stopper>,
     pending: Option<Pending>,
     review: Option<Review>,
     sending: Option<Sending>,
+    notes: Notes,
     receipts: Vec<(ReceiptId, String)>,
 }
 
@@ -84,6 +89,23 @@ pub struct Sending {
     pub shortfall: Option<consentry_contract::failure::Failure>,
 }
 
+/// What is noted of a run for its receipt and for the proof of its erasure: no item, no secret.
+#[derive(Default)]
+pub struct Notes {
+    /// The ledger's leaves.
+    pub leaves: Vec<AcceptedLeaf>,
+    /// How many items of each category were collected.
+    pub collected: BTreeMap<Category, usize>,
+    /// How many of them were put into the parcel.
+    pub shared: BTreeMap<Category, usize>,
+    /// The parcel and its digest.
+    pub parcel: Option<(ParcelId, Digest)>,
+    /// Each lives as long as the run's sandbox, with its secrets, does.
+    pub sandbox: Vec<Weak<dyn Any + Send + Sync>>,
+    /// Lives as long as the run's items do.
+    pub data: Option<Weak<()>>,
+}
+
 /// What a session still held when it ended. Its owner ends the run and erases the rest.
 #[derive(Default)]
 pub struct Left {
@@ -91,6 +113,8 @@ pub struct Left {
     pub review: Option<Review>,
     /// A parcel that nobody acknowledged.
     pub sending: Option<Sending>,
+    /// Somebody else holds the run and will end it.
+    pub busy: bool,
 }
 
 impl Session {
@@ -150,10 +174,12 @@ impl Session {
             notice: None,
             consent: None,
             run: None,
+            busy: false,
             stopper: None,
             pending: None,
             review: None,
             sending: None,
+            notes: Notes::default(),
             receipts: vec![],
         };
         Self { id, request, person, started, events: Arc::default(), inner: Mutex::new(inner) }
@@ -205,9 +231,8 @@ impl Session {
         let next = inner.state.next(step)?;
         inner.state = next.clone();
         inner.changes += 1;
-        if let (State::AwaitingPerson { .. }, Step::LoginSubmitted) | (State::Collecting { .. }, Step::LoginSubmitted) =
-            (&next, step)
-        {
+        if step == Step::LoginSubmitted {
+            // It changes what may be repeated, not where the person is.
             return Ok(next);
         }
         self.events.push(now, What::State { state: next.clone() });
@@ -223,7 +248,7 @@ impl Session {
         if !inner.state.is_end() {
             return Left::default();
         }
-        Left { review: inner.review.take(), sending: inner.sending.take() }
+        Left { review: inner.review.take(), sending: inner.sending.take(), busy: inner.busy }
     }
 
     /// Reads its events from the one after `seen` on.
@@ -275,10 +300,21 @@ impl Session {
     pub fn attach(&self, run: &Run, stopper: &Stopper) {
         let mut inner = self.lock();
         inner.run = Some((run.name().run, run.started()));
+        inner.busy = true;
         if inner.state.is_end() {
             stopper.stop(StopReason::Cancelled);
         }
         inner.stopper = Some(stopper.clone());
+    }
+
+    /// Whether somebody holds its run just now.
+    pub fn is_busy(&self) -> bool {
+        self.lock().busy
+    }
+
+    /// The one who held the run has ended it.
+    pub fn release_run(&self) {
+        self.lock().busy = false;
     }
 
     /// Goes to review with what was found.
@@ -290,6 +326,7 @@ impl Session {
         match self.apply(&mut inner, Step::Collected, now) {
             Ok(_) => {
                 inner.review = Some(review);
+                inner.busy = false;
                 Ok(())
             }
             Err(_) => Err(Box::new(review)),
@@ -302,10 +339,12 @@ impl Session {
         inner.review.as_ref().map(|review| read(&review.data))
     }
 
-    /// Takes what is in review, once.
+    /// Takes what is in review, once. Whoever takes it ends its run, or goes on to delivery.
     pub fn take_review(&self) -> Option<Review> {
         let mut inner = self.lock();
-        if matches!(inner.state, State::InReview) { inner.review.take() } else { None }
+        let review = if matches!(inner.state, State::InReview) { inner.review.take() } else { None };
+        inner.busy |= review.is_some();
+        review
     }
 
     /// Goes to delivery with a parcel that is in the outbox.
@@ -317,6 +356,7 @@ impl Session {
         match self.apply(&mut inner, Step::Shared, now) {
             Ok(_) => {
                 inner.sending = Some(sending);
+                inner.busy = false;
                 Ok(())
             }
             Err(_) => Err(Box::new(sending)),
@@ -338,6 +378,16 @@ impl Session {
     /// The parcel that waits for its receiver.
     pub fn parcel(&self) -> Option<ParcelId> {
         self.lock().sending.as_ref().map(|sending| sending.parcel)
+    }
+
+    /// Notes something of the run under way.
+    pub fn note(&self, note: impl FnOnce(&mut Notes)) {
+        note(&mut self.lock().notes);
+    }
+
+    /// Takes the notes of the run that has ended.
+    pub fn take_notes(&self) -> Notes {
+        std::mem::take(&mut self.lock().notes)
     }
 
     /// Keeps a receipt for the person to fetch while the session lives.
@@ -370,13 +420,5 @@ impl Inner {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("id", &self.id).field("state", &self.state().name()).finish_non_exhaustive()
-    }
-}
-
-/// The failure that a session ended with, if it failed.
-pub fn failure_code(state: &State) -> Option<Code> {
-    match state {
-        State::Failed { code } => Some(*code),
-        _ => None,
     }
 }

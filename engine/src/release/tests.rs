@@ -39,12 +39,12 @@ async fn the_gate_stays_closed_for_another_consent_and_for_nothing() {
     let (grant, active) = proofs(&register, first).await;
     let (_, other) = proofs(&register, second).await;
     let reviewed = || collected(items()).minimise(&grant).review(&Decision::all());
-    assert_eq!(reviewed().release(&other, leaf(first, id(1)).await, id(1)).err(), Some(Refusal::OtherConsent));
-    assert_eq!(reviewed().release(&active, leaf(first, id(2)).await, id(1)).err(), Some(Refusal::OtherLeaf));
-    assert_eq!(reviewed().release(&active, leaf(second, id(1)).await, id(1)).err(), Some(Refusal::OtherLeaf));
+    assert_eq!(reviewed().release(&other, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::OtherConsent));
+    assert_eq!(reviewed().release(&active, &leaf(first, id(2)).await, id(1)).err(), Some(Refusal::OtherLeaf));
+    assert_eq!(reviewed().release(&active, &leaf(second, id(1)).await, id(1)).err(), Some(Refusal::OtherLeaf));
     let nothing = collected(items()).minimise(&grant).review(&Decision::all().without_category(category("person.name")));
-    assert_eq!(nothing.release(&active, leaf(first, id(1)).await, id(1)).err(), Some(Refusal::Nothing));
-    assert!(reviewed().release(&active, leaf(first, id(1)).await, id(1)).is_ok());
+    assert_eq!(nothing.release(&active, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::Nothing));
+    assert!(reviewed().release(&active, &leaf(first, id(1)).await, id(1)).is_ok());
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn only_the_online_service_of_the_consent_opens_the_parcel_and_it_keeps_to
     let keys = crate::keys::software::tests::keys();
     let released = async || {
         let reviewed = collected(items()).minimise(&grant).review(&Decision::all().without_item(2));
-        reviewed.release(&active, leaf(consent, id(5)).await, id(5)).unwrap()
+        reviewed.release(&active, &leaf(consent, id(5)).await, id(5)).unwrap()
     };
     let stranger = lender_as(id(2));
     let refused = released().await.seal_for(&stranger, &*keys, &entropy()).await;

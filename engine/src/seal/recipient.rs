@@ -35,6 +35,9 @@ use crate::id::{ConsentId, OnlineServiceId, ParcelId};
 use crate::keys::KeyProvider;
 use crate::online_service::OnlineService;
 
+/// What the signed part of a parcel says it is (`typ`).
+pub const PARCEL_TYPE: &str = "consentry-parcel+jwt";
+
 /// Released data, sealed: nobody but the Online Service opens it, we included.
 #[derive(Debug)]
 pub struct Parcel {

@@ -1,0 +1,96 @@
+//! The command line. Tables and sentences for people, `--json` for machines, and exit codes that tell whose turn it is:
+//! 0 complete, 1 an error outside of a collection, 2 wrong usage, 3 partial, and 10, 20, 30, 40, 50 for a failure blamed on
+//! the person, the Data Source, the connector, the platform, the recipient.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod collect;
+mod config;
+mod connectors;
+mod keys;
+mod receive;
+mod serve;
+mod setup;
+mod terminal;
+
+/// Moves a person's data only on their consent, only to the Online Service they chose, and forgets it.
+#[derive(Debug, Parser)]
+#[command(name = "consentry", version, propagate_version = true, arg_required_else_help = true)]
+struct Options {
+    /// What is logged, to standard error: `error`, `warn`, `info`, `debug`, or by module.
+    #[arg(long, global = true, env = "CONSENTRY_LOG", default_value = "warn", value_name = "FILTER")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Collects once, from this terminal: consent, login, preview, delivery, receipt.
+    Collect(Box<collect::Options>),
+    /// Serves the HTTP API.
+    Serve(serve::Options),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Keys and ids.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Connectors.
+    #[command(subcommand)]
+    Connectors(connectors::Command),
+    /// Writes a completion script for a shell to standard output.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let options = Options::parse();
+    start_logging(&options.log);
+    match execute(options.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("consentry: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Collect(options) => block_on(collect::run(*options)),
+        Command::Serve(options) => block_on(serve::run(options)),
+        Command::Config(command) => config::run(&command),
+        Command::Keys(command) => keys::run(command),
+        Command::Connectors(command) => connectors::run(&command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Options::command(), "consentry", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+fn start_logging(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).finish();
+    // A second call in one process (tests) keeps the first subscriber.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// A configuration file, for commands that need one.
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, env = "CONSENTRY_CONFIG", value_name = "FILE")]
+    config: PathBuf,
+}

@@ -1,0 +1,236 @@
+//! `consentry collect`: one flow from this terminal, told as the person lives it. It does nothing that the API does not: it
+//! is a door like the others, with the person's browser and the Online Service in one place.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use consentry_contract::failure::{Blame, EXIT_PARTIAL};
+use serde_json::json;
+use url::Url;
+
+use super::receive::{LocalReceiver, PURPOSE};
+use super::terminal::{FromFile, Given, Terminal};
+use super::{serve, setup};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::consent::notice::Language;
+use crate::data::Category;
+use crate::engine::Engine;
+use crate::engine::catalogue::Offer;
+use crate::entropy::Entropy;
+use crate::id::OnlineServiceId;
+use crate::online_service::OnlineService;
+use crate::session::Session;
+use crate::session::state::State;
+
+mod flow;
+mod show;
+
+use flow::Flow;
+
+/// Collects once, from this terminal.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The folder of connectors; with --config its own is the default.
+    #[arg(long, value_name = "FOLDER", required_unless_present = "config")]
+    connectors: Option<PathBuf>,
+    /// The connector, by id.
+    #[arg(long, value_name = "ID")]
+    connector: Option<String>,
+    /// The Data Source, by id.
+    #[arg(long, value_name = "ID")]
+    source: Option<String>,
+    /// Another base address of the Data Source; needs --development.
+    #[arg(long, value_name = "URL", requires = "development")]
+    base: Option<Url>,
+    /// Allows http and loopback towards Data Sources.
+    #[arg(long)]
+    development: bool,
+    /// What to collect; everything that the source has, without it. May be repeated.
+    #[arg(long = "category", value_name = "NAME")]
+    categories: Vec<Category>,
+    /// How far back, in days.
+    #[arg(long, value_name = "DAYS")]
+    history_days: Option<u16>,
+    /// Delivers to this file: in clear, or sealed with --seal-to.
+    #[arg(long, value_name = "FILE", required_unless_present = "online_service", conflicts_with = "online_service")]
+    out: Option<PathBuf>,
+    /// Seals what is delivered to the file to this public key (JWK, RSA-4096).
+    #[arg(long, value_name = "FILE", requires = "out")]
+    seal_to: Option<PathBuf>,
+    /// The configuration of a node. Its store, keys and Online Services are used.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Delivers to this registered Online Service, which fetches by the API.
+    #[arg(long, value_name = "ID", requires = "config", requires = "purpose")]
+    online_service: Option<OnlineServiceId>,
+    /// The registered purpose.
+    #[arg(long, value_name = "ID")]
+    purpose: Option<String>,
+    /// A login field. Others on this machine can see it: for tests. May be repeated.
+    #[arg(long = "field", value_name = "NAME=VALUE")]
+    fields: Vec<Given>,
+    /// A login field or an answer, from a file. May be repeated.
+    #[arg(long = "field-file", value_name = "NAME=FILE")]
+    field_files: Vec<FromFile>,
+    /// An answer to a question, used once. May be repeated.
+    #[arg(long = "answer", value_name = "NAME=VALUE")]
+    answers: Vec<Given>,
+    /// Leaves out a category in the preview. May be repeated.
+    #[arg(long = "without", value_name = "NAME")]
+    without: Vec<Category>,
+    /// Says yes to the notice and to sharing what the preview shows.
+    #[arg(long)]
+    yes: bool,
+    /// Writes one JSON object to standard output in the end, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// The language of the notice.
+    #[arg(long, value_enum, default_value = "en")]
+    language: Speech,
+}
+
+/// A language of the notice.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Speech {
+    /// English.
+    En,
+    /// French.
+    Fr,
+}
+
+impl From<Speech> for Language {
+    fn from(speech: Speech) -> Self {
+        match speech {
+            Speech::En => Self::En,
+            Speech::Fr => Self::Fr,
+        }
+    }
+}
+
+/// Who receives.
+enum Receiver {
+    Local(Box<LocalReceiver>),
+    /// Fetches by the API, which is served meanwhile.
+    Registered(Arc<OnlineService>, std::net::SocketAddr),
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let given: Vec<Given> = options.fields.iter().chain(&options.answers).cloned().collect();
+    let terminal = Terminal::new(&given, &options.field_files, options.json)?;
+    let (engine, receiver) = prepare(&options).await?;
+    let sweeper = tokio::spawn(serve::sweep(engine.clone()));
+    let served = match &receiver {
+        Receiver::Registered(_, listen) => Some(serve_api(&engine, *listen).await?),
+        Receiver::Local(_) => None,
+    };
+    let flow = Flow { engine: engine.clone(), options: &options, terminal, receiver };
+    let told = flow.run().await;
+    if let Some(served) = served {
+        served.abort();
+    }
+    sweeper.abort();
+    engine.shut_down().await;
+    let session = told?;
+    show::end(&session, &options)?;
+    Ok(exit_code(&session.state()))
+}
+
+/// An engine of its own without a configuration: in memory, with keys that die with it.
+async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
+    let entropy = Entropy::system();
+    let now = SystemClock.now();
+    let config = options.config.as_deref().map(Config::read).transpose()?;
+    let mut builder = match &config {
+        Some(config) => setup::with_keys(config)?,
+        None => Engine::builder(),
+    };
+    let folder = options.connectors.as_deref().or(config.as_ref().map(|config| config.connectors.folder.as_path()));
+    let folder = folder.context("--connectors or --config")?;
+    builder = builder.catalogue(setup::catalogue(folder));
+    if options.development {
+        builder = builder.development(true);
+    }
+    if let Some(base) = &options.base {
+        let (Some(connector), Some(source)) = (&options.connector, &options.source) else {
+            bail!("--base needs --connector and --source");
+        };
+        builder = builder.base(connector, source, base.clone());
+    }
+    if let Some(out) = &options.out {
+        let local = LocalReceiver::new(out, options.seal_to.as_deref(), &entropy, now)?;
+        let engine = builder.online_service(local.service.clone()).build().await?;
+        return Ok((engine, Receiver::Local(Box::new(local))));
+    }
+    let engine = builder.build().await?;
+    let service = options.online_service.and_then(|id| engine.online_service(id));
+    let service = service.ok_or_else(|| anyhow!("the configuration registers no such Online Service"))?;
+    let listen = config.map(|config| config.api.listen).context("--config")?;
+    Ok((engine, Receiver::Registered(service, listen)))
+}
+
+async fn serve_api(
+    engine: &Arc<Engine>,
+    listen: std::net::SocketAddr,
+) -> anyhow::Result<tokio::task::JoinHandle<std::io::Result<()>>> {
+    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
+    Ok(tokio::spawn(crate::api::serve(listener, engine.clone(), std::future::pending())))
+}
+
+impl Receiver {
+    fn service(&self) -> &OnlineService {
+        match self {
+            Self::Local(local) => &local.service,
+            Self::Registered(service, _) => service,
+        }
+    }
+}
+
+/// The request that the flags describe.
+fn request(options: &Options, service: &OnlineService) -> anyhow::Result<String> {
+    let purpose = options.purpose.as_deref().unwrap_or(PURPOSE);
+    let registered = service.purpose(purpose).ok_or_else(|| anyhow!("there is no purpose {purpose:?}"))?;
+    let all = || registered.categories.keys().map(|category| category.name()).collect();
+    let some = || options.categories.iter().map(|category| category.name()).collect();
+    let categories: Vec<&str> = if options.categories.is_empty() { all() } else { some() };
+    let mut request = json!({ "purpose": purpose, "categories": categories });
+    if let Some(days) = options.history_days {
+        request["history_days"] = days.into();
+    }
+    Ok(request.to_string())
+}
+
+/// The Data Source that the flags name, or that the person chooses.
+fn pick(options: &Options, offers: Vec<Offer>, terminal: &Terminal) -> anyhow::Result<Offer> {
+    let fits = |wanted: &Option<String>, have: &str| wanted.as_deref().is_none_or(|wanted| wanted == have);
+    let mut left: Vec<Offer> = offers
+        .into_iter()
+        .filter(|offer| fits(&options.connector, &offer.connector) && fits(&options.source, &offer.source))
+        .collect();
+    if left.is_empty() {
+        bail!("no connector of the folder serves such a source with what is asked for; see `consentry connectors list`");
+    }
+    let names: Vec<String> = left.iter().map(|offer| format!("{} ({}, {})", offer.name, offer.country, offer.kind)).collect();
+    let at = terminal.choose("Which source?", &names)?;
+    Ok(left.swap_remove(at))
+}
+
+fn exit_code(state: &State) -> ExitCode {
+    ExitCode::from(match state {
+        State::Completed => 0,
+        State::Partial => EXIT_PARTIAL,
+        State::Failed { code } => code.exit_code(),
+        // The person's word or time: theirs in either case.
+        State::Withdrawn | State::Expired => Blame::Person.exit_code(),
+        _ => 1,
+    })
+}
+
+/// What `--json` and the table tell in the end.
+fn outcome(session: &Session) -> serde_json::Value {
+    let receipts: Vec<String> = session.receipts().into_iter().map(|(_, receipt)| receipt).collect();
+    json!({ "session": session.id(), "status": session.state(), "receipts": receipts })
+}

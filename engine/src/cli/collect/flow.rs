@@ -1,0 +1,209 @@
+//! The flow itself: notice, consent, login, questions, preview, delivery.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use zeroize::Zeroizing;
+
+use super::super::terminal::Terminal;
+use super::{Options, Receiver, pick, request, show};
+use crate::credentials;
+use crate::data::Category;
+use crate::engine::catalogue::LoginField;
+use crate::engine::{Engine, EngineError};
+use crate::entropy::Entropy;
+use crate::id::QuestionId;
+use crate::jose::{RecipientKey, jwe};
+use crate::release::Decision;
+use crate::session::Session;
+use crate::session::events::{Question, What};
+use crate::session::state::State;
+use crate::trace::{Device, Language, Navigation};
+
+/// One flow, with whoever sits at the terminal.
+pub(super) struct Flow<'a> {
+    pub(super) engine: Arc<Engine>,
+    pub(super) options: &'a Options,
+    pub(super) terminal: Terminal,
+    pub(super) receiver: Receiver,
+}
+
+/// A terminal tells nothing about the one who sits at it.
+const NAVIGATION: Navigation = Navigation { device: Device::Desktop, language: Language::UNDETERMINED };
+
+impl Flow<'_> {
+    /// Runs the flow to its end, whatever it is.
+    pub(super) async fn run(mut self) -> anyhow::Result<Arc<Session>> {
+        let asked = request(self.options, self.receiver.service())?;
+        let session = self.engine.create_session(self.receiver.service(), asked.as_bytes()).await?.session;
+        let done = self.go(&session).await;
+        if done.is_err() {
+            // Whatever went wrong here: what is under way ends, and what is held is erased.
+            let withdrawn = self.engine.withdraw(&session).await;
+            tracing::debug!(ok = withdrawn.is_ok(), "the session was withdrawn after an error at the terminal");
+        }
+        done.map(|()| session)
+    }
+
+    async fn go(&mut self, session: &Arc<Session>) -> anyhow::Result<()> {
+        let offer = pick(self.options, self.engine.sources_for(session.request()), &self.terminal)?;
+        let notice = self.engine.choose_source(session, &offer.connector, &offer.source).await?;
+        show::notice(&notice, self.options);
+        if !self.yes("Do you agree?")? {
+            return Ok(self.engine.refuse_consent(session).await?);
+        }
+        let granted: BTreeSet<Category> = notice.facts().asked.iter().map(|asked| asked.category).collect();
+        self.engine.give_consent(session, &notice.digest(), &granted).await?;
+        self.watch(session, &offer.fields).await
+    }
+
+    /// Follows the session's events and does what each asks for.
+    async fn watch(&mut self, session: &Arc<Session>, fields: &[LoginField]) -> anyhow::Result<()> {
+        let progress = show::Progress::new(self.options);
+        let mut events = session.subscribe(0);
+        while let Some(event) = events.next().await {
+            match event.what {
+                What::State { state } => {
+                    progress.state(&state);
+                    self.on_state(session, &state, fields, &progress).await?;
+                }
+                What::Progress { step } => progress.step(&step),
+                What::Count { done, total } => progress.count(done, total),
+                What::Question { question } => {
+                    let values = progress.pause(|| self.answers(&question))?;
+                    self.answer(session, question.question, values).await?;
+                }
+                What::QuestionClosed { .. } | What::Receipt { .. } => {}
+            }
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    async fn on_state(
+        &mut self,
+        session: &Arc<Session>,
+        state: &State,
+        fields: &[LoginField],
+        progress: &show::Progress,
+    ) -> anyhow::Result<()> {
+        match state {
+            State::AwaitingCredentials { rejected } => self.log_in(session, *rejected, fields, progress).await,
+            State::InReview => self.review(session, progress).await,
+            State::Delivering => self.deliver(session).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks for the login, seals it as a browser does, and hands it over.
+    async fn log_in(
+        &mut self,
+        session: &Arc<Session>,
+        rejected: u8,
+        fields: &[LoginField],
+        progress: &show::Progress,
+    ) -> anyhow::Result<()> {
+        if rejected > 0 {
+            let code = consentry_contract::failure::Code::CredentialsRejected;
+            progress.say(&format!("{} {}", code.row().what.en, code.row().next.en));
+            if !self.terminal.attended() {
+                // Nobody can type another login; the session ends as what happened.
+                self.engine.fail(session, code).await;
+                return Ok(());
+            }
+        }
+        let values = progress.pause(|| self.login(fields))?;
+        let sealed = self.seal(session, None, &values).await?;
+        match self.engine.open_login(session, &sealed, NAVIGATION).await {
+            // The session says how it goes on; the fields are asked for again, or it has ended.
+            Err(error @ EngineError::Fields(_)) => {
+                progress.say(&format!("{:#}", anyhow::Error::from(error)));
+                Ok(())
+            }
+            opened => Ok(opened?),
+        }
+    }
+
+    fn login(&mut self, fields: &[LoginField]) -> anyhow::Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+        let language = self.options.language.into();
+        let mut values = vec![];
+        for field in fields {
+            let value = match self.terminal.take(&field.name) {
+                Some(value) => value,
+                None if field.optional && !self.terminal.attended() => continue,
+                None => self.terminal.answer(&field.name, field.label.in_language(language), field.hidden)?,
+            };
+            values.push((field.name.clone(), value));
+        }
+        Ok(values)
+    }
+
+    fn answers(&mut self, question: &Question) -> anyhow::Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+        show::question(question, self.options);
+        let language = self.options.language.into();
+        let fields = question.fields.iter();
+        fields
+            .map(|field| {
+                let value = self.terminal.answer(&field.name, field.label.in_language(language), field.secret)?;
+                Ok((field.name.clone(), value))
+            })
+            .collect()
+    }
+
+    async fn answer(
+        &self,
+        session: &Arc<Session>,
+        question: QuestionId,
+        values: Vec<(String, Zeroizing<Vec<u8>>)>,
+    ) -> anyhow::Result<()> {
+        let sealed = self.seal(session, Some(question), &values).await?;
+        match self.engine.answer(session, &sealed).await {
+            // The connector took the question down while it was being answered.
+            Err(EngineError::NotAsked(_)) => Ok(()),
+            answered => Ok(answered?),
+        }
+    }
+
+    async fn seal(
+        &self,
+        session: &Session,
+        question: Option<QuestionId>,
+        values: &[(String, Zeroizing<Vec<u8>>)],
+    ) -> anyhow::Result<String> {
+        let keys = self.engine.intake_keys().await?;
+        let key = RecipientKey::from_jwk(&keys["keys"][0].to_string())?;
+        let message = credentials::write(session.id(), question, values);
+        Ok(Entropy::system().with(|rng| jwe::seal(&message, jwe::Content::Plain, &key, rng))?)
+    }
+
+    async fn review(&self, session: &Arc<Session>, progress: &show::Progress) -> anyhow::Result<()> {
+        let preview = self.engine.preview(session)?;
+        let yes = progress.pause(|| {
+            show::preview(&preview, self.options);
+            self.yes("Share this?")
+        });
+        if !yes? {
+            self.engine.withdraw(session).await?;
+            return Ok(());
+        }
+        let decision = self.options.without.iter().fold(Decision::all(), |decision, category| decision.without_category(*category));
+        self.engine.share(session, &decision).await?;
+        Ok(())
+    }
+
+    async fn deliver(&self, session: &Arc<Session>) -> anyhow::Result<()> {
+        match &self.receiver {
+            Receiver::Local(local) => {
+                let parcel = session.parcel().context("the parcel is gone")?;
+                local.receive(&self.engine, parcel).await?;
+            }
+            Receiver::Registered(service, _) => show::waiting(service, self.options),
+        }
+        Ok(())
+    }
+
+    fn yes(&self, question: &str) -> anyhow::Result<bool> {
+        if self.options.yes { Ok(true) } else { self.terminal.confirm(question) }
+    }
+}

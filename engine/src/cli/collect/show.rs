@@ -1,0 +1,192 @@
+//! What the terminal shows: the notice, progress, questions, the preview, the end. People read standard error and tables;
+//! with `--json` nothing but the end is shown, on standard output.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use comfy_table::Table;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{Options, outcome};
+use crate::consent::Notice;
+use crate::data::Category;
+use crate::online_service::OnlineService;
+use crate::receipt;
+use crate::session::Session;
+use crate::session::events::Question;
+use crate::session::state::State;
+
+/// Most rows of one category in the preview's table; what is shared is in the file.
+const ROWS_MAX: usize = 25;
+/// Longest text in a cell, in characters.
+const CELL_MAX: usize = 60;
+
+/// The whole notice.
+pub(super) fn notice(notice: &Notice, options: &Options) {
+    if options.json {
+        return;
+    }
+    for section in notice.sections(options.language.into()) {
+        eprintln!("\n{}", section.title);
+        for line in &section.lines {
+            eprintln!("  - {line}");
+        }
+    }
+    eprintln!("\nnotice {}\n", notice.digest());
+}
+
+/// A spinner for people, silence for machines.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    step: RefCell<String>,
+}
+
+impl Progress {
+    pub(super) fn new(options: &Options) -> Self {
+        let bar = if options.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        // The template is a constant that the library accepts; its default would do as well.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { bar, step: RefCell::default() }
+    }
+
+    pub(super) fn state(&self, state: &State) {
+        self.bar.set_message(state.name());
+    }
+
+    pub(super) fn step(&self, step: &str) {
+        step.clone_into(&mut self.step.borrow_mut());
+        self.bar.set_message(format!("collecting: {step}"));
+    }
+
+    pub(super) fn count(&self, done: u32, total: u32) {
+        self.bar.set_message(format!("collecting: {} {done}/{total}", self.step.borrow()));
+    }
+
+    /// Gets out of the way while somebody is asked.
+    pub(super) fn pause<T>(&self, ask: impl FnOnce() -> T) -> T {
+        self.bar.suspend(ask)
+    }
+
+    pub(super) fn say(&self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// What the connector asks.
+pub(super) fn question(question: &Question, options: &Options) {
+    if options.json {
+        return;
+    }
+    eprintln!("\nThe source asks ({}):", question.kind);
+    for (name, value) in &question.details {
+        // What a source writes is shown as text, never as control sequences of the terminal.
+        eprintln!("  {name}: {}", plain(value));
+    }
+    if question.image.is_some() {
+        eprintln!("  (an image, which this terminal can't show)");
+    }
+}
+
+/// A table for each category.
+pub(super) fn preview(preview: &Value, options: &Options) {
+    if options.json {
+        return;
+    }
+    let items = preview["items"].as_array().map_or(&[][..], Vec::as_slice);
+    for dataset in preview["datasets"].as_array().map_or(&[][..], Vec::as_slice) {
+        let name = dataset["category"].as_str().unwrap_or_default();
+        let Ok(category) = name.parse::<Category>() else { continue };
+        let rows: Vec<&Value> = items.iter().filter(|item| item["category"] == dataset["category"]).collect();
+        eprintln!("\n{} ({}, {})", category.row().label.en, rows.len(), dataset["result"].as_str().unwrap_or_default());
+        if !rows.is_empty() {
+            eprintln!("{}", table(category, &rows));
+        }
+        if rows.len() > ROWS_MAX {
+            eprintln!("… and {} more", rows.len() - ROWS_MAX);
+        }
+    }
+}
+
+fn table(category: Category, rows: &[&Value]) -> Table {
+    let shown = |name: &str| rows.iter().any(|row| !row["fields"][name].is_null());
+    let fields: Vec<_> = category.row().fields.iter().filter(|field| shown(field.name)).collect();
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED);
+    table.set_header(fields.iter().map(|field| field.label.en));
+    for row in rows.iter().take(ROWS_MAX) {
+        table.add_row(fields.iter().map(|field| cell(&row["fields"][field.name])));
+    }
+    table
+}
+
+fn cell(value: &Value) -> String {
+    let text = match value {
+        Value::Null => String::new(),
+        Value::String(text) => plain(text),
+        Value::Object(blob) => format!("({})", blob.get("media").and_then(Value::as_str).unwrap_or("document")),
+        other => other.to_string(),
+    };
+    if text.chars().count() <= CELL_MAX { text } else { text.chars().take(CELL_MAX).chain(['…']).collect() }
+}
+
+/// Without control characters.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The parcel waits for the one who fetches it.
+pub(super) fn waiting(service: &OnlineService, options: &Options) {
+    if !options.json {
+        eprintln!("The parcel waits for {}.", service.name());
+    }
+}
+
+/// How it ended, and the receipts.
+pub(super) fn end(session: &Session, options: &Options) -> anyhow::Result<()> {
+    if options.json {
+        let mut told = outcome(session);
+        if let State::Failed { code } = session.state() {
+            let row = code.row();
+            told["failure"] = json!({ "code": code, "blame": row.blame, "what": row.what.en, "next": row.next.en });
+        }
+        if let Some(out) = &options.out {
+            told["file"] = json!(out);
+        }
+        println!("{told}");
+        return Ok(());
+    }
+    let state = session.state();
+    eprintln!("\n{}", state.name());
+    if let State::Failed { code } = &state {
+        let row = code.row();
+        eprintln!("  {}\n  {}\n  {code}: {} (blame: {:?})", row.what.en, row.next.en, row.author, row.blame);
+    }
+    if let (Some(out), State::Completed | State::Partial) = (&options.out, &state) {
+        eprintln!("  delivered to {}", out.display());
+    }
+    for (id, token) in session.receipts() {
+        println!("receipt {id}\n{token}");
+        if let Some(facts) = facts(&token) {
+            eprintln!("{facts:#}");
+        }
+    }
+    Ok(())
+}
+
+/// What a receipt says, for reading along. It was signed in this process a moment ago; nothing is verified here.
+fn facts(token: &str) -> Option<Value> {
+    use base64::Engine as _;
+    let payload = token.split('.').nth(1)?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let facts: receipt::Facts = serde_json::from_slice(&bytes).ok()?;
+    serde_json::to_value(facts).ok()
+}

@@ -1,0 +1,36 @@
+//! `consentry config`: looks at a configuration before a node is started with it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use crate::config::Config;
+
+/// The configuration.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Reads a file and every file it names, and says what is wrong.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Writes the documented example to standard output.
+    Example,
+}
+
+pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Check { file } => {
+            let config = Config::read(file).context("the configuration is refused")?;
+            let services = config.online_service.len();
+            println!("{}: in order; node {}, {services} Online Service(s)", file.display(), config.engine.node);
+            if config.engine.development {
+                println!("warning: development = true allows http and loopback; never in production");
+            }
+        }
+        Command::Example => print!("{}", include_str!("../../consentry.example.toml")),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,83 @@
+//! `consentry keys`: makes the keys of a node, a recipient's key pair for tests, bearer keys and ids.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Subcommand;
+
+use super::ConfigFile;
+use super::setup;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::id::OnlineServiceId;
+use crate::jose::{Algorithm, PrivateKey};
+use crate::keys::SoftwareKeys;
+use crate::online_service::KeyHash;
+
+/// Keys and ids.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Makes a node's own keys in its data folder. Existing ones are never overwritten.
+    Generate(ConfigFile),
+    /// Makes a key pair for an Online Service: NAME.jwk.json to register, NAME.key.der to keep (PKCS#8, not encrypted).
+    Recipient {
+        /// The path and the beginning of both file names.
+        name: PathBuf,
+    },
+    /// Makes a bearer key for an Online Service, and its hash for the configuration.
+    Bearer,
+    /// Makes an id for an Online Service.
+    Id,
+}
+
+pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let (now, entropy) = (SystemClock.now(), Entropy::system());
+    match command {
+        Command::Generate(file) => {
+            let config = Config::read(&file.config)?;
+            let path = setup::key_file(&config);
+            std::fs::create_dir_all(&config.engine.data_folder)
+                .with_context(|| format!("{} can't be made", config.engine.data_folder.display()))?;
+            SoftwareKeys::generate(&path, setup::passphrase(&config)?, now)?;
+            println!("keys written to {}", path.display());
+        }
+        Command::Recipient { name } => recipient(&name)?,
+        Command::Bearer => {
+            let key = bearer(&entropy);
+            println!("key           {key}\nbearer-sha256 {}", KeyHash::of(&key).to_hex());
+        }
+        Command::Id => println!("{}", entropy.with(|rng| OnlineServiceId::new(now, rng))),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn recipient(name: &Path) -> anyhow::Result<()> {
+    let [public, private] = ["jwk.json", "key.der"].map(|ending| {
+        let mut path = name.as_os_str().to_owned();
+        path.push(format!(".{ending}"));
+        PathBuf::from(path)
+    });
+    if public.exists() || private.exists() {
+        bail!("{} or {} exists; keys are never overwritten", public.display(), private.display());
+    }
+    let key = PrivateKey::generate(Algorithm::RsaOaep256)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&private)?;
+    file.write_all(&key.danger_to_pkcs8())?;
+    file.sync_all()?;
+    std::fs::write(&public, format!("{:#}\n", key.public().to_jwk()))?;
+    println!("{}\n{}", public.display(), private.display());
+    Ok(())
+}
+
+/// 256 bits, which is why a plain hash of it may stand in a file.
+pub(super) fn bearer(entropy: &Entropy) -> String {
+    let mut bytes = [0; 32];
+    entropy.with(|rng| rng.fill_bytes(&mut bytes));
+    URL_SAFE_NO_PAD.encode(bytes)
+}

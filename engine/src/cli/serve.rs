@@ -1,0 +1,61 @@
+//! `consentry serve`: one node, until it is told to stop.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use super::{ConfigFile, setup};
+use crate::config::Config;
+use crate::engine::Engine;
+
+/// How often the engine looks at the clock.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Serves the HTTP API.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let config = Config::read(&options.file.config)?;
+    let engine = setup::engine(&config).await?;
+    let listen = config.api.listen;
+    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
+    println!("consentry: node {} listens on {}", config.engine.node, listener.local_addr()?);
+    let stop = stop_signal()?;
+    let sweeper = tokio::spawn(sweep(engine.clone()));
+    crate::api::serve(listener, engine.clone(), stop).await?;
+    sweeper.abort();
+    engine.shut_down().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets the engine look at the clock, again and again. A store that can't be reached now may be reached later.
+pub(super) async fn sweep(engine: Arc<Engine>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = engine.sweep().await {
+            tracing::error!(error = %crate::api::problem::chain(&error), "what is due by the clock could not be done");
+        }
+    }
+}
+
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

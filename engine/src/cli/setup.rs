@@ -1,0 +1,49 @@
+//! What several commands need: an engine from a configuration, connectors from a folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::engine::{Builder, Engine};
+use crate::engine::catalogue::Catalogue;
+use crate::keys::SoftwareKeys;
+
+/// Where a node keeps its keys.
+pub(super) fn key_file(config: &Config) -> PathBuf {
+    config.engine.data_folder.join("keys")
+}
+
+/// The passphrase, from its file.
+pub(super) fn passphrase(config: &Config) -> anyhow::Result<SecretString> {
+    let path = &config.keys.passphrase_file;
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let text = zeroize::Zeroizing::new(text);
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
+/// An engine as the configuration says, its keys opened, its connectors loaded.
+pub(super) async fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
+    let builder = with_keys(config)?.catalogue(catalogue(&config.connectors.folder));
+    Ok(builder.build().await?)
+}
+
+/// An engine as the configuration says, its keys opened, without connectors.
+pub(super) fn with_keys(config: &Config) -> anyhow::Result<Builder> {
+    let path = key_file(config);
+    let opened = SoftwareKeys::open(&path, passphrase(config)?, SystemClock.now());
+    let keys = opened.with_context(|| format!("{}: make keys with `consentry keys generate`", path.display()))?;
+    Ok(Engine::builder().configure(config)?.keys(Arc::new(keys)))
+}
+
+/// The connectors of a folder. A file that is not served is told, and spoils nothing.
+pub(super) fn catalogue(folder: &Path) -> Catalogue {
+    let (catalogue, refused) = Catalogue::load(folder);
+    for error in refused {
+        eprintln!("consentry: {:#}", anyhow::Error::from(error));
+    }
+    catalogue
+}

@@ -1,0 +1,226 @@
+//! The engine: the flow's parts, wired together, and one method for each thing that a door can ask for.
+//!
+//! A door (API, terminal, a program that embeds the library) decides nothing: it names a session and says what the person
+//! or the Online Service wants. What may happen is decided by the session's state and by the consent register.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use consentry_contract::failure::Code;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::collect::Collector;
+use crate::consent::notice::Operator;
+use crate::consent::{ConsentError, ConsentRegister, Refusal as ConsentRefusal};
+use crate::entropy::Entropy;
+use crate::forward::Forwarder;
+use crate::id::{OnlineServiceId, SessionId};
+use crate::keys::{Duty, KeyError, KeyProvider};
+use crate::ledger::{Ledger, LedgerError};
+use crate::online_service::OnlineService;
+use crate::outbox::{Outbox, OutboxError};
+use crate::release::Refusal as GateRefusal;
+use crate::request::RequestError;
+use crate::seal::recipient::ParcelError;
+use crate::session::Session;
+use crate::session::question::NotAsked;
+use crate::session::row::SessionRows;
+use crate::session::state::StepRefused;
+use crate::store::{Shelves, StoreError};
+use crate::trace::{TraceError, Traces};
+
+pub mod build;
+pub mod catalogue;
+mod conclude;
+mod deliver;
+mod intake;
+mod ports;
+mod restart;
+mod run;
+
+pub use build::{BuildError, Builder};
+pub use intake::NewSession;
+
+use catalogue::Catalogue;
+
+/// The engine of one node.
+pub struct Engine {
+    node: String,
+    operator: Operator,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<Entropy>,
+    keys: Arc<dyn KeyProvider>,
+    shelves: Shelves,
+    consents: ConsentRegister,
+    ledger: Ledger,
+    outbox: Outbox,
+    traces: Traces,
+    rows: SessionRows,
+    forwarder: Arc<Forwarder>,
+    collector: Arc<Collector>,
+    catalogue: Catalogue,
+    settings: build::SourceSettings,
+    online_services: HashMap<OnlineServiceId, Arc<OnlineService>>,
+    sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
+    sessions_max: usize,
+    /// When everything stored was last looked through.
+    erased_second: AtomicI64,
+    /// Runs and deliveries under way. Shutting down waits for them.
+    tasks: TaskTracker,
+}
+
+/// Why the engine does not do what a door asks for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// No such thing, or not the caller's.
+    #[error("there is no such thing here")]
+    NotFound,
+    /// As many sessions as this node holds.
+    #[error("this node holds as many sessions as it can")]
+    Busy,
+    /// The data request is refused.
+    #[error("the request is refused")]
+    Request(#[from] RequestError),
+    /// The Data Source can't be used; the text says why.
+    #[error("the source can't be used: {0}")]
+    Source(String),
+    /// The session stands elsewhere.
+    #[error("the session is not at this point")]
+    Step(#[from] StepRefused),
+    /// The question is not open.
+    #[error("nobody is asking this")]
+    NotAsked(#[from] NotAsked),
+    /// What was sealed for us does not open, or is not for this session.
+    #[error("what was sealed does not open")]
+    Sealed,
+    /// Login fields are missing or of the wrong form; the text names fields, never values.
+    #[error("the login is not complete: {0}")]
+    Fields(String),
+    /// The consent does not allow it.
+    #[error("the consent does not allow it")]
+    Consent(#[from] ConsentError),
+    /// The consent gate stayed closed.
+    #[error("nothing was released")]
+    Gate(#[from] GateRefusal),
+    /// The parcel was acknowledged, withdrawn, or is past its hour.
+    #[error("the parcel is gone")]
+    Gone,
+    /// The acknowledged digest is not the parcel's.
+    #[error("the digest is not that of the parcel")]
+    OtherDigest,
+    /// A part of the platform failed.
+    #[error("a part of the platform failed")]
+    Platform(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+macro_rules! platform {
+    ($($error:ty)*) => {$(
+        impl From<$error> for EngineError {
+            fn from(error: $error) -> Self {
+                Self::Platform(Box::new(error))
+            }
+        }
+    )*};
+}
+platform! { StoreError LedgerError ParcelError TraceError OutboxError }
+
+impl From<KeyError> for EngineError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Refused(_) => Self::Sealed,
+            error => Self::Platform(Box::new(error)),
+        }
+    }
+}
+
+impl EngineError {
+    /// The failure code under which a command line or an event tells this.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Sealed => Code::DecryptFailed,
+            Self::Consent(ConsentError::Refused(ConsentRefusal::Withdrawn)) => Code::ConsentWithdrawn,
+            Self::Consent(ConsentError::Refused(ConsentRefusal::Expired)) => Code::ConsentExpired,
+            Self::Gone | Self::OtherDigest => Code::DeliveryFailed,
+            Self::Fields(_) => Code::CredentialsRejected,
+            _ => Code::PlatformFailed,
+        }
+    }
+}
+
+impl Engine {
+    /// Begins to wire an engine.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The Online Service that shows this bearer key.
+    pub fn caller(&self, key: &str) -> Option<Arc<OnlineService>> {
+        self.online_services.values().find(|service| service.knows(key)).cloned()
+    }
+
+    /// An Online Service by id.
+    pub fn online_service(&self, id: OnlineServiceId) -> Option<Arc<OnlineService>> {
+        self.online_services.get(&id).cloned()
+    }
+
+    /// The connectors of this node.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// A session that this node holds.
+    pub fn session(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.sessions().get(&id).cloned()
+    }
+
+    /// The public keys that logins and answers are encrypted to, as a JWKS.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn intake_keys(&self) -> Result<serde_json::Value, EngineError> {
+        let keys = self.keys.publics(Duty::Intake).await?;
+        Ok(serde_json::json!({ "keys": keys.iter().map(crate::jose::PublicKey::to_jwk).collect::<Vec<_>>() }))
+    }
+
+    /// The public keys that parcels and receipts are signed with, newest first.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn signing_keys(&self) -> Result<Vec<crate::jose::PublicKey>, EngineError> {
+        Ok(self.keys.publics(Duty::Signing).await?)
+    }
+
+    /// Whether the store and the keys answer.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn healthy(&self) -> Result<(), EngineError> {
+        self.rows.all().await?;
+        self.keys.publics(Duty::Intake).await?;
+        Ok(())
+    }
+
+    /// Ends what runs, waits for it, and leaves what survives a restart in the store.
+    pub async fn shut_down(&self) {
+        let sessions: Vec<Arc<Session>> = self.sessions().values().cloned().collect();
+        for session in sessions.iter().filter(|session| session.state().is_open_run()) {
+            self.fail(session, Code::Cancelled).await;
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Session>>> {
+        // A session is put in or taken out in one step.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("node", &self.node).finish_non_exhaustive()
+    }
+}

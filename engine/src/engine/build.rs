@@ -1,0 +1,303 @@
+//! How an engine is wired. Everything from outside comes in here: clock, randomness, keys, store, connectors, settings.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use consentry_contract::limits::Wishes;
+use consentry_host_api::network::TlsSettings;
+use tokio_util::task::TaskTracker;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::Engine;
+use super::catalogue::Catalogue;
+use crate::clock::{Clock, SystemClock};
+use crate::collect::Collector;
+use crate::collect::cache::CompiledCache;
+use crate::collect::sandbox::{Sandbox, SandboxError, SandboxSettings};
+use crate::config::{Config, ConfigError};
+use crate::consent::ConsentRegister;
+use crate::consent::notice::Operator;
+use crate::entropy::Entropy;
+use crate::forward::Forwarder;
+use crate::id::RunId;
+use crate::keys::{KeyProvider, SoftwareKeys};
+use crate::ledger::Ledger;
+use crate::online_service::OnlineService;
+use crate::outbox::Outbox;
+use crate::session::row::SessionRows;
+use crate::store::{Shelves, StoreError};
+use crate::trace::Traces;
+
+/// Who we say that we are towards Data Sources and Online Services.
+const AGENT: &str = concat!("Consentry/", env!("CARGO_PKG_VERSION"));
+
+/// What the operator sets for single Data Sources, and for all.
+#[derive(Default)]
+pub(super) struct SourceSettings {
+    bases: HashMap<(String, String), Url>,
+    secrets: HashMap<(String, String), BTreeMap<String, Zeroizing<Vec<u8>>>>,
+    development: bool,
+    callback: Option<Url>,
+}
+
+/// Why an engine can't be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The configuration is refused.
+    #[error("the configuration is refused")]
+    Config(#[from] ConfigError),
+    /// The sandbox can't be set up.
+    #[error("the sandbox can't be set up")]
+    Sandbox(#[from] SandboxError),
+    /// The machine's trust roots can't be read.
+    #[error("the machine's trust roots can't be read")]
+    Tls(#[from] rustls::Error),
+    /// The store can't be opened.
+    #[error("the store can't be opened")]
+    Store(#[from] StoreError),
+    /// A file with a secret can't be read or written.
+    #[error("{} can't be read or written", path.display())]
+    Secret {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Wires an engine. What is not set is what one run on a desk needs: memory, keys that die with the process.
+#[derive(Default)]
+pub struct Builder {
+    node: Option<String>,
+    operator: Option<Operator>,
+    clock: Option<Arc<dyn Clock>>,
+    entropy: Option<Arc<Entropy>>,
+    keys: Option<Arc<dyn KeyProvider>>,
+    store: Option<PathBuf>,
+    compiled: Option<PathBuf>,
+    catalogue: Catalogue,
+    sandbox: SandboxSettings,
+    limits: Wishes,
+    settings: SourceSettings,
+    online_services: Vec<OnlineService>,
+    sessions_max: Option<usize>,
+    event_timeout: Option<Duration>,
+}
+
+impl Builder {
+    /// Takes everything that a configuration says, except for keys.
+    ///
+    /// # Errors
+    /// [`BuildError::Config`] and [`BuildError::Secret`].
+    pub fn configure(mut self, config: &Config) -> Result<Self, BuildError> {
+        self.node = Some(config.engine.node.clone());
+        self.operator = Some(config.operator.clone());
+        self.store = Some(config.engine.data_folder.join("store"));
+        self.compiled = Some(config.engine.data_folder.join("compiled"));
+        self.limits = config.limits()?;
+        self.online_services = config.online_services()?;
+        self.sessions_max = Some(config.api.sessions_max);
+        self.event_timeout = Some(Duration::from_secs(config.events.timeout_seconds));
+        self.sandbox = SandboxSettings {
+            concurrent_runs: config.sandbox.concurrent_runs_max,
+            guest_threads: config.sandbox.guest_threads,
+            memory_bytes_max: config.sandbox.memory_bytes_max,
+        };
+        self.settings.development = config.engine.development;
+        self.settings.callback = config.api.public_url.join("v1/callback").ok();
+        for section in &config.source {
+            let key = (section.connector.clone(), section.id.clone());
+            if let Some(base) = &section.base {
+                self.settings.bases.insert(key.clone(), base.clone());
+            }
+            self.settings.secrets.insert(key, read_secrets(&section.secret_files)?);
+        }
+        Ok(self)
+    }
+
+    /// Takes the time from this clock.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// Takes randomness from here.
+    #[must_use]
+    pub fn entropy(self, entropy: Arc<Entropy>) -> Self {
+        Self { entropy: Some(entropy), ..self }
+    }
+
+    /// Uses these keys.
+    #[must_use]
+    pub fn keys(self, keys: Arc<dyn KeyProvider>) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// Keeps its records in this folder; in memory without one.
+    #[must_use]
+    pub fn store(self, folder: PathBuf) -> Self {
+        Self { store: Some(folder), ..self }
+    }
+
+    /// Serves these connectors.
+    #[must_use]
+    pub fn catalogue(self, catalogue: Catalogue) -> Self {
+        Self { catalogue, ..self }
+    }
+
+    /// Names the operator, for notices.
+    #[must_use]
+    pub fn operator(self, operator: Operator) -> Self {
+        Self { operator: Some(operator), ..self }
+    }
+
+    /// Registers an Online Service besides those of the configuration.
+    #[must_use]
+    pub fn online_service(mut self, service: OnlineService) -> Self {
+        self.online_services.push(service);
+        self
+    }
+
+    /// Allows http and loopback towards Data Sources and Online Services.
+    #[must_use]
+    pub fn development(mut self, allowed: bool) -> Self {
+        self.settings.development = allowed;
+        self
+    }
+
+    /// Reaches a Data Source at another address than the manifest's.
+    #[must_use]
+    pub fn base(mut self, connector: &str, source: &str, base: Url) -> Self {
+        self.settings.bases.insert((connector.to_owned(), source.to_owned()), base);
+        self
+    }
+
+    /// Gives the connector of a Data Source one of the operator's own secrets.
+    #[must_use]
+    pub fn secret(mut self, connector: &str, source: &str, name: &str, value: Zeroizing<Vec<u8>>) -> Self {
+        let key = (connector.to_owned(), source.to_owned());
+        self.settings.secrets.entry(key).or_default().insert(name.to_owned(), value);
+        self
+    }
+
+    /// Sets the sandbox up.
+    #[must_use]
+    pub fn sandbox(self, sandbox: SandboxSettings) -> Self {
+        Self { sandbox, ..self }
+    }
+
+    /// Builds the engine and takes up what an earlier life of this node left behind.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub async fn build(self) -> Result<Arc<Engine>, BuildError> {
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let entropy = self.entropy.unwrap_or_else(|| Arc::new(Entropy::system()));
+        let keys = self.keys.unwrap_or_else(|| Arc::new(SoftwareKeys::ephemeral(clock.now())));
+        let shelves = match &self.store {
+            Some(folder) => Shelves::sled(folder, keys.clone(), entropy.clone(), clock.clone()).await?,
+            None => Shelves::memory(keys.clone(), entropy.clone(), clock.clone()),
+        };
+        let tls = TlsSettings::of_this_machine()?;
+        let node = self.node.unwrap_or_else(|| "desk".to_owned());
+        let timeout = self.event_timeout.unwrap_or(Duration::from_secs(10));
+        let cache_key = cache_key(self.compiled.as_deref(), &entropy)?;
+        let collector = Collector {
+            sandbox: Sandbox::new(&self.sandbox)?,
+            compiled: CompiledCache::new(self.compiled, &cache_key),
+            tls: tls.clone(),
+            limits: self.limits,
+            development: self.settings.development,
+            agent: AGENT.to_owned(),
+        };
+        let engine = Arc::new(Engine {
+            operator: self.operator.unwrap_or_else(desk),
+            consents: ConsentRegister::new(shelves.shelf()),
+            ledger: Ledger::new(&shelves, entropy.clone()),
+            outbox: Outbox::new(&shelves, entropy.clone()),
+            traces: Traces::new(&shelves, keys.clone(), entropy.clone()),
+            rows: SessionRows::new(shelves.shelf(), &node),
+            forwarder: Arc::new(Forwarder::new(tls, self.settings.development, timeout, AGENT)),
+            collector: Arc::new(collector),
+            catalogue: self.catalogue,
+            settings: self.settings,
+            online_services: self.online_services.into_iter().map(|service| (service.id(), Arc::new(service))).collect(),
+            sessions: Mutex::default(),
+            sessions_max: self.sessions_max.unwrap_or(1024),
+            erased_second: AtomicI64::new(0),
+            tasks: TaskTracker::new(),
+            node,
+            clock,
+            entropy,
+            keys,
+            shelves,
+        });
+        engine.take_up().await?;
+        Ok(engine)
+    }
+}
+
+impl SourceSettings {
+    pub(super) fn base(&self, connector: &str, source: &str) -> Option<&Url> {
+        self.bases.get(&(connector.to_owned(), source.to_owned()))
+    }
+
+    /// The operator's secrets towards a source; copies go into the run's vault.
+    pub(super) fn secrets(&self, connector: &str, source: &str) -> Vec<(&str, Zeroizing<Vec<u8>>)> {
+        let held = self.secrets.get(&(connector.to_owned(), source.to_owned()));
+        held.into_iter().flatten().map(|(name, value)| (name.as_str(), value.clone())).collect()
+    }
+
+    pub(super) fn development(&self) -> bool {
+        self.development
+    }
+
+    /// The redirect address of a run, and the state by which its way back is found.
+    pub(super) fn callback(&self, run: RunId) -> (String, String) {
+        let address = self.callback.as_ref().map_or("http://127.0.0.1/v1/callback", Url::as_str);
+        (address.to_owned(), run.to_string())
+    }
+}
+
+/// The key that authenticates compiled code. It stands beside the folder of compiled code, not in it, for its owner only.
+fn cache_key(compiled: Option<&Path>, entropy: &Entropy) -> Result<Zeroizing<[u8; 32]>, BuildError> {
+    let mut key = Zeroizing::new([0; 32]);
+    let Some(path) = compiled.map(|folder| folder.with_extension("key")) else {
+        entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
+        return Ok(key);
+    };
+    match std::fs::read(&path) {
+        Ok(bytes) if bytes.len() == key.len() => key.copy_from_slice(&bytes),
+        // Missing or broken: with a new key everything is compiled again, and nothing old is trusted.
+        _ => {
+            entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
+            let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            written
+                .and_then(|()| crate::forward::file::receive(&path, key.as_slice()))
+                .map_err(|source| BuildError::Secret { path, source })?;
+        }
+    }
+    Ok(key)
+}
+
+fn desk() -> Operator {
+    Operator { name: "This computer".to_owned(), contact: "the person at this computer".to_owned() }
+}
+
+fn read_secrets(files: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>, BuildError> {
+    let mut secrets = BTreeMap::new();
+    for (name, path) in files {
+        let unreadable = |source| BuildError::Secret { path: path.clone(), source };
+        let mut value = Zeroizing::new(std::fs::read(path).map_err(unreadable)?);
+        // An editor's line end is no part of the secret.
+        let length = value.trim_ascii_end().len();
+        value.truncate(length);
+        secrets.insert(name.clone(), value);
+    }
+    Ok(secrets)
+}

@@ -1,0 +1,242 @@
+//! The end of a run and of a session: prove the erasure, issue the receipt, close what is closed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use consentry_contract::failure::{Code, Failure};
+use jiff::Timestamp;
+
+use super::{Engine, EngineError};
+use crate::data::Category;
+use crate::erase::retention::{R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained, Term};
+use crate::erase::{self, Erased, Parts};
+use crate::id::{ParcelId, ReceiptId};
+use crate::ledger::Event;
+use crate::outbox::OutboxError;
+use crate::outcome::{EndSink, Ended, Failed, Outcome, Run};
+use crate::receipt::{About, Counted, Kept, ParcelFacts, Receipt, Source};
+use crate::session::state::{State, Step};
+use crate::session::{Notes, Sending, Session};
+
+/// How often, in seconds, everything stored is looked through for what is past its period. What is past it is served to
+/// nobody in the meantime.
+const ERASE_SECONDS: i64 = 10;
+
+/// Writes the ends of runs to the log, by id and blame.
+struct LogEnds;
+
+impl EndSink for LogEnds {
+    fn ended(&self, ended: &Ended) {
+        let (name, outcome) = (ended.name(), ended.outcome());
+        let code = match outcome {
+            Outcome::Failed(failed) => failed.failure.code.name(),
+            Outcome::Partial(_, failure) => failure.code.name(),
+            _ => "-",
+        };
+        tracing::info!(run = %name.run, session = %name.session, outcome = outcome.name(), code, blame = ?outcome.blame(), "a run ended");
+    }
+}
+
+impl Engine {
+    pub(super) fn end_sink(&self) -> Arc<dyn EndSink> {
+        Arc::new(LogEnds)
+    }
+
+    /// Proves that nothing of an ended run is left and issues its receipt. Whatever goes wrong is logged: the run has ended.
+    pub(super) async fn conclude(&self, session: &Session, ended: Ended) {
+        let notes = session.take_notes();
+        match self.receipt(session, &ended, notes).await {
+            Ok(receipt) => {
+                let (id, now) = (receipt.facts().receipt, self.clock.now());
+                session.keep_receipt(id, receipt.token().to_owned(), now);
+            }
+            Err(error) => {
+                let error = crate::api::problem::chain(&error);
+                tracing::error!(run = %ended.name().run, error, "no receipt could be issued");
+            }
+        }
+    }
+
+    async fn receipt(&self, session: &Session, ended: &Ended, mut notes: Notes) -> Result<Receipt, EngineError> {
+        let now = self.clock.now();
+        let (run, consent) = (ended.name().run, ended.name().consent);
+        let delivery = match notes.parcel {
+            Some((parcel, _)) => self.outbox.end(parcel).await?,
+            None => None,
+        };
+        let parcel_gone = || notes.parcel.is_none() || delivery.is_some();
+        let sandbox_gone = || notes.sandbox.iter().all(|alive| alive.upgrade().is_none());
+        let data_gone = || notes.data.as_ref().is_none_or(|alive| alive.upgrade().is_none());
+        let parts = Parts {
+            secrets: &sandbox_gone,
+            sandbox: &sandbox_gone,
+            tasks: &sandbox_gone,
+            data: &data_gone,
+            parcel: &parcel_gone,
+        };
+        let erased = Erased::prove(run, &parts, now).map_err(|error| EngineError::Platform(Box::new(error)))?;
+        notes.leaves.push(self.ledger.accept(Event::Erased { consent, run }, now).await?);
+        let record = self.consents.record(consent).await?;
+        let salt = self.ledger.salt(consent).await?.ok_or(EngineError::NotFound)?;
+        let notice = session.notice().ok_or(EngineError::NotFound)?;
+        let source = &notice.facts().source;
+        let about = About {
+            receipt: self.entropy.with(|rng| ReceiptId::new(now, rng)),
+            online_service: record.online_service(),
+            notice: *record.notice(),
+            source: Source {
+                id: source.id.clone(),
+                connector: source.connector.clone(),
+                version: source.version.clone(),
+                digest: source.digest,
+            },
+            categories: counted(&notes),
+            parcel: notes.parcel.map(|(id, digest)| ParcelFacts {
+                id,
+                digest,
+                fetched_at: delivery.and_then(|end| end.fetched_at),
+                acknowledged_at: match ended.outcome() {
+                    Outcome::Delivered(delivery) | Outcome::Partial(delivery, _) => Some(delivery.acknowledged_at),
+                    _ => None,
+                },
+            }),
+            leaves: std::mem::take(&mut notes.leaves),
+            salt,
+            kept: kept(ended, notes.parcel.is_some()),
+        };
+        Receipt::issue(ended, erased, about, &*self.keys).await.map_err(|error| EngineError::Platform(Box::new(error)))
+    }
+
+    /// Ends a session that can't go on, for example because nobody is there to do what it waits for.
+    pub async fn fail(&self, session: &Arc<Session>, code: Code) {
+        if session.step(Step::Failed(code), self.clock.now()).is_ok() {
+            self.end_left(session).await;
+        }
+    }
+
+    /// Ends a session whose hour is over.
+    pub(super) async fn expire(&self, session: &Arc<Session>) {
+        if session.step(Step::DeadlineReached, self.clock.now()).is_ok() {
+            self.end_left(session).await;
+        }
+    }
+
+    /// Ends what a session that has just ended still held. A run that is under way elsewhere ends there.
+    pub(super) async fn end_left(&self, session: &Arc<Session>) {
+        let left = session.take_left();
+        if let Some(review) = left.review {
+            drop(review.data);
+            let outcome = self.outcome(session, None).await;
+            self.conclude(session, review.run.end(outcome)).await;
+        }
+        if let Some(Sending { run, parcel, .. }) = left.sending {
+            if let Err(error) = self.take_back(session, parcel).await {
+                tracing::error!(%parcel, %error, "a parcel could not be taken back; nobody can begin to fetch it");
+            }
+            let outcome = self.outcome(session, Some(parcel)).await;
+            self.conclude(session, run.end(outcome)).await;
+        }
+        if !left.busy {
+            self.close(session).await;
+        }
+    }
+
+    async fn take_back(&self, session: &Session, parcel: ParcelId) -> Result<(), OutboxError> {
+        let now = self.clock.now();
+        if session.state() == State::Withdrawn {
+            return self.outbox.withdraw(parcel, now).await.map(drop);
+        }
+        // Its time is over, and the outbox knows the same deadline.
+        self.outbox.sweep(now).await.map(drop)
+    }
+
+    /// Ends the run of a session that ended meanwhile, and closes the session.
+    pub(super) async fn end_run(&self, session: &Arc<Session>, run: Run) {
+        let outcome = self.outcome(session, None).await;
+        self.conclude(session, run.end(outcome)).await;
+        session.release_run();
+        self.close(session).await;
+    }
+
+    /// How the run of an ended session ended.
+    async fn outcome(&self, session: &Session, parcel: Option<ParcelId>) -> Outcome {
+        let fetched = match parcel {
+            // A send that began may have arrived, whatever the outbox says when it can't be asked.
+            Some(parcel) => match self.outbox.end(parcel).await {
+                Ok(end) => end.and_then(|end| end.fetched_at).map(|_| parcel),
+                Err(_) => Some(parcel),
+            },
+            None => None,
+        };
+        match session.state() {
+            State::Withdrawn => Outcome::Withdrawn { sending: fetched },
+            State::Expired => Outcome::Expired,
+            State::Failed { code } => Outcome::Failed(Failed { failure: Failure::new(code), fetched }),
+            _ => Outcome::failed(Failure::new(Code::Cancelled)),
+        }
+    }
+
+    /// Closes a session that has ended: its consent is over, its row goes, its stream of events ends.
+    pub(super) async fn close(&self, session: &Session) {
+        let now = self.clock.now();
+        if let Some(consent) = session.consent() {
+            if let Err(error) = self.consents.expire(consent, now).await {
+                tracing::error!(%consent, %error, "a consent could not be closed; it ends with its validity");
+            }
+            if let Err(error) = self.ledger.consent_terminated(consent, now).await {
+                tracing::error!(%consent, %error, "the period of a consent's salt could not be started");
+            }
+        }
+        self.save(session).await;
+        session.close();
+    }
+
+    /// Stores where a session stands. What can't be stored is logged: the session lives in memory.
+    pub(super) async fn save(&self, session: &Session) {
+        if let Err(error) = self.rows.save(session).await {
+            tracing::error!(session = %session.id(), %error, "a session can't be stored; it would not survive a restart");
+        }
+    }
+
+    /// Erases what is past its period, at most every [`ERASE_SECONDS`].
+    pub(super) async fn erase_due(&self, now: Timestamp) -> Result<(), EngineError> {
+        let last = self.erased_second.load(Ordering::Relaxed);
+        if now.as_second() - last < ERASE_SECONDS {
+            return Ok(());
+        }
+        self.erased_second.store(now.as_second(), Ordering::Relaxed);
+        let pass = erase::due(&self.shelves, &self.outbox, &*self.keys, now).await;
+        let pass = pass.map_err(|error| EngineError::Platform(Box::new(error)))?;
+        if pass != erase::Pass::default() {
+            tracing::info!(records = ?pass.erased, keys = pass.keys.len(), dead = pass.dead.len(), "erased what was due");
+        }
+        Ok(())
+    }
+}
+
+fn counted(notes: &Notes) -> Vec<Counted> {
+    let categories: BTreeSet<Category> = notes.collected.keys().chain(notes.shared.keys()).copied().collect();
+    let of = |counts: &std::collections::BTreeMap<Category, usize>, category| counts.get(&category).copied().unwrap_or(0);
+    categories
+        .into_iter()
+        .map(|category| Counted {
+            category: category.name().to_owned(),
+            collected: of(&notes.collected, category),
+            shared: of(&notes.shared, category),
+        })
+        .collect()
+}
+
+/// What is still kept after a run of an anonymous session.
+fn kept(ended: &Ended, parcel: bool) -> Vec<Kept> {
+    let mut kept = vec![
+        Kept::under(R05TransactionTrace::ROW, &Term::from(ended.started())),
+        Kept::under(R14ConsentRecord::ROW, &Term::from(ended.at())),
+        Kept::under(R15ConsentLogLeaf::ROW, &Term::from(ended.at())),
+    ];
+    if parcel {
+        kept.push(Kept::under(R24DeliveryOutcome::ROW, &Term::from(ended.at())));
+    }
+    kept
+}

@@ -1,0 +1,208 @@
+//! From the review to the acknowledgement: the gate, the outbox, the events, the fetch, the digest.
+
+use std::sync::Arc;
+
+use consentry_contract::failure::{Code, Failure, Quality};
+use serde_json::{Value, json};
+
+use super::{Engine, EngineError};
+use crate::data::Digest;
+use crate::forward::ParcelReady;
+use crate::id::ParcelId;
+use crate::ledger::Event;
+use crate::online_service::OnlineService;
+use crate::outbox::{Fetched, OutboxError, ParcelBytes, ThinEvent};
+use crate::outcome::{Delivery, Outcome};
+use crate::release::{Decision, Refusal};
+use crate::seal::recipient::{ItemForm, Parcel};
+use crate::session::state::Step;
+use crate::session::{Review, Sending, Session};
+
+/// Most events told in one go, so that one pass ends.
+const EVENTS_MAX: usize = 256;
+
+impl Engine {
+    /// What was found, for the person's eyes.
+    ///
+    /// # Errors
+    /// [`EngineError::Step`] when nothing is in review.
+    pub fn preview(&self, session: &Session) -> Result<Value, EngineError> {
+        let shown = session.with_review(|data| {
+            let items: Vec<ItemForm<'_>> = data.items().iter().map(ItemForm).collect();
+            json!({ "items": items, "datasets": data.gathered().datasets.iter().map(dataset).collect::<Vec<_>>() })
+        });
+        shown.ok_or_else(|| self.wrong_state(session, Step::Shared))
+    }
+
+    /// Shares what the person leaves in: releases it, seals it to the Online Service and puts it into the outbox.
+    ///
+    /// # Errors
+    /// [`EngineError::Gate`] for a decision that leaves nothing: the review goes on. After any other error of the gate, the
+    /// seal or the outbox the session has failed.
+    pub async fn share(&self, session: &Arc<Session>, decision: &Decision) -> Result<ParcelId, EngineError> {
+        let leaves = session.with_review(|data| decision.leaves_something(data));
+        if !leaves.ok_or_else(|| self.wrong_state(session, Step::Shared))? {
+            return Err(Refusal::Nothing.into());
+        }
+        let Review { run, data } = session.take_review().ok_or_else(|| self.wrong_state(session, Step::Shared))?;
+        let shortfall = data.gathered().shortfall.clone();
+        let parcel = match self.release(session, data.review(decision)).await {
+            Ok(parcel) => parcel,
+            Err(error) => {
+                self.end_run_failed(session, run, error.code()).await;
+                return Err(error);
+            }
+        };
+        let id = parcel.id();
+        let sending = Sending { run, parcel: id, digest: parcel.digest(), shortfall };
+        if let Err(sending) = session.hold_sending(sending, self.clock.now()) {
+            // The session ended meanwhile: the parcel must not stay.
+            self.outbox.withdraw(id, self.clock.now()).await?;
+            self.end_run(session, sending.run).await;
+            return Err(self.wrong_state(session, Step::Shared));
+        }
+        self.rows.save(session).await?;
+        Ok(id)
+    }
+
+    /// The gate, the seal, the outbox. Nothing is released without its leaf.
+    async fn release(
+        &self,
+        session: &Session,
+        data: crate::data::Data<crate::data::Reviewed>,
+    ) -> Result<Parcel, EngineError> {
+        let now = self.clock.now();
+        let (consent, run) = (data.terms().consent, data.provenance().run);
+        let service = self.online_service(data.terms().online_service).ok_or(EngineError::NotFound)?;
+        let parcel = self.entropy.with(|rng| ParcelId::new(now, rng));
+        let active = self.consents.active(consent, now).await?;
+        let leaf = self.ledger.accept(Event::Released { consent, run, parcel }, now).await?;
+        let released = data.release(&active, &leaf, parcel);
+        session.note(|notes| notes.leaves.push(leaf));
+        let released = released?;
+        let shared = released.counts();
+        let sealed = released.seal_for(&service, &*self.keys, &self.entropy).await?;
+        session.note(|notes| {
+            notes.shared = shared;
+            notes.parcel = Some((parcel, sealed.digest()));
+        });
+        self.outbox.enqueue(&sealed, session.id(), session.deadline(), now).await?;
+        Ok(sealed)
+    }
+
+    /// Gives a parcel's bytes to its Online Service. The first time, the send begins here: by compare-and-set on the consent
+    /// record, or not at all.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`], [`EngineError::Gone`], [`EngineError::Consent`].
+    pub async fn fetch_parcel(&self, by: &OnlineService, parcel: ParcelId) -> Result<Vec<u8>, EngineError> {
+        let now = self.clock.now();
+        let consent = match self.outbox.fetch(parcel, by.id(), now).await.map_err(outbox_error)? {
+            Fetched::Parcel(bytes) => return Ok(bytes.into_bytes()),
+            Fetched::Undispatched(consent) => consent,
+        };
+        let active = self.consents.active(consent, now).await?;
+        let proof = self.consents.dispatch(active, parcel, now).await?;
+        self.outbox.dispatch(proof, now).await.map_err(outbox_error)?;
+        match self.outbox.fetch(parcel, by.id(), now).await.map_err(outbox_error)? {
+            Fetched::Parcel(bytes) => Ok(ParcelBytes::into_bytes(bytes)),
+            Fetched::Undispatched(_) => Err(EngineError::Gone),
+        }
+    }
+
+    /// Takes the acknowledgement of a parcel by its digest: only that erases our copy and ends the run. To acknowledge again
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`], [`EngineError::OtherDigest`], [`EngineError::Gone`].
+    pub async fn acknowledge(
+        &self,
+        by: &OnlineService,
+        parcel: ParcelId,
+        digest: Digest,
+    ) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let end = self.outbox.acknowledge(parcel, by.id(), &digest, now).await.map_err(outbox_error)?;
+        if let Some(session) = self.session_of(parcel) {
+            self.end_delivered(&session, Delivery { parcel, digest, acknowledged_at: end.at }).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the run of a delivery that was acknowledged. Somebody else may have ended it already.
+    pub(super) async fn end_delivered(&self, session: &Arc<Session>, delivery: Delivery) {
+        let Some(sending) = session.acknowledge(delivery.parcel, self.clock.now()) else { return };
+        let outcome = match sending.shortfall {
+            None => Outcome::Delivered(delivery),
+            Some(failure) => Outcome::Partial(delivery, failure),
+        };
+        self.conclude(session, sending.run.end(outcome)).await;
+        self.close(session).await;
+    }
+
+    /// Tells Online Services of the parcels that wait for them, as far as it is time to.
+    ///
+    /// # Errors
+    /// The outbox can't be reached.
+    pub async fn tell_events(&self) -> Result<usize, EngineError> {
+        for told in 0..EVENTS_MAX {
+            let Some(event) = self.outbox.lease_event(self.clock.now()).await? else { return Ok(told) };
+            let reached = self.tell(&event).await;
+            self.outbox.told(event, reached, self.clock.now()).await?;
+        }
+        Ok(EVENTS_MAX)
+    }
+
+    /// Whether the Online Service was reached. One without an address for events asks by itself.
+    async fn tell(&self, event: &ThinEvent) -> bool {
+        let Some(service) = self.online_service(event.online_service) else { return false };
+        let Some(address) = service.events() else { return true };
+        let Some(session) = self.session(event.session) else { return true };
+        let ready = ParcelReady {
+            event: event.id,
+            kind: "parcel.ready",
+            parcel: event.parcel,
+            session: event.session,
+            reference: session.request().reference().map(str::to_owned),
+            expires_at: session.deadline(),
+        };
+        match self.forwarder.tell(address, &ready, &*self.keys, self.clock.now()).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(event = %event.id, attempt = event.attempt, %error, "an Online Service was not told");
+                false
+            }
+        }
+    }
+
+    fn session_of(&self, parcel: ParcelId) -> Option<Arc<Session>> {
+        self.sessions().values().find(|session| session.parcel() == Some(parcel)).cloned()
+    }
+
+    async fn end_run_failed(&self, session: &Arc<Session>, run: crate::outcome::Run, code: Code) {
+        if session.state().is_end() {
+            return self.end_run(session, run).await;
+        }
+        self.conclude(session, run.end(Outcome::failed(Failure::new(code)))).await;
+        session.release_run();
+        self.fail(session, code).await;
+    }
+}
+
+fn outbox_error(error: OutboxError) -> EngineError {
+    match error {
+        OutboxError::Unknown => EngineError::NotFound,
+        OutboxError::Gone(_) => EngineError::Gone,
+        OutboxError::WrongDigest | OutboxError::NotFetched => EngineError::OtherDigest,
+        error => error.into(),
+    }
+}
+
+fn dataset(dataset: &consentry_contract::failure::Dataset) -> Value {
+    let (result, code) = match &dataset.quality {
+        Quality::Complete => ("complete", None),
+        Quality::Partial(code) => ("partial", Some(code.name())),
+        Quality::EmptyConfirmed(_) => ("empty-confirmed", None),
+    };
+    json!({ "category": dataset.category, "result": result, "code": code, "count": dataset.count })
+}

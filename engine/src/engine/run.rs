@@ -1,0 +1,328 @@
+//! From the sealed login to what the person reviews: the grant is used, the login opened, the connector run, its items cut
+//! down to what was granted.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use consentry_contract::failure::{Code, Failure};
+use consentry_contract::manifest::FieldKind;
+use consentry_contract::recipe::{Leaf, LeafKind};
+use consentry_host_api::stop::Stopper;
+use consentry_host_api::tape::NoTape;
+use consentry_host_api::vault::Vault;
+use consentry_host_api::Grants;
+use jiff::ToSpan;
+use jiff::tz::TimeZone;
+use zeroize::Zeroizing;
+
+use super::catalogue::Connector;
+use super::ports::{RunClock, RunRandom, Watch};
+use super::{Engine, EngineError};
+use crate::collect::{Collection, Order};
+use crate::consent::Grant;
+use crate::credentials::Fields;
+use crate::data::{Data, Provenance};
+use crate::id::{GrantId, QuestionId, RunId};
+use crate::jose::jwe::{CREDENTIALS_BYTES_MAX, Token};
+use crate::keys::Duty;
+use crate::ledger::Event;
+use crate::outcome::{Outcome, Run, RunName};
+use crate::session::question::AskPerson;
+use crate::session::state::{State, Step};
+use crate::session::{Review, Session};
+use crate::trace::Navigation;
+
+/// The values of a login, by field.
+type Values = Vec<(String, Zeroizing<Vec<u8>>)>;
+
+/// What a login is opened for.
+struct Parts<'a> {
+    session: &'a Arc<Session>,
+    connector: &'a Connector,
+    grant: &'a Grant,
+    run: &'a Run,
+    navigation: Navigation,
+}
+
+/// Everything that a collection is begun with.
+struct Opened {
+    run: Run,
+    grant: Grant,
+    order: Order,
+}
+
+impl Engine {
+    /// Opens the login that was sealed for this session and starts the collection. When this returns, the collection is
+    /// under way; the session's events tell how it goes.
+    ///
+    /// # Errors
+    /// [`EngineError`]. From [`EngineError::Sealed`] and [`EngineError::Fields`] on, a grant was used.
+    pub async fn open_login(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        jwe: &str,
+        navigation: Navigation,
+    ) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let token = Token::parse(jwe, CREDENTIALS_BYTES_MAX).map_err(|_| EngineError::Sealed)?;
+        // A token for a key that we do not have costs no grant.
+        if !self.keys.publics(Duty::Intake).await?.iter().any(|key| key.kid() == token.kid()) {
+            return Err(EngineError::Sealed);
+        }
+        let consent = session.consent().ok_or_else(|| self.wrong_state(session, Step::CredentialsGiven))?;
+        if !matches!(session.state(), State::AwaitingCredentials { .. }) {
+            return Err(self.wrong_state(session, Step::CredentialsGiven));
+        }
+        let connector = self.connector_of(session)?;
+        let (grant, run) = self.entropy.with(|rng| (GrantId::new(now, rng), RunId::new(now, rng)));
+        self.consents.issue_grant(consent, grant, now).await?;
+        // Of two logins that arrive at once, one goes on.
+        session.step(Step::CredentialsGiven, now)?;
+        let grant = match self.consents.use_grant(consent, grant, &self.node, now).await {
+            Ok(grant) => grant,
+            Err(error) => {
+                let error = EngineError::from(error);
+                self.fail(session, error.code()).await;
+                return Err(error);
+            }
+        };
+        let run = RunName { run, session: session.id(), consent };
+        let run = Run::begin(run, self.clock.clone(), self.end_sink());
+        let stopper = Stopper::default();
+        session.attach(&run, &stopper);
+        self.rows.save(session).await?;
+        let parts = Parts { session, connector: &connector, grant: &grant, run: &run, navigation };
+        match self.open(&parts, jwe, stopper).await {
+            Ok(order) => {
+                let (engine, session) = (self.clone(), session.clone());
+                let opened = Opened { run, grant, order };
+                self.tasks.spawn(async move { engine.collect(session, connector, opened).await });
+                Ok(())
+            }
+            Err(error) => {
+                let outcome = Outcome::failed(Failure::new(error.code()));
+                self.conclude(session, run.end(outcome)).await;
+                session.release_run();
+                self.after_failure(session, error.code()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the sealed fields and puts them into the run's vault. No leaf, no opening.
+    async fn open(&self, parts: &Parts<'_>, jwe: &str, stopper: Stopper) -> Result<Order, EngineError> {
+        let Parts { session, connector, grant, run, .. } = *parts;
+        let opened = Event::LoginOpened {
+            consent: grant.consent(),
+            grant: grant.id(),
+            run: run.name().run,
+            connector: connector.digest,
+        };
+        let leaf = self.ledger.accept(opened, run.started()).await?;
+        session.note(|notes| notes.leaves.push(leaf));
+        let plaintext = self.keys.open(Duty::Intake, jwe, CREDENTIALS_BYTES_MAX).await?;
+        let fields = Fields::read(&plaintext).map_err(|_| EngineError::Sealed)?;
+        drop(plaintext);
+        if fields.session() != session.id() || fields.question().is_some() {
+            return Err(EngineError::Sealed);
+        }
+        let values = check_fields(connector, fields)?;
+        self.trace_login(parts, &values).await?;
+        let vault = self.fill_vault(connector, grant.source(), values)?;
+        self.order(parts, vault, stopper)
+    }
+
+    /// Keeps the trace that the policy names, with the login as a keyed fingerprint.
+    async fn trace_login(&self, parts: &Parts<'_>, values: &Values) -> Result<(), EngineError> {
+        let declared = parts.connector.package.manifest().fields();
+        let Some(field) = declared.iter().find(|field| field.login) else { return Ok(()) };
+        let value = values.iter().find(|(name, _)| name == field.name.as_str());
+        let Some(login) = value.and_then(|(_, value)| std::str::from_utf8(value).ok()) else { return Ok(()) };
+        let Parts { grant, run, navigation, .. } = parts;
+        self.traces.keep(grant.source(), login, grant.online_service(), *navigation, run.started()).await?;
+        Ok(())
+    }
+
+    fn fill_vault(&self, connector: &Connector, source: &str, values: Values) -> Result<Vault, EngineError> {
+        let mut key = Zeroizing::new([0; 32]);
+        self.entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
+        let platform = |error| EngineError::Platform(Box::new(error));
+        let mut vault = Vault::new(key).map_err(platform)?;
+        let manifest = connector.package.manifest();
+        for (name, value) in values {
+            let public = manifest.fields().iter().any(|field| field.name.as_str() == name && field.kind == FieldKind::Public);
+            if public {
+                // The reader of the sealed message has checked that it is UTF-8.
+                vault.put_public(&name, String::from_utf8_lossy(&value).into_owned());
+            } else {
+                vault.put(Leaf::new(LeafKind::Field, &name), value).map_err(platform)?;
+            }
+        }
+        for (name, value) in self.settings.secrets(manifest.id().as_str(), source) {
+            vault.put(Leaf::new(LeafKind::Operator, name), value).map_err(platform)?;
+        }
+        Ok(vault)
+    }
+
+    fn order(&self, parts: &Parts<'_>, vault: Vault, stopper: Stopper) -> Result<Order, EngineError> {
+        let Parts { session, connector, grant, run, navigation } = *parts;
+        let manifest = connector.package.manifest();
+        let base = self.settings.base(manifest.id().as_str(), grant.source());
+        let plan = connector.plan(grant.source(), base).map_err(|error| EngineError::Source(error.to_string()))?;
+        let prompter = AskPerson::new(session.clone(), self.clock.clone(), self.entropy.clone(), manifest.answers());
+        let watch = Watch {
+            session: session.clone(),
+            clock: self.clock.clone(),
+            development: self.settings.development(),
+        };
+        // The sandbox's context owns both, together with the vault: when they are gone, so are the secrets.
+        let (prompter, watch) = (Arc::new(prompter), Arc::new(watch));
+        let held: [Arc<dyn Any + Send + Sync>; 2] = [prompter.clone(), watch.clone()];
+        session.note(|notes| notes.sandbox = held.iter().map(Arc::downgrade).collect());
+        Ok(Order {
+            package: connector.package.clone(),
+            plan,
+            grants: grants(connector, grant, run),
+            vault,
+            language: navigation.language.as_str().to_owned(),
+            callback: self.settings.callback(run.name().run),
+            prompter,
+            observer: watch,
+            tape: Arc::new(NoTape),
+            clock: Arc::new(RunClock(self.clock.clone())),
+            random: Box::new(RunRandom(self.entropy.clone())),
+            stopper,
+        })
+    }
+
+    /// The collection itself: consent is used, the connector runs, what it found waits for the person.
+    async fn collect(&self, session: Arc<Session>, connector: Connector, opened: Opened) {
+        let Opened { run, grant, order } = opened;
+        let collection = self.collector.collect(order).await;
+        if collection.unrequested > 0 {
+            tracing::warn!(run = %run.name().run, count = collection.unrequested, "items that nobody asked for were refused");
+        }
+        match into_data(collection, &run, &grant, &connector, self.clock.now()) {
+            Ok(data) => {
+                session.note(|notes| {
+                    notes.collected = data.counts();
+                    notes.data = Some(data.presence());
+                });
+                let review = Review { run, data: data.minimise(&grant) };
+                if let Err(review) = session.hold_review(review, self.clock.now()) {
+                    // The session ended while the connector was at work.
+                    let review = *review;
+                    drop(review.data);
+                    self.end_run(&session, review.run).await;
+                }
+            }
+            Err(failure) if session.state().is_end() => {
+                tracing::debug!(code = %failure.code, "a run ended with its session");
+                self.end_run(&session, run).await;
+            }
+            Err(failure) => {
+                let code = failure.code;
+                self.conclude(&session, run.end(Outcome::failed(failure))).await;
+                session.release_run();
+                self.after_failure(&session, code).await;
+            }
+        }
+        self.save(&session).await;
+    }
+
+    /// A refused login may be given again; every other failure ends the session.
+    async fn after_failure(&self, session: &Arc<Session>, code: Code) {
+        let again = code == Code::CredentialsRejected;
+        let step = if again { Step::LoginRejected } else { Step::Failed(code) };
+        match session.step(step, self.clock.now()) {
+            Ok(state) if state.is_end() => self.close(session).await,
+            Ok(_) => self.save(session).await,
+            // The session ended meanwhile.
+            Err(_) => self.close(session).await,
+        }
+    }
+
+    /// Answers an open question with what was sealed for it.
+    ///
+    /// # Errors
+    /// [`EngineError::Sealed`] and [`EngineError::NotAsked`].
+    pub async fn answer(&self, session: &Session, jwe: &str) -> Result<(), EngineError> {
+        let plaintext = self.keys.open(Duty::Intake, jwe, CREDENTIALS_BYTES_MAX).await?;
+        let fields = Fields::read(&plaintext).map_err(|_| EngineError::Sealed)?;
+        drop(plaintext);
+        let question = fields.question().filter(|_| fields.session() == session.id()).ok_or(EngineError::Sealed)?;
+        Ok(session.answer(question, fields.into_values(), self.clock.now())?)
+    }
+
+    /// Says no to an open question.
+    ///
+    /// # Errors
+    /// [`EngineError::NotAsked`].
+    pub fn deny(&self, session: &Session, question: QuestionId) -> Result<(), EngineError> {
+        Ok(session.deny(question, self.clock.now())?)
+    }
+
+    pub(super) fn connector_of(&self, session: &Session) -> Result<Connector, EngineError> {
+        let choice = session.choice().ok_or_else(|| self.wrong_state(session, Step::CredentialsGiven))?;
+        let connector = self.catalogue.connector(&choice.connector).cloned();
+        let connector = connector.ok_or_else(|| EngineError::Source(format!("{} is not served any more", choice.connector)))?;
+        // The person read a notice about one connector; another file under the same id is another connector.
+        let shown = session.notice().is_some_and(|notice| notice.facts().source.digest == connector.digest);
+        if shown { Ok(connector) } else { Err(EngineError::Source("the connector has changed since the notice".to_owned())) }
+    }
+}
+
+/// Every field that must be there is there, none is unknown, each has its form.
+fn check_fields(connector: &Connector, fields: Fields) -> Result<Values, EngineError> {
+    let declared = connector.package.manifest().fields();
+    let mut values = fields.into_values();
+    if let Some((name, _)) = values.iter().find(|(name, _)| declared.iter().all(|field| field.name.as_str() != name)) {
+        return Err(EngineError::Fields(format!("there is no field {name:?}")));
+    }
+    values.retain(|(_, value)| !value.is_empty());
+    for field in declared {
+        let value = values.iter().find(|(name, _)| name == field.name.as_str()).map(|(_, value)| value);
+        let text = value.and_then(|value| std::str::from_utf8(value).ok());
+        let fits = |text: &str| field.pattern.as_ref().is_none_or(|pattern| pattern.matches(text));
+        match text {
+            None if !field.optional => return Err(EngineError::Fields(format!("{} is missing", field.name))),
+            Some(text) if !fits(text) => return Err(EngineError::Fields(format!("{} has another form", field.name))),
+            _ => {}
+        }
+    }
+    Ok(values)
+}
+
+/// What this guest may do this time: the manifest, cut by the consent. The operator cuts limits and origins elsewhere.
+fn grants(connector: &Connector, grant: &Grant, run: &Run) -> Grants {
+    let today = run.started().to_zoned(TimeZone::UTC).date();
+    let since = grant.history_days().and_then(|days| today.checked_sub(i64::from(days).days()).ok());
+    Grants {
+        capabilities: connector.package.manifest().capabilities().iter().map(|each| each.as_str().to_owned()).collect(),
+        wanted: grant.categories().iter().map(|category| category.name().to_owned()).collect(),
+        since,
+        attended: true,
+    }
+}
+
+fn into_data(
+    collection: Collection,
+    run: &Run,
+    grant: &Grant,
+    connector: &Connector,
+    now: jiff::Timestamp,
+) -> Result<Data<crate::data::Collected>, Failure> {
+    let Collection { result, items, .. } = collection;
+    let gathered = result?;
+    let manifest = connector.package.manifest();
+    let provenance = Provenance {
+        run: run.name().run,
+        source: grant.source().to_owned(),
+        connector: manifest.id().as_str().to_owned(),
+        version: manifest.version().to_string(),
+        digest: connector.digest,
+        observed_at: items.iter().map(crate::data::Item::observed).max().unwrap_or(now),
+    };
+    Ok(Data::collected(items, gathered, provenance))
+}
+

@@ -1,0 +1,117 @@
+//! Telling an Online Service that a parcel waits. The event is thin: it names the parcel and says nothing about a person.
+//! The Online Service fetches the parcel itself and acknowledges it by digest; a proxy's 200 to an event is no receipt.
+//!
+//! An event goes to the registered address only, over connections that are checked like those to a Data Source: https, no
+//! private address after resolution, no redirect. Whether and when it is told again is the outbox's decision.
+
+use std::time::Duration;
+
+use consentry_contract::manifest::Origin;
+use consentry_host_api::egress::Egress;
+use consentry_host_api::network::{LiveNetwork, Network, NetworkError, Outgoing, TlsSettings};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+use jiff::Timestamp;
+use serde::Serialize;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::id::{EventId, ParcelId, SessionId};
+use crate::keys::{Duty, KeyError, KeyProvider};
+
+pub mod file;
+
+/// What the signed event says it is (`typ`).
+pub const EVENT_TYPE: &str = "consentry-event+jwt";
+/// Most bytes of an answer that are read: none of it is used.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// A parcel waits.
+#[derive(Debug, Clone, Serialize)]
+pub struct ParcelReady {
+    /// Names the event, and stays the same when it is told again: the receiver's idempotency key.
+    pub event: EventId,
+    /// `parcel.ready`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The parcel to fetch.
+    pub parcel: ParcelId,
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// The Online Service's own reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Until when it can be fetched.
+    pub expires_at: Timestamp,
+}
+
+/// Tells events.
+#[derive(Debug)]
+pub struct Forwarder {
+    tls: TlsSettings,
+    development: bool,
+    timeout: Duration,
+    agent: String,
+}
+
+/// Why an event was not told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// The address can't be used.
+    #[error("the address of the Online Service's events can't be used")]
+    Address,
+    /// It could not be signed.
+    #[error("the event can't be signed")]
+    Keys(#[from] KeyError),
+    /// It could not be written down.
+    #[error("the event can't be written down")]
+    Unwritable,
+    /// Nobody answered.
+    #[error("the Online Service can't be reached")]
+    Network(#[from] NetworkError),
+    /// It answered with something else than success.
+    #[error("the Online Service answered with status {0}")]
+    Status(u16),
+}
+
+impl Forwarder {
+    /// Tells events with these trust roots; `development` allows loopback.
+    pub fn new(tls: TlsSettings, development: bool, timeout: Duration, agent: &str) -> Self {
+        Self { tls, development, timeout, agent: agent.to_owned() }
+    }
+
+    /// Tells an event once: a JWS in the body, and its id in `webhook-id`.
+    ///
+    /// # Errors
+    /// [`ForwardError`]: it may have arrived all the same.
+    pub async fn tell(
+        &self,
+        to: &Url,
+        event: &ParcelReady,
+        keys: &dyn KeyProvider,
+        now: Timestamp,
+    ) -> Result<(), ForwardError> {
+        let payload = serde_json::to_vec(event).map_err(|_| ForwardError::Unwritable)?;
+        let signed = keys.sign_compact(Duty::Signing, EVENT_TYPE, &payload).await?;
+        let origin = Origin::of(to).map_err(|_| ForwardError::Address)?;
+        let egress = Egress::new(&[origin], self.development);
+        egress.check(to).map_err(NetworkError::from)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/jose"));
+        for (name, text) in [("webhook-id", event.event.to_string()), ("webhook-timestamp", now.as_second().to_string())] {
+            headers.insert(name, HeaderValue::from_str(&text).map_err(|_| ForwardError::Unwritable)?);
+        }
+        let request = Outgoing {
+            method: Method::POST,
+            url: to.clone(),
+            headers,
+            body: Some(Zeroizing::new(signed.into_bytes())),
+            body_bytes_max: ANSWER_BYTES_MAX,
+        };
+        let network = LiveNetwork::new(&egress, &self.tls, &self.agent)?;
+        let answer = tokio::time::timeout(self.timeout, network.fetch(request)).await;
+        let answer = answer.map_err(|_| NetworkError::Timeout)??;
+        if answer.status.is_success() { Ok(()) } else { Err(ForwardError::Status(answer.status.as_u16())) }
+    }
+}
