@@ -235,3 +235,6 @@ fn redirect_target(incoming: &Incoming, from: &Url) -> Option<Url> {
     let location = incoming.headers.get(LOCATION).map(HeaderValue::as_bytes)?;
     from.join(std::str::from_utf8(location).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Redirects, over a network that answers what the test says and remembers what was asked.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use consentry_contract::manifest::Manifest;
+use http::header::CONTENT_LOCATION;
+
+use super::*;
+
+const MANIFEST: &str = r#"
+contract = "0.1"
+id = "provider"
+version = "0.1.0"
+owner = { name = "Authors", contact = "authors@consentry.example" }
+categories = ["person.name"]
+[[source]]
+id = "provider"
+name = "Provider"
+country = "FR"
+kind = "identity"
+base = "https://provider.example"
+origins = ["{base}"]
+[[capture]]
+name = "code"
+from = "GET {base}/auth"
+at = "query:code"
+"#;
+const CALLBACK: &str = "https://engine.example/callback";
+
+/// Redirects from `/auth` to this target, and repeats it wherever a server may; any other page is `done`.
+struct Redirecting {
+    target: String,
+    asked: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Network for Redirecting {
+    async fn fetch(&self, request: Outgoing) -> Result<Incoming, NetworkError> {
+        self.asked.lock().unwrap().push(request.url.to_string());
+        if request.url.path() != "/auth" {
+            return Ok(Incoming { status: StatusCode::OK, headers: HeaderMap::new(), body: b"done".to_vec() });
+        }
+        let target = HeaderValue::from_str(&self.target).unwrap();
+        let headers = HeaderMap::from_iter([(LOCATION, target.clone()), (CONTENT_LOCATION, target)]);
+        Ok(Incoming { status: StatusCode::FOUND, headers, body: format!("Redirecting to {}", self.target).into_bytes() })
+    }
+}
+
+async fn fly(target: &str, follow: bool) -> (Result<Landed, FlightError>, Vec<String>) {
+    let plan = Manifest::parse(MANIFEST).unwrap().for_source("provider", None).unwrap();
+    let network = Arc::new(Redirecting { target: target.to_owned(), asked: Mutex::default() });
+    let url = Url::parse("https://provider.example/auth").unwrap();
+    let flight = Flight {
+        network: network.clone(),
+        egress: Egress::new(plan.origins(), false),
+        plan: Arc::new(plan),
+        jar: Jar::default(),
+        method: Method::GET,
+        shown: url.clone(),
+        url,
+        headers: HeaderMap::new(),
+        secret_headers: Vec::new(),
+        body: None,
+        secret: false,
+        operator: false,
+        follow,
+        callback: (CALLBACK.to_owned(), "mine".to_owned()),
+        redirects_max: 5,
+        answer_bytes_max: 1000,
+    };
+    let landed = flight.fly().await;
+    let asked = network.asked.lock().unwrap().clone();
+    (landed, asked)
+}
+
+/// Everything of an answer that a connector may read.
+fn shown(landed: &Landed) -> String {
+    format!("{} {:?} {}", landed.url, landed.incoming.headers, String::from_utf8_lossy(&landed.incoming.body))
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_callback_is_handed_back_without_the_code() {
+    for follow in [true, false] {
+        let (landed, asked) = fly(&format!("{CALLBACK}?code=s3cret&state=mine"), follow).await;
+        let landed = landed.unwrap();
+        assert!(landed.callback);
+        assert_eq!(landed.url.as_str(), format!("{CALLBACK}?code=captured&state=mine"));
+        assert!(!shown(&landed).contains("s3cret"), "{}", shown(&landed));
+        assert_eq!(landed.captured, [("code".to_owned(), Zeroizing::new(b"s3cret".to_vec()))]);
+        assert_eq!(asked, ["https://provider.example/auth"], "nobody is asked at the callback");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_is_not_followed_shows_its_target_without_the_code() {
+    let (landed, _) = fly("/next?code=s3cret&page=2", false).await;
+    let landed = landed.unwrap();
+    assert!(!landed.callback && !shown(&landed).contains("s3cret"), "{}", shown(&landed));
+    assert_eq!(landed.incoming.headers[LOCATION], "https://provider.example/next?code=captured&page=2");
+}
+
+#[tokio::test]
+async fn a_redirect_that_is_followed_goes_to_the_real_target_and_shows_another() {
+    let (landed, asked) = fly("/next?code=s3cret&page=2", true).await;
+    let landed = landed.unwrap();
+    assert_eq!(landed.url.as_str(), "https://provider.example/next?code=captured&page=2");
+    assert_eq!(asked[1], "https://provider.example/next?code=s3cret&page=2");
+    assert_eq!(landed.incoming.body, b"done");
+}
+
+#[tokio::test]
+async fn an_answer_for_another_run_is_refused_and_a_foreign_place_is_not_visited() {
+    for target in [format!("{CALLBACK}?code=s3cret&state=another"), format!("{CALLBACK}?code=s3cret")] {
+        assert!(matches!(fly(&target, true).await.0, Err(FlightError::ForeignState)), "{target}");
+    }
+    let (landed, asked) = fly("https://elsewhere.example/?code=s3cret", true).await;
+    assert!(matches!(landed, Err(FlightError::Redirect(_))));
+    assert_eq!(asked.len(), 1);
+}
