@@ -34,6 +34,19 @@ impl HostCtx {
         done.map_err(|error| self.document_fault(&error))
     }
 
+    /// As [`Self::metered`]; a pointer where markup came is told as a page that is not the expected one.
+    fn ask<T>(
+        &mut self,
+        document: &Document,
+        at: &str,
+        work: impl FnOnce(&mut CpuMeter) -> Result<T, DocumentError>,
+    ) -> Result<T, Fail> {
+        if document.format() != Format::Json && at.starts_with('/') {
+            return Err(self.document_fault(&DocumentError::NotThisFormat { needs: Format::Json }));
+        }
+        self.metered(work)
+    }
+
     fn document_fault(&mut self, error: &DocumentError) -> Fail {
         match error {
             DocumentError::Exhausted(Exhausted) => {
@@ -44,6 +57,8 @@ impl HostCtx {
                 self.reached(LimitName::of_document(which));
                 Fail::stop()
             }
+            // A selector for JSON, a pointer for markup: the answer is of another kind than the connector was written for.
+            DocumentError::NotThisFormat { .. } | DocumentError::BadPointer { .. } => self.refuse_page(error.to_string()),
             DocumentError::Malformed { .. } => self.refuse(Code::ValueUnparsable, error.to_string()),
             _ => self.refuse(Code::InvalidArgument, error.to_string()),
         }
@@ -113,13 +128,13 @@ impl wit::HostDocument for HostCtx {
     fn find(&mut self, this: Resource<Parsed>, at: String, take: String) -> Result<Option<String>, Fail> {
         self.enter(NAME, "document.find")?;
         let document = self.document(&this)?;
-        self.metered(|meter| document.find(&at, &take, meter))
+        self.ask(&document, &at, |meter| document.find(&at, &take, meter))
     }
 
     fn need(&mut self, this: Resource<Parsed>, name: String, at: String, take: String) -> Result<String, Fail> {
         self.enter(NAME, "document.need")?;
         let document = self.document(&this)?;
-        match self.metered(|meter| document.find(&at, &take, meter))? {
+        match self.ask(&document, &at, |meter| document.find(&at, &take, meter))? {
             Some(found) => Ok(found),
             None => Err(self.missed(&this, &name)?),
         }
@@ -145,13 +160,13 @@ impl wit::HostDocument for HostCtx {
         let document = self.document(&this)?;
         let columns: Vec<Column> =
             columns.into_iter().map(|column| Column { name: column.name, at: column.at, take: column.take }).collect();
-        self.metered(|meter| document.rows(&at, &columns, meter))
+        self.ask(&document, &at, |meter| document.rows(&at, &columns, meter))
     }
 
     fn form(&mut self, this: Resource<Parsed>, name: String, at: String) -> Result<wit::Form, Fail> {
         self.enter(NAME, "document.form")?;
         let document = self.document(&this)?;
-        match self.metered(|meter| document.form(&at, meter))? {
+        match self.ask(&document, &at, |meter| document.form(&at, meter))? {
             Some(form) => Ok(wit::Form {
                 action: form.action.clone(),
                 method: form.method.clone(),
@@ -166,7 +181,7 @@ impl wit::HostDocument for HostCtx {
     fn parts(&mut self, this: Resource<Parsed>, at: String) -> Result<Vec<Resource<Parsed>>, Fail> {
         self.enter(NAME, "document.parts")?;
         let (document, page) = (self.document(&this)?, self.page_of(&this)?);
-        let parts = self.metered(|meter| document.parts(&at, meter))?;
+        let parts = self.ask(&document, &at, |meter| document.parts(&at, meter))?;
         parts.into_iter().map(|part| self.keep(part, page.clone())).collect()
     }
 
@@ -174,7 +189,7 @@ impl wit::HostDocument for HostCtx {
         self.enter(NAME, "document.nested")?;
         let (document, page) = (self.document(&this)?, self.page_of(&this)?);
         let format = self.format(&format)?;
-        match self.metered(|meter| document.nested(&at, format, meter))? {
+        match self.ask(&document, &at, |meter| document.nested(&at, format, meter))? {
             Some(nested) => self.keep(nested, page),
             None => Err(self.missed(&this, "nested-document")?),
         }

@@ -68,6 +68,7 @@ async fn front_door(State(bank): State<Arc<Bank>>, request: Request, next: Next)
         SiteState::Maintenance => return maintenance(),
         SiteState::BotWall => return bot_wall(),
         SiteState::RateLimit => return rate_limit(),
+        SiteState::GatewayTimeout => return gateway_timeout(),
         SiteState::Slow => {
             let late = tokio::time::sleep(Duration::from_millis(settings.slow_ms));
             tokio::select! {
@@ -129,6 +130,12 @@ fn rate_limit() -> Response {
         page("Trop de demandes", false, None, body),
     )
         .into_response()
+}
+
+/// What a proxy says on its own when nothing answers behind it.
+fn gateway_timeout() -> Response {
+    let body = "<html><head><title>504 Gateway Time-out</title></head><body><h1>504 Gateway Time-out</h1></body></html>";
+    (StatusCode::GATEWAY_TIMEOUT, axum::response::Html(body)).into_response()
 }
 
 /// The page of a firewall bought elsewhere: in English, without anything of the bank.

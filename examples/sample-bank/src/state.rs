@@ -46,6 +46,9 @@ site_states! {
     NotACustomer = "not-a-customer", "The login works, and the person holds no product.";
     RedirectLoop = "redirect-loop", "The accounts send back to the login, and the login to the accounts.";
     HugePage = "huge-page", "The table of operations never ends.";
+    GatewayTimeout = "gateway-timeout", "A proxy before the bank gives up: 504, with a page that is not the bank's own.";
+    JsonError = "json-error", "Where a page was due, 200 with a JSON error comes from behind the login.";
+    ClosedAccount = "closed-account", "The login page says that the contract has ended, in words it never used before.";
 }
 
 /// The text names no state.

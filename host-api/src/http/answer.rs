@@ -164,7 +164,7 @@ impl HostCtx {
         headers: &HeaderMap,
         document: Option<&Document>,
     ) -> Result<(), Fail> {
-        self.facts.page = seen.page.clone().or_else(|| seen.missing.first().map(|missing| missing.page.clone()));
+        self.facts.page.clone_from(&seen.page);
         self.facts.unrecognised = seen.page.is_none();
         self.facts.missing = None;
         self.facts.declared = None;
@@ -191,6 +191,10 @@ impl HostCtx {
             let classified = self.metered(|meter| page::classify(&answer, meter))?;
             self.facts.retry_after_ms = classified.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
             self.facts.declared = failure.or(Some(classified.code).filter(|code| *code != Code::PageUnrecognised));
+            if self.facts.declared.is_none() {
+                // The page that it should have been.
+                self.facts.page = seen.missing.first().map(|missing| missing.page.clone());
+            }
         }
         match failure {
             Some(code) => {

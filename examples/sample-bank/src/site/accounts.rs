@@ -32,6 +32,7 @@ pub(crate) async fn list(customer: Customer) -> Response {
         SiteState::NotACustomer => return prospect().into_response(),
         SiteState::Empty => html! { p.liste-vide { "Vous ne détenez aucun compte." } },
         SiteState::TableText => block_automation(),
+        SiteState::JsonError => return json_error(),
         SiteState::SessionLost => {
             customer.bank.memory().end_session(&customer.session);
             accounts_table(&customer)
@@ -39,6 +40,11 @@ pub(crate) async fn list(customer: Customer) -> Response {
         _ => accounts_table(&customer),
     };
     page("Mes comptes", true, None, body).into_response()
+}
+
+/// The answer of a program that was meant for another program.
+fn json_error() -> Response {
+    axum::Json(serde_json::json!({ "error": { "code": "E-4711", "retryable": false } })).into_response()
 }
 
 fn accounts_table(customer: &Customer) -> Markup {

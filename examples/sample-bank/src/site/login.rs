@@ -16,6 +16,7 @@ use crate::session::Step;
 use crate::state::SiteState;
 
 const WRONG: Notice = Notice::Error("Identifiant ou mot de passe incorrect.");
+const ENDED: Notice = Notice::Error("Votre convention de banque à distance a pris fin.");
 const LOCKED: Notice = Notice::Error("Votre accès est bloqué. Veuillez contacter votre agence.");
 const FORM_SPENT: Notice = Notice::Error("Votre formulaire a expiré. Veuillez recommencer.");
 const SESSION_OVER: Notice = Notice::Info("Votre session a expiré. Veuillez vous identifier de nouveau.");
@@ -106,6 +107,7 @@ pub(crate) async fn submit(mut visit: Visit, Form(form): Form<LoginForm>) -> Res
     match visit.state() {
         SiteState::WrongPassword => return login_page(visit, StatusCode::OK, Some(WRONG)),
         SiteState::AccountLocked => return login_page(visit, StatusCode::OK, Some(LOCKED)),
+        SiteState::ClosedAccount => return login_page(visit, StatusCode::OK, Some(ENDED)),
         _ => {}
     }
     let id = visit.bank.memory().admit(&old, person);

@@ -39,6 +39,9 @@ async fn every_state_does_what_its_line_says() {
             SiteState::NotACustomer => not_a_customer().await,
             SiteState::RedirectLoop => redirect_loop().await,
             SiteState::HugePage => huge_page().await,
+            SiteState::GatewayTimeout => outage(*state, 504, "", "504 Gateway Time-out").await,
+            SiteState::JsonError => json_error().await,
+            SiteState::ClosedAccount => refused(*state, "Votre convention de banque à distance a pris fin.").await,
         }
     }
 }
@@ -52,6 +55,14 @@ async fn ok() {
             .await
             .has("<table id=\"operations\">")
     );
+    bank.stop().await;
+}
+
+async fn json_error() {
+    let (bank, visitor, _) = marie_at(SiteState::JsonError).await;
+    let answer = visitor.get("/accounts").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    assert!(answer.has("E-4711"));
     bank.stop().await;
 }
 
