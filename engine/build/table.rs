@@ -4,11 +4,40 @@
 use std::fmt::Write as _;
 
 const COLUMNS: [&str; 12] = [
-    "id", "category", "purpose", "basis", "trigger", "period", "early_end", "cap", "action", "store", "backup", "source",
+    "id",
+    "category",
+    "purpose",
+    "basis",
+    "trigger",
+    "period",
+    "early_end",
+    "cap",
+    "action",
+    "store",
+    "backup",
+    "source",
 ];
 const STORES: [&str; 20] = [
-    "stats", "contact", "ram", "sessions", "trace", "vault", "maintenance_vault", "reports", "accounts", "consents",
-    "log", "rights", "audit", "escrow", "billing", "regulator", "outbox", "partners", "operators", "connectors",
+    "stats",
+    "contact",
+    "ram",
+    "sessions",
+    "trace",
+    "vault",
+    "maintenance_vault",
+    "reports",
+    "accounts",
+    "consents",
+    "log",
+    "rights",
+    "audit",
+    "escrow",
+    "billing",
+    "regulator",
+    "outbox",
+    "partners",
+    "operators",
+    "connectors",
 ];
 
 /// One row, as it stands in the table.
@@ -23,9 +52,8 @@ impl Row {
     /// `R23` and `sealed_parcel` make `R23SealedParcel`; of several categories, what they begin with alike.
     fn type_name(&self) -> String {
         let categories: Vec<Vec<&str>> = self.cell("category").split('|').map(|c| c.split('_').collect()).collect();
-        let shared = (0..categories[0].len()).take_while(|at| {
-            categories.iter().all(|words| words.get(*at) == Some(&categories[0][*at]))
-        });
+        let shared = (0..categories[0].len())
+            .take_while(|at| categories.iter().all(|words| words.get(*at) == Some(&categories[0][*at])));
         let mut name = self.cell("id").to_owned();
         for word in shared.map(|at| categories[0][at]) {
             name.push_str(&word[..1].to_uppercase());
@@ -60,7 +88,8 @@ fn check(row: &Row, number: usize) -> Result<(), String> {
             return Err(format!("`{column}` is empty"));
         }
     }
-    let word = |c: &str| !c.is_empty() && c.split('_').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase()));
+    let word =
+        |c: &str| !c.is_empty() && c.split('_').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase()));
     if !row.cell("category").split('|').all(word) {
         return Err("a category is lower-case words joined by `_`".to_owned());
     }
@@ -83,7 +112,8 @@ fn period(text: &str) -> Result<Option<String>, String> {
     if text == "keep" {
         return Ok(None);
     }
-    let wrong = || format!("`{text}` is not a period: one number and one unit, as P13M, P120D, P5Y, PT72H, PT10M, or keep");
+    let wrong =
+        || format!("`{text}` is not a period: one number and one unit, as P13M, P120D, P5Y, PT72H, PT10M, or keep");
     let (body, units): (&str, &[(char, &str, u32)]) = match (text.strip_prefix("PT"), text.strip_prefix('P')) {
         (Some(body), _) => (body, &[('S', "Seconds", 1), ('M', "Seconds", 60), ('H', "Seconds", 3600)]),
         (None, Some(body)) => (body, &[('D', "Seconds", 86_400), ('M', "Months", 1), ('Y', "Months", 12)]),
@@ -137,6 +167,10 @@ pub fn generate(rows: &[Row]) -> String {
         }
     }
     let names: Vec<_> = rows.iter().map(|row| format!("{}::ROW", row.type_name())).collect();
-    let _ = write!(code, "\n/// Every row, in the order of the table.\npub const TABLE: &[&Row] = &[{}];\n", names.join(", "));
+    let _ = write!(
+        code,
+        "\n/// Every row, in the order of the table.\npub const TABLE: &[&Row] = &[{}];\n",
+        names.join(", ")
+    );
     code
 }

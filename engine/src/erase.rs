@@ -70,7 +70,8 @@ impl Erased {
     /// [`NotErased`] names the parts that are left.
     pub fn prove(run: RunId, parts: &Parts<'_>, now: Timestamp) -> Result<Self, NotErased> {
         let looks = [parts.secrets, parts.sandbox, parts.tasks, parts.data, parts.parcel];
-        let left: Vec<_> = Self::PARTS.into_iter().zip(looks).filter(|(_, gone)| !gone()).map(|(part, _)| part).collect();
+        let left: Vec<_> =
+            Self::PARTS.into_iter().zip(looks).filter(|(_, gone)| !gone()).map(|(part, _)| part).collect();
         if left.is_empty() { Ok(Self { run, at: now }) } else { Err(NotErased { parts: left }) }
     }
 

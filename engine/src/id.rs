@@ -239,7 +239,8 @@ mod tests {
     fn another_kind_another_spelling_or_another_length_is_refused() {
         let id = SessionId::new(at("2026-11-21T10:00:00Z"), &mut StdRng::seed_from_u64(1)).to_string();
         assert!(id.parse::<ParcelId>().is_err());
-        for wrong in [id.to_lowercase(), format!("{id}0"), id[..id.len() - 1].to_owned(), "ses_".into(), String::new()] {
+        for wrong in [id.to_lowercase(), format!("{id}0"), id[..id.len() - 1].to_owned(), "ses_".into(), String::new()]
+        {
             assert!(wrong.parse::<SessionId>().is_err(), "{wrong}");
         }
     }

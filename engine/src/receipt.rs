@@ -275,7 +275,8 @@ impl Kept {
 
 fn facts(ended: &Ended, erased: &Erased, about: About) -> Facts {
     let name = ended.name();
-    let leaf = |leaf: AcceptedLeaf| LeafFacts { leaf: leaf.id(), commitment: leaf.commitment(), event: leaf.event().clone() };
+    let leaf =
+        |leaf: AcceptedLeaf| LeafFacts { leaf: leaf.id(), commitment: leaf.commitment(), event: leaf.event().clone() };
     Facts {
         format: FORMAT,
         receipt: about.receipt,

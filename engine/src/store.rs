@@ -7,7 +7,8 @@
 //!
 //! What is claimed now: nothing is stored in clear; a record that is changed or moved does not open; a record whose wrap was
 //! dropped is gone for this engine. Not claimed yet: that a copy of the files taken before an erasure can't be opened by
-//! somebody who also holds the key file, for a store keeps old bytes, wraps included, long after a delete.
+//! somebody who also holds the key file, for a store keeps old bytes, wraps included, long after a delete; and that a store
+//! that was put back as a whole is noticed.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use crate::seal::SealError;
 
 #[cfg(test)]
 mod conformance;
+mod head;
 mod memory;
 mod shelf;
 mod sled;
@@ -92,7 +94,7 @@ pub(crate) struct Entry {
 }
 
 /// A record's key, head and revision.
-pub(crate) type Head = (String, Vec<u8>, Revision);
+pub(crate) type Listed = (String, Vec<u8>, Revision);
 
 /// The port for bytes. A write that returns is durable; one that fails left the record as it was, or the engine must be
 /// restarted ([`StoreError::Io`]). No revision is given twice for a key, not even after a delete.
@@ -108,7 +110,7 @@ pub(crate) trait Store: Send + Sync {
     async fn delete(&self, key: &str, expect: Expect) -> Result<(), StoreError>;
 
     /// Lists the records whose keys begin with `prefix`, in the order of their keys, without bodies.
-    async fn scan(&self, prefix: &str) -> Result<Vec<Head>, StoreError>;
+    async fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError>;
 }
 
 impl Expect {

@@ -120,12 +120,7 @@ impl Token {
 ///
 /// # Errors
 /// [`Refused`] if the token would be longer than any that we open.
-pub fn seal(
-    plaintext: &[u8],
-    content: Content,
-    to: &RecipientKey,
-    rng: &mut dyn CryptoRng,
-) -> Result<String, Refused> {
+pub fn seal(plaintext: &[u8], content: Content, to: &RecipientKey, rng: &mut dyn CryptoRng) -> Result<String, Refused> {
     // base64url adds a third.
     if plaintext.len() > PARCEL_BYTES_MAX / 4 * 3 - 2 * HEADER_BYTES_MAX {
         return Err(Refused);

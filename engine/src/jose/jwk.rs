@@ -88,7 +88,8 @@ impl PublicKey {
         if json.len() > JWK_BYTES_MAX {
             return Err(JwkError::Malformed("too long"));
         }
-        let members = Members::read(json.as_bytes()).ok_or(JwkError::Malformed("not an object with each member once"))?;
+        let members =
+            Members::read(json.as_bytes()).ok_or(JwkError::Malformed("not an object with each member once"))?;
         if PRIVATE_MEMBERS.iter().any(|name| members.contains(name)) {
             return Err(JwkError::Private);
         }
@@ -108,7 +109,8 @@ impl PublicKey {
             None if members.contains("kid") => return Err(JwkError::Malformed("`kid` is not a text")),
             None => None,
         };
-        let number = |name, error| members.text(name).and_then(|text| decode(text).ok()).ok_or(JwkError::Malformed(error));
+        let number =
+            |name, error| members.text(name).and_then(|text| decode(text).ok()).ok_or(JwkError::Malformed(error));
         let modulus = number("n", "`n` is not base64url")?;
         let exponent = number("e", "`e` is not base64url")?;
         let (modulus, exponent) = (BigUint::from_bytes_be(&modulus), BigUint::from_bytes_be(&exponent));

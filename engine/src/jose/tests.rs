@@ -160,7 +160,9 @@ fn a_token_of_another_form_or_size_is_refused() {
     assert!(key.open(&good, good.len()).is_ok());
     assert!(key.open(&good, good.len() - 1).is_err(), "one byte over the limit");
     let four = good.rsplit_once('.').unwrap().0;
-    for wrong in [String::new(), ".".repeat(4), four.to_owned(), format!("{good}."), format!("{good}="), format!(" {good}")] {
+    for wrong in
+        [String::new(), ".".repeat(4), four.to_owned(), format!("{good}."), format!("{good}="), format!(" {good}")]
+    {
         assert_eq!(key.open(&wrong, CREDENTIALS_BYTES_MAX), Err(Refused), "{wrong}");
     }
     assert_eq!(
@@ -265,6 +267,8 @@ fn a_private_key_prints_its_public_name_and_size_only() {
     let kid = key.public().kid().to_owned();
     assert_eq!(
         format!("{key:?}"),
-        format!(r#"PrivateKey {{ public: PublicKey {{ kid: "{kid}", algorithm: "RSA-OAEP-256", bits: 4096, .. }}, .. }}"#)
+        format!(
+            r#"PrivateKey {{ public: PublicKey {{ kid: "{kid}", algorithm: "RSA-OAEP-256", bits: 4096, .. }}, .. }}"#
+        )
     );
 }

@@ -127,7 +127,9 @@ impl SoftwareKeys {
 }
 
 /// Runs private operations where they do not hold up everybody's I/O.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, KeyError> + Send + 'static) -> Result<T, KeyError> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KeyError> + Send + 'static,
+) -> Result<T, KeyError> {
     spawn_blocking(work).await.map_err(|lost| KeyError::Unavailable(Box::new(lost)))?
 }
 

@@ -95,7 +95,9 @@ async fn of_all_who_race_one_wins(store: Arc<dyn Store>) {
     for round in 0..5_u8 {
         let race = (0..8_u8).map(|racer| {
             let store = store.clone();
-            tokio::spawn(async move { put(&*store, "a", &[round, racer], Expect::At(revision)).await.ok().map(|r| (racer, r)) })
+            tokio::spawn(async move {
+                put(&*store, "a", &[round, racer], Expect::At(revision)).await.ok().map(|r| (racer, r))
+            })
         });
         let mut won = Vec::new();
         for racer in race.collect::<Vec<_>>() {
@@ -123,7 +125,8 @@ enum Expected {
 
 /// Random steps on few keys, beside a plain map that says what must come out.
 async fn it_behaves_like_a_map(store: Arc<dyn Store>) {
-    let expected = || prop_oneof![Just(Expected::Absent), Just(Expected::Last), Just(Expected::Older), Just(Expected::Any)];
+    let expected =
+        || prop_oneof![Just(Expected::Absent), Just(Expected::Last), Just(Expected::Older), Just(Expected::Any)];
     let step = prop_oneof![
         (0..3_u8, expected(), prop_oneof![0..10_usize, 65_530..65_545_usize]).prop_map(|(k, e, n)| Step::Put(k, e, n)),
         (0..3_u8, expected()).prop_map(|(k, e)| Step::Delete(k, e)),

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Entry, Expect, Head, Revision, Store, StoreError};
+use super::{Entry, Expect, Listed, Revision, Store, StoreError};
 
 #[derive(Default)]
 pub(crate) struct MemoryStore(Mutex<Records>);
@@ -52,7 +52,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn scan(&self, prefix: &str) -> Result<Vec<Head>, StoreError> {
+    async fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let records = self.records();
         let matching = records.entries.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
         Ok(matching.map(|(key, entry)| (key.clone(), entry.head.clone(), entry.revision)).collect())

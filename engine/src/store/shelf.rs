@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::head::Head;
 use super::memory::MemoryStore;
 use super::sled::SledStore;
 use super::wraps::{KeyName, Wraps};
@@ -21,7 +22,6 @@ use crate::erase::retention::{Row, Storable, TABLE, Term};
 use crate::keys::{KeyProvider, RecordKey};
 use crate::seal::{AtRest, Place, SealError, Sealable, Sealed};
 
-const FORMAT: u8 = 1;
 /// How often a write that expects nothing is tried against others.
 const ATTEMPTS_MAX: u32 = 64;
 
@@ -134,21 +134,6 @@ pub struct Expired {
     pub deadline: Timestamp,
 }
 
-/// What stands beside a record in clear, and is bound to it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    v: u8,
-    row: String,
-    key: KeyName,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    first: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    not_after: Option<Timestamp>,
-}
-
 /// A record that is there and can be opened.
 struct Live {
     entry: Entry,
@@ -160,7 +145,7 @@ struct Live {
 enum Found {
     Nothing,
     /// Past its deadline, or without its key: gone for everybody, and not yet cleared away.
-    Remains(Revision),
+    Remains(Revision, KeyName),
     Live(Box<Live>),
 }
 
@@ -278,13 +263,19 @@ impl<R: Storable> Shelf<R> {
             }
             _ if !expect.met_by(None) => Err(StoreError::Conflict),
             remains => {
-                let (key_name, record_key) = self.parts.entropy.with(|rng| (KeyName::new(rng), RecordKey::generate(rng)));
+                let (key_name, record_key) =
+                    self.parts.entropy.with(|rng| (KeyName::new(rng), RecordKey::generate(rng)));
                 // The key first: a record without its key is lost, a key without its record is dropped at the next start.
                 self.parts.wraps().keep(key_name, &record_key, key).await?;
                 let head = Head::new(R::ROW, key_name, term);
                 let written = self.parts.write(key, name, value, &head, &record_key, remains.expected()).await;
-                if matches!(written, Err(StoreError::Conflict)) {
-                    self.parts.wraps().drop_key(key_name).await?;
+                let unused = match (&written, remains) {
+                    (Err(StoreError::Conflict), _) => Some(key_name),
+                    (Ok(_), Found::Remains(_, replaced)) => Some(replaced),
+                    _ => None,
+                };
+                if let Some(unused) = unused {
+                    self.parts.wraps().drop_key(unused).await?;
                 }
                 written
             }
@@ -327,11 +318,11 @@ impl Parts {
         let Some(entry) = self.store.get(key).await? else { return Ok(Found::Nothing) };
         let head = Head::read(&entry.head).ok_or(StoreError::Damaged { namespace: T::NAMESPACE })?;
         if is_due(head.deadline(), self.clock.now()) {
-            return Ok(Found::Remains(entry.revision));
+            return Ok(Found::Remains(entry.revision, head.key));
         }
         match self.wraps().key(head.key, key).await? {
             Some(key) => Ok(Found::Live(Box::new(Live { entry, head, key }))),
-            None => Ok(Found::Remains(entry.revision)),
+            None => Ok(Found::Remains(entry.revision, head.key)),
         }
     }
 
@@ -380,7 +371,8 @@ impl Parts {
         for (key, head, _) in self.store.scan(&prefix).await? {
             // A head that can't be read has no deadline we could trust; the record is served to nobody either.
             let Some(deadline) = Head::read(&head).and_then(|head| head.deadline()) else { continue };
-            if let (true, Some((namespace, name))) = (is_due(Some(deadline), now), key[prefix.len()..].split_once('/')) {
+            if let (true, Some((namespace, name))) = (is_due(Some(deadline), now), key[prefix.len()..].split_once('/'))
+            {
                 expired.push(Expired { row, namespace: namespace.to_owned(), name: name.to_owned(), deadline });
             }
         }
@@ -392,35 +384,10 @@ impl Found {
     fn expected(&self) -> Expect {
         match self {
             Self::Nothing => Expect::Absent,
-            Self::Remains(revision) => Expect::At(*revision),
+            Self::Remains(revision, _) => Expect::At(*revision),
             Self::Live(live) => Expect::At(live.entry.revision),
         }
     }
-}
-
-impl Head {
-    fn new(row: &Row, key: KeyName, term: Term) -> Self {
-        let [first, last, not_after] = term.parts();
-        Self { v: FORMAT, row: row.id.to_owned(), key, first, last, not_after }
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let head: Self = serde_json::from_slice(bytes).ok()?;
-        (head.v == FORMAT && Row::by_id(&head.row).is_some()).then_some(head)
-    }
-
-    fn term(&self) -> Term {
-        Term::from_parts([self.first, self.last, self.not_after])
-    }
-
-    fn deadline(&self) -> Option<Timestamp> {
-        Row::by_id(&self.row)?.deadline(&self.term())
-    }
-}
-
-/// The key that the head of a record names.
-pub(super) fn key_name(head: &[u8]) -> Option<KeyName> {
-    Head::read(head).map(|head| head.key)
 }
 
 fn key<T: Kept>(name: &str) -> Result<String, StoreError> {

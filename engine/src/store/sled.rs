@@ -7,14 +7,16 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sled::{Batch, Db};
 use tokio::task::spawn_blocking;
 
-use super::{Entry, Expect, Head, Revision, Store, StoreError, VALUE_BYTES_MAX};
+use super::{Entry, Expect, Listed, Revision, Store, StoreError, VALUE_BYTES_MAX};
 
 /// Longest value that sled gets. It writes a whole leaf of its tree at once, some 20 values, and puts what is larger than a
 /// quarter of a segment into a file of its own; so these two belong together: 32 chunks fit.
@@ -25,6 +27,10 @@ const SEGMENT_BYTES: usize = 4 * 32 * CHUNK_BYTES;
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Free space below which nothing new is written, so that sled, which can't go on after a full disk, never meets one.
 const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How long the lock of the folder is waited for, and how often.
+const LOCK_WAIT: Duration = Duration::from_millis(20);
+const LOCK_WAITS: usize = 50;
 
 #[derive(Clone)]
 pub(crate) struct SledStore(Arc<Shared>);
@@ -108,14 +114,19 @@ impl Shared {
 
 impl Open {
     fn new(folder: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(folder)?;
+        // What is in it is sealed; its size and its changes are nobody's business either.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let config = sled::Config::new().path(folder).segment_size(SEGMENT_BYTES).cache_capacity(CACHE_BYTES);
         let config = config.flush_every_ms(None);
-        let db = config.open().map_err(|error| match error {
-            // sled reports a lock that somebody else holds as an error of kind `Other`, or as `WouldBlock`.
-            sled::Error::Io(error) if is_lock(&error) => StoreError::InUse,
-            error => failed(error),
-        })?;
+        // A store that was just closed keeps its lock until sled's threads have ended.
+        let mut waits = 0;
+        let db = loop {
+            match open(&config) {
+                Err(StoreError::InUse) if waits < LOCK_WAITS => waits += 1,
+                opened => break opened?,
+            }
+            std::thread::sleep(LOCK_WAIT);
+        };
         let file = File::open(folder.join("db"))?;
         file.sync_all()?;
         // The names of the files are in the folder, and the folder's in the one above.
@@ -181,7 +192,7 @@ impl Open {
         self.file.sync_all().map_err(StoreError::Io)
     }
 
-    fn scan(&self, prefix: &str) -> Result<Vec<Head>, StoreError> {
+    fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let mut heads = Vec::new();
         for pair in self.db.scan_prefix(head_key(prefix)) {
             let (key, value) = pair.map_err(failed)?;
@@ -222,10 +233,18 @@ impl Store for SledStore {
         self.write(move |open| open.delete(&key, expect)).await
     }
 
-    async fn scan(&self, prefix: &str) -> Result<Vec<Head>, StoreError> {
+    async fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         let prefix = prefix.to_owned();
         self.read(move |open| open.scan(&prefix)).await
     }
+}
+
+fn open(config: &sled::Config) -> Result<Db, StoreError> {
+    config.open().map_err(|error| match error {
+        // sled reports a lock that somebody else holds as an error of kind `Other`, or as `WouldBlock`.
+        sled::Error::Io(error) if is_lock(&error) => StoreError::InUse,
+        error => failed(error),
+    })
 }
 
 async fn blocking<T: Send + 'static>(

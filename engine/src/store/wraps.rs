@@ -7,6 +7,7 @@ use std::fmt;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
+use super::head::Head;
 use super::{Expect, Store, StoreError};
 use crate::keys::{KeyError, KeyProvider, RecordKey, Wrap};
 use crate::seal::joined;
@@ -68,7 +69,7 @@ impl Wraps<'_> {
         let heads: BTreeMap<_, _> = self.store.scan("").await?.into_iter().map(|(key, head, _)| (key, head)).collect();
         for (key, record) in heads.iter().filter(|(key, _)| key.starts_with(NAMESPACE)) {
             let head = std::str::from_utf8(record).ok().and_then(|record| heads.get(record));
-            let used = head.and_then(|head| super::shelf::key_name(head)).is_some_and(|name| name.key() == *key);
+            let used = head.and_then(|head| Head::read(head)).is_some_and(|head| head.key.key() == *key);
             if !used {
                 self.store.delete(key, Expect::Any).await?;
                 dropped += 1;

@@ -87,9 +87,14 @@ fn of_a_browser_its_class_is_kept_and_of_languages_the_first() {
     ] {
         assert_eq!(Device::of_user_agent(agent), device, "{agent}");
     }
-    for (header, language) in
-        [("fr-CH, fr;q=0.9, en;q=0.8", "fr"), ("EN", "en"), ("gsw-CH", "gsw"), ("*", "und"), ("", "und"), ("français", "und")]
-    {
+    for (header, language) in [
+        ("fr-CH, fr;q=0.9, en;q=0.8", "fr"),
+        ("EN", "en"),
+        ("gsw-CH", "gsw"),
+        ("*", "und"),
+        ("", "und"),
+        ("français", "und"),
+    ] {
         assert_eq!(Language::of_accept_language(header).as_str(), language, "{header}");
     }
 }

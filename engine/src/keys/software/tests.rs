@@ -41,8 +41,12 @@ fn kids(keys: &SoftwareKeys) -> Vec<String> {
 #[tokio::test]
 async fn ephemeral_keys_are_made_once_each_when_they_are_asked_for() {
     let keys: Arc<dyn KeyProvider> = Arc::new(SoftwareKeys::ephemeral(now()));
-    let [one, two, signing] =
-        [Duty::Intake, Duty::Intake, Duty::Signing].map(|duty| tokio::spawn({ let keys = keys.clone(); async move { keys.public(duty).await.unwrap() } }));
+    let [one, two, signing] = [Duty::Intake, Duty::Intake, Duty::Signing].map(|duty| {
+        tokio::spawn({
+            let keys = keys.clone();
+            async move { keys.public(duty).await.unwrap() }
+        })
+    });
     let (one, two, signing) = (one.await.unwrap(), two.await.unwrap(), signing.await.unwrap());
     assert_eq!(one, two);
     assert_ne!(one.kid(), signing.kid());

@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use serde::Deserialize;
 
 use super::*;
 use crate::clock::ManualClock;
@@ -108,12 +109,17 @@ async fn a_record_that_was_changed_or_moved_is_damaged() {
     world.put("n1", "one", Expect::Absent).await.unwrap();
     world.put("n2", "two", Expect::Absent).await.unwrap();
     let store = &world.shelves.0.store;
-    let [one, two] = [store.get("R23/note/n1").await.unwrap().unwrap(), store.get("R23/note/n2").await.unwrap().unwrap()];
+    let [one, two] =
+        [store.get("R23/note/n1").await.unwrap().unwrap(), store.get("R23/note/n2").await.unwrap().unwrap()];
     let later = String::from_utf8(one.head.clone()).unwrap().replace("10:00:00", "10:30:00").into_bytes();
     let mut flipped = one.body.clone();
     flipped[20] ^= 1;
-    let cases =
-        [(one.head.clone(), flipped), (later, one.body.clone()), (one.head.clone(), two.body.clone()), (two.head, two.body)];
+    let cases = [
+        (one.head.clone(), flipped),
+        (later, one.body.clone()),
+        (one.head.clone(), two.body.clone()),
+        (two.head, two.body),
+    ];
     for (head, body) in cases {
         store.put("R23/note/n1", head, body, Expect::Any).await.unwrap();
         let error = world.shelf.get::<Note>("n1").await.unwrap_err();
@@ -151,6 +157,7 @@ async fn what_was_written_again_in_between_is_not_erased() {
     world.put("n1", "new", Expect::Absent).await.unwrap();
     assert!(!world.shelves.erase(&expired[0], world.clock.now()).await.unwrap());
     assert_eq!(world.text("n1").await.unwrap(), "new");
+    assert_eq!(world.all().await.len(), 2, "the old key went with the old record");
 }
 
 #[tokio::test]
@@ -204,7 +211,8 @@ async fn a_start_drops_the_keys_that_a_crash_left_without_a_record() {
     world.put("n1", "one", Expect::Absent).await.unwrap();
     let (name, key) = world.shelves.0.entropy.with(|rng| (KeyName::new(rng), RecordKey::generate(rng)));
     for record in ["R23/note/n1", "R23/note/n2"] {
-        let (name, key) = if record.ends_with('2') { (name, &key) } else { (KeyName::new(&mut StdRng::seed_from_u64(9)), &key) };
+        let (name, key) =
+            if record.ends_with('2') { (name, &key) } else { (KeyName::new(&mut StdRng::seed_from_u64(9)), &key) };
         world.shelves.0.wraps().keep(name, key, record).await.unwrap();
     }
     assert_eq!(world.shelves.0.wraps().drop_orphans().await.unwrap(), 2);

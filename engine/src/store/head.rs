@@ -1,0 +1,44 @@
+//! The head of a record: what stands beside it in clear, so that its deadline is known without opening it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::wraps::KeyName;
+use crate::erase::retention::{Row, Term};
+
+const FORMAT: u8 = 1;
+
+/// What stands beside a record in clear, and is bound to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    v: u8,
+    row: String,
+    pub(super) key: KeyName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_after: Option<Timestamp>,
+}
+
+impl Head {
+    pub(super) fn new(row: &Row, key: KeyName, term: Term) -> Self {
+        let [first, last, not_after] = term.parts();
+        Self { v: FORMAT, row: row.id.to_owned(), key, first, last, not_after }
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let head: Self = serde_json::from_slice(bytes).ok()?;
+        (head.v == FORMAT && Row::by_id(&head.row).is_some()).then_some(head)
+    }
+
+    pub(super) fn term(&self) -> Term {
+        Term::from_parts([self.first, self.last, self.not_after])
+    }
+
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        Row::by_id(&self.row)?.deadline(&self.term())
+    }
+}
