@@ -59,7 +59,9 @@ async fn everything_is_collected_and_the_host_logs_out() {
             month < 6
         ));
     }
-    expected.push("document.certificate ref=shares-2025 title=Attestation de parts sociales 2025 file=application/pdf".to_owned());
+    expected.push(
+        "document.certificate ref=shares-2025 title=Attestation de parts sociales 2025 file=application/pdf".to_owned(),
+    );
     assert_eq!(lines(&collection), expected);
     assert!(collection.login_submitted && collection.unrequested == 0);
     assert_eq!(lock(&seen.steps).join(" "), "login (authenticated) profile bills certificate");
@@ -122,7 +124,11 @@ async fn a_session_that_ends_in_the_middle_is_lost_and_not_a_wrong_password() {
         let session = heard.said("sessionid=", ";");
         let host = portal.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).unwrap();
-        write!(stream, "GET /logout/ HTTP/1.1\r\nHost: {host}\r\nCookie: sessionid={session}\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET /logout/ HTTP/1.1\r\nHost: {host}\r\nCookie: sessionid={session}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");

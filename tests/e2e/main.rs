@@ -1,6 +1,8 @@
 //! End-to-end tests: real third-party applications as Data Sources, real connectors in the real sandbox, and the wire between them.
 //! Each application is started once for all tests.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on may end there")]
+
 mod juntagrico;
 mod oidc_provider;
 mod wire;

@@ -43,7 +43,10 @@ fn claims(name: &str) -> Vec<String> {
     expected.extend([
         format!(
             "person.address lines={} postcode={} city={} country={}",
-            of("street"), of("postcode"), of("city"), of("country")
+            of("street"),
+            of("postcode"),
+            of("city"),
+            of("country")
         ),
         format!("bank.account ref=iban iban={}", of("iban")),
     ]);
@@ -79,7 +82,8 @@ async fn everything_is_collected_and_neither_code_nor_token_is_shown() {
 
 async fn userinfo(provider: &str, token: &str) -> u16 {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let request = reqwest::Client::new().get(format!("{provider}/me")).header("authorization", format!("Bearer {token}"));
+    let request =
+        reqwest::Client::new().get(format!("{provider}/me")).header("authorization", format!("Bearer {token}"));
     request.send().await.unwrap().status().as_u16()
 }
 
@@ -131,7 +135,8 @@ async fn every_refusal_has_its_own_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_no_is_told_to_the_provider_and_brings_no_code() {
     let wire = Wire::to(provider().await).await;
-    let collection = as_person(&wire.url, "marie").answering(|_| Reaction::Deny).collect(&collector().unwrap()).await.unwrap();
+    let collection =
+        as_person(&wire.url, "marie").answering(|_| Reaction::Deny).collect(&collector().unwrap()).await.unwrap();
     assert_eq!(told(&collection), "challenge-denied");
     assert_eq!(wire.said(&format!("{CALLBACK}?error="), "&"), "access_denied");
     assert!(!wire.requests().iter().any(|request| request.starts_with("POST /token")));

@@ -46,7 +46,8 @@ const SECTIONS: [Section; 3] = [
 ];
 
 fn collect() -> Result {
-    let mut sections = SECTIONS.iter().filter(|section| section.categories.iter().any(|category| job::wanted(category)));
+    let mut sections =
+        SECTIONS.iter().filter(|section| section.categories.iter().any(|category| job::wanted(category)));
     let Some(first) = sections.next() else { return Ok(()) };
     progress::step("login");
     let landing = login(first)?;

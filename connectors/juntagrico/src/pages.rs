@@ -26,7 +26,8 @@ pub fn profile(page: &Document) -> Result {
         items::PersonName::new().given(&given).family(&family).emit().or_partial("person.name")?;
     }
     if job::wanted("person.address") {
-        let address = items::PersonAddress::new().kind(items::PersonAddressKind::Home).lines(need("street", "addr_street")?);
+        let address =
+            items::PersonAddress::new().kind(items::PersonAddressKind::Home).lines(need("street", "addr_street")?);
         let address = address.postcode(need("postcode", "addr_zipcode")?).city(need("city", "addr_location")?);
         address.emit().or_partial("person.address")?;
     }

@@ -45,7 +45,8 @@ fn authorise(verifier: &str) -> Result<Page> {
     let client = operator("client-id")?;
     let request = get("/auth").query("response_type", "code").query("client_id", &client);
     let request = request.query("redirect_uri", redirect_uri).query("state", state).query("scope", scope());
-    let request = request.query("code_challenge_method", "S256").query("code_challenge", encoded("base64url", &challenge));
+    let request =
+        request.query("code_challenge_method", "S256").query("code_challenge", encoded("base64url", &challenge));
     request.expect(&["login"])
 }
 
@@ -64,10 +65,12 @@ fn login(page: &Page) -> Result<Page> {
 
 /// Asks the person what the provider asks, and answers it; with a yes comes the code. A no is told to the provider too.
 fn decide(page: &Page) -> Result<Secret> {
-    let scopes: Vec<String> = page.table("ul.scopes li", [text("scope", "")])?.into_iter().map(|[scope]| scope).collect();
+    let scopes: Vec<String> =
+        page.table("ul.scopes li", [text("scope", "")])?.into_iter().map(|[scope]| scope).collect();
     let label = |name: &str, form: &str| page.need(name, &format!("form#{form} button"), "text");
     let question = ask("choose").detail("target", scopes.join(", "));
-    let question = question.detail("option:allow", label("allow", "allow")?).detail("option:deny", label("deny", "deny")?);
+    let question =
+        question.detail("option:allow", label("allow", "allow")?).detail("option:deny", label("deny", "deny")?);
     let form = match question.text("decision") {
         Ok(choice) if choice == "allow" => "form#allow",
         Ok(_) => "form#deny",
@@ -85,7 +88,8 @@ fn exchange(code: &Secret, verifier: &str) -> Result<Secret> {
     let (redirect_uri, _) = prompt::callback();
     let client = client()?;
     let request = post("/token").header("authorization", ("Basic ", encoded("base64", &client)));
-    let request = request.field("grant_type", "authorization_code").field("code", code).field("redirect_uri", redirect_uri);
+    let request =
+        request.field("grant_type", "authorization_code").field("code", code).field("redirect_uri", redirect_uri);
     let page = request.field("code_verifier", verifier).expect(&["token"])?;
     page.response().captured("access-token").ok_or_else(|| page.missing("access-token"))
 }

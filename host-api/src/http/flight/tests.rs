@@ -43,7 +43,11 @@ impl Network for Redirecting {
         }
         let target = HeaderValue::from_str(&self.target).unwrap();
         let headers = HeaderMap::from_iter([(LOCATION, target.clone()), (CONTENT_LOCATION, target)]);
-        Ok(Incoming { status: StatusCode::FOUND, headers, body: format!("Redirecting to {}", self.target).into_bytes() })
+        Ok(Incoming {
+            status: StatusCode::FOUND,
+            headers,
+            body: format!("Redirecting to {}", self.target).into_bytes(),
+        })
     }
 }
 
