@@ -118,6 +118,21 @@ fn what_is_sealed_opens_again_and_is_never_sealed_alike() {
     }
 }
 
+#[test]
+fn tokens_of_other_libraries_open_and_their_signatures_hold() {
+    for file in [include_str!("../../tests/vectors/jose.json"), include_str!("../../tests/vectors/jwcrypto.json")] {
+        let vector = vectors(file);
+        let text = |name: &str| vector[name].as_str().unwrap();
+        let opened = published_key(Algorithm::RsaOaep256).open(text("jwe"), CREDENTIALS_BYTES_MAX).unwrap();
+        assert_eq!(opened.as_slice(), text("jwe_plaintext").as_bytes());
+        let key = published_key(Algorithm::Ps256).public().clone();
+        assert_eq!(key.kid(), text("kid"));
+        let payload = jws::verify(text("jws"), text("jws_typ"), CREDENTIALS_BYTES_MAX, &key).unwrap();
+        assert_eq!(payload, text("jws_payload").as_bytes());
+        assert!(jws::verify(text("jws"), "other", CREDENTIALS_BYTES_MAX, &key).is_err());
+    }
+}
+
 /// Replaces the header of a good token: the tag fails in any case, so this shows only what [`Token::parse`] lets through.
 #[track_caller]
 fn parses(header: &str) -> bool {
