@@ -17,11 +17,14 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Longest value, in bytes before it was encoded.
 pub const VALUE_BYTES_MAX: usize = 4096;
 
-/// What a sealed message held. Values are wiped when dropped.
+/// What was typed, by the name of its field. Wiped when dropped.
+pub type Values = Vec<(String, Zeroizing<Vec<u8>>)>;
+
+/// What a sealed message held.
 pub struct Fields {
     session: SessionId,
     question: Option<QuestionId>,
-    values: Vec<(String, Zeroizing<Vec<u8>>)>,
+    values: Values,
 }
 
 /// The message is not of the expected form. It says no more: it is about secrets.
@@ -66,7 +69,7 @@ impl Fields {
     }
 
     /// Gives the values up, to the run's vault.
-    pub fn into_values(self) -> Vec<(String, Zeroizing<Vec<u8>>)> {
+    pub fn into_values(self) -> Values {
         self.values
     }
 }
@@ -103,8 +106,8 @@ impl<'a> Reader<'a> {
         Err(FieldsError)
     }
 
-    fn values(&mut self) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, FieldsError> {
-        let mut values: Vec<(String, Zeroizing<Vec<u8>>)> = Vec::with_capacity(FIELDS_MAX);
+    fn values(&mut self) -> Result<Values, FieldsError> {
+        let mut values = Values::with_capacity(FIELDS_MAX);
         self.object(|name, reader| {
             let encoded = reader.text()?;
             let known = values.iter().any(|(earlier, _)| earlier == name);

@@ -17,6 +17,7 @@ use crate::consent::{ConsentError, ConsentRegister, Refusal as ConsentRefusal};
 use crate::entropy::Entropy;
 use crate::forward::Forwarder;
 use crate::id::{OnlineServiceId, SessionId};
+use crate::jose::PublicKey;
 use crate::keys::{Duty, KeyError, KeyProvider};
 use crate::ledger::{Ledger, LedgerError};
 use crate::online_service::OnlineService;
@@ -176,20 +177,19 @@ impl Engine {
         self.sessions().get(&id).cloned()
     }
 
-    /// The public keys that logins and answers are encrypted to, as a JWKS.
+    /// The public keys that logins and answers are encrypted to, newest first.
     ///
     /// # Errors
     /// [`EngineError::Platform`].
-    pub async fn intake_keys(&self) -> Result<serde_json::Value, EngineError> {
-        let keys = self.keys.publics(Duty::Intake).await?;
-        Ok(serde_json::json!({ "keys": keys.iter().map(crate::jose::PublicKey::to_jwk).collect::<Vec<_>>() }))
+    pub async fn intake_keys(&self) -> Result<Vec<PublicKey>, EngineError> {
+        Ok(self.keys.publics(Duty::Intake).await?)
     }
 
-    /// The public keys that parcels and receipts are signed with, newest first.
+    /// The public keys that parcels, events and receipts are signed with, newest first.
     ///
     /// # Errors
     /// [`EngineError::Platform`].
-    pub async fn signing_keys(&self) -> Result<Vec<crate::jose::PublicKey>, EngineError> {
+    pub async fn signing_keys(&self) -> Result<Vec<PublicKey>, EngineError> {
         Ok(self.keys.publics(Duty::Signing).await?)
     }
 

@@ -12,7 +12,7 @@ use futures_util::Stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, At, Body, Person, Problem};
+use super::{Answer, At, Body, Person, Problem, Text};
 use crate::consent::Notice;
 use crate::data::{Category, Digest};
 use crate::id::QuestionId;
@@ -70,7 +70,7 @@ pub(super) async fn credentials(
     Person(session): Person,
     State(engine): At,
     headers: HeaderMap,
-    jwe: String,
+    Text(jwe): Text,
 ) -> Answer<StatusCode> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let navigation = Navigation {
@@ -82,7 +82,7 @@ pub(super) async fn credentials(
 }
 
 /// An answer to a question, as one JWE.
-pub(super) async fn answer(Person(session): Person, State(engine): At, jwe: String) -> Answer<StatusCode> {
+pub(super) async fn answer(Person(session): Person, State(engine): At, Text(jwe): Text) -> Answer<StatusCode> {
     engine.answer(&session, &jwe).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,16 +1,16 @@
 //! The Online Service's side: begin a session, look where it stands, fetch the parcel, acknowledge it.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, At, Body, Caller, Either, Problem};
+use super::{Answer, At, Body, Caller, Either, Problem, Text};
 use crate::data::Digest;
 use crate::id::{ParcelId, SessionId};
+use crate::jose::PublicKey;
 
 /// Whether the engine is there and its store answers.
 pub(super) async fn health(State(engine): At) -> Response {
@@ -20,9 +20,12 @@ pub(super) async fn health(State(engine): At) -> Response {
     }
 }
 
-/// The public keys that logins and answers are encrypted to, as a JWKS.
+/// The public keys of the engine as a JWKS: those that logins and answers are encrypted to (`enc`), and those that parcels,
+/// events and receipts are signed with (`sig`), newest first.
 pub(super) async fn keys(State(engine): At) -> Answer<Json<Value>> {
-    Ok(Json(engine.intake_keys().await?))
+    let mut keys = engine.intake_keys().await?;
+    keys.extend(engine.signing_keys().await?);
+    Ok(Json(json!({ "keys": keys.iter().map(PublicKey::to_jwk).collect::<Vec<_>>() })))
 }
 
 #[derive(Serialize)]
@@ -34,8 +37,8 @@ pub(super) struct Created {
 }
 
 /// Begins a session from a data request.
-pub(super) async fn create_session(caller: Caller, State(engine): At, body: Bytes) -> Answer<Response> {
-    let new = engine.create_session(&caller.0, &body).await?;
+pub(super) async fn create_session(caller: Caller, State(engine): At, Text(body): Text) -> Answer<Response> {
+    let new = engine.create_session(&caller.0, body.as_bytes()).await?;
     let location = format!("/v1/sessions/{}", new.session.id());
     let created = Created { session: new.session.id(), token: new.token, expires_at: new.session.deadline() };
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(created)).into_response())

@@ -23,7 +23,6 @@ use crate::engine::catalogue::Offer;
 use crate::entropy::Entropy;
 use crate::id::OnlineServiceId;
 use crate::online_service::OnlineService;
-use crate::session::Session;
 use crate::session::state::State;
 
 mod flow;
@@ -227,10 +226,4 @@ fn exit_code(state: &State) -> ExitCode {
         State::Withdrawn | State::Expired => Blame::Person.exit_code(),
         _ => 1,
     })
-}
-
-/// What `--json` and the table tell in the end.
-fn outcome(session: &Session) -> serde_json::Value {
-    let receipts: Vec<String> = session.receipts().into_iter().map(|(_, receipt)| receipt).collect();
-    json!({ "session": session.id(), "status": session.state(), "receipts": receipts })
 }

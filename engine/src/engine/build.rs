@@ -35,11 +35,16 @@ use crate::trace::Traces;
 /// Who we say that we are towards Data Sources and Online Services.
 const AGENT: &str = concat!("Consentry/", env!("CARGO_PKG_VERSION"));
 
+/// A Data Source: the connector's id and its own.
+type SourceKey = (String, String);
+/// The operator's own secrets, by name.
+type Secrets = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
 /// What the operator sets for single Data Sources, and for all.
 #[derive(Default)]
 pub(super) struct SourceSettings {
-    bases: HashMap<(String, String), Url>,
-    secrets: HashMap<(String, String), BTreeMap<String, Zeroizing<Vec<u8>>>>,
+    bases: HashMap<SourceKey, Url>,
+    secrets: HashMap<SourceKey, Secrets>,
     development: bool,
     callback: Option<Url>,
 }
@@ -289,8 +294,8 @@ fn desk() -> Operator {
     Operator { name: "This computer".to_owned(), contact: "the person at this computer".to_owned() }
 }
 
-fn read_secrets(files: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, Zeroizing<Vec<u8>>>, BuildError> {
-    let mut secrets = BTreeMap::new();
+fn read_secrets(files: &BTreeMap<String, PathBuf>) -> Result<Secrets, BuildError> {
+    let mut secrets = Secrets::new();
     for (name, path) in files {
         let unreadable = |source| BuildError::Secret { path: path.clone(), source };
         let mut value = Zeroizing::new(std::fs::read(path).map_err(unreadable)?);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use consentry_contract::failure::{Code, Failure, Quality};
+use consentry_contract::failure::{Code, Failure};
 use serde_json::{Value, json};
 
 use super::{Engine, EngineError};
@@ -14,7 +14,7 @@ use crate::online_service::OnlineService;
 use crate::outbox::{Fetched, OutboxError, ParcelBytes, ThinEvent};
 use crate::outcome::{Delivery, Outcome};
 use crate::release::{Decision, Refusal};
-use crate::seal::recipient::{ItemForm, Parcel};
+use crate::seal::recipient::{Datasets, ItemForm, Parcel};
 use crate::session::state::Step;
 use crate::session::{Review, Sending, Session};
 
@@ -29,7 +29,7 @@ impl Engine {
     pub fn preview(&self, session: &Session) -> Result<Value, EngineError> {
         let shown = session.with_review(|data| {
             let items: Vec<ItemForm<'_>> = data.items().iter().map(ItemForm).collect();
-            json!({ "items": items, "datasets": data.gathered().datasets.iter().map(dataset).collect::<Vec<_>>() })
+            json!({ "items": items, "datasets": Datasets(data) })
         });
         shown.ok_or_else(|| self.wrong_state(session, Step::Shared))
     }
@@ -196,13 +196,4 @@ fn outbox_error(error: OutboxError) -> EngineError {
         OutboxError::WrongDigest | OutboxError::NotFetched => EngineError::OtherDigest,
         error => error.into(),
     }
-}
-
-fn dataset(dataset: &consentry_contract::failure::Dataset) -> Value {
-    let (result, code) = match &dataset.quality {
-        Quality::Complete => ("complete", None),
-        Quality::Partial(code) => ("partial", Some(code.name())),
-        Quality::EmptyConfirmed(_) => ("empty-confirmed", None),
-    };
-    json!({ "category": dataset.category, "result": result, "code": code, "count": dataset.count })
 }

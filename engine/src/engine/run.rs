@@ -20,7 +20,7 @@ use super::ports::{RunClock, RunRandom, Watch};
 use super::{Engine, EngineError};
 use crate::collect::{Collection, Order};
 use crate::consent::Grant;
-use crate::credentials::Fields;
+use crate::credentials::{Fields, Values};
 use crate::data::{Data, Provenance};
 use crate::id::{GrantId, QuestionId, RunId};
 use crate::jose::jwe::{CREDENTIALS_BYTES_MAX, Token};
@@ -31,9 +31,6 @@ use crate::session::question::AskPerson;
 use crate::session::state::{State, Step};
 use crate::session::{Review, Session};
 use crate::trace::Navigation;
-
-/// The values of a login, by field.
-type Values = Vec<(String, Zeroizing<Vec<u8>>)>;
 
 /// What a login is opened for.
 struct Parts<'a> {

@@ -29,7 +29,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use zeroize::Zeroizing;
 
 use super::{Deliverable, ForRecipient, SealError, Sealable, Sealed};
-use crate::data::{Category, Data, Digest, Item, Released};
+use crate::data::{Category, Data, Digest, Item, Released, Stage};
 use crate::entropy::Entropy;
 use crate::id::{ConsentId, OnlineServiceId, ParcelId};
 use crate::keys::KeyProvider;
@@ -175,10 +175,11 @@ impl Serialize for Provenance<'_> {
     }
 }
 
-struct Datasets<'a>(&'a Data<Released>);
+/// The datasets as they stand in a parcel and in a preview.
+pub(crate) struct Datasets<'a, S: Stage>(pub(crate) &'a Data<S>);
 
-impl Serialize for Datasets<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl<S: Stage> Serialize for Datasets<'_, S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let data = self.0;
         let mut list = serializer.serialize_seq(None)?;
         for dataset in &data.gathered().datasets {

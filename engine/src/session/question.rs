@@ -11,12 +11,12 @@ use consentry_contract::manifest::{Answer as AnswerRule, AnswerKind};
 use consentry_host_api::ports::{Answer, Asked, Prompter, Question as Wanted};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
-use zeroize::Zeroizing;
 
 use super::Session;
 use super::events::{AnswerField, Question, What};
 use super::state::{State, Step};
 use crate::clock::Clock;
+use crate::credentials::Values;
 use crate::entropy::Entropy;
 use crate::id::QuestionId;
 use crate::online_service::Localised;
@@ -112,12 +112,7 @@ impl Session {
     ///
     /// # Errors
     /// This question is not open, or its time is over.
-    pub fn answer(
-        &self,
-        question: QuestionId,
-        values: Vec<(String, Zeroizing<Vec<u8>>)>,
-        now: Timestamp,
-    ) -> Result<(), NotAsked> {
+    pub fn answer(&self, question: QuestionId, values: Values, now: Timestamp) -> Result<(), NotAsked> {
         self.close_question(question, Answer::Given(values), now)
     }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use zeroize::Zeroizing;
 
 use super::super::terminal::Terminal;
 use super::{Options, Receiver, pick, request, show};
-use crate::credentials;
+use crate::credentials::{self, Values};
 use crate::data::Category;
 use crate::engine::catalogue::LoginField;
 use crate::engine::{Engine, EngineError};
@@ -71,8 +70,10 @@ impl Flow<'_> {
                 What::Progress { step } => progress.step(&step),
                 What::Count { done, total } => progress.count(done, total),
                 What::Question { question } => {
-                    let values = progress.pause(|| self.answers(&question))?;
-                    self.answer(session, question.question, values).await?;
+                    match progress.pause(|| self.answers(&question))? {
+                        Some(values) => self.answer(session, question.question, values).await?,
+                        None => self.deny(session, question.question, &progress),
+                    }
                 }
                 What::QuestionClosed { .. } | What::Receipt { .. } => {}
             }
@@ -125,7 +126,7 @@ impl Flow<'_> {
         }
     }
 
-    fn login(&mut self, fields: &[LoginField]) -> anyhow::Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    fn login(&mut self, fields: &[LoginField]) -> anyhow::Result<Values> {
         let language = self.options.language.into();
         let mut values = vec![];
         for field in fields {
@@ -139,23 +140,35 @@ impl Flow<'_> {
         Ok(values)
     }
 
-    fn answers(&mut self, question: &Question) -> anyhow::Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    /// The answers to a question; none when there is neither a flag nor a person to give them.
+    fn answers(&mut self, question: &Question) -> anyhow::Result<Option<Values>> {
         show::question(question, self.options);
         let language = self.options.language.into();
-        let fields = question.fields.iter();
-        fields
-            .map(|field| {
-                let value = self.terminal.answer(&field.name, field.label.in_language(language), field.secret)?;
-                Ok((field.name.clone(), value))
-            })
-            .collect()
+        let mut values = vec![];
+        for field in &question.fields {
+            let value = match self.terminal.take(&field.name) {
+                Some(value) => value,
+                None if !self.terminal.attended() => return Ok(None),
+                None => self.terminal.answer(&field.name, field.label.in_language(language), field.secret)?,
+            };
+            values.push((field.name.clone(), value));
+        }
+        Ok(Some(values))
+    }
+
+    /// Says no to a question that nobody here can answer.
+    fn deny(&self, session: &Session, question: QuestionId, progress: &show::Progress) {
+        progress.say("nobody can be asked here: give answers with --answer NAME=VALUE");
+        // The connector may have taken the question down meanwhile.
+        let denied = self.engine.deny(session, question);
+        tracing::debug!(ok = denied.is_ok(), "a question was refused");
     }
 
     async fn answer(
         &self,
         session: &Arc<Session>,
         question: QuestionId,
-        values: Vec<(String, Zeroizing<Vec<u8>>)>,
+        values: Values,
     ) -> anyhow::Result<()> {
         let sealed = self.seal(session, Some(question), &values).await?;
         match self.engine.answer(session, &sealed).await {
@@ -169,10 +182,10 @@ impl Flow<'_> {
         &self,
         session: &Session,
         question: Option<QuestionId>,
-        values: &[(String, Zeroizing<Vec<u8>>)],
+        values: &Values,
     ) -> anyhow::Result<String> {
         let keys = self.engine.intake_keys().await?;
-        let key = RecipientKey::from_jwk(&keys["keys"][0].to_string())?;
+        let key = RecipientKey::from_public(keys.into_iter().next().context("the engine has no key for logins")?)?;
         let message = credentials::write(session.id(), question, values);
         Ok(Entropy::system().with(|rng| jwe::seal(&message, jwe::Content::Plain, &key, rng))?)
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use consentry_contract::item::{Check, Field};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Options, outcome};
+use super::Options;
 use crate::consent::Notice;
 use crate::data::Category;
 use crate::online_service::OnlineService;
@@ -117,8 +118,10 @@ pub(super) fn preview(preview: &Value, options: &Options) {
 }
 
 fn table(category: Category, rows: &[&Value]) -> Table {
-    let shown = |name: &str| rows.iter().any(|row| !row["fields"][name].is_null());
-    let fields: Vec<_> = category.row().fields.iter().filter(|field| shown(field.name)).collect();
+    let given = |name: &str| rows.iter().any(|row| !row["fields"][name].is_null());
+    // References tie items to each other and say nothing to a person.
+    let told = |field: &&Field| !matches!(field.check, Check::Ref) && given(field.name);
+    let fields: Vec<&Field> = category.row().fields.iter().filter(told).collect();
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
     table.set_header(fields.iter().map(|field| field.label.en));
@@ -153,7 +156,9 @@ pub(super) fn waiting(service: &OnlineService, options: &Options) {
 /// How it ended, and the receipts.
 pub(super) fn end(session: &Session, options: &Options) -> anyhow::Result<()> {
     if options.json {
-        let mut told = outcome(session);
+        let receipt = |(id, token): (_, String)| json!({ "id": id, "facts": facts(&token), "token": token });
+        let receipts: Vec<Value> = session.receipts().into_iter().map(receipt).collect();
+        let mut told = json!({ "session": session.id(), "status": session.state(), "receipts": receipts });
         if let State::Failed { code } = session.state() {
             let row = code.row();
             told["failure"] = json!({ "code": code, "blame": row.blame, "what": row.what.en, "next": row.next.en });
