@@ -161,13 +161,28 @@ impl<T: serde::de::DeserializeOwned> axum::extract::FromRequest<Shared> for Body
     async fn from_request(request: Request, engine: &Shared) -> Result<Self, Problem> {
         match axum::Json::<T>::from_request(request, engine).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => {
-                let next = "Send JSON of the form that the description of the API names.";
-                let title = "The body is not what is expected.";
-                Err(Problem::new(rejection.status(), "body", title, next).detail(rejection.body_text()))
-            }
+            Err(rejection) => Err(body_problem(rejection.status(), &rejection.body_text())),
         }
     }
+}
+
+/// A body as it was sent: a JWE, or JSON that somebody else reads.
+struct Text(String);
+
+impl axum::extract::FromRequest<Shared> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, engine: &Shared) -> Result<Self, Problem> {
+        match String::from_request(request, engine).await {
+            Ok(text) => Ok(Self(text)),
+            Err(rejection) => Err(body_problem(rejection.status(), &rejection.body_text())),
+        }
+    }
+}
+
+fn body_problem(status: StatusCode, detail: &str) -> Problem {
+    let next = "Send a body of the form and size that the description of the API names.";
+    Problem::new(status, "body", "The body is not what is expected.", next).detail(detail)
 }
 
 impl IntoResponse for crate::engine::EngineError {
