@@ -13,7 +13,7 @@ use crate::keys::{Destroyed, KeyError, KeyProvider};
 use crate::outbox::{DeadLetter, Outbox, OutboxError};
 use crate::store::{Shelves, StoreError};
 
-/// The retention table, compiled in.
+// The retention table, compiled in.
 pub mod retention;
 
 /// Looks at one part of a run: true means that nothing of it is left.

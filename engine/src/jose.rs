@@ -3,11 +3,11 @@
 //! Encryption is RSA-OAEP-256 with A256GCM, signatures are PS256, keys are RSA of at least 4096 bits. Nothing is negotiated:
 //! a sender can't choose, and whatever does not fit is refused like whatever does not open. Compact serialisation only.
 
-/// Public keys as JSON (RFC 7517), and their thumbprints (RFC 7638).
+// Public keys as JSON (RFC 7517), and their thumbprints (RFC 7638).
 pub mod jwk;
-/// Encryption (RFC 7516).
+// Encryption (RFC 7516).
 pub mod jwe;
-/// Signatures (RFC 7515).
+// Signatures (RFC 7515).
 pub mod jws;
 mod members;
 mod private_key;

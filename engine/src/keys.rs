@@ -16,7 +16,7 @@ use crate::clock::Month;
 use crate::jose::jwe::Token;
 use crate::jose::{PublicKey, Refused, jws};
 
-/// Keys in software, in one encrypted file.
+// Keys in software, in one encrypted file.
 pub mod software;
 
 pub use software::SoftwareKeys;

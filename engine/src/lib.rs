@@ -2,64 +2,64 @@
 //!
 //! The modules stand in reading order: the words, the flow, the duties, the ports, the doors.
 
-/// Typed, prefixed, sortable ids.
+// Typed, prefixed, sortable ids.
 pub mod id;
-/// Where time comes from.
+// Where time comes from.
 pub mod clock;
-/// Where randomness comes from.
+// Where randomness comes from.
 pub mod entropy;
-/// Addresses of peers, cut.
+// Addresses of peers, cut.
 pub mod peer;
-/// Shareable Data, by the stage it has reached.
+// Shareable Data, by the stage it has reached.
 pub mod data;
-/// Every run ends in exactly one outcome.
+// Every run ends in exactly one outcome.
 pub mod outcome;
-/// Who may ask for data, and for what.
+// Who may ask for data, and for what.
 pub mod online_service;
 
-/// What an Online Service asks for.
+// What an Online Service asks for.
 pub mod request;
-/// What a person agreed to.
+// What a person agreed to.
 pub mod consent;
-/// The owner of one flow.
+// The owner of one flow.
 pub mod session;
-/// What the person typed, opened at the last moment.
+// What the person typed, opened at the last moment.
 pub mod credentials;
-/// One collection: connector, sandbox, verdict.
+// One collection: connector, sandbox, verdict.
 pub mod collect;
-/// Minimise, review, release.
+// Minimise, review, release.
 pub mod release;
-/// What is sealed, and for whom.
+// What is sealed, and for whom.
 pub mod seal;
-/// Parcels that wait for their receiver.
+// Parcels that wait for their receiver.
 pub mod outbox;
-/// Erasure with proof, and the retention table.
+// Erasure with proof, and the retention table.
 pub mod erase;
-/// What happened, signed.
+// What happened, signed.
 pub mod receipt;
 
-/// The transparency log.
+// The transparency log.
 pub mod ledger;
-/// The trace of a transaction: five fields.
+// The trace of a transaction: five fields.
 pub mod trace;
 
-/// Envelopes of the outside world: JWE, JWS, JWK.
+// Envelopes of the outside world: JWE, JWS, JWK.
 pub mod jose;
-/// Keys by duty.
+// Keys by duty.
 pub mod keys;
-/// Storage: shelves typed by their retention row.
+// Storage: shelves typed by their retention row.
 pub mod store;
 
-/// Telling an Online Service that a parcel waits.
+// Telling an Online Service that a parcel waits.
 pub mod forward;
 
-/// The parts, wired together.
+// The parts, wired together.
 pub mod engine;
-/// The operator's configuration.
+// The operator's configuration.
 pub mod config;
-/// The HTTP API.
+// The HTTP API.
 pub mod api;
-/// The command line.
+// The command line.
 pub mod cli;
 
 #[cfg(test)]

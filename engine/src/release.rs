@@ -1,6 +1,6 @@
 //! The way from collected to released: cut to what was granted, seen by the person, then the consent gate. Pure.
 //!
-//! Nothing else can lead data to another stage: [`Step`] is made here only. The gate asks for a proof that the consent is
+//! Nothing else can lead data to another stage: `Step` is made here only. The gate asks for a proof that the consent is
 //! active *and* for an accepted entry of the ledger: no leaf, no release.
 
 use std::collections::BTreeSet;

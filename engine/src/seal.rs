@@ -17,7 +17,7 @@ use crate::jose::jwe::{self, Content};
 use crate::jose::{RecipientKey, Refused};
 use crate::keys::{Duty, KeyError, KeyProvider, RecordKey};
 
-/// From released data to a parcel.
+// From released data to a parcel.
 pub mod recipient;
 
 /// Can be sealed: has bytes, and a name for its kind.

@@ -2,7 +2,7 @@
 //!
 //! Below it stands a private port for bytes, with compare-and-set on single keys: every step of the flow is one idempotent
 //! write. A record has a head in clear (row, term, name of its key) and a sealed body. **The key of a record never stands in
-//! the record**: its wrap, under the storage key of the [`KeyProvider`], stands in a place of its own, `store/wraps.rs`, the
+//! the record**: its wrap, under the storage key of the provider, stands in a place of its own, `store/wraps.rs`, the
 //! one place that changes when wraps move into key tables by deadline.
 //!
 //! What is claimed now: nothing is stored in clear; a record that is changed or moved does not open; a record whose wrap was
