@@ -74,11 +74,14 @@ fn add_target() -> Result<()> {
     Ok(())
 }
 
-/// Builds the modules in one call of cargo. Only guests are optimised: what runs while building is shared with every other build.
+/// For guests only: what runs while building keeps its settings, so that it is shared with every other build.
+const PROFILE: [&str; 4] = ["opt-level=2", "debug=false", "debug-assertions=false", "build-override.debug-assertions=true"];
+
+/// Builds the modules in one call of cargo.
 fn build<'n>(root: &Path, names: impl Iterator<Item = &'n String>) -> Result<BTreeMap<String, PathBuf>> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
-    for setting in ["opt-level=2", "debug=false"] {
+    for setting in PROFILE {
         cargo.args(["--config", &format!("profile.dev.{setting}")]);
     }
     cargo.args(["--config", &same_everywhere(root)]);
