@@ -5,6 +5,7 @@
 
 mod juntagrico;
 mod oidc_provider;
+mod serve;
 mod wire;
 
 use std::fs;

@@ -85,6 +85,11 @@ impl Journey {
         &self.session
     }
 
+    /// The person's secret for the session.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// One request below the session's path. `body` is JSON, or text as it is (a JWE).
     ///
     /// # Errors

@@ -143,7 +143,9 @@ impl Node {
         static KEYS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
         if let Some(files) = KEYS.get() {
             for (name, bytes) in files {
-                std::fs::write(self.path("data").join(name), bytes)?;
+                let path = self.path("data").join(name);
+                std::fs::write(&path, bytes)?;
+                std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
             }
             return Ok(());
         }

@@ -42,6 +42,11 @@ impl Service {
         Ok(Self { address, folder: tempfile::tempdir()?, listening: None })
     }
 
+    /// Where it listens, or will.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// As the engine's configuration knows it.
     ///
     /// # Errors

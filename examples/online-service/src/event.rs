@@ -19,8 +19,6 @@ pub struct ParcelReady {
     pub kind: String,
     /// The parcel to fetch.
     pub parcel: String,
-    /// The digest of its sealed bytes.
-    pub digest: String,
     /// The session it belongs to.
     pub session: String,
     /// Our own reference, if we gave one.

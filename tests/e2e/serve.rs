@@ -1,0 +1,90 @@
+//! The real `consentry serve` as a child process, over HTTP: a bank, a person, an Online Service that honours the parcel's id.
+
+use std::time::Duration;
+
+use consentry_tests::journey::{Events, Journey};
+use consentry_tests::node::Node;
+use consentry_tests::service::Service;
+use online_service::endpoint::Told;
+use sample_bank::{Change, JULIE, SampleBank};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+mod crash;
+mod delivery;
+mod flow;
+mod refusals;
+
+/// Longest wait for an event of a session. A collection of the sample bank takes two seconds in a build without optimisation.
+const EVENT: Duration = Duration::from_secs(60);
+/// Her values are nowhere by accident; her login is not in order, as a table of digits in a program is.
+const LOGIN: [(&str, &str); 2] = [("login", JULIE.login), ("password", JULIE.password)];
+
+/// A bank, an engine, and an Online Service that is not listening yet.
+struct World {
+    bank: SampleBank,
+    service: Service,
+    node: Node,
+}
+
+impl World {
+    async fn new() -> Self {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let bank = SampleBank::start(any, any).await.unwrap();
+        bank.change(Change { operations: Some([20, 0, 0]), ..Change::default() });
+        let service = Service::new().unwrap();
+        let registered = service.registered().unwrap();
+        let node = tokio::task::block_in_place(|| Node::start(&bank.site_url, &registered)).unwrap();
+        Self { bank, service, node }
+    }
+
+    /// The bank asks for a code after the password: the collection stays where it is until it is answered.
+    fn ask_otp(&self) {
+        self.bank.change(Change { ask_otp: Some(true), ..Change::default() });
+    }
+
+    async fn listen(&mut self) -> mpsc::Receiver<Told> {
+        self.service.listen(&self.node).await.unwrap()
+    }
+
+    /// A person who has read the notice and agreed.
+    async fn agreed(&self) -> (Journey, Events) {
+        let person = self.service.ask(&self.node).await.unwrap();
+        let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
+        person.agree(&notice).await.unwrap();
+        let events = person.events(0).await.unwrap();
+        (person, events)
+    }
+
+    /// A person who waits for the code of the bank.
+    async fn asked(&self) -> (Journey, Events, Value) {
+        self.ask_otp();
+        let (person, mut events) = self.agreed().await;
+        person.log_in(&LOGIN).await.unwrap();
+        let question = events.question(EVENT).await.unwrap();
+        (person, events, question)
+    }
+
+    /// A person who looks at what was found.
+    async fn in_review(&self) -> (Journey, Events) {
+        let (person, mut events) = self.agreed().await;
+        person.log_in(&LOGIN).await.unwrap();
+        events.until("in-review", EVENT).await.unwrap();
+        (person, events)
+    }
+
+    async fn answer(&self, person: &Journey, question: &Value) -> String {
+        let code = self.bank.last_otp().expect("the bank sent a code");
+        let field = question["fields"][0]["name"].as_str().expect("the question names a field");
+        person.answer(question["question"].as_str().unwrap(), &[(field, &code)]).await.unwrap();
+        code
+    }
+
+    /// Kills the engine as a power cut would, and starts it again.
+    fn kill_and_restart(&mut self) {
+        tokio::task::block_in_place(|| {
+            self.node.kill().unwrap();
+            self.node.serve().unwrap();
+        });
+    }
+}
