@@ -35,8 +35,10 @@ fn codes() -> String {
 /// Every currency whose minor unit is not the hundredth, and the list of all.
 fn currencies() -> String {
     let letters = || 'A'..='Z';
-    let codes = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c].iter().collect::<String>())));
-    let known: Vec<(String, u8)> = codes.filter_map(|code| item::minor_digits(&code).map(|digits| (code, digits))).collect();
+    let codes = letters()
+        .flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c].iter().collect::<String>())));
+    let known: Vec<(String, u8)> =
+        codes.filter_map(|code| item::minor_digits(&code).map(|digits| (code, digits))).collect();
     format!("static CURRENCIES: [(&str, u8); {}] = {known:?};\n", known.len())
 }
 

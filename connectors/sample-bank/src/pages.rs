@@ -32,7 +32,8 @@ pub fn profile(page: &Page) -> Result {
         gender(find("title", "Civilité")?).or_partial("person.gender")?;
     }
     if job::wanted("person.birth") {
-        birth(find("birth-date", "Date de naissance")?, find("birth-place", "Lieu de naissance")?).or_partial("person.birth")?;
+        birth(find("birth-date", "Date de naissance")?, find("birth-place", "Lieu de naissance")?)
+            .or_partial("person.birth")?;
     }
     if job::wanted("person.address") {
         address(find("address", "Adresse postale")?).or_partial("person.address")?;
@@ -108,7 +109,8 @@ fn kind(label: &str) -> Option<items::BankAccountKind> {
 
 /// Emits one page of operations; answers with the next page, unless the days that the person consented to end here.
 pub fn operations(page: &Page, account: &Account) -> Result<Option<String>> {
-    let columns = [text("date", ".date"), text("label", ".libelle"), text("amount", ".montant"), text("reference", ".reference")];
+    let columns =
+        [text("date", ".date"), text("label", ".libelle"), text("amount", ".montant"), text("reference", ".reference")];
     let since = job::since();
     for [day, label, amount, reference] in page.table("table#operations tbody tr", columns)? {
         let day = french::date(&day)?;
@@ -136,5 +138,8 @@ pub fn statements(page: &Page) -> Result<Vec<Statement>> {
         Ok(Statement { reference, url, title, issued })
     };
     let statements: Result<Vec<Statement>> = rows.into_iter().map(statement).collect();
-    Ok(statements?.into_iter().filter(|statement| since.as_ref().is_none_or(|since| statement.issued >= *since)).collect())
+    Ok(statements?
+        .into_iter()
+        .filter(|statement| since.as_ref().is_none_or(|since| statement.issued >= *since))
+        .collect())
 }

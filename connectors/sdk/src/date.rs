@@ -21,9 +21,10 @@ pub(crate) fn digits(text: &str, most: usize) -> Option<u16> {
 }
 
 /// The month of this name, or of its abbreviation by at least three letters if that fits one month only.
-pub(crate) fn month(name: &str, months: &[&str; 12]) -> Option<u16> {
+pub(crate) fn month(name: &str, months: &str) -> Option<u16> {
     let name = name.trim_end_matches('.').to_lowercase();
-    let mut fits = (1..).zip(months).filter(|(_, month)| name.chars().count() >= 3 && month.starts_with(&name));
+    let mut fits =
+        (1..).zip(months.split(' ')).filter(|(_, month)| name.chars().count() >= 3 && month.starts_with(&name));
     let found = fits.next()?;
     fits.next().is_none().then_some(found.0)
 }

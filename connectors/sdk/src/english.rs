@@ -6,9 +6,7 @@ use crate::fault::{Code, Result};
 use crate::number::Style;
 
 const STYLE: Style = Style { point: '.', groups: &[','], example: "1,234.56" };
-const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
-];
+const MONTHS: &str = "january february march april may june july august september october november december";
 
 /// An amount in minor units of its currency (ISO 4217), exactly: `-1,234.56 EUR` is -123456. The currency may stand behind or before it.
 ///
@@ -34,8 +32,9 @@ pub fn date(text: &str) -> Result<String> {
     let words: Vec<&str> = text.split([' ', ',', '\u{a0}']).filter(|word| !word.is_empty()).collect();
     let found = match words.as_slice() {
         [first, second, year] => {
-            let (day, name) = if first.starts_with(|c: char| c.is_ascii_digit()) { (first, second) } else { (second, first) };
-            date::month(name, &MONTHS).and_then(|month| date::iso(day, month, year))
+            let (day, name) =
+                if first.starts_with(|c: char| c.is_ascii_digit()) { (first, second) } else { (second, first) };
+            date::month(name, MONTHS).and_then(|month| date::iso(day, month, year))
         }
         _ => None,
     };

@@ -6,9 +6,7 @@ use crate::number::Style;
 
 /// Blanks of every width that French typography puts between groups.
 const STYLE: Style = Style { point: ',', groups: &[' ', '\u{a0}', '\u{202f}', '\u{2009}'], example: "1 234,56" };
-const MONTHS: [&str; 12] = [
-    "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre",
-];
+const MONTHS: &str = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre";
 
 /// An amount in minor units of its currency (ISO 4217), exactly: `-1 234,56 €` is -123456. The currency may stand behind or before it.
 ///
@@ -37,7 +35,7 @@ pub fn date(text: &str) -> Result<String> {
         ([day, month, year], _) => date::digits(month, 2).and_then(|month| date::iso(day, month, year)),
         (_, [day, month, year]) => {
             let day = day.strip_suffix("er").filter(|day| *day == "1").unwrap_or(day);
-            date::month(month, &MONTHS).and_then(|month| date::iso(day, month, year))
+            date::month(month, MONTHS).and_then(|month| date::iso(day, month, year))
         }
         _ => None,
     };

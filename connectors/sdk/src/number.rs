@@ -24,8 +24,10 @@ impl Style {
         // The sign stands before the currency or between it and the number.
         let (outer, rest) = sign(text);
         let (inner, rest) = sign(bare(rest, currency));
-        let number = self.parts(rest).filter(|(_, fraction)| fraction.len() <= digits && (outer.is_empty() || inner.is_empty()));
-        let minor = number.and_then(|(whole, fraction)| format!("{outer}{inner}{whole}{fraction:0<digits$}").parse().ok());
+        let number =
+            self.parts(rest).filter(|(_, fraction)| fraction.len() <= digits && (outer.is_empty() || inner.is_empty()));
+        let minor =
+            number.and_then(|(whole, fraction)| format!("{outer}{inner}{whole}{fraction:0<digits$}").parse().ok());
         minor.ok_or_else(|| self.fault(&format!("an amount in {currency} with at most {digits} decimals")))
     }
 

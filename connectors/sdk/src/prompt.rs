@@ -49,7 +49,9 @@ impl<'a> Question<'a> {
     /// # Errors
     /// `challenge-denied`, `challenge-timeout`, `person-absent`.
     pub fn secret(self, name: &str) -> Result<Secret> {
-        self.answered()?.secret(name).ok_or_else(|| Code::Unclassified.fault(format!("the answer has no secret part {name}")))
+        self.answered()?
+            .secret(name)
+            .ok_or_else(|| Code::Unclassified.fault(format!("the answer has no secret part {name}")))
     }
 
     /// Asks, waits, and answers with a part that the manifest declares `public`.
@@ -57,7 +59,9 @@ impl<'a> Question<'a> {
     /// # Errors
     /// `challenge-denied`, `challenge-timeout`, `person-absent`.
     pub fn text(self, name: &str) -> Result<String> {
-        self.answered()?.text(name).ok_or_else(|| Code::Unclassified.fault(format!("the answer has no public part {name}")))
+        self.answered()?
+            .text(name)
+            .ok_or_else(|| Code::Unclassified.fault(format!("the answer has no public part {name}")))
     }
 
     /// Asks, and looks again and again whether the source has got what it waits for, at most so many times. An answer of the person

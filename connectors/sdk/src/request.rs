@@ -46,7 +46,8 @@ pub fn send_all(requests: Vec<Request<'_>>) -> Result<Vec<Response>> {
 /// # Errors
 /// If the person left it empty.
 pub fn credential(field: &str) -> Result<Secret> {
-    credentials::get(field).ok_or_else(|| Code::Unclassified.fault(format!("the field {field} is empty, or not in the manifest")))
+    credentials::get(field)
+        .ok_or_else(|| Code::Unclassified.fault(format!("the field {field} is empty, or not in the manifest")))
 }
 
 /// A secret in another encoding than the host's own for that place: `base64`, `percent`, …
@@ -137,7 +138,11 @@ impl Document {
         let form = self.form(name, at)?;
         let mut request = Request::new(&form.method.to_uppercase(), form.action);
         let filled: Vec<Named<'a>> = form.fields.into_iter().map(|(name, value)| (name, pieces(value))).collect();
-        if request.method == "GET" { request.query = filled } else { request.fields = filled }
+        if request.method == "GET" {
+            request.query = filled
+        } else {
+            request.fields = filled
+        }
         if !form.charset.eq_ignore_ascii_case("utf-8") {
             request.options.push(("charset", form.charset));
         }
@@ -220,14 +225,21 @@ mod tests {
             Piece::Text(text) => text.clone(),
             _ => "?".to_owned(),
         };
-        values.iter().map(|(name, pieces)| format!("{name}={}", pieces.iter().map(text).collect::<Vec<_>>().join("+"))).collect()
+        values
+            .iter()
+            .map(|(name, pieces)| format!("{name}={}", pieces.iter().map(text).collect::<Vec<_>>().join("+")))
+            .collect()
     }
 
     #[test]
     fn a_field_is_replaced_in_its_place() {
-        let request = post("https://a.example/login").field("token", "t").field("login", "").field("more", ("a", "b".to_owned()));
+        let request =
+            post("https://a.example/login").field("token", "t").field("login", "").field("more", ("a", "b".to_owned()));
         let request = request.field("login", "x").header("accept", "text/html").query("q", "1");
         assert_eq!(texts(&request.fields), ["token=t", "login=x", "more=a+b"]);
-        assert_eq!((texts(&request.headers), texts(&request.query)), (vec!["accept=text/html".to_owned()], vec!["q=1".to_owned()]));
+        assert_eq!(
+            (texts(&request.headers), texts(&request.query)),
+            (vec!["accept=text/html".to_owned()], vec!["q=1".to_owned()])
+        );
     }
 }

@@ -75,7 +75,8 @@ fn add_target() -> Result<()> {
 }
 
 /// For guests only: what runs while building keeps its settings, so that it is shared with every other build.
-const PROFILE: [&str; 4] = ["opt-level=2", "debug=false", "debug-assertions=false", "build-override.debug-assertions=true"];
+const PROFILE: [&str; 4] =
+    ["opt-level=2", "debug=false", "debug-assertions=false", "build-override.debug-assertions=true"];
 
 /// Builds the modules in one call of cargo.
 fn build<'n>(root: &Path, names: impl Iterator<Item = &'n String>) -> Result<BTreeMap<String, PathBuf>> {
@@ -121,7 +122,9 @@ fn component(module: &Path, manifest: &Path) -> Result<Vec<u8>> {
 }
 
 fn check_imports(component: &[u8]) -> Result<()> {
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else { bail!("this is no component") };
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else {
+        bail!("this is no component")
+    };
     for (key, item) in &resolve.worlds[world].imports {
         let name = resolve.name_world_key(key);
         // The name of a type (`use types.{fault}` in the world) is no capability.
