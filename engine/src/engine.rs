@@ -224,3 +224,6 @@ impl std::fmt::Debug for Engine {
         f.debug_struct("Engine").field("node", &self.node).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

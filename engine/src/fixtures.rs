@@ -10,11 +10,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::clock::{Clock, ManualClock};
+use crate::collect::package::{MANIFEST_SECTION, Package};
 use crate::consent::notice::{Operator, Source};
 use crate::consent::{ActiveConsent, ConsentRegister, Grant, Notice};
 use crate::data::{Category, Collected, Data, Digest, Item, Provenance};
 use crate::entropy::Entropy;
-use crate::id::{ConsentId, GrantId, Id, Kind, OnlineServiceId};
+use crate::id::{ConsentId, GrantId, Id, Kind, OnlineServiceId, RunId};
 use crate::online_service::{KeyHash, Localised, OnlineService, Purpose, Registration, Role};
 use crate::request::DataRequest;
 use crate::store::Shelves;
@@ -151,7 +152,7 @@ pub(crate) fn transaction_item(label: &str, amount: i64) -> Item {
     Item::check("bank.transaction", fields, now()).unwrap()
 }
 
-pub(crate) fn collected(items: Vec<Item>) -> Data<Collected> {
+pub(crate) fn collected(run: RunId, items: Vec<Item>) -> Data<Collected> {
     let dataset = |name: &str| Dataset {
         category: name.to_owned(),
         count: items.iter().filter(|item| item.category().name == name).count() as u64,
@@ -159,7 +160,7 @@ pub(crate) fn collected(items: Vec<Item>) -> Data<Collected> {
     };
     let gathered = Gathered { datasets: ["person.name", "bank.transaction"].map(dataset).into(), shortfall: None };
     let provenance = Provenance {
-        run: id(1),
+        run,
         source: "sample-bank".to_owned(),
         connector: "sample-bank".to_owned(),
         version: "0.1.0".to_owned(),
@@ -167,4 +168,15 @@ pub(crate) fn collected(items: Vec<Item>) -> Data<Collected> {
         observed_at: now(),
     };
     Data::collected(items, gathered, provenance)
+}
+
+/// A file that is a connector from outside, and nothing within: whoever runs it gets `incompatible-world`.
+pub(crate) fn hollow_connector() -> Package {
+    let manifest = include_str!("../../connectors/sample-bank/manifest.toml");
+    let mut component = wasm_encoder::Component::new();
+    component.section(&wasm_encoder::CustomSection { name: MANIFEST_SECTION.into(), data: manifest.as_bytes().into() });
+    let mut exports = wasm_encoder::ComponentExportSection::new();
+    exports.export("collect", wasm_encoder::ComponentExportKind::Func, 0, None);
+    component.section(&exports);
+    Package::read(component.finish()).unwrap()
 }

@@ -70,6 +70,7 @@ pub struct Choice {
 }
 
 /// What waits for the person's decision, and the run it belongs to.
+#[derive(Debug)]
 pub struct Review {
     /// The run.
     pub run: Run,
@@ -78,6 +79,7 @@ pub struct Review {
 }
 
 /// What waits for its receiver, and the run it belongs to.
+#[derive(Debug)]
 pub struct Sending {
     /// The run.
     pub run: Run,

@@ -110,19 +110,26 @@ impl Engine {
 
     /// Ends a session that can't go on, for example because nobody is there to do what it waits for.
     pub async fn fail(&self, session: &Arc<Session>, code: Code) {
-        if session.step(Step::Failed(code), self.clock.now()).is_ok() {
-            self.end_left(session).await;
-        }
+        self.finish(session, Step::Failed(code)).await;
     }
 
     /// Ends a session whose hour is over.
     pub(super) async fn expire(&self, session: &Arc<Session>) {
-        if session.step(Step::DeadlineReached, self.clock.now()).is_ok() {
+        self.finish(session, Step::DeadlineReached).await;
+    }
+
+    /// Ends a session with this step, or with the end it has come to meanwhile.
+    pub(super) async fn finish(&self, session: &Arc<Session>, step: Step) {
+        if let Err(refused) = session.step(step, self.clock.now()) {
+            tracing::debug!(session = %session.id(), %refused, "the session had ended");
+        }
+        if session.state().is_end() {
             self.end_left(session).await;
         }
     }
 
-    /// Ends what a session that has just ended still held. A run that is under way elsewhere ends there.
+    /// Ends what a session that has ended still held. A run that is under way elsewhere ends there. To do it again changes
+    /// nothing.
     pub(super) async fn end_left(&self, session: &Arc<Session>) {
         let left = session.take_left();
         if let Some(review) = left.review {

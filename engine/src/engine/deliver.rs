@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use consentry_contract::failure::{Code, Failure};
+use consentry_contract::failure::Code;
 use serde_json::{Value, json};
 
 use super::{Engine, EngineError};
@@ -12,7 +12,7 @@ use crate::id::ParcelId;
 use crate::ledger::Event;
 use crate::online_service::OnlineService;
 use crate::outbox::{Fetched, OutboxError, ParcelBytes, ThinEvent};
-use crate::outcome::{Delivery, Outcome};
+use crate::outcome::{Delivery, Outcome, Run};
 use crate::release::{Decision, Refusal};
 use crate::seal::recipient::{Datasets, ItemForm, Parcel};
 use crate::session::state::Step;
@@ -179,13 +179,11 @@ impl Engine {
         self.sessions().values().find(|session| session.parcel() == Some(parcel)).cloned()
     }
 
-    async fn end_run_failed(&self, session: &Arc<Session>, run: crate::outcome::Run, code: Code) {
-        if session.state().is_end() {
-            return self.end_run(session, run).await;
+    async fn end_run_failed(&self, session: &Arc<Session>, run: Run, code: Code) {
+        if let Err(refused) = session.step(Step::Failed(code), self.clock.now()) {
+            tracing::debug!(session = %session.id(), %refused, "a release failed as its session ended");
         }
-        self.conclude(session, run.end(Outcome::failed(Failure::new(code)))).await;
-        session.release_run();
-        self.fail(session, code).await;
+        self.end_run(session, run).await;
     }
 }
 

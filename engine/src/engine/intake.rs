@@ -146,9 +146,7 @@ impl Engine {
             }
         };
         // A session that has ended stays ended; the withdrawal is on the record all the same.
-        if session.step(Step::Withdrawn, now).is_ok() {
-            self.end_left(session).await;
-        }
+        self.finish(session, Step::Withdrawn).await;
         Ok(withdrawal)
     }
 

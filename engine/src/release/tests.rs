@@ -22,7 +22,7 @@ async fn what_was_not_granted_or_was_unticked_is_left_out_and_counted() {
     let register = register();
     let consent = given(&register, 1, &["bank.transaction"]).await;
     let (grant, _) = proofs(&register, consent).await;
-    let minimised = collected(items()).minimise(&grant);
+    let minimised = collected(id(1), items()).minimise(&grant);
     assert_eq!((minimised.len(), minimised.omissions().total()), (2, 1));
     let reviewed = minimised.review(&Decision::all().without_item(0));
     assert_eq!((reviewed.len(), reviewed.omissions().total()), (1, 2));
@@ -38,11 +38,11 @@ async fn the_gate_stays_closed_for_another_consent_and_for_nothing() {
     let second = given(&register, 2, &["person.name"]).await;
     let (grant, active) = proofs(&register, first).await;
     let (_, other) = proofs(&register, second).await;
-    let reviewed = || collected(items()).minimise(&grant).review(&Decision::all());
+    let reviewed = || collected(id(1), items()).minimise(&grant).review(&Decision::all());
     assert_eq!(reviewed().release(&other, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::OtherConsent));
     assert_eq!(reviewed().release(&active, &leaf(first, id(2)).await, id(1)).err(), Some(Refusal::OtherLeaf));
     assert_eq!(reviewed().release(&active, &leaf(second, id(1)).await, id(1)).err(), Some(Refusal::OtherLeaf));
-    let nothing = collected(items()).minimise(&grant).review(&Decision::all().without_category(category("person.name")));
+    let nothing = collected(id(1), items()).minimise(&grant).review(&Decision::all().without_category(category("person.name")));
     assert_eq!(nothing.release(&active, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::Nothing));
     assert!(reviewed().release(&active, &leaf(first, id(1)).await, id(1)).is_ok());
 }
@@ -54,7 +54,7 @@ async fn only_the_online_service_of_the_consent_opens_the_parcel_and_it_keeps_to
     let (grant, active) = proofs(&register, consent).await;
     let keys = crate::keys::software::tests::keys();
     let released = async || {
-        let reviewed = collected(items()).minimise(&grant).review(&Decision::all().without_item(2));
+        let reviewed = collected(id(1), items()).minimise(&grant).review(&Decision::all().without_item(2));
         reviewed.release(&active, &leaf(consent, id(5)).await, id(5)).unwrap()
     };
     let stranger = lender_as(id(2));
