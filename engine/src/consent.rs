@@ -67,6 +67,15 @@ pub struct Grant {
 }
 
 /// Proof that the send of one parcel began while the consent was active.
+///
+/// It can be used:
+/// ```
+/// fn parcel(proof: consentry::consent::DispatchProof) -> consentry::id::ParcelId { proof.parcel() }
+/// ```
+/// and used once:
+/// ```compile_fail,E0599
+/// fn parcel(proof: consentry::consent::DispatchProof) -> consentry::id::ParcelId { proof.clone().parcel() }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct DispatchProof {

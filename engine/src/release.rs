@@ -1,7 +1,22 @@
 //! The way from collected to released: cut to what was granted, seen by the person, then the consent gate. Pure.
 //!
-//! Nothing else can lead data to another stage: `Step` is made here only. The gate asks for a proof that the consent is
+//! Nothing else can lead data to another stage: a step is made here only. The gate asks for a proof that the consent is
 //! active *and* for an accepted entry of the ledger: no leaf, no release.
+//!
+//! A stage is reached through its door:
+//! ```
+//! # use consentry::{data::{self, Data, Minimised, Reviewed}, release::{self, Decision}};
+//! fn review(data: Data<Minimised>) -> Data<Reviewed> {
+//!     data.review(&Decision::all())
+//! }
+//! ```
+//! and not past it:
+//! ```compile_fail,E0603
+//! # use consentry::{data::{self, Data, Minimised, Reviewed}, release::{self, Decision}};
+//! fn review(data: Data<Minimised>) -> Data<Reviewed> {
+//!     data::advance(data, release::Step(()), data.terms().clone(), |_, _| true)
+//! }
+//! ```
 
 use std::collections::BTreeSet;
 

@@ -201,3 +201,52 @@ fn reference(text: String) -> Result<String, RequestError> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{id, lender};
+
+    fn read(json: &str) -> Result<DataRequest, RequestError> {
+        DataRequest::parse(id(1), json.as_bytes(), &lender())
+    }
+
+    #[test]
+    fn a_request_speaks_to_the_person_in_registered_words_and_asks_for_each_thing_once() {
+        let request = read(
+            r#"{"purpose":"tenant-check","categories":["bank.account","person.name","bank.account"],"sources":["bank"],
+                "callback":"https://lettings.example/apply/17?done=1","reference":"file-17"}"#,
+        )
+        .unwrap();
+        let wanted: Vec<_> = request.wanted().iter().map(|asked| (asked.category.name(), asked.why.en.as_str())).collect();
+        assert_eq!(wanted, [("bank.account", "to see the income."), ("person.name", "to see the income.")]);
+        assert_eq!(request.history_days(), Some(90), "what was not said is the registered most");
+        assert!(request.takes(SourceKind::Bank) && !request.takes(SourceKind::Telecom));
+    }
+
+    #[test]
+    fn what_is_wider_than_the_registration_or_of_another_form_is_refused() {
+        let ask = |rest: &str| format!(r#"{{"purpose":"tenant-check","categories":["person.name"]{rest}}}"#);
+        let long = "x".repeat(REFERENCE_BYTES_MAX + 1);
+        for (json, named) in [
+            (r#"{"purpose":"tenant-check","categories":["person.email"]}"#.to_owned(), "does not include"),
+            (r#"{"purpose":"tenant-check","categories":["person.shoe"]}"#.to_owned(), "no category"),
+            (r#"{"purpose":"tenant-check","categories":[]}"#.to_owned(), "at least one"),
+            (r#"{"purpose":"marketing","categories":["person.name"]}"#.to_owned(), "not registered"),
+            (ask(r#","history_days":91"#), "90 days"),
+            (ask(r#","sources":["casino"]"#), "no kind"),
+            (ask(r#","callback":"https://lettings.example/applying""#), "callback"),
+            (ask(r#","callback":"https://lettings.example.evil.example/apply""#), "callback"),
+            (ask(r#","callback":"https://lettings.example@evil.example/apply""#), "callback"),
+            (ask(r#","callback":"https://lettings.example/apply/../admin""#), "callback"),
+            (ask(r#","reference":"a b""#), "reference"),
+            (ask(&format!(r#","reference":"{long}""#)), "reference"),
+            (ask(r#","why":"because""#), "unknown field"),
+            ("[]".to_owned(), "expected form"),
+            (format!("{}{}", ask(""), " ".repeat(REQUEST_BYTES_MAX)), "at most"),
+        ] {
+            let error = read(&json).unwrap_err().to_string();
+            assert!(error.contains(named), "{named}: {error}");
+        }
+    }
+}

@@ -219,3 +219,71 @@ impl Localised {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::erase::retention::{Period, Row};
+    use crate::fixtures::{REQUEST, bank, both, categories, lender, notice, operator, request};
+
+    fn text(notice: &Notice, language: Language) -> String {
+        notice.sections(language).iter().flat_map(|section| section.lines.clone()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_notice_says_who_what_why_from_where_and_how_long_in_both_languages() {
+        let notice = notice();
+        for (language, words) in [
+            (Language::En, ["Example Lettings", "acts on its behalf", "Surname", "Sample Bank", "30 days", "90 days", "take it back"]),
+            (Language::Fr, ["Example Lettings", "pour son compte", "Nom", "Sample Bank", "30 jours", "90 jours", "retirer"]),
+        ] {
+            let text = text(&notice, language);
+            for word in words {
+                assert!(text.contains(word), "{word}: {text}");
+            }
+        }
+        assert!(!text(&notice, Language::En).contains("Bank account ("), "what is not asked for is not named");
+    }
+
+    #[test]
+    fn another_request_another_connector_or_another_word_is_another_notice() {
+        let digest = notice().digest();
+        let compile = |request: &DataRequest, source: &Source, operator: &Operator| {
+            Notice::compile(request, &lender(), source, operator).unwrap().digest()
+        };
+        assert_eq!(compile(&request(REQUEST), &bank(), &operator()), digest);
+        let narrower = request(r#"{"purpose":"tenant-check","categories":["person.name"],"history_days":30}"#);
+        assert_ne!(compile(&narrower, &bank(), &operator()), digest);
+        let newer = Source { digest: Digest::of(b"newer"), ..bank() };
+        assert_ne!(compile(&request(REQUEST), &newer, &operator()), digest);
+        let more = Source { login: vec![both("Customer number"), both("Password"), both("Mother's name")], ..bank() };
+        assert_ne!(compile(&request(REQUEST), &more, &operator()), digest);
+        let moved = Operator { contact: "elsewhere".to_owned(), ..operator() };
+        assert_ne!(compile(&request(REQUEST), &bank(), &moved), digest);
+    }
+
+    #[test]
+    fn what_the_source_does_not_have_is_said_and_not_asked() {
+        let poor = Source { categories: categories(&["person.name"]), ..bank() };
+        let notice = Notice::compile(&request(REQUEST), &lender(), &poor, &operator()).unwrap();
+        assert_eq!(notice.facts().not_there, categories(&["bank.transaction"]));
+        assert!(text(&notice, Language::En).contains("not to be had from this source: Account transaction"), "{:?}", notice.facts().not_there);
+        let empty = Source { categories: categories(&[]), ..bank() };
+        let refused = Notice::compile(&request(REQUEST), &lender(), &empty, &operator());
+        assert_eq!(refused.err(), Some(NoticeError::NothingThere));
+    }
+
+    #[test]
+    fn the_periods_that_are_told_are_those_of_the_retention_table() {
+        for (row, told) in words::KEPT {
+            let period = Row::by_id(row).unwrap().period.unwrap();
+            let words = match period {
+                Period::Seconds(3600) => "1 hour",
+                Period::Seconds(600) => "10 minutes",
+                Period::Months(13) => "13 months",
+                other => panic!("{row}: no words for {other:?}"),
+            };
+            assert!(told.en.contains(words), "{row}: {}", told.en);
+        }
+    }
+}

@@ -20,6 +20,23 @@
 //!     data.seal_for(to, keys, entropy).await
 //! }
 //! ```
+//!
+//! What is handed over is a parcel:
+//! ```
+//! # use consentry::{data::{Data, Released}, id::SessionId, outbox::{Outbox, OutboxError}, seal::{AtRest, Sealed, recipient::Parcel}};
+//! # use jiff::Timestamp;
+//! async fn hand_over(outbox: &Outbox, parcel: &Parcel, session: SessionId, at: Timestamp) -> Result<(), OutboxError> {
+//!     outbox.enqueue(parcel, session, at, at).await
+//! }
+//! ```
+//! and not something that is sealed for ourselves:
+//! ```compile_fail,E0308
+//! # use consentry::{data::{Data, Released}, id::SessionId, outbox::{Outbox, OutboxError}, seal::{AtRest, Sealed, recipient::Parcel}};
+//! # use jiff::Timestamp;
+//! async fn hand_over(outbox: &Outbox, parcel: &Sealed<Data<Released>, AtRest>, session: SessionId, at: Timestamp) -> Result<(), OutboxError> {
+//!     outbox.enqueue(parcel, session, at, at).await
+//! }
+//! ```
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;

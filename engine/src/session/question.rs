@@ -174,3 +174,106 @@ fn data_address(bytes: &[u8]) -> Option<String> {
     let fits = bytes.len() <= IMAGE_BYTES_MAX;
     fits.then(|| format!("data:{media};base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::fixtures::{REQUEST, entropy, hollow_connector, id, now, request};
+    use crate::online_service::KeyHash;
+
+    struct World {
+        session: Arc<Session>,
+        clock: Arc<ManualClock>,
+        person: AskPerson,
+    }
+
+    /// A session whose connector is at work.
+    fn world() -> World {
+        let clock = Arc::new(ManualClock::new(now()));
+        let session = Arc::new(Session::new(id(1), request(REQUEST), KeyHash::of("token"), now()));
+        for step in [Step::NoticeShown, Step::ConsentGiven, Step::CredentialsGiven] {
+            session.step(step, now()).unwrap();
+        }
+        let package = hollow_connector();
+        let person = AskPerson::new(session.clone(), clock.clone(), entropy(), package.manifest().answers());
+        World { session, clock, person }
+    }
+
+    fn otp() -> Wanted {
+        Wanted { kind: "otp".to_owned(), details: vec![("medium".to_owned(), "sms".to_owned())], image: None }
+    }
+
+    fn open(world: &World) -> (Asked, QuestionId) {
+        let asked = world.person.ask(otp()).unwrap();
+        match world.session.state() {
+            State::AwaitingPerson { question, .. } => (asked, question),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn code() -> Values {
+        vec![("code".to_owned(), b"123456".to_vec().into())]
+    }
+
+    #[tokio::test]
+    async fn an_answer_reaches_the_connector_once() {
+        let world = world();
+        let (asked, question) = open(&world);
+        assert_eq!(world.session.answer(id(8), code(), now()), Err(NotAsked));
+        assert_eq!(world.session.answer(question, code(), now()), Ok(()));
+        assert_eq!(world.session.answer(question, code(), now()), Err(NotAsked));
+        assert!(matches!(asked.answer.await.unwrap(), Answer::Given(values) if values == code()));
+        assert!(matches!(world.session.state(), State::Collecting { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_question_goes_when_it_is_refused_late_or_taken_down() {
+        let refused = world();
+        let (asked, question) = open(&refused);
+        refused.session.deny(question, now()).unwrap();
+        assert!(matches!(asked.answer.await.unwrap(), Answer::Denied));
+
+        let late = world();
+        let (asked, question) = open(&late);
+        late.clock.advance(QUESTION_LIFETIME);
+        assert_eq!(late.session.answer(question, code(), late.clock.now()), Err(NotAsked));
+        assert!(matches!(asked.answer.await.unwrap(), Answer::Expired));
+
+        let dropped = world();
+        let (asked, question) = open(&dropped);
+        drop(asked);
+        assert!(matches!(dropped.session.state(), State::Collecting { .. }));
+        assert_eq!(dropped.session.answer(question, code(), now()), Err(NotAsked));
+
+        let swept = world();
+        let (asked, _) = open(&swept);
+        swept.session.sweep_question(now());
+        assert!(matches!(swept.session.state(), State::AwaitingPerson { .. }));
+        swept.session.sweep_question(now() + QUESTION_LIFETIME);
+        assert!(matches!(asked.answer.await.unwrap(), Answer::Expired));
+    }
+
+    #[tokio::test]
+    async fn a_withdrawal_takes_the_question_down_with_the_session() {
+        let world = world();
+        let (asked, question) = open(&world);
+        world.session.step(Step::Withdrawn, now()).unwrap();
+        assert!(asked.answer.await.is_err(), "the channel is closed");
+        assert_eq!(world.session.answer(question, code(), now()), Err(NotAsked));
+    }
+
+    #[test]
+    fn one_question_at_a_time_with_the_manifests_fields_and_images_only() {
+        let world = world();
+        let _open = open(&world);
+        assert!(matches!(world.person.ask(otp()), Err(Code::InvalidArgument)));
+        let question = world.person.describe(otp(), now()).unwrap();
+        assert_eq!(question.fields.iter().map(|field| (field.name.as_str(), field.secret)).collect::<Vec<_>>(), [("code", true)]);
+        assert!(!format!("{question:?}").contains("sms"));
+        let image = |bytes: &[u8]| Wanted { image: Some(Arc::new(bytes.to_vec().into())), ..otp() };
+        assert!(matches!(world.person.describe(image(b"<svg onload=alert(1)>"), now()), Err(Code::InvalidArgument)));
+        let shown = world.person.describe(image(b"\x89PNG\r\n\x1a\n"), now()).unwrap().image;
+        assert_eq!(shown.as_deref(), Some("data:image/png;base64,iVBORw0KGgo="));
+    }
+}
