@@ -240,6 +240,24 @@ impl Outbox {
         self.finish(parcel, How::Withdrawn, now).await
     }
 
+    /// Takes back what waits for a session whose share was cut off by a crash: the parcel was on the disk, and that the session
+    /// shares it was not.
+    ///
+    /// # Errors
+    /// [`OutboxError::Store`].
+    pub async fn abandon(&self, session: SessionId, now: Timestamp) -> Result<(), OutboxError> {
+        for parcel in self.waiting().await? {
+            let delivery = match self.read(parcel).await {
+                Err(OutboxError::Unknown) => continue,
+                read => read?.0,
+            };
+            if delivery.check_waiting(now).is_ok_and(|(owner, _)| owner == session) {
+                self.finish(parcel, How::Undelivered, now).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// How a delivery ended; none while it waits.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// The gate, the seal, the outbox. Nothing is released without its leaf.
-    async fn release(
+    pub(super) async fn release(
         &self,
         session: &Session,
         data: crate::data::Data<crate::data::Reviewed>,

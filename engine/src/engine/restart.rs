@@ -56,6 +56,10 @@ impl Engine {
         match (run, &row.sending) {
             (Some(run), Some(sending)) => self.go_on_sending(session, run, sending).await,
             (Some(run), None) if row.state.is_open_run() => {
+                // The node may have died between the two writes of a share.
+                if let Err(error) = self.outbox.abandon(row.id, self.clock.now()).await {
+                    tracing::error!(session = %row.id, %error, "what waits for a lost session can't be taken back now; its hour ends it");
+                }
                 let lost = Outcome::failed(Failure::new(Code::NodeLost));
                 self.conclude(session, run.end(lost)).await;
                 self.fail(session, Code::NodeLost).await;

@@ -308,6 +308,23 @@ async fn a_restart_goes_on_with_what_survives_and_says_what_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_share_that_was_cut_off_by_a_crash_delivers_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    let keys = crate::keys::software::tests::keys();
+    let world = world_in(Some(folder.path()), clock.clone(), keys.clone()).await;
+    let session = world.in_review().await;
+    let Review { run, data } = session.take_review().unwrap();
+    let parcel = world.engine.release(&session, data.review(&Decision::all())).await.unwrap().id();
+    let id = session.id();
+    drop((world, session, run));
+
+    let world = world_in(Some(folder.path()), clock, keys).await;
+    assert_eq!(world.engine.session(id).unwrap().state(), State::Failed { code: Code::NodeLost });
+    assert!(matches!(world.engine.fetch_parcel(&lender(), parcel).await.err(), Some(EngineError::Gone)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_node_says_so_and_a_stranger_is_nobody() {
     let world = world().await;
     let mut sessions = vec![];
