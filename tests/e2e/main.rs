@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may end there")]
 
+mod cli;
 mod juntagrico;
 mod oidc_provider;
 mod serve;

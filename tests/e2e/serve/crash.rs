@@ -54,6 +54,21 @@ async fn a_parcel_that_was_fetched_but_not_acknowledged_is_fetched_again_with_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_gone_in_the_next_life_too() {
+    let mut world = World::new().await;
+    let mut told = world.listen().await;
+    let (person, _) = world.in_review().await;
+    person.share(&[]).await.unwrap();
+    let Ok(Taken::Received(received, _)) = next(&mut told, EVENT).await.unwrap() else { panic!("not received") };
+    world.kill_and_restart();
+    assert!(world.service.receiver(&world.node).unwrap().engine.fetch(&received.id).await.unwrap_err().is_gone());
+    // The session is over; if its end was not on the disk yet, the next life wrote the receipt.
+    let status = person.call(Method::GET, "", None).await.unwrap();
+    assert!(status.status == 404 || status.json()["status"]["state"] == "completed", "{status:?}");
+    assert_eq!(world.service.inbox().unwrap().list().unwrap(), [received.id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_collection_dies_with_its_process_and_says_so() {
     let mut world = World::new().await;
     let (person, _, question) = world.asked().await;

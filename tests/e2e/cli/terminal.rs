@@ -1,0 +1,140 @@
+//! A person at a terminal: what is asked, what is shown, what is not echoed. `script` lends the terminal.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use consentry_tests::node::binary;
+use sample_bank::{Change, JULIE};
+
+use super::{Desk, WITHIN};
+
+/// A running command and the person who reads and types.
+struct Terminal {
+    child: Child,
+    keys: ChildStdin,
+    screen: Receiver<u8>,
+    /// All that was shown.
+    shown: String,
+    read: usize,
+}
+
+impl Terminal {
+    fn start(arguments: &[String]) -> Self {
+        let quoted = |word: &str| format!("'{}'", word.replace('\'', r"'\''"));
+        let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+        let command = format!("{} {}", quoted(&binary("consentry").unwrap().display().to_string()), words.join(" "));
+        let mut child = Command::new("script")
+            .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let keys = child.stdin.take().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let (send, screen) = channel();
+        std::thread::spawn(move || {
+            let mut byte = [0];
+            while output.read_exact(&mut byte).is_ok() && send.send(byte[0]).is_ok() {}
+        });
+        Self { child, keys, screen, shown: String::new(), read: 0 }
+    }
+
+    /// Waits until this is shown after what was waited for before.
+    fn sees(&mut self, text: &str) {
+        let deadline = Instant::now() + WITHIN;
+        let mut bytes = vec![];
+        while !self.shown[self.read..].contains(text) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.screen.recv_timeout(left) {
+                Ok(byte) => bytes.push(byte),
+                Err(error) => panic!("no `{text}` ({error}) in: {}", self.shown),
+            }
+            if let Ok(whole) = std::str::from_utf8(&bytes) {
+                self.shown.push_str(whole);
+                bytes.clear();
+            }
+        }
+        self.read += self.shown[self.read..].find(text).unwrap_or_default() + text.len();
+    }
+
+    fn types(&mut self, line: &str) {
+        self.keys.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// The exit code, and everything that was shown.
+    fn ends(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + WITHIN;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end: {}", self.shown);
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let rest: Vec<u8> = self.screen.iter().collect();
+        (status.code(), std::mem::take(&mut self.shown) + &String::from_utf8_lossy(&rest))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It has ended already, unless a test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_asked_for_everything_and_no_secret_is_echoed() {
+    let desk = Desk::new().await;
+    desk.bank.change(Change { ask_otp: Some(true), ..Change::default() });
+    let code = tokio::task::block_in_place(|| {
+        let mut terminal = Terminal::start(&desk.collect(""));
+        terminal.sees("Your rights");
+        terminal.sees("Do you agree?");
+        terminal.types("y");
+        terminal.sees("Customer number");
+        terminal.types(JULIE.login);
+        terminal.sees("Password");
+        terminal.types(JULIE.password);
+        terminal.sees("Code received by SMS");
+        let code = desk.bank.last_otp().unwrap();
+        terminal.types(&code);
+        terminal.sees(JULIE.accounts[0].iban);
+        terminal.sees("Share this?");
+        terminal.types("yes");
+        terminal.sees("completed");
+        let (exit, shown) = terminal.ends();
+        assert_eq!(exit, Some(0), "{shown}");
+        assert!(shown.contains("receipt rct_"), "{shown}");
+        assert!(!shown.contains(JULIE.password) && !shown.contains(&code), "{shown}");
+        code
+    });
+    assert!(desk.out().exists(), "{code}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_may_say_no_at_the_notice_and_at_the_preview() {
+    let desk = Desk::new().await;
+    tokio::task::block_in_place(|| {
+        let mut terminal = Terminal::start(&desk.collect("--language fr"));
+        terminal.sees("Vos droits");
+        terminal.sees("Do you agree?");
+        terminal.types("n");
+        let (exit, shown) = terminal.ends();
+        assert_eq!(exit, Some(10), "{shown}");
+        assert!(desk.bank.requests().is_empty());
+
+        let given = format!("--field login={} --field password={}", JULIE.login, JULIE.password);
+        let mut terminal = Terminal::start(&desk.collect(&given));
+        terminal.sees("Do you agree?");
+        terminal.types("y");
+        terminal.sees("Share this?");
+        terminal.types("n");
+        let (exit, shown) = terminal.ends();
+        assert_eq!(exit, Some(10), "{shown}");
+    });
+    assert!(!desk.out().exists());
+}
