@@ -2,6 +2,7 @@
 //! 0 complete, 1 an error outside of a collection, 2 wrong usage, 3 partial, and 10, 20, 30, 40, 50 for a failure blamed on
 //! the person, the Data Source, the connector, the platform, the recipient.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,8 +54,10 @@ enum Command {
 pub fn run() -> ExitCode {
     let options = Options::parse();
     start_logging(&options.log);
-    match execute(options.command) {
+    match execute(options.command, &mut std::io::stdout().lock()) {
         Ok(code) => code,
+        // Whoever reads our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("consentry: {error:#}");
             ExitCode::FAILURE
@@ -62,15 +65,24 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> anyhow::Result<ExitCode> {
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.downcast_ref::<std::io::Error>().is_some_and(broken)
+}
+
+/// Runs a command. What it has to say goes to `out`, questions and progress go to standard error.
+fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Collect(options) => block_on(collect::run(*options)),
-        Command::Serve(options) => block_on(serve::run(options)),
-        Command::Config(command) => config::run(&command),
-        Command::Keys(command) => keys::run(command),
-        Command::Connectors(command) => connectors::run(&command),
+        Command::Collect(options) => block_on(collect::run(*options, out)),
+        Command::Serve(options) => block_on(serve::run(options, out)),
+        Command::Config(command) => config::run(&command, out),
+        Command::Keys(command) => keys::run(command, out),
+        Command::Connectors(command) => connectors::run(&command, out),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Options::command(), "consentry", &mut std::io::stdout());
+            // Into memory first: the generator panics where it can't write.
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut Options::command(), "consentry", &mut script);
+            out.write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
     }

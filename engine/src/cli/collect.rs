@@ -1,6 +1,7 @@
 //! `consentry collect`: one flow from this terminal, told as the person lives it. It does nothing that the API does not: it
 //! is a door like the others, with the person's browser and the Online Service in one place.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -117,7 +118,7 @@ enum Receiver {
     Registered(Arc<OnlineService>, std::net::SocketAddr),
 }
 
-pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let given: Vec<Given> = options.fields.iter().chain(&options.answers).cloned().collect();
     let terminal = Terminal::new(&given, &options.field_files, options.json)?;
     let (engine, receiver) = prepare(&options).await?;
@@ -134,7 +135,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     sweeper.abort();
     engine.shut_down().await;
     let session = told?;
-    show::end(&session, &options)?;
+    show::end(&session, &options, out)?;
     Ok(exit_code(&session.state()))
 }
 

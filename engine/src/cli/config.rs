@@ -1,5 +1,6 @@
 //! `consentry config`: looks at a configuration before a node is started with it.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,17 +21,17 @@ pub(super) enum Command {
     Example,
 }
 
-pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check { file } => {
             let config = Config::read(file).context("the configuration is refused")?;
             let services = config.online_service.len();
-            println!("{}: in order; node {}, {services} Online Service(s)", file.display(), config.engine.node);
+            writeln!(out, "{}: in order; node {}, {services} Online Service(s)", file.display(), config.engine.node)?;
             if config.engine.development {
-                println!("warning: development = true allows http and loopback; never in production");
+                writeln!(out, "warning: development = true allows http and loopback; never in production")?;
             }
         }
-        Command::Example => print!("{}", include_str!("../../consentry.example.toml")),
+        Command::Example => out.write_all(include_bytes!("../../consentry.example.toml"))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `consentry connectors`: what is in a folder, and whether a file is a connector that this engine runs.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,16 +34,16 @@ pub(super) enum Command {
     Limits,
 }
 
-pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List { folder, json } => list(folder, *json),
-        Command::Check { file } => check(file)?,
-        Command::Limits => limits(),
+        Command::List { folder, json } => list(folder, *json, out)?,
+        Command::Check { file } => check(file, out)?,
+        Command::Limits => limits(out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(folder: &std::path::Path, as_json: bool) {
+fn list(folder: &std::path::Path, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     let catalogue = setup::catalogue(folder);
     let mut table = Table::new();
     table.set_header(["connector", "version", "source", "name", "country", "kind", "categories"]);
@@ -73,32 +74,33 @@ fn list(folder: &std::path::Path, as_json: bool) {
         }
     }
     if as_json {
-        println!("{}", json!(rows));
+        writeln!(out, "{}", json!(rows))?;
     } else {
-        println!("{table}");
-    }
-}
-
-fn check(file: &std::path::Path) -> anyhow::Result<()> {
-    let package = Package::open(file).with_context(|| format!("{} is refused", file.display()))?;
-    let manifest = package.manifest();
-    println!("{}: a connector", file.display());
-    println!("  id           {} {}", manifest.id(), manifest.version());
-    println!("  contract     {}", manifest.contract());
-    println!("  owner        {} <{}>", manifest.owner().name, manifest.owner().contact);
-    println!("  digest       {}", package.digest());
-    let capabilities: Vec<&str> = manifest.capabilities().iter().map(|each| each.as_str()).collect();
-    println!("  capabilities {}", capabilities.join(", "));
-    println!("  categories   {}", manifest.categories().join(", "));
-    for source in manifest.sources() {
-        let plan = manifest.for_source(source.id.as_str(), None)?;
-        let origins: Vec<String> = plan.origins().iter().map(ToString::to_string).collect();
-        println!("  source       {} ({}): {}", source.id, source.name, origins.join(", "));
+        writeln!(out, "{table}")?;
     }
     Ok(())
 }
 
-fn limits() {
+fn check(file: &std::path::Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let package = Package::open(file).with_context(|| format!("{} is refused", file.display()))?;
+    let manifest = package.manifest();
+    writeln!(out, "{}: a connector", file.display())?;
+    writeln!(out, "  id           {} {}", manifest.id(), manifest.version())?;
+    writeln!(out, "  contract     {}", manifest.contract())?;
+    writeln!(out, "  owner        {} <{}>", manifest.owner().name, manifest.owner().contact)?;
+    writeln!(out, "  digest       {}", package.digest())?;
+    let capabilities: Vec<&str> = manifest.capabilities().iter().map(|each| each.as_str()).collect();
+    writeln!(out, "  capabilities {}", capabilities.join(", "))?;
+    writeln!(out, "  categories   {}", manifest.categories().join(", "))?;
+    for source in manifest.sources() {
+        let plan = manifest.for_source(source.id.as_str(), None)?;
+        let origins: Vec<String> = plan.origins().iter().map(ToString::to_string).collect();
+        writeln!(out, "  source       {} ({}): {}", source.id, source.name, origins.join(", "))?;
+    }
+    Ok(())
+}
+
+fn limits(out: &mut dyn Write) -> anyhow::Result<()> {
     let mut table = Table::new();
     table.set_header(["limit", "unit", "default", "maximum", "bounds"]);
     for limit in LimitName::ALL {
@@ -111,5 +113,6 @@ fn limits() {
             row.bounds,
         ]);
     }
-    println!("{table}");
+    writeln!(out, "{table}")?;
+    Ok(())
 }

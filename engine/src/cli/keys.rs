@@ -1,7 +1,7 @@
 //! `consentry keys`: makes the keys of a node, a recipient's key pair for tests, bearer keys and ids.
 
-use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -36,7 +36,7 @@ pub(super) enum Command {
     Id,
 }
 
-pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let (now, entropy) = (SystemClock.now(), Entropy::system());
     match command {
         Command::Generate(file) => {
@@ -45,19 +45,19 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             std::fs::create_dir_all(&config.engine.data_folder)
                 .with_context(|| format!("{} can't be made", config.engine.data_folder.display()))?;
             SoftwareKeys::generate(&path, setup::passphrase(&config)?, now)?;
-            println!("keys written to {}", path.display());
+            writeln!(out, "keys written to {}", path.display())?;
         }
-        Command::Recipient { name } => recipient(&name)?,
+        Command::Recipient { name } => recipient(&name, out)?,
         Command::Bearer => {
             let key = bearer(&entropy);
-            println!("key           {key}\nbearer-sha256 {}", KeyHash::of(&key).to_hex());
+            writeln!(out, "key           {key}\nbearer-sha256 {}", KeyHash::of(&key).to_hex())?;
         }
-        Command::Id => println!("{}", entropy.with(|rng| OnlineServiceId::new(now, rng))),
+        Command::Id => writeln!(out, "{}", entropy.with(|rng| OnlineServiceId::new(now, rng)))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn recipient(name: &Path) -> anyhow::Result<()> {
+fn recipient(name: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     let [public, private] = ["jwk.json", "key.der"].map(|ending| {
         let mut path = name.as_os_str().to_owned();
         path.push(format!(".{ending}"));
@@ -71,7 +71,7 @@ fn recipient(name: &Path) -> anyhow::Result<()> {
     file.write_all(&key.danger_to_pkcs8())?;
     file.sync_all()?;
     std::fs::write(&public, format!("{:#}\n", key.public().to_jwk()))?;
-    println!("{}\n{}", public.display(), private.display());
+    writeln!(out, "{}\n{}", public.display(), private.display())?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `consentry serve`: one node, until it is told to stop.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +24,13 @@ pub(super) struct Options {
     file: ConfigFile,
 }
 
-pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let config = Config::read(&options.file.config)?;
     let engine = setup::engine(&config).await?;
     let listen = config.api.listen;
     let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
-    println!("consentry: node {} listens on {}", config.engine.node, listener.local_addr()?);
+    writeln!(out, "consentry: node {} listens on {}", config.engine.node, listener.local_addr()?)?;
+    out.flush()?;
     let stop = stop_signal()?;
     let sweeper = tokio::spawn(sweep(engine.clone()));
     crate::api::serve(listener, engine.clone(), stop).await?;

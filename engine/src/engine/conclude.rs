@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use consentry_contract::failure::{Code, Failure};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{Engine, EngineError};
 use crate::data::Category;
@@ -237,8 +238,10 @@ fn counted(notes: &Notes) -> Vec<Counted> {
 
 /// What is still kept after a run of an anonymous session.
 fn kept(ended: &Ended, parcel: bool) -> Vec<Kept> {
+    // The trace tells the day only, and is kept from its first instant on.
+    let day = ended.started().to_zoned(TimeZone::UTC).start_of_day().map_or(ended.started(), |day| day.timestamp());
     let mut kept = vec![
-        Kept::under(R05TransactionTrace::ROW, &Term::from(ended.started())),
+        Kept::under(R05TransactionTrace::ROW, &Term::from(day)),
         Kept::under(R14ConsentRecord::ROW, &Term::from(ended.at())),
         Kept::under(R15ConsentLogLeaf::ROW, &Term::from(ended.at())),
     ];

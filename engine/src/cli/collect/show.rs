@@ -2,16 +2,19 @@
 //! with `--json` nothing but the end is shown, on standard output.
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::time::Duration;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use consentry_contract::failure::Text;
 use consentry_contract::item::{Check, Field};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::Options;
 use crate::consent::Notice;
+use crate::consent::notice::Language;
 use crate::data::Category;
 use crate::online_service::OnlineService;
 use crate::receipt;
@@ -107,9 +110,9 @@ pub(super) fn preview(preview: &Value, options: &Options) {
         let name = dataset["category"].as_str().unwrap_or_default();
         let Ok(category) = name.parse::<Category>() else { continue };
         let rows: Vec<&Value> = items.iter().filter(|item| item["category"] == dataset["category"]).collect();
-        eprintln!("\n{} ({}, {})", category.row().label.en, rows.len(), dataset["result"].as_str().unwrap_or_default());
+        eprintln!("\n{} ({}, {})", label(&category.row().label, options), rows.len(), dataset["result"].as_str().unwrap_or_default());
         if !rows.is_empty() {
-            eprintln!("{}", table(category, &rows));
+            eprintln!("{}", table(category, &rows, options));
         }
         if rows.len() > ROWS_MAX {
             eprintln!("… and {} more", rows.len() - ROWS_MAX);
@@ -117,14 +120,21 @@ pub(super) fn preview(preview: &Value, options: &Options) {
     }
 }
 
-fn table(category: Category, rows: &[&Value]) -> Table {
+fn label(text: &Text, options: &Options) -> &'static str {
+    match options.language.into() {
+        Language::En => text.en,
+        Language::Fr => text.fr,
+    }
+}
+
+fn table(category: Category, rows: &[&Value], options: &Options) -> Table {
     let given = |name: &str| rows.iter().any(|row| !row["fields"][name].is_null());
     // References tie items to each other and say nothing to a person.
     let told = |field: &&Field| !matches!(field.check, Check::Ref) && given(field.name);
     let fields: Vec<&Field> = category.row().fields.iter().filter(told).collect();
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
-    table.set_header(fields.iter().map(|field| field.label.en));
+    table.set_header(fields.iter().map(|field| label(&field.label, options)));
     for row in rows.iter().take(ROWS_MAX) {
         table.add_row(fields.iter().map(|field| cell(&row["fields"][field.name])));
     }
@@ -154,7 +164,7 @@ pub(super) fn waiting(service: &OnlineService, options: &Options) {
 }
 
 /// How it ended, and the receipts.
-pub(super) fn end(session: &Session, options: &Options) -> anyhow::Result<()> {
+pub(super) fn end(session: &Session, options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     if options.json {
         let receipt = |(id, token): (_, String)| json!({ "id": id, "facts": facts(&token), "token": token });
         let receipts: Vec<Value> = session.receipts().into_iter().map(receipt).collect();
@@ -163,10 +173,10 @@ pub(super) fn end(session: &Session, options: &Options) -> anyhow::Result<()> {
             let row = code.row();
             told["failure"] = json!({ "code": code, "blame": row.blame, "what": row.what.en, "next": row.next.en });
         }
-        if let Some(out) = &options.out {
-            told["file"] = json!(out);
+        if let Some(file) = &options.out {
+            told["file"] = json!(file);
         }
-        println!("{told}");
+        writeln!(out, "{told}")?;
         return Ok(());
     }
     let state = session.state();
@@ -175,23 +185,42 @@ pub(super) fn end(session: &Session, options: &Options) -> anyhow::Result<()> {
         let row = code.row();
         eprintln!("  {}\n  {}\n  {code}: {} (blame: {:?})", row.what.en, row.next.en, row.author, row.blame);
     }
-    if let (Some(out), State::Completed | State::Partial) = (&options.out, &state) {
-        eprintln!("  delivered to {}", out.display());
+    if let (Some(file), State::Completed | State::Partial) = (&options.out, &state) {
+        eprintln!("  delivered to {}", file.display());
     }
     for (id, token) in session.receipts() {
-        println!("receipt {id}\n{token}");
+        writeln!(out, "receipt {id}\n{token}")?;
         if let Some(facts) = facts(&token) {
-            eprintln!("{facts:#}");
+            summary(&facts);
         }
     }
     Ok(())
 }
 
+/// The receipt in a few lines.
+fn summary(facts: &receipt::Facts) {
+    let code = facts.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
+    eprintln!("  {}{code}, from {} to {}", facts.outcome, facts.began_at, facts.ended_at);
+    for counted in &facts.categories {
+        eprintln!("  {}: {} collected, {} shared", counted.category, counted.collected, counted.shared);
+    }
+    if let Some(parcel) = &facts.parcel {
+        let when = |at: Option<jiff::Timestamp>| at.map_or("never".to_owned(), |at| at.to_string());
+        eprintln!("  parcel {}", parcel.digest);
+        eprintln!("  fetched {}, acknowledged {}", when(parcel.fetched_at), when(parcel.acknowledged_at));
+    }
+    eprintln!("  erased {}: {}", facts.erased.at, facts.erased.parts.join(", "));
+    for kept in &facts.kept {
+        let until = kept.until.map_or("as long as the log".to_owned(), |until| format!("until {until}"));
+        eprintln!("  kept {until}: {} ({})", kept.what.join(", "), kept.row);
+    }
+    eprintln!("  {} entries in the ledger", facts.leaves.len());
+}
+
 /// What a receipt says, for reading along. It was signed in this process a moment ago; nothing is verified here.
-fn facts(token: &str) -> Option<Value> {
+fn facts(token: &str) -> Option<receipt::Facts> {
     use base64::Engine as _;
     let payload = token.split('.').nth(1)?;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
-    let facts: receipt::Facts = serde_json::from_slice(&bytes).ok()?;
-    serde_json::to_value(facts).ok()
+    serde_json::from_slice(&bytes).ok()
 }
