@@ -131,7 +131,7 @@ impl HostCtx {
         table.set_max_capacity(spec.limits.size(LimitName::Handles));
         Self {
             table,
-            facts: RunFacts::new(datasets.collect()),
+            facts: RunFacts { bounded: spec.grants.since.is_some(), ..RunFacts::new(datasets.collect()) },
             items: RunItems::new(&wanted),
             manifest: spec.manifest,
             plan: spec.plan,

@@ -37,9 +37,9 @@ const NAME: &str = "http";
 const LOGOUT: Duration = Duration::from_secs(5);
 
 impl HostCtx {
-    /// Sends the manifest's logout, if the connector logged in. The source's answer changes nothing any more.
+    /// Sends the manifest's logout, if a login went out: a source may keep a session that the connector never got to use. The source's answer changes nothing any more.
     pub async fn log_out(&mut self) {
-        let Some((method, url)) = self.plan.logout().filter(|_| self.authenticated) else { return };
+        let Some((method, url)) = self.plan.logout().filter(|_| self.facts.login_submitted) else { return };
         let Ok(method) = method.parse() else { return };
         let mut headers = ::http::HeaderMap::new();
         headers.extend(self.jar.header(&url).map(|cookie| (::http::header::COOKIE, cookie)));
@@ -138,7 +138,7 @@ impl wit::Host for HostCtx {
                 }
             }
             let landed = hop::hop(self, futures_util::future::join_all(flights)).await;
-            let mut landed = landed.or_else(|fail| Err(self.convert_fault(fail).err().unwrap_or_else(ended)))?.into_iter();
+            let mut landed = landed.map_err(|fail| self.convert_fault(fail).err().unwrap_or_else(ended))?.into_iter();
             for method in methods {
                 answers.push(match method {
                     Ok(method) => {

@@ -2,7 +2,7 @@
 //! in memory, until the engine takes them.
 
 use consentry_contract::failure::{Code, Incomplete, Name};
-use consentry_contract::item::{FieldError, Item, RawValue};
+use consentry_contract::item::{FieldError, Item, RawValue, Value as ItemValue};
 use consentry_contract::limits::LimitName;
 
 use crate::bindings::consentry::connector::output::{self, Value};
@@ -38,6 +38,11 @@ impl HostCtx {
         self.facts.datasets.iter_mut().find(|dataset| dataset.category == category)
     }
 
+    fn is_too_old(&self, item: &Item) -> bool {
+        let day = item.category().day().and_then(|field| item.get(field.name));
+        matches!((day, self.grants.since), (Some(ItemValue::Date(day)), Some(since)) if *day < since)
+    }
+
     fn check_wanted(&mut self, category: &str) -> Result<(), Fail> {
         if self.grants.wanted.contains(category) {
             return Ok(());
@@ -67,6 +72,10 @@ impl output::Host for HostCtx {
             Ok(item) => item,
             Err(errors) => return Err(self.refused(&category, &errors)),
         };
+        // Minimisation at the boundary: what is older than the consent allows is not taken, whatever the connector filters.
+        if self.is_too_old(&item) {
+            return Ok(());
+        }
         self.spend(LimitName::ItemBytes, item.size())?;
         if let Err(error) = self.items.add(item) {
             return Err(self.refused(&category, &[error]));

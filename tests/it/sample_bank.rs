@@ -169,3 +169,17 @@ async fn an_empty_customer_is_not_an_unread_page() {
     let collection = as_person(&bank, &MARIE).wanting(&SOME).collect(&collector).await.unwrap();
     assert_eq!(told(&collection), "bank.account=3 bank.transaction=empty@no-operations person.name=1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_consent_allows_is_left_out_and_is_no_failure() {
+    let (collector, bank) = (collector().unwrap(), bank_in(SiteState::Ok).await);
+    bank.change(Change { operations: Some([9, 1, 1]), ..Change::default() });
+    for (since, expected) in [("2025-12-31", 5), ("2026-06-01", 0)] {
+        let collecting = as_person(&bank, &MARIE).wanting(&["bank.transaction"]).since(since.parse().unwrap());
+        let told = told(&collecting.collect(&collector).await.unwrap());
+        assert_eq!(told, format!("bank.transaction={expected}"), "{since}");
+    }
+    let bank = bank_in(SiteState::LayoutChanged).await;
+    let changed = as_person(&bank, &MARIE).wanting(&["bank.transaction"]).since("2026-06-01".parse().unwrap());
+    assert_eq!(told(&changed.collect(&collector).await.unwrap()), "page-unrecognised @operations");
+}

@@ -21,6 +21,7 @@ use consentry_host_api::stop::Stopper;
 use consentry_host_api::tape::{NoTape, TapeSink};
 use consentry_host_api::vault::Vault;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -83,6 +84,7 @@ pub struct Collecting {
     wanted: Option<BTreeSet<String>>,
     reply: Reply,
     attended: bool,
+    since: Option<Date>,
     tape: Arc<dyn TapeSink>,
     stopper: Stopper,
     /// What the observer saw.
@@ -106,6 +108,7 @@ impl Collecting {
             wanted: None,
             reply: Arc::new(|_| Reaction::Expire),
             attended: true,
+            since: None,
             tape: Arc::new(NoTape),
             stopper: Stopper::default(),
             seen: Arc::default(),
@@ -142,6 +145,12 @@ impl Collecting {
         self
     }
 
+    /// Nothing older is consented to.
+    pub fn since(mut self, day: Date) -> Self {
+        self.since = Some(day);
+        self
+    }
+
     /// Nobody is there.
     pub fn unattended(mut self) -> Self {
         self.attended = false;
@@ -171,7 +180,7 @@ impl Collecting {
         let capabilities = manifest.capabilities().iter().map(|capability| capability.as_str().to_owned()).collect();
         let order = Order {
             vault: self.vault(&manifest)?,
-            grants: Grants { capabilities, wanted, since: None, attended: self.attended },
+            grants: Grants { capabilities, wanted, since: self.since, attended: self.attended },
             package: self.package,
             plan,
             language: "fr".to_owned(),

@@ -169,6 +169,9 @@ impl HostCtx {
         self.facts.missing = None;
         self.facts.declared = None;
         self.facts.retry_after_ms = None;
+        for dataset in self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str())) {
+            dataset.read = true;
+        }
         if seen.empty {
             for dataset in self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str())) {
                 dataset.empty.clone_from(&seen.page);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use consentry_contract::failure::{Code, Stage};
 use consentry_contract::limits::LimitName;
-use consentry_contract::recipe::{self, LeafKind, Recipe, Slot, evaluate};
+use consentry_contract::recipe::{self, Charset, Encoding, LeafKind, Recipe, Slot, evaluate};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use url::Url;
@@ -35,7 +35,7 @@ const HOST_HEADERS: [&str; 12] = [
     "expect", "proxy-authorization", "proxy-connection",
 ];
 /// Options of `request.set` that this host knows, with their values.
-const OPTIONS: [(&str, &[&str]); 2] = [("form", &["urlencoded", "multipart"]), ("redirect", &["follow", "manual"])];
+const OPTIONS: &[(&str, &[&str])] = &[("form", &["urlencoded", "multipart"]), ("redirect", &["follow", "manual"])];
 /// Methods of RFC 9110 that make sense towards a Data Source.
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
@@ -75,10 +75,11 @@ impl HostCtx {
     fn check_options(&mut self, request: &Request) -> Result<(), Fail> {
         for (name, value) in &request.options {
             let known = OPTIONS.iter().find(|(option, _)| option == name);
-            if !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
+            let charset = name == "charset" && Charset::parse(value).is_some();
+            if !charset && !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
                 return Err(self.refuse(
                     Code::InvalidArgument,
-                    "this host knows the options form = urlencoded | multipart and redirect = follow | manual",
+                    "this host knows the options form = urlencoded | multipart, charset = a label of the Encoding Standard, redirect = follow | manual",
                 ));
             }
         }
@@ -92,6 +93,7 @@ impl HostCtx {
     fn recipes(&mut self, method: &Method, url: &Url, request: Request) -> Result<Parts, Fail> {
         let mut parts = Parts {
             multipart: request.options.get("form").is_some_and(|form| form == "multipart"),
+            charset: request.options.get("charset").and_then(|label| Charset::parse(label)),
             follow: request.options.get("redirect").is_none_or(|redirect| redirect == "follow"),
             ..Parts::default()
         };
@@ -263,12 +265,30 @@ impl HostCtx {
     }
 
     fn urlencoded(&mut self, parts: &Parts) -> Result<Value, Fail> {
-        let mut text = Zeroizing::new(String::with_capacity(1024));
+        let encoding = Encoding::Form(parts.charset.unwrap_or(Charset::UTF_8));
+        let mut body = Zeroizing::new(Vec::with_capacity(1024));
         for (name, part) in &parts.fields {
-            let value = self.value(part)?;
-            append_pair(&mut text, name, &value);
+            let name = self.encoded(recipe::Piece::Text(name.clone()), encoding)?;
+            let value = match part {
+                Some(recipe) => self.encoded(recipe::Piece::Secret(recipe.clone(), Encoding::Raw), encoding)?,
+                None => Value::default(),
+            };
+            let separator: &[u8] = if body.is_empty() { b"" } else { b"&" };
+            // Reserved before the secret is written, so that growing leaves no copy behind.
+            let mut longer = Zeroizing::new(Vec::with_capacity(body.len() + name.len() + value.len() + 1024));
+            for part in [body.as_slice(), separator, &name, b"=", &value] {
+                longer.extend_from_slice(part);
+            }
+            body = longer;
         }
-        Ok(Zeroizing::new(std::mem::take(&mut *text).into_bytes()))
+        Ok(body)
+    }
+
+    /// One part in the form's charset, escaped.
+    fn encoded(&mut self, piece: recipe::Piece, encoding: Encoding) -> Result<Value, Fail> {
+        let Ok(inner) = Recipe::join(vec![piece]) else { return Ok(Value::default()) };
+        let whole = Recipe::join(vec![recipe::Piece::Secret(inner, encoding)]).map_err(|_| self.unusable())?;
+        evaluate(&whole, &self.vault).map_err(|_| self.unusable())
     }
 
     /// RFC 7578, with a boundary that no connector can foresee.
@@ -311,6 +331,7 @@ struct Parts {
     fields: Vec<(String, Part)>,
     body: Option<(String, Part)>,
     multipart: bool,
+    charset: Option<Charset>,
     follow: bool,
     secret: bool,
     kinds: BTreeSet<LeafKind>,

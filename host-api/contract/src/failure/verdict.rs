@@ -28,6 +28,8 @@ pub struct RunFacts {
     pub missing: Option<Name>,
     /// Milliseconds to wait, as the Data Source said.
     pub retry_after_ms: Option<u64>,
+    /// The consent has a history window: a dataset may hold nothing because everything is older.
+    pub bounded: bool,
     /// Every category that this run was to bring.
     pub datasets: Vec<DatasetFacts>,
 }
@@ -49,6 +51,8 @@ pub struct DatasetFacts {
     pub missing: Option<Name>,
     /// The page on which a declared empty marker for this category was seen.
     pub empty: Option<PageId>,
+    /// A recognised page was there that speaks for this category.
+    pub read: bool,
 }
 
 /// Why a dataset is incomplete.
@@ -121,6 +125,7 @@ impl RunFacts {
             unrecognised: false,
             missing: None,
             retry_after_ms: None,
+            bounded: false,
             datasets,
         }
     }
@@ -250,12 +255,15 @@ fn cause(facts: &RunFacts, guest: &GuestEnd) -> (Option<Code>, Option<Code>) {
 }
 
 fn qualify(dataset: &DatasetFacts, facts: &RunFacts, guest: &GuestEnd, cause: Option<Code>) -> Dataset {
-    let single = item::category(&dataset.category).is_some_and(|category| !category.many);
+    let category = item::category(&dataset.category);
+    let single = category.is_some_and(|category| !category.many);
+    let dated = category.is_some_and(|category| category.day().is_some());
     let refused = dataset.refused.as_ref().map(|_| Code::ValueUnparsable);
     let quality = match (dataset.accepted, dataset.partial.or(refused), &dataset.empty) {
         (1, None, _) if single => Quality::Complete,
         (_, Some(code), _) => Quality::Partial(code),
         (0, None, Some(page)) => Quality::EmptyConfirmed(page.clone()),
+        (0, None, None) if facts.bounded && dated && dataset.read && cause.is_none() => Quality::Complete,
         (0, None, None) => Quality::Partial(cause.or_else(|| facts.seen(guest)).unwrap_or(Code::PageUnrecognised)),
         (_, None, _) => cause.map_or(Quality::Complete, Quality::Partial),
     };

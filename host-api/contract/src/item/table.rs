@@ -126,6 +126,13 @@ pub fn category(name: &str) -> Option<&'static Category> {
 }
 
 impl Category {
+    /// The day by which a consent's history window counts items of this category; none where there is no history.
+    #[must_use]
+    pub fn day(&self) -> Option<&'static Field> {
+        let dated = |name| self.field(name).filter(|field| self.many && field.kind == Kind::Date);
+        dated("date").or_else(|| dated("issued"))
+    }
+
     /// The field of this name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'static Field> {
