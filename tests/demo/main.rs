@@ -7,6 +7,8 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use consentry::jose::{Algorithm, PublicKey};
+use consentry::receipt::{Facts, Receipt};
 use consentry_tests::child::Program;
 use consentry_tests::journey::{self, Journey};
 use consentry_tests::node::{CATEGORIES, Node, Registered, binary};
@@ -58,9 +60,11 @@ async fn demo() -> anyhow::Result<()> {
     let events = collect(&person, &control).await?;
     let receipt = share(&person, &mut receiver, events).await?;
     step("The person's receipt");
-    screen::receipt(&receipt)?;
+    let receipt = Receipt::verify(&receipt, &signing_keys(&node).await?)?;
+    screen::receipt(receipt.facts());
+    ensure!(receipt.facts().outcome == "delivered", "the receipt says {}", receipt.facts().outcome);
     step("What is left at the engine");
-    erased(&node, &bearer, &receipt).await?;
+    erased(&node, &bearer, receipt.facts()).await?;
     println!("\nDelivered, acknowledged, erased, with a receipt.");
     Ok(())
 }
@@ -75,7 +79,8 @@ fn start_bank() -> anyhow::Result<(Program, String, String)> {
 
 /// Makes the Online Service's keys, and says what the engine's configuration must know of it.
 fn register(folder: &Path) -> anyhow::Result<(Registered, String)> {
-    let made = Command::new(binary("online-service")?).arg("key").arg("--key-file").arg(folder.join("key.der")).output()?;
+    let made =
+        Command::new(binary("online-service")?).arg("key").arg("--key-file").arg(folder.join("key.der")).output()?;
     ensure!(made.status.success(), "no key: {}", String::from_utf8_lossy(&made.stderr));
     let bearer = consentry::entropy::Entropy::system().with(|rng| {
         let mut bytes = [0; 32];
@@ -101,7 +106,9 @@ fn start_service(folder: &Path, node: &Node, service: &Registered) -> anyhow::Re
     command.arg("--inbox").arg(folder.join("inbox"));
     command.args(CATEGORIES.iter().flat_map(|category| ["--category", category]));
     // The token is the person's; a terminal is no place for it.
-    let show = |line: &str| by("service", if line.starts_with("token") { "token      (goes to the person's browser)" } else { line });
+    let show = |line: &str| {
+        by("service", if line.starts_with("token") { "token      (goes to the person's browser)" } else { line })
+    };
     Program::start("online-service", &mut command, show)
 }
 
@@ -145,7 +152,7 @@ async fn answer(person: &Journey, control: &str, question: &Value) -> anyhow::Re
 }
 
 /// Preview, share, delivery, receipt.
-async fn share(person: &Journey, receiver: &mut Program, mut events: journey::Events) -> anyhow::Result<Value> {
+async fn share(person: &Journey, receiver: &mut Program, mut events: journey::Events) -> anyhow::Result<String> {
     step("The person looks at what was found, leaves one item out, and shares the rest");
     let preview = person.preview().await?;
     screen::preview(&preview);
@@ -159,12 +166,20 @@ async fn share(person: &Journey, receiver: &mut Program, mut events: journey::Ev
     let status = receiver.ended(SOON)?;
     ensure!(status.success(), "the Online Service ended with {status}");
     let receipts = person.receipts().await?;
-    receipts.into_iter().next_back().context("there is a receipt")
+    let last = receipts.last().context("there is a receipt")?;
+    Ok(text(last, "receipt")?.to_owned())
+}
+
+/// The published keys that receipts are signed with.
+async fn signing_keys(node: &Node) -> anyhow::Result<Vec<PublicKey>> {
+    let jwks = journey::send(journey::client()?.get(format!("{}/v1/keys", node.url))).await?.good()?;
+    let keys = jwks["keys"].as_array().context("a JWKS")?.iter().filter(|key| key["use"] == "sig");
+    Ok(keys.map(|key| PublicKey::from_jwk(&key.to_string(), Algorithm::Ps256)).collect::<Result<_, _>>()?)
 }
 
 /// The parcel is gone, and nothing of the person is in any file of the engine.
-async fn erased(node: &Node, bearer: &str, receipt: &Value) -> anyhow::Result<()> {
-    let parcel = screen::parcel_of(receipt)?;
+async fn erased(node: &Node, bearer: &str, receipt: &Facts) -> anyhow::Result<()> {
+    let parcel = receipt.parcel.as_ref().context("the receipt names the parcel")?.id;
     let request = journey::client()?.get(format!("{}/v1/parcels/{parcel}", node.url)).bearer_auth(bearer);
     let answer = journey::send(request).await?;
     ensure!(answer.status.as_u16() == 410, "the parcel is still there: {}", answer.status);
@@ -173,7 +188,10 @@ async fn erased(node: &Node, bearer: &str, receipt: &Value) -> anyhow::Result<()
     let searched = consentry_tests::canary::search(&node.path(""), &values)?;
     ensure!(searched.found.is_empty(), "found in clear: {:?}", searched.found);
     let (files, bytes) = (searched.files, searched.bytes);
-    by("consentry", &format!("password, IBAN, name and e-mail: in none of {files} files ({bytes} bytes) of its folder and logs"));
+    by(
+        "consentry",
+        &format!("password, IBAN, name and e-mail: in none of {files} files ({bytes} bytes) of its folder and logs"),
+    );
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context as _;
+use consentry::receipt::Facts;
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Begins a numbered step.
@@ -35,6 +36,7 @@ pub(crate) fn event(event: &Value) {
         "progress" => format!("progress   {}", text("step")),
         "count" => format!("progress   {} of {}", event["done"], event["total"]),
         "question" => format!("question   {} {}", text("kind"), event["details"]),
+        "receipt" => format!("receipt    {}", text("receipt")),
         other => other.to_owned(),
     };
     by("event", &told);
@@ -55,26 +57,36 @@ pub(crate) fn preview(preview: &Value) {
     }
 }
 
-/// The receipt, as its signature covers it.
-pub(crate) fn receipt(receipt: &Value) -> anyhow::Result<()> {
-    let content = content(receipt)?;
-    for line in format!("{content:#}").lines() {
-        by("receipt", line);
+/// What a receipt says.
+pub(crate) fn receipt(facts: &Facts) {
+    by("receipt", &format!("{}, signature in order", facts.receipt));
+    by("receipt", &format!("outcome    {}, login opened {}, ended {}", facts.outcome, facts.began_at, facts.ended_at));
+    by(
+        "receipt",
+        &format!("for        {} under {} and the notice {}", facts.online_service, facts.consent, facts.notice),
+    );
+    let source = &facts.source;
+    by(
+        "receipt",
+        &format!("from       {} by connector {} {} ({})", source.id, source.connector, source.version, source.digest),
+    );
+    for each in &facts.categories {
+        by("receipt", &format!("shared     {:>3} of {:>3} {}", each.shared, each.collected, each.category));
     }
-    Ok(())
-}
-
-/// The parcel that a receipt names.
-pub(crate) fn parcel_of(receipt: &Value) -> anyhow::Result<String> {
-    let text = content(receipt)?.to_string();
-    let at = text.find("pcl_").context("the receipt names the parcel")?;
-    Ok(text[at..].chars().take(30).collect())
-}
-
-/// What a signed receipt says. Whether the signature holds was not looked at.
-fn content(receipt: &Value) -> anyhow::Result<Value> {
-    let token = receipt["receipt"].as_str().context("a receipt is a token")?;
-    let payload = token.split('.').nth(1).context("a token has three parts")?;
-    let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, payload)?;
-    Ok(serde_json::from_slice(&bytes)?)
+    if let Some(parcel) = &facts.parcel {
+        let at = |time: Option<Timestamp>| time.map_or("never".to_owned(), |time| time.to_string());
+        by("receipt", &format!("parcel     {} {}", parcel.id, parcel.digest));
+        by(
+            "receipt",
+            &format!("           fetched {}, acknowledged {}", at(parcel.fetched_at), at(parcel.acknowledged_at)),
+        );
+    }
+    for leaf in &facts.leaves {
+        by("receipt", &format!("ledger     {} {}", leaf.leaf, leaf.commitment));
+    }
+    by("receipt", &format!("erased     {}: nothing left at {}", facts.erased.parts.join(", "), facts.erased.at));
+    for kept in &facts.kept {
+        let until = kept.until.map_or("see the retention table".to_owned(), |until| format!("until {until}"));
+        by("receipt", &format!("kept       {} {}, {until}", kept.row, kept.what.join(", ")));
+    }
 }

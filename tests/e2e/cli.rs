@@ -125,7 +125,8 @@ async fn categories_can_be_chosen_and_left_out() {
     let called = call(desk.collect(&format!("{} {more}", login()))).await;
     assert_eq!(called.code, Some(0), "{called:?}");
     let parcel: Value = serde_json::from_slice(&std::fs::read(desk.out()).unwrap()).unwrap();
-    let categories: Vec<&str> = parcel["items"].as_array().unwrap().iter().filter_map(|i| i["category"].as_str()).collect();
+    let categories: Vec<&str> =
+        parcel["items"].as_array().unwrap().iter().filter_map(|i| i["category"].as_str()).collect();
     assert_eq!(categories, ["person.name", "bank.account", "bank.account", "bank.account"]);
 }
 
@@ -230,14 +231,23 @@ fn with_manifest(from: &str, to: &str) -> Vec<u8> {
 async fn a_bad_connector_is_named_with_its_reason_and_spoils_no_other() {
     let good = std::fs::read(connector("sample-bank").unwrap()).unwrap();
     let wat = |text: &str| wat::parse_str(text).unwrap();
-    let line = std::fs::read_to_string(manifest()).unwrap().lines().position(|line| line == "kind = \"bank\"").unwrap() + 1;
+    let line =
+        std::fs::read_to_string(manifest()).unwrap().lines().position(|line| line == "kind = \"bank\"").unwrap() + 1;
     let kind = format!("line {line}, source[0].kind");
     let bad = [
         ("noise.wasm", b"not a component".to_vec(), "no WebAssembly component"),
         ("half.wasm", good[..good.len() / 2].to_vec(), "no WebAssembly component"),
         ("module.wasm", wat("(module)"), "core module"),
-        ("wasi.wasm", wat(r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#), "`wasi:cli/environment@0.2.0`"),
-        ("older.wasm", wat(r#"(component (import "consentry:connector/log@0.9.0" (instance)))"#), "this host serves version 0.1"),
+        (
+            "wasi.wasm",
+            wat(r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#),
+            "`wasi:cli/environment@0.2.0`",
+        ),
+        (
+            "older.wasm",
+            wat(r#"(component (import "consentry:connector/log@0.9.0" (instance)))"#),
+            "this host serves version 0.1",
+        ),
         ("kind.wasm", with_manifest("kind = \"bank\"", "kind = \"bonk\""), &kind),
         ("key.wasm", with_manifest("\ncountry = \"FR\"", "\ncuontry = \"FR\""), "cuontry"),
     ];
@@ -301,7 +311,11 @@ async fn an_unknown_connector_category_or_flag_is_said_with_what_to_do() {
     let folder = connector("sample-bank").unwrap().parent().unwrap().display().to_string();
     let out = desk.out().display().to_string();
     for (arguments, code, told) in [
-        (format!("collect --connectors {folder} --connector no-bank --out {out} --yes --json"), 1, "consentry connectors list"),
+        (
+            format!("collect --connectors {folder} --connector no-bank --out {out} --yes --json"),
+            1,
+            "consentry connectors list",
+        ),
         (format!("collect --connectors {folder}/none --out {out} --yes --json"), 1, "can't be read"),
         (format!("collect --connectors {folder} --category shoe.size --out {out}"), 2, "shoe.size"),
         (format!("collect --connectors {folder}"), 2, "--out"),

@@ -24,7 +24,8 @@ pub struct Searched {
 pub fn search(folder: &Path, values: &[&str]) -> anyhow::Result<Searched> {
     let mut needles: Vec<(usize, Finder<'static>)> = vec![];
     for (at, value) in values.iter().enumerate() {
-        needles.extend(encodings(value).into_iter().map(|needle| (at, Finder::new(&one_alphabet(needle)).into_owned())));
+        needles
+            .extend(encodings(value).into_iter().map(|needle| (at, Finder::new(&one_alphabet(needle)).into_owned())));
     }
     let mut searched = Searched::default();
     let mut folders = vec![folder.to_owned()];

@@ -56,23 +56,25 @@ impl Program {
                         return Ok(rest.trim().to_owned());
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => bail!("{} did not say `{word}` within {} s", self.name, within.as_secs()),
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!("{} did not say `{word}` within {} s", self.name, within.as_secs())
+                }
                 Err(RecvTimeoutError::Disconnected) => bail!("{} ended before it said `{word}`", self.name),
             }
         }
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself and every line of it was shown.
     ///
     /// # Errors
     /// It does not end in time.
     pub fn ended(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
+            let quiet = self.lines.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Disconnected);
+            if let (true, Some(status)) = (quiet, self.child.try_wait()?) {
                 return Ok(status);
             }
-            std::thread::sleep(Duration::from_millis(20));
         }
         bail!("{} did not end within {} s", self.name, within.as_secs())
     }

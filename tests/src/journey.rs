@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use consentry::credentials;
 use consentry::entropy::Entropy;
 use consentry::jose::jwe::{self, Content};
-use consentry::jose::{PublicKey, RecipientKey, Algorithm};
+use consentry::jose::{Algorithm, PublicKey, RecipientKey};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -67,7 +67,8 @@ pub fn client() -> anyhow::Result<reqwest::Client> {
 /// No answer in time.
 pub async fn send(request: reqwest::RequestBuilder) -> anyhow::Result<Reply> {
     let response = request.timeout(SOON).send().await?;
-    let media = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let media =
+        response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     Ok(Reply { status: response.status(), media, bytes: response.bytes().await?.to_vec() })
 }
 
@@ -239,7 +240,8 @@ impl Journey {
     /// # Errors
     /// No answer, or a refusal.
     pub async fn events(&self, seen: u64) -> anyhow::Result<Events> {
-        let request = self.http.get(self.url("events")).bearer_auth(&self.token).header("last-event-id", seen.to_string());
+        let request =
+            self.http.get(self.url("events")).bearer_auth(&self.token).header("last-event-id", seen.to_string());
         let response = tokio::time::timeout(SOON, request.send()).await??;
         ensure!(response.status() == StatusCode::OK, "events: {}", response.status());
         Ok(Events { response, buffer: vec![] })

@@ -183,7 +183,10 @@ const PASSPHRASE: &str = "a passphrase for tests, and for nothing else";
 /// # Errors
 /// It is not built.
 pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
-    built(&format!("debug/{name}"), "cargo build --package consentry-engine --package sample-bank --package online-service")
+    built(
+        &format!("debug/{name}"),
+        "cargo build --package consentry-engine --package sample-bank --package online-service",
+    )
 }
 
 /// A connector of this workspace.
@@ -203,8 +206,10 @@ fn built(path: &str, command: &str) -> anyhow::Result<PathBuf> {
 fn configuration(url: &str, bank: &str, service: &Registered) -> String {
     let listen = url.trim_start_matches("http://");
     let Registered { id, events, bearer_sha256, .. } = service;
-    let categories: String =
-        CATEGORIES.iter().map(|name| format!("{name:?} = {{ en = \"to know you.\", fr = \"pour vous connaître.\" }}\n")).collect();
+    let categories: String = CATEGORIES
+        .iter()
+        .map(|name| format!("{name:?} = {{ en = \"to know you.\", fr = \"pour vous connaître.\" }}\n"))
+        .collect();
     format!(
         r#"[engine]
 node = "node-1"

@@ -107,6 +107,7 @@ impl Service {
         let request = DataRequest {
             purpose: "tenant-check".to_owned(),
             categories: CATEGORIES.map(str::to_owned).to_vec(),
+            history_days: None,
             reference: Some("application-7".to_owned()),
         };
         Ok(self.receiver(node)?.engine.ask(&request).await?)

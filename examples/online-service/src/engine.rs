@@ -29,6 +29,9 @@ pub struct DataRequest {
     pub purpose: String,
     /// Categories of the item table, `bank.account`.
     pub categories: Vec<String>,
+    /// How far back, in days; what was registered, without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_days: Option<u16>,
     /// Our own name for it, given back in the session; nothing about the person.
     pub reference: Option<String>,
 }

@@ -45,11 +45,13 @@ pub fn read_or_make(path: &Path) -> Result<PrivateKey, KeyError> {
         Ok(file) => {
             let mut pkcs8 = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX as usize));
             file.take(FILE_BYTES_MAX).read_to_end(&mut pkcs8).map_err(file_error)?;
-            PrivateKey::from_pkcs8(Algorithm::RsaOaep256, &pkcs8).map_err(|_| KeyError::Content { path: path.to_owned() })
+            PrivateKey::from_pkcs8(Algorithm::RsaOaep256, &pkcs8)
+                .map_err(|_| KeyError::Content { path: path.to_owned() })
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let key = PrivateKey::generate(Algorithm::RsaOaep256).map_err(|_| KeyError::Generate)?;
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file_error)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file_error)?;
             file.write_all(&key.danger_to_pkcs8()).and_then(|()| file.sync_all()).map_err(file_error)?;
             Ok(key)
         }

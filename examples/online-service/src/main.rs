@@ -1,5 +1,6 @@
 //! An Online Service as a program: makes its key, asks for data, receives it, shows it.
 
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,6 +69,9 @@ struct Ask {
     /// What is asked for.
     #[arg(long = "category", value_name = "NAME", required = true)]
     categories: Vec<String>,
+    /// How far back, in days.
+    #[arg(long, value_name = "DAYS")]
+    history_days: Option<u16>,
     /// Our own reference, without anything about the person.
     #[arg(long)]
     reference: Option<String>,
@@ -96,7 +100,8 @@ async fn main() -> anyhow::Result<()> {
 
 async fn ask(ask: Ask) -> anyhow::Result<()> {
     let (receiver, mut told) = start(&ask.receive).await?;
-    let request = DataRequest { purpose: ask.purpose, categories: ask.categories, reference: ask.reference };
+    let Ask { purpose, categories, history_days, reference, .. } = ask;
+    let request = DataRequest { purpose, categories, history_days, reference };
     let session = receiver.engine.ask(&request).await?;
     println!("session    {}\ntoken      {}\nexpires    {}", session.id, session.token, session.expires_at);
     let received = async {
@@ -132,11 +137,17 @@ async fn start(options: &Receive) -> anyhow::Result<(Arc<Receiver>, mpsc::Receiv
 fn show(told: &Told) {
     match told {
         Ok(Taken::Received(parcel, kept)) => {
-            println!("received   {} ({kept:?}), signature and schema in order, acknowledged {}\n", parcel.id, parcel.digest);
+            println!(
+                "received   {} ({kept:?}): signature, schema and consent in order; acknowledged {}\n",
+                parcel.id, parcel.digest
+            );
             println!("{}", table::show(parcel));
         }
         Ok(Taken::Again) => println!("told again about a parcel that is here already"),
-        Err(error) => println!("refused    {:#}", anyhow::anyhow!(error.to_string())),
+        Err(error) => {
+            let inner = error.source().map(|inner| format!(": {inner}"));
+            println!("refused    {error}{}", inner.unwrap_or_default());
+        }
     }
 }
 

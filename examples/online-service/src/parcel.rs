@@ -56,7 +56,12 @@ pub enum ParcelError {
 ///
 /// # Errors
 /// The first thing that does not fit.
-pub fn open(sealed: &str, key: &PrivateKey, signers: &[PublicKey], expected: Expected<'_>) -> Result<Opened, ParcelError> {
+pub fn open(
+    sealed: &str,
+    key: &PrivateKey,
+    signers: &[PublicKey],
+    expected: Expected<'_>,
+) -> Result<Opened, ParcelError> {
     let signed = key.open(sealed, jwe::PARCEL_BYTES_MAX).map_err(|_| ParcelError::Sealed)?;
     let signed = std::str::from_utf8(&signed).map_err(|_| ParcelError::Sealed)?;
     let payload = verify(signed, signers).ok_or(ParcelError::Signature)?;
@@ -81,7 +86,8 @@ fn verify(signed: &str, signers: &[PublicKey]) -> Option<Vec<u8>> {
 fn check_schema(content: &Value) -> Result<(), ParcelError> {
     let unreadable = |_| ParcelError::Schema("(the schema itself)".to_owned());
     let schema: Value = serde_json::from_str(SCHEMA).map_err(unreadable)?;
-    let validator = jsonschema::validator_for(&schema).map_err(|_| ParcelError::Schema("(the schema itself)".to_owned()))?;
+    let validator =
+        jsonschema::validator_for(&schema).map_err(|_| ParcelError::Schema("(the schema itself)".to_owned()))?;
     // The place and no more: the message would quote the value.
     validator.validate(content).map_err(|error| ParcelError::Schema(error.instance_path().to_string()))
 }

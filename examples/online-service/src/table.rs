@@ -40,7 +40,7 @@ fn category_table(items: &[&Value]) -> Table {
         }
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(&columns);
     for item in items.iter().take(ROWS_MAX) {
         table.add_row(columns.iter().map(|column| cell(&item[*column])));

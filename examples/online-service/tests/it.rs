@@ -1,5 +1,7 @@
 //! What a receiver takes and what it refuses. The keys are real; the flow against a real engine is in the end-to-end tests.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 use std::sync::LazyLock;
 
 use consentry::jose::jwe::{self, Content};

@@ -45,7 +45,8 @@ async fn a_collection_goes_from_the_request_to_the_receipt_and_leaves_nothing() 
 
     let Ok(Taken::Received(parcel, Kept::New)) = next(&mut told, EVENT).await.unwrap() else { panic!("not received") };
     assert_eq!(parcel.content["items"].as_array().unwrap().len(), items.len() - 1);
-    let left_out: Vec<&Value> = parcel.content["datasets"].as_array().unwrap().iter().filter(|d| d["withheld"] == 1).collect();
+    let left_out: Vec<&Value> =
+        parcel.content["datasets"].as_array().unwrap().iter().filter(|d| d["withheld"] == 1).collect();
     assert_eq!(left_out.len(), 1, "{}", parcel.content["datasets"]);
     assert_eq!(left_out[0]["category"], items[0]["category"]);
     assert_eq!(parcel.content["provenance"]["connector"], "sample-bank");

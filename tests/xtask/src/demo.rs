@@ -8,8 +8,17 @@ use crate::connectors;
 
 /// Everything that the demo starts, itself included.
 const BUILD: &[&str] = &[
-    "build", "--quiet", "--package", "consentry-engine", "--package", "sample-bank", "--package", "online-service",
-    "--package", "consentry-tests", "--bins",
+    "build",
+    "--quiet",
+    "--package",
+    "consentry-engine",
+    "--package",
+    "sample-bank",
+    "--package",
+    "online-service",
+    "--package",
+    "consentry-tests",
+    "--bins",
 ];
 
 /// Builds connectors and binaries, then runs the demo.

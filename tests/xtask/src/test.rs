@@ -20,16 +20,43 @@ const SUITES: &[Suite] = &[
     Suite { name: "connectors build", command: &["cargo", "xtask", "connectors"] },
     Suite {
         name: "host and engine: units",
-        command: &["cargo", "test", "--quiet", "--package", "consentry-host-api", "--package", "consentry-engine", "--lib", "--bins"],
+        command: &[
+            "cargo",
+            "test",
+            "--quiet",
+            "--package",
+            "consentry-host-api",
+            "--package",
+            "consentry-engine",
+            "--lib",
+            "--bins",
+        ],
     },
     Suite {
         name: "engine: what must not compile",
         command: &["cargo", "test", "--quiet", "--package", "consentry-engine", "--doc"],
     },
-    Suite { name: "sample bank", command: &["cargo", "test", "--quiet", "--package", "sample-bank"] },
+    Suite {
+        name: "examples: a bank that misbehaves, an Online Service that receives",
+        command: &["cargo", "test", "--quiet", "--package", "sample-bank", "--package", "online-service"],
+    },
     Suite {
         name: "components: connectors in the sandbox",
         command: &["cargo", "test", "--quiet", "--package", "consentry-tests", "--test", "it"],
+    },
+    Suite {
+        name: "binaries build",
+        command: &[
+            "cargo",
+            "build",
+            "--quiet",
+            "--package",
+            "consentry-engine",
+            "--package",
+            "sample-bank",
+            "--package",
+            "online-service",
+        ],
     },
     Suite { name: "sources install", command: &["tests/sources/install", "target/sources"] },
     Suite {
@@ -58,7 +85,12 @@ pub fn run(words: &[String]) -> anyhow::Result<()> {
             .status()
             .with_context(|| format!("{} can't be started", suite.command[0]))?;
         let took = started.elapsed();
-        println!("== {}: {} in {:.1} s", suite.name, if status.success() { "passed" } else { "FAILED" }, took.as_secs_f64());
+        println!(
+            "== {}: {} in {:.1} s",
+            suite.name,
+            if status.success() { "passed" } else { "FAILED" },
+            took.as_secs_f64()
+        );
         times.push((suite.name, took));
         if !status.success() {
             table(&times);
