@@ -245,7 +245,8 @@ impl Config {
             ("sandbox.concurrent-runs-max", u64::from(self.sandbox.concurrent_runs_max), 1, 20_000),
             ("sandbox.guest-threads", self.sandbox.guest_threads as u64, 1, 1024),
             ("sandbox.memory-bytes-max", self.sandbox.memory_bytes_max as u64, 1 << 20, 1 << 30),
-            ("events.timeout-seconds", self.events.timeout_seconds, 1, 60),
+            // Shorter than the outbox waits for the one who tells.
+            ("events.timeout-seconds", self.events.timeout_seconds, 1, 25),
         ];
         for (key, given, least, most) in ranges {
             if !(least..=most).contains(&given) {

@@ -4,28 +4,27 @@
 //! dies. Every change of state is an event, in the order in which it happened. What the person gives or is shown is never
 //! in the row and never in an event.
 
-use std::any::Any;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::consent::Notice;
-use crate::data::{Category, Data, Digest, Minimised};
+use crate::data::{Data, Minimised};
 use crate::id::{ConsentId, ParcelId, ReceiptId, RunId, SessionId};
-use crate::ledger::AcceptedLeaf;
 use crate::online_service::KeyHash;
 use crate::outcome::Run;
 use crate::request::DataRequest;
 
 pub mod events;
+mod held;
 pub mod question;
 pub mod row;
 pub mod state;
 
 use events::{EventLog, Subscription, What};
+pub use held::{Left, Notes, Review, Sending};
 use question::Pending;
 use state::{State, Step, StepRefused};
 
@@ -67,56 +66,6 @@ pub struct Choice {
     pub connector: String,
     /// The Data Source's id within it.
     pub source: String,
-}
-
-/// What waits for the person's decision, and the run it belongs to.
-#[derive(Debug)]
-pub struct Review {
-    /// The run.
-    pub run: Run,
-    /// What was found.
-    pub data: Data<Minimised>,
-}
-
-/// What waits for its receiver, and the run it belongs to.
-#[derive(Debug)]
-pub struct Sending {
-    /// The run.
-    pub run: Run,
-    /// The parcel.
-    pub parcel: ParcelId,
-    /// Its digest.
-    pub digest: Digest,
-    /// Why something is missing in it, if something is.
-    pub shortfall: Option<consentry_contract::failure::Failure>,
-}
-
-/// What is noted of a run for its receipt and for the proof of its erasure: no item, no secret.
-#[derive(Default)]
-pub struct Notes {
-    /// The ledger's leaves.
-    pub leaves: Vec<AcceptedLeaf>,
-    /// How many items of each category were collected.
-    pub collected: BTreeMap<Category, usize>,
-    /// How many of them were put into the parcel.
-    pub shared: BTreeMap<Category, usize>,
-    /// The parcel and its digest.
-    pub parcel: Option<(ParcelId, Digest)>,
-    /// Each lives as long as the run's sandbox, with its secrets, does.
-    pub sandbox: Vec<Weak<dyn Any + Send + Sync>>,
-    /// Lives as long as the run's items do.
-    pub data: Option<Weak<()>>,
-}
-
-/// What a session still held when it ended. Its owner ends the run and erases the rest.
-#[derive(Default)]
-pub struct Left {
-    /// Data that nobody decided about.
-    pub review: Option<Review>,
-    /// A parcel that nobody acknowledged.
-    pub sending: Option<Sending>,
-    /// Somebody else holds the run and will end it.
-    pub busy: bool,
 }
 
 impl Session {

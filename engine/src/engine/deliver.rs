@@ -18,7 +18,7 @@ use crate::seal::recipient::{Datasets, ItemForm, Parcel};
 use crate::session::state::Step;
 use crate::session::{Review, Sending, Session};
 
-/// Most events told in one go, so that one pass ends.
+/// Most events told in one pass.
 const EVENTS_MAX: usize = 256;
 
 impl Engine {
@@ -140,17 +140,23 @@ impl Engine {
         self.close(session).await;
     }
 
-    /// Tells Online Services of the parcels that wait for them, as far as it is time to.
+    /// Tells Online Services of the parcels that wait for them, as far as it is time to. Each is told in a task of its own:
+    /// one that does not answer holds nobody up.
     ///
     /// # Errors
     /// The outbox can't be reached.
-    pub async fn tell_events(&self) -> Result<usize, EngineError> {
-        for told in 0..EVENTS_MAX {
-            let Some(event) = self.outbox.lease_event(self.clock.now()).await? else { return Ok(told) };
-            let reached = self.tell(&event).await;
-            self.outbox.told(event, reached, self.clock.now()).await?;
+    pub async fn tell_events(self: &Arc<Self>) -> Result<(), EngineError> {
+        for _ in 0..EVENTS_MAX {
+            let Some(event) = self.outbox.lease_event(self.clock.now()).await? else { break };
+            let engine = self.clone();
+            self.tasks.spawn(async move {
+                let reached = engine.tell(&event).await;
+                if let Err(error) = engine.outbox.told(event, reached, engine.clock.now()).await {
+                    tracing::warn!(%error, "an attempt could not be noted; it counts as failed when its lease is over");
+                }
+            });
         }
-        Ok(EVENTS_MAX)
+        Ok(())
     }
 
     /// Whether the Online Service was reached. One without an address for events asks by itself.

@@ -97,7 +97,7 @@ impl Engine {
     ///
     /// # Errors
     /// The store can't be reached: call it again.
-    pub async fn sweep(&self) -> Result<(), EngineError> {
+    pub async fn sweep(self: &Arc<Self>) -> Result<(), EngineError> {
         let now = self.clock.now();
         let sessions: Vec<Arc<Session>> = self.sessions().values().cloned().collect();
         for session in sessions {

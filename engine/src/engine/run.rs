@@ -273,8 +273,9 @@ impl Engine {
 fn check_fields(connector: &Connector, fields: Fields) -> Result<Values, EngineError> {
     let declared = connector.package.manifest().fields();
     let mut values = fields.into_values();
-    if let Some((name, _)) = values.iter().find(|(name, _)| declared.iter().all(|field| field.name.as_str() != name)) {
-        return Err(EngineError::Fields(format!("there is no field {name:?}")));
+    // Its name is not repeated: whoever confuses names may have put a value there.
+    if values.iter().any(|(name, _)| declared.iter().all(|field| field.name.as_str() != name)) {
+        return Err(EngineError::Fields("there is a field that the connector does not ask for".to_owned()));
     }
     values.retain(|(_, value)| !value.is_empty());
     for field in declared {

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::super::terminal::Terminal;
 use super::{Options, Receiver, pick, request, show};
+use crate::consent::notice;
 use crate::credentials::{self, Values};
 use crate::data::Category;
 use crate::engine::catalogue::LoginField;
@@ -28,8 +29,6 @@ pub(super) struct Flow<'a> {
     pub(super) receiver: Receiver,
 }
 
-/// A terminal tells nothing about the one who sits at it.
-const NAVIGATION: Navigation = Navigation { device: Device::Desktop, language: Language::UNDETERMINED };
 
 impl Flow<'_> {
     /// Runs the flow to its end, whatever it is.
@@ -116,7 +115,7 @@ impl Flow<'_> {
         }
         let values = progress.pause(|| self.login(fields))?;
         let sealed = self.seal(session, None, &values).await?;
-        match self.engine.open_login(session, &sealed, NAVIGATION).await {
+        match self.engine.open_login(session, &sealed, self.navigation()).await {
             // The session says how it goes on; the fields are asked for again, or it has ended.
             Err(error @ EngineError::Fields(_)) => {
                 progress.say(&format!("{:#}", anyhow::Error::from(error)));
@@ -124,6 +123,15 @@ impl Flow<'_> {
             }
             opened => Ok(opened?),
         }
+    }
+
+    /// What a terminal tells about the one who sits at it.
+    fn navigation(&self) -> Navigation {
+        let language = match self.options.language.into() {
+            notice::Language::En => "en",
+            notice::Language::Fr => "fr",
+        };
+        Navigation { device: Device::Desktop, language: Language::of_accept_language(language) }
     }
 
     fn login(&mut self, fields: &[LoginField]) -> anyhow::Result<Values> {
