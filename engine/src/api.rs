@@ -139,7 +139,8 @@ impl FromRequestParts<Shared> for Either {
 }
 
 async fn path_session(parts: &mut Parts, engine: &Shared) -> Result<Arc<Session>, Problem> {
-    let path = axum::extract::RawPathParams::from_request_parts(parts, engine).await.map_err(|_| Problem::not_found())?;
+    let path =
+        axum::extract::RawPathParams::from_request_parts(parts, engine).await.map_err(|_| Problem::not_found())?;
     let text = path.iter().find(|(name, _)| *name == "session").map(|(_, value)| value.to_owned());
     let id: SessionId = text.and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)?;
     engine.session(id).ok_or_else(Problem::not_found)

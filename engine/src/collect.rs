@@ -44,7 +44,10 @@ pub struct Collector {
 
 impl std::fmt::Debug for Collector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Collector").field("sandbox", &self.sandbox).field("development", &self.development).finish_non_exhaustive()
+        f.debug_struct("Collector")
+            .field("sandbox", &self.sandbox)
+            .field("development", &self.development)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,7 +95,10 @@ pub struct Collection {
 
 impl std::fmt::Debug for Collection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Collection").field("result", &self.result).field("items", &self.items.len()).finish_non_exhaustive()
+        f.debug_struct("Collection")
+            .field("result", &self.result)
+            .field("items", &self.items.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +138,8 @@ impl Collector {
         let limits = Limits::new(&self.limits, order.package.manifest().limits());
         let wall = Duration::from_secs(limits.of(LimitName::Wall));
         let egress = Egress::new(order.plan.origins(), self.development);
-        let network = LiveNetwork::new(&egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
+        let network =
+            LiveNetwork::new(&egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
         let ports = Ports {
             network: Arc::new(network),
             prompter: order.prompter,

@@ -300,9 +300,8 @@ impl OnlineServiceSection {
         let key = |name: &str| format!("online-service {}: {name}", self.id);
         let jwk = RecipientKey::from_jwk(&read_text(&self.key_file)?)
             .map_err(|error| value(&key("key-file"), &error.to_string()))?;
-        let hash = |text: &String| {
-            KeyHash::from_hex(text).map_err(|error| value(&key("bearer-sha256"), &error.to_string()))
-        };
+        let hash =
+            |text: &String| KeyHash::from_hex(text).map_err(|error| value(&key("bearer-sha256"), &error.to_string()));
         let mut purposes = BTreeMap::new();
         for section in &self.purpose {
             if purposes.insert(section.id.clone(), section.purpose()).is_some() {

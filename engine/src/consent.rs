@@ -206,12 +206,7 @@ impl ConsentRegister {
     ///
     /// # Errors
     /// [`ConsentError`].
-    pub async fn issue_grant(
-        &self,
-        id: ConsentId,
-        grant: GrantId,
-        now: Timestamp,
-    ) -> Result<(), ConsentError> {
+    pub async fn issue_grant(&self, id: ConsentId, grant: GrantId, now: Timestamp) -> Result<(), ConsentError> {
         self.change(id, |record| record.issue(grant, now)).await.map(drop)
     }
 

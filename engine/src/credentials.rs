@@ -76,7 +76,10 @@ impl Fields {
 
 impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fields").field("session", &self.session).field("count", &self.values.len()).finish_non_exhaustive()
+        f.debug_struct("Fields")
+            .field("session", &self.session)
+            .field("count", &self.values.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -194,7 +197,8 @@ mod tests {
 
     #[test]
     fn what_the_page_writes_is_read() {
-        let fields = read(&format!(r#" {{ "session" : "{SESSION}", "fields": {{"login":"MTIz", "password":"w6k"}} }} "#));
+        let fields =
+            read(&format!(r#" {{ "session" : "{SESSION}", "fields": {{"login":"MTIz", "password":"w6k"}} }} "#));
         let fields = fields.unwrap();
         assert_eq!(fields.session().to_string(), SESSION);
         let values = fields.into_values();

@@ -133,7 +133,15 @@ impl Data<Collected> {
     /// Takes what a collection found. Only the collection itself makes this.
     pub(crate) fn collected(items: Vec<Item>, gathered: Gathered, provenance: Provenance) -> Self {
         let collected = items.len();
-        Self { items, gathered, provenance, collected, omitted: Omissions::default(), terms: (), presence: Arc::default() }
+        Self {
+            items,
+            gathered,
+            provenance,
+            collected,
+            omitted: Omissions::default(),
+            terms: (),
+            presence: Arc::default(),
+        }
     }
 }
 

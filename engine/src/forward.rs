@@ -99,7 +99,9 @@ impl Forwarder {
         egress.check(to).map_err(NetworkError::from)?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/jose"));
-        for (name, text) in [("webhook-id", event.event.to_string()), ("webhook-timestamp", now.as_second().to_string())] {
+        for (name, text) in
+            [("webhook-id", event.event.to_string()), ("webhook-timestamp", now.as_second().to_string())]
+        {
             headers.insert(name, HeaderValue::from_str(&text).map_err(|_| ForwardError::Unwritable)?);
         }
         let request = Outgoing {

@@ -241,7 +241,8 @@ fn check_address(field: &'static str, url: &Url) -> Result<(), RegistrationError
         None => false,
     };
     let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     if scheme && bare { Ok(()) } else { Err(RegistrationError::Address { field }) }
 }
 

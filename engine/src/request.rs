@@ -218,7 +218,8 @@ mod tests {
                 "callback":"https://lettings.example/apply/17?done=1","reference":"file-17"}"#,
         )
         .unwrap();
-        let wanted: Vec<_> = request.wanted().iter().map(|asked| (asked.category.name(), asked.why.en.as_str())).collect();
+        let wanted: Vec<_> =
+            request.wanted().iter().map(|asked| (asked.category.name(), asked.why.en.as_str())).collect();
         assert_eq!(wanted, [("bank.account", "to see the income."), ("person.name", "to see the income.")]);
         assert_eq!(request.history_days(), Some(90), "what was not said is the registered most");
         assert!(request.takes(SourceKind::Bank) && !request.takes(SourceKind::Telecom));

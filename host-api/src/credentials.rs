@@ -118,14 +118,7 @@ impl credentials::Host for HostCtx {
         Err(self.not_served("mac"))
     }
 
-    fn stretch(
-        &mut self,
-        _: String,
-        _: Vec<Piece>,
-        _: Vec<Piece>,
-        _: u32,
-        _: u32,
-    ) -> Result<Resource<Handle>, Fail> {
+    fn stretch(&mut self, _: String, _: Vec<Piece>, _: Vec<Piece>, _: u32, _: u32) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "stretch")?;
         Err(self.not_served("stretch"))
     }

@@ -180,12 +180,18 @@ impl HostCtx {
         if granted {
             return Ok(());
         }
-        let line = format!("{capability}.{function} is not granted; the manifest line that would allow it: capabilities = [\"{capability}\"]");
+        let line = format!(
+            "{capability}.{function} is not granted; the manifest line that would allow it: capabilities = [\"{capability}\"]"
+        );
         Err(self.refuse(Code::CapabilityDenied, line))
     }
 
     /// As [`Self::enter`], for functions whose type in the contract knows no fault: a refusal ends the run.
-    pub(crate) fn enter_infallible(&mut self, capability: &'static str, function: &'static str) -> wasmtime::Result<()> {
+    pub(crate) fn enter_infallible(
+        &mut self,
+        capability: &'static str,
+        function: &'static str,
+    ) -> wasmtime::Result<()> {
         self.enter(capability, function).map_err(|fail| match fail {
             Fail::Stop(error) => error,
             Fail::Fault(_) => wasmtime::Error::new(crate::fault::Stopped),

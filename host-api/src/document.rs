@@ -58,7 +58,9 @@ impl HostCtx {
                 Fail::stop()
             }
             // A selector for JSON, a pointer for markup: the answer is of another kind than the connector was written for.
-            DocumentError::NotThisFormat { .. } | DocumentError::BadPointer { .. } => self.refuse_page(error.to_string()),
+            DocumentError::NotThisFormat { .. } | DocumentError::BadPointer { .. } => {
+                self.refuse_page(error.to_string())
+            }
             DocumentError::Malformed { .. } => self.refuse(Code::ValueUnparsable, error.to_string()),
             _ => self.refuse(Code::InvalidArgument, error.to_string()),
         }

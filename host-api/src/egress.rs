@@ -4,9 +4,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use consentry_contract::manifest::Origin;
 use ipnet::{Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use consentry_contract::manifest::Origin;
 use url::{Host, Url};
 
 /// Why a URL or an address is refused. Holds no path and no query: those may carry values.
@@ -115,41 +115,41 @@ const fn v6(first: [u16; 4], prefix: u8) -> Ipv6Net {
 
 fn special_v4() -> &'static [Ipv4Net] {
     const NETS: [Ipv4Net; 16] = [
-        v4(0, 0, 0, 0, 8),       // this network
-        v4(10, 0, 0, 0, 8),      // private
-        v4(100, 64, 0, 0, 10),   // carrier NAT
-        v4(127, 0, 0, 0, 8),     // loopback
-        v4(169, 254, 0, 0, 16),  // link-local, cloud metadata
-        v4(172, 16, 0, 0, 12),   // private
-        v4(192, 0, 0, 0, 24),    // protocol assignments
-        v4(192, 0, 2, 0, 24),    // documentation
-        v4(192, 88, 99, 0, 24),  // 6to4 relay
-        v4(192, 168, 0, 0, 16),  // private
-        v4(198, 18, 0, 0, 15),   // benchmarking
-        v4(198, 51, 100, 0, 24), // documentation
-        v4(203, 0, 113, 0, 24),  // documentation
+        v4(0, 0, 0, 0, 8),        // this network
+        v4(10, 0, 0, 0, 8),       // private
+        v4(100, 64, 0, 0, 10),    // carrier NAT
+        v4(127, 0, 0, 0, 8),      // loopback
+        v4(169, 254, 0, 0, 16),   // link-local, cloud metadata
+        v4(172, 16, 0, 0, 12),    // private
+        v4(192, 0, 0, 0, 24),     // protocol assignments
+        v4(192, 0, 2, 0, 24),     // documentation
+        v4(192, 88, 99, 0, 24),   // 6to4 relay
+        v4(192, 168, 0, 0, 16),   // private
+        v4(198, 18, 0, 0, 15),    // benchmarking
+        v4(198, 51, 100, 0, 24),  // documentation
+        v4(203, 0, 113, 0, 24),   // documentation
         v4(168, 63, 129, 16, 32), // a cloud's own metadata and DNS address, publicly numbered
-        v4(224, 0, 0, 0, 4),     // multicast
-        v4(240, 0, 0, 0, 4),     // reserved, broadcast
+        v4(224, 0, 0, 0, 4),      // multicast
+        v4(240, 0, 0, 0, 4),      // reserved, broadcast
     ];
     &NETS
 }
 
 fn special_v6() -> &'static [Ipv6Net] {
     const NETS: [Ipv6Net; 13] = [
-        v6([0, 0, 0, 0], 64),           // unspecified, loopback, IPv4-compatible and IPv4-mapped
-        v6([0x64, 0xff9b, 0, 0], 96),   // NAT64
-        v6([0x64, 0xff9b, 1, 0], 48),   // local NAT64
-        v6([0x100, 0, 0, 0], 64),       // discard
-        v6([0x2001, 0, 0, 0], 23),      // protocol assignments, Teredo
-        v6([0x2001, 0xdb8, 0, 0], 32),  // documentation
-        v6([0x2002, 0, 0, 0], 16),      // 6to4
-        v6([0x3fff, 0, 0, 0], 20),      // documentation
-        v6([0x5f00, 0, 0, 0], 16),      // segment routing
-        v6([0xfc00, 0, 0, 0], 7),       // unique local
-        v6([0xfe80, 0, 0, 0], 10),      // link-local
-        v6([0xfec0, 0, 0, 0], 10),      // old site-local
-        v6([0xff00, 0, 0, 0], 8),       // multicast
+        v6([0, 0, 0, 0], 64),          // unspecified, loopback, IPv4-compatible and IPv4-mapped
+        v6([0x64, 0xff9b, 0, 0], 96),  // NAT64
+        v6([0x64, 0xff9b, 1, 0], 48),  // local NAT64
+        v6([0x100, 0, 0, 0], 64),      // discard
+        v6([0x2001, 0, 0, 0], 23),     // protocol assignments, Teredo
+        v6([0x2001, 0xdb8, 0, 0], 32), // documentation
+        v6([0x2002, 0, 0, 0], 16),     // 6to4
+        v6([0x3fff, 0, 0, 0], 20),     // documentation
+        v6([0x5f00, 0, 0, 0], 16),     // segment routing
+        v6([0xfc00, 0, 0, 0], 7),      // unique local
+        v6([0xfe80, 0, 0, 0], 10),     // link-local
+        v6([0xfec0, 0, 0, 0], 10),     // old site-local
+        v6([0xff00, 0, 0, 0], 8),      // multicast
     ];
     &NETS
 }
@@ -211,7 +211,18 @@ mod tests {
 
     #[test]
     fn special_addresses_are_not_public() {
-        for address in ["169.254.169.254", "::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "fe80::1", "fd00::1", "100.64.0.1", "0.0.0.0", "168.63.129.16", "2002:7f00:1::"] {
+        for address in [
+            "169.254.169.254",
+            "::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "fe80::1",
+            "fd00::1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "168.63.129.16",
+            "2002:7f00:1::",
+        ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
         }
         for address in ["8.8.8.8", "2a00:1450:4007::200e"] {

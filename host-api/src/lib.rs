@@ -29,15 +29,26 @@ mod random;
 mod progress;
 mod log;
 
-pub use fault::Stopped;
 pub use ctx::{Grants, HostCtx, Ports, Remains, RunSpec, TICK_MILLISECONDS};
+pub use fault::Stopped;
 
 use wasmtime::component::{HasSelf, Linker};
 
 /// Interfaces of the contract that this host serves. A component that imports anything else is refused.
 pub const INTERFACES: [&str; 13] = [
-    "types", "job", "document", "credentials", "http", "browser", "prompt", "output", "session-state", "clock", "random",
-    "progress", "log",
+    "types",
+    "job",
+    "document",
+    "credentials",
+    "http",
+    "browser",
+    "prompt",
+    "output",
+    "session-state",
+    "clock",
+    "random",
+    "progress",
+    "log",
 ];
 
 /// Capabilities that a manifest must ask for; every connector has the others.

@@ -48,7 +48,9 @@ impl HostCtx {
             return Ok(());
         }
         self.unrequested += 1;
-        let text = format!("{category} was not asked for or not consented to (ask job.wanted first); to declare it: categories = [\"{category}\"]");
+        let text = format!(
+            "{category} was not asked for or not consented to (ask job.wanted first); to declare it: categories = [\"{category}\"]"
+        );
         Err(self.refuse(Code::CapabilityDenied, text))
     }
 }

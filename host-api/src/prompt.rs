@@ -43,13 +43,18 @@ impl HostCtx {
         image: Option<Resource<Blob>>,
     ) -> Result<Question, Fail> {
         if !KINDS.contains(&kind.as_str()) {
-            return Err(self.refuse(Code::ChallengeUnsupported, format!("a prompt's kind is one of {}", KINDS.join(", "))));
+            return Err(
+                self.refuse(Code::ChallengeUnsupported, format!("a prompt's kind is one of {}", KINDS.join(", ")))
+            );
         }
         for (name, value) in &details {
             if !DETAILS.contains(&name.as_str()) && !name.starts_with("option:") || value.len() > DETAIL_BYTES_MAX {
                 return Err(self.refuse(
                     Code::InvalidArgument,
-                    format!("a prompt's details are {} and option:ID, each at most {DETAIL_BYTES_MAX} bytes", DETAILS.join(", ")),
+                    format!(
+                        "a prompt's details are {} and option:ID, each at most {DETAIL_BYTES_MAX} bytes",
+                        DETAILS.join(", ")
+                    ),
                 ));
             }
         }
@@ -93,9 +98,7 @@ impl prompt::Host for HostCtx {
             return Err(self.refuse(Code::PersonAbsent, "nobody is there to answer: this run is not attended"));
         }
         match self.ports.prompter.ask(question) {
-            Ok(asked) => {
-                Ok(self.table.push(Challenge { kind, pending: Some(asked.answer), _shown: asked.shown })?)
-            }
+            Ok(asked) => Ok(self.table.push(Challenge { kind, pending: Some(asked.answer), _shown: asked.shown })?),
             Err(code) => Err(self.refuse(code, "the question could not be asked")),
         }
     }

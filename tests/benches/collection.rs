@@ -136,8 +136,10 @@ async fn compare(collector: &Collector, tls: &TlsSettings) -> anyhow::Result<()>
 /// Private memory of this process, in KiB: what other processes don't share.
 fn private_kib() -> anyhow::Result<u64> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
-    let of = |name: &str| text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_whitespace().nth(1));
-    let kib = ["Private_Dirty:", "Private_Clean:"].map(|name| of(name).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0));
+    let of =
+        |name: &str| text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_whitespace().nth(1));
+    let kib =
+        ["Private_Dirty:", "Private_Clean:"].map(|name| of(name).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0));
     Ok(kib.iter().sum())
 }
 

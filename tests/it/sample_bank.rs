@@ -116,7 +116,11 @@ async fn a_person_who_denies_expires_or_is_absent_is_told_apart() {
     for (state, reaction, expected) in [
         (SiteState::Otp, Reaction::Deny, "challenge-denied @otp"),
         (SiteState::Otp, Reaction::Expire, "challenge-timeout @otp"),
-        (SiteState::Captcha, Reaction::Answer(vec![("characters".to_owned(), "wrong".to_owned())]), "captcha-failed @captcha-again"),
+        (
+            SiteState::Captcha,
+            Reaction::Answer(vec![("characters".to_owned(), "wrong".to_owned())]),
+            "captcha-failed @captcha-again",
+        ),
     ] {
         let bank = bank_in(state).await;
         let collecting = as_person(&bank, &MARIE).wanting(&SOME).answering(move |_| reaction.clone());
@@ -138,7 +142,8 @@ async fn a_person_who_denies_expires_or_is_absent_is_told_apart() {
 async fn a_wrong_password_is_the_persons_and_only_the_declared_category_is_fetched() {
     let (collector, bank) = (collector().unwrap(), bank_in(SiteState::Ok).await);
     let wrong = Collecting::with("sample-bank").unwrap().at(&bank.site_url);
-    let wrong = wrong.field("login", MARIE.login).field("password", "no-such-password").collect(&collector).await.unwrap();
+    let wrong =
+        wrong.field("login", MARIE.login).field("password", "no-such-password").collect(&collector).await.unwrap();
     assert_eq!(told(&wrong), "credentials-rejected @login");
     let before = bank.requests().len();
     let name = as_person(&bank, &MARIE).wanting(&["person.name"]).collect(&collector).await.unwrap();

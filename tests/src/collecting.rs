@@ -176,7 +176,8 @@ impl Collecting {
         let manifest = self.package.manifest().clone();
         let base = self.base.as_deref().map(str::parse).transpose()?;
         let plan = Arc::new(manifest.for_source(&self.source, base.as_ref())?);
-        let wanted = self.wanted.clone().unwrap_or_else(|| plan.categories().iter().map(|name| (*name).to_owned()).collect());
+        let wanted =
+            self.wanted.clone().unwrap_or_else(|| plan.categories().iter().map(|name| (*name).to_owned()).collect());
         let capabilities = manifest.capabilities().iter().map(|capability| capability.as_str().to_owned()).collect();
         let order = Order {
             vault: self.vault(&manifest)?,

@@ -88,7 +88,7 @@ impl Node {
     pub fn serve(&mut self) -> anyhow::Result<()> {
         let log = |name| File::options().create(true).append(true).open(self.path(name));
         let child = Command::new(binary("consentry")?)
-            .args(["--log", "info,consentry=debug", "serve", "--config"])
+            .args(["--log", "trace", "serve", "--config"])
             .arg(self.path("consentry.toml"))
             .stdin(Stdio::null())
             .stdout(log("stdout")?)

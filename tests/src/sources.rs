@@ -78,10 +78,7 @@ impl Server {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("sources").join(name);
         let installed = installed_in(name);
         // Without a deadline: the first time, this waits for a registry. `tests/sources/install` does it ahead.
-        let status = Command::new(scripts.join("install"))
-            .arg(&installed)
-            .stdin(Stdio::null())
-            .status()?;
+        let status = Command::new(scripts.join("install")).arg(&installed).stdin(Stdio::null()).status()?;
         ensure!(status.success(), "{name} could not be installed, see the lines above");
 
         let log_path = installed.join("log");
@@ -109,11 +106,7 @@ impl Server {
                 }
             }
         }
-        bail!(
-            "{name} {failure}; the end of {}:\n{}",
-            log_path.display(),
-            tail(&log_path)
-        );
+        bail!("{name} {failure}; the end of {}:\n{}", log_path.display(), tail(&log_path));
     }
 
     fn wait_until_ready(&mut self, port: u16, path: &str) -> anyhow::Result<Start> {
@@ -149,9 +142,7 @@ enum Start {
 /// Where an application is installed and keeps its data and its log: `target/sources/NAME`.
 #[must_use]
 pub fn installed_in(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../target/sources")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sources").join(name)
 }
 
 fn free_port() -> std::io::Result<u16> {
@@ -164,10 +155,7 @@ fn answers(port: u16, path: &str) -> bool {
         let mut stream =
             TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(1))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
-        )?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")?;
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;
         Ok(&status == b"HTTP/1.1 200")

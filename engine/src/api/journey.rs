@@ -57,7 +57,11 @@ pub(super) enum Decided {
 }
 
 /// The person's yes or no.
-pub(super) async fn decide(Person(session): Person, State(engine): At, Body(decided): Body<Decided>) -> Answer<StatusCode> {
+pub(super) async fn decide(
+    Person(session): Person,
+    State(engine): At,
+    Body(decided): Body<Decided>,
+) -> Answer<StatusCode> {
     match decided {
         Decided::Given { notice, categories } => engine.give_consent(&session, &notice, &categories).await?,
         Decided::Refused {} => engine.refuse_consent(&session).await?,

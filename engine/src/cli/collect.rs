@@ -176,7 +176,8 @@ async fn serve_api(
     engine: &Arc<Engine>,
     listen: std::net::SocketAddr,
 ) -> anyhow::Result<tokio::task::JoinHandle<std::io::Result<()>>> {
-    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
     Ok(tokio::spawn(crate::api::serve(listener, engine.clone(), std::future::pending())))
 }
 
@@ -211,9 +212,12 @@ fn pick(options: &Options, offers: Vec<Offer>, terminal: &Terminal) -> anyhow::R
         .filter(|offer| fits(&options.connector, &offer.connector) && fits(&options.source, &offer.source))
         .collect();
     if left.is_empty() {
-        bail!("no connector of the folder serves such a source with what is asked for; see `consentry connectors list`");
+        bail!(
+            "no connector of the folder serves such a source with what is asked for; see `consentry connectors list`"
+        );
     }
-    let names: Vec<String> = left.iter().map(|offer| format!("{} ({}, {})", offer.name, offer.country, offer.kind)).collect();
+    let names: Vec<String> =
+        left.iter().map(|offer| format!("{} ({}, {})", offer.name, offer.country, offer.kind)).collect();
     let at = terminal.choose("Which source?", &names)?;
     Ok(left.swap_remove(at))
 }

@@ -1,7 +1,7 @@
 //! `consentry keys`: makes the keys of a node, a recipient's key pair for tests, bearer keys and ids.
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

@@ -29,7 +29,12 @@ pub(super) struct LocalReceiver {
 
 impl LocalReceiver {
     /// A receiver that writes to `out`: in clear, or sealed to the public key in `seal_to`. It may ask for everything.
-    pub(super) fn new(out: &Path, seal_to: Option<&Path>, entropy: &Entropy, now: jiff::Timestamp) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        out: &Path,
+        seal_to: Option<&Path>,
+        entropy: &Entropy,
+        now: jiff::Timestamp,
+    ) -> anyhow::Result<Self> {
         let (recipient, key) = match seal_to {
             Some(path) => {
                 let jwk = std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
@@ -73,7 +78,10 @@ impl LocalReceiver {
                 let signed = std::str::from_utf8(&signed).context("the parcel holds no JWS")?;
                 let kid = jws::kid(signed, jwe::PARCEL_BYTES_MAX)?;
                 let keys = engine.signing_keys().await?;
-                let key = keys.iter().find(|key| key.kid() == kid).ok_or_else(|| anyhow!("an unknown key signed the parcel"))?;
+                let key = keys
+                    .iter()
+                    .find(|key| key.kid() == kid)
+                    .ok_or_else(|| anyhow!("an unknown key signed the parcel"))?;
                 let content = zeroize::Zeroizing::new(jws::verify(signed, PARCEL_TYPE, jwe::PARCEL_BYTES_MAX, key)?);
                 file::receive(&self.out, &content)
             }

@@ -28,7 +28,8 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     let config = Config::read(&options.file.config)?;
     let engine = setup::engine(&config).await?;
     let listen = config.api.listen;
-    let listener = tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
     writeln!(out, "consentry: node {} listens on {}", config.engine.node, listener.local_addr()?)?;
     out.flush()?;
     let stop = stop_signal()?;

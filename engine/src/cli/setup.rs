@@ -8,8 +8,8 @@ use secrecy::SecretString;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::engine::{Builder, Engine};
 use crate::engine::catalogue::Catalogue;
+use crate::engine::{Builder, Engine};
 use crate::keys::SoftwareKeys;
 
 /// Where a node keeps its keys.

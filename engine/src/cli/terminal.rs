@@ -22,7 +22,8 @@ impl Terminal {
             given.push_back((name.clone(), value.clone()));
         }
         for FromFile { name, path } in files {
-            let mut value = Zeroizing::new(std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?);
+            let mut value =
+                Zeroizing::new(std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?);
             let length = value.trim_ascii_end().len();
             value.truncate(length);
             given.push_back((name.clone(), value));

@@ -1,7 +1,10 @@
 //! Compiled connectors by digest, in memory and in a folder. Compiled code runs with the host's own rights, so a file counts only
 //! with a MAC under a key which the folder does not hold; anything else is compiled again. A file fits one build of wasmtime and
 //! one set of settings: both are in its name.
-#![expect(unsafe_code, reason = "wasmtime loads native code; the bytes were made by this host and are authenticated first")]
+#![expect(
+    unsafe_code,
+    reason = "wasmtime loads native code; the bytes were made by this host and are authenticated first"
+)]
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -57,8 +60,8 @@ impl CompiledCache {
     }
 
     fn path(&self, sandbox: &Sandbox, package: &Package) -> Option<PathBuf> {
-        let settings = BuildHasherDefault::<DefaultHasher>::default()
-            .hash_one(sandbox.engine().precompile_compatibility_hash());
+        let settings =
+            BuildHasherDefault::<DefaultHasher>::default().hash_one(sandbox.engine().precompile_compatibility_hash());
         let name = format!("{}-{settings:016x}.cwasm", package.digest().trim_start_matches("sha256:"));
         self.folder.as_ref().map(|folder| folder.join(name))
     }
@@ -68,7 +71,10 @@ impl CompiledCache {
         let bytes = std::fs::read(&path).ok()?;
         let (tag, code) = bytes.split_at_checked(TAG_BYTES)?;
         if hmac::verify(&self.key, &bound(&path, code), tag).is_err() {
-            tracing::warn!(connector = package.digest(), "a compiled connector failed its authentication; compiling it again");
+            tracing::warn!(
+                connector = package.digest(),
+                "a compiled connector failed its authentication; compiling it again"
+            );
             return None;
         }
         // SAFETY: the bytes carry our MAC, so this host compiled them, for this digest and these settings.

@@ -41,7 +41,9 @@ pub enum PackageError {
     #[error("this is no WebAssembly component ({0}); build it with `cargo xtask connectors`")]
     NotAComponent(String),
     /// It asks for something outside the contract.
-    #[error("the connector imports `{import}`, which is no capability of the contract; a connector may import {CONTRACT}* only (build it for wasm32-unknown-unknown, without WASI)")]
+    #[error(
+        "the connector imports `{import}`, which is no capability of the contract; a connector may import {CONTRACT}* only (build it for wasm32-unknown-unknown, without WASI)"
+    )]
     ForeignImport {
         /// The import's name.
         import: String,
@@ -56,7 +58,9 @@ pub enum PackageError {
     #[error("the connector exports no function `collect`")]
     NoCollect,
     /// The manifest is not inside.
-    #[error("the component holds no manifest (custom section `{MANIFEST_SECTION}`); build it with `cargo xtask connectors`")]
+    #[error(
+        "the component holds no manifest (custom section `{MANIFEST_SECTION}`); build it with `cargo xtask connectors`"
+    )]
     NoManifest,
     /// The manifest is there twice: which one was reviewed?
     #[error("the component holds more than one manifest")]
@@ -76,7 +80,10 @@ pub struct Package {
 
 impl std::fmt::Debug for Package {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Package").field("digest", &self.digest).field("bytes", &self.bytes.len()).finish_non_exhaustive()
+        f.debug_struct("Package")
+            .field("digest", &self.digest)
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
     }
 }
 

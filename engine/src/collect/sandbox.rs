@@ -150,7 +150,9 @@ impl Sandbox {
         let pre = prepared.0.clone();
         let engine = self.engine.clone();
         let stop = ctx.stopper().drop_guard();
-        let Some(guests) = &self.guests else { return GuestRun { ctx: Some(ctx), end: GuestEnd::Stopped, trace: Vec::new() } };
+        let Some(guests) = &self.guests else {
+            return GuestRun { ctx: Some(ctx), end: GuestEnd::Stopped, trace: Vec::new() };
+        };
         let task = guests.spawn(async move {
             let mut store = Store::new(&engine, ctx);
             arm(&mut store);

@@ -234,8 +234,22 @@ mod tests {
     fn a_notice_says_who_what_why_from_where_and_how_long_in_both_languages() {
         let notice = notice();
         for (language, words) in [
-            (Language::En, ["Example Lettings", "acts on its behalf", "Surname", "Sample Bank", "30 days", "90 days", "take it back"]),
-            (Language::Fr, ["Example Lettings", "pour son compte", "Nom", "Sample Bank", "30 jours", "90 jours", "retirer"]),
+            (
+                Language::En,
+                [
+                    "Example Lettings",
+                    "acts on its behalf",
+                    "Surname",
+                    "Sample Bank",
+                    "30 days",
+                    "90 days",
+                    "take it back",
+                ],
+            ),
+            (
+                Language::Fr,
+                ["Example Lettings", "pour son compte", "Nom", "Sample Bank", "30 jours", "90 jours", "retirer"],
+            ),
         ] {
             let text = text(&notice, language);
             for word in words {
@@ -267,7 +281,11 @@ mod tests {
         let poor = Source { categories: categories(&["person.name"]), ..bank() };
         let notice = Notice::compile(&request(REQUEST), &lender(), &poor, &operator()).unwrap();
         assert_eq!(notice.facts().not_there, categories(&["bank.transaction"]));
-        assert!(text(&notice, Language::En).contains("not to be had from this source: Account transaction"), "{:?}", notice.facts().not_there);
+        assert!(
+            text(&notice, Language::En).contains("not to be had from this source: Account transaction"),
+            "{:?}",
+            notice.facts().not_there
+        );
         let empty = Source { categories: categories(&[]), ..bank() };
         let refused = Notice::compile(&request(REQUEST), &lender(), &empty, &operator());
         assert_eq!(refused.err(), Some(NoticeError::NothingThere));

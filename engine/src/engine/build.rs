@@ -231,7 +231,11 @@ impl Builder {
             collector: Arc::new(collector),
             catalogue: self.catalogue,
             settings: self.settings,
-            online_services: self.online_services.into_iter().map(|service| (service.id(), Arc::new(service))).collect(),
+            online_services: self
+                .online_services
+                .into_iter()
+                .map(|service| (service.id(), Arc::new(service)))
+                .collect(),
             sessions: Mutex::default(),
             sessions_max: self.sessions_max.unwrap_or(1024),
             erased_second: AtomicI64::new(0),

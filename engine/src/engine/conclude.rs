@@ -10,7 +10,9 @@ use jiff::tz::TimeZone;
 
 use super::{Engine, EngineError};
 use crate::data::Category;
-use crate::erase::retention::{R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained, Term};
+use crate::erase::retention::{
+    R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained, Term,
+};
 use crate::erase::{self, Erased, Parts};
 use crate::id::{ParcelId, ReceiptId};
 use crate::ledger::Event;
@@ -225,7 +227,8 @@ impl Engine {
 
 fn counted(notes: &Notes) -> Vec<Counted> {
     let categories: BTreeSet<Category> = notes.collected.keys().chain(notes.shared.keys()).copied().collect();
-    let of = |counts: &std::collections::BTreeMap<Category, usize>, category| counts.get(&category).copied().unwrap_or(0);
+    let of =
+        |counts: &std::collections::BTreeMap<Category, usize>, category| counts.get(&category).copied().unwrap_or(0);
     categories
         .into_iter()
         .map(|category| Counted {

@@ -115,12 +115,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::NotFound`], [`EngineError::OtherDigest`], [`EngineError::Gone`].
-    pub async fn acknowledge(
-        &self,
-        by: &OnlineService,
-        parcel: ParcelId,
-        digest: Digest,
-    ) -> Result<(), EngineError> {
+    pub async fn acknowledge(&self, by: &OnlineService, parcel: ParcelId, digest: Digest) -> Result<(), EngineError> {
         let now = self.clock.now();
         let end = self.outbox.acknowledge(parcel, by.id(), &digest, now).await.map_err(outbox_error)?;
         if let Some(session) = self.session_of(parcel) {

@@ -32,7 +32,9 @@ impl Engine {
                     self.sessions().insert(session.id(), session.clone());
                     self.go_on(&session, &row).await;
                 }
-                None => tracing::warn!(session = %row.id, "a session can't be taken up: its Online Service or request is unknown"),
+                None => {
+                    tracing::warn!(session = %row.id, "a session can't be taken up: its Online Service or request is unknown")
+                }
             }
         }
         Ok(())

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use consentry_contract::failure::{Code, Failure};
 use consentry_contract::manifest::FieldKind;
 use consentry_contract::recipe::{Leaf, LeafKind};
+use consentry_host_api::Grants;
 use consentry_host_api::stop::Stopper;
 use consentry_host_api::tape::NoTape;
 use consentry_host_api::vault::Vault;
-use consentry_host_api::Grants;
 use jiff::ToSpan;
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
@@ -147,7 +147,8 @@ impl Engine {
         let mut vault = Vault::new(key).map_err(platform)?;
         let manifest = connector.package.manifest();
         for (name, value) in values {
-            let public = manifest.fields().iter().any(|field| field.name.as_str() == name && field.kind == FieldKind::Public);
+            let public =
+                manifest.fields().iter().any(|field| field.name.as_str() == name && field.kind == FieldKind::Public);
             if public {
                 // The reader of the sealed message has checked that it is UTF-8.
                 vault.put_public(&name, String::from_utf8_lossy(&value).into_owned());
@@ -167,11 +168,8 @@ impl Engine {
         let base = self.settings.base(manifest.id().as_str(), grant.source());
         let plan = connector.plan(grant.source(), base).map_err(|error| EngineError::Source(error.to_string()))?;
         let prompter = AskPerson::new(session.clone(), self.clock.clone(), self.entropy.clone(), manifest.answers());
-        let watch = Watch {
-            session: session.clone(),
-            clock: self.clock.clone(),
-            development: self.settings.development(),
-        };
+        let watch =
+            Watch { session: session.clone(), clock: self.clock.clone(), development: self.settings.development() };
         // The sandbox's context owns both, together with the vault: when they are gone, so are the secrets.
         let (prompter, watch) = (Arc::new(prompter), Arc::new(watch));
         let held: [Arc<dyn Any + Send + Sync>; 2] = [prompter.clone(), watch.clone()];
@@ -262,10 +260,15 @@ impl Engine {
     pub(super) fn connector_of(&self, session: &Session) -> Result<Connector, EngineError> {
         let choice = session.choice().ok_or_else(|| self.wrong_state(session, Step::CredentialsGiven))?;
         let connector = self.catalogue.connector(&choice.connector).cloned();
-        let connector = connector.ok_or_else(|| EngineError::Source(format!("{} is not served any more", choice.connector)))?;
+        let connector =
+            connector.ok_or_else(|| EngineError::Source(format!("{} is not served any more", choice.connector)))?;
         // The person read a notice about one connector; another file under the same id is another connector.
         let shown = session.notice().is_some_and(|notice| notice.facts().source.digest == connector.digest);
-        if shown { Ok(connector) } else { Err(EngineError::Source("the connector has changed since the notice".to_owned())) }
+        if shown {
+            Ok(connector)
+        } else {
+            Err(EngineError::Source("the connector has changed since the notice".to_owned()))
+        }
     }
 }
 
@@ -323,4 +326,3 @@ fn into_data(
     };
     Ok(Data::collected(items, gathered, provenance))
 }
-

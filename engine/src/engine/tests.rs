@@ -73,7 +73,8 @@ impl World {
         self.engine.consents.issue_grant(consent, grant, now).await.unwrap();
         let grant = self.engine.consents.use_grant(consent, grant, "desk", now).await.unwrap();
         session.step(Step::CredentialsGiven, now).unwrap();
-        let run = Run::begin(RunName { run, session: session.id(), consent }, self.clock.clone(), self.engine.end_sink());
+        let run =
+            Run::begin(RunName { run, session: session.id(), consent }, self.clock.clone(), self.engine.end_sink());
         session.attach(&run, &consentry_host_api::stop::Stopper::default());
         let data = collected(run.name().run, vec![name_item("Martin"), transaction_item("rent", -90_000)]);
         session.note(|notes| {
@@ -132,7 +133,8 @@ async fn a_login_that_was_opened_has_a_receipt_whatever_the_end() {
     let receipts = world.receipts(&session).await;
     let [receipt] = &receipts[..] else { panic!("{receipts:?}") };
     assert_eq!((receipt.outcome.as_str(), receipt.code.as_deref()), ("failed", Some("incompatible-world")));
-    let events: Vec<String> = receipt.leaves.iter().map(|leaf| serde_json::to_value(&leaf.event).unwrap()["event"].to_string()).collect();
+    let events: Vec<String> =
+        receipt.leaves.iter().map(|leaf| serde_json::to_value(&leaf.event).unwrap()["event"].to_string()).collect();
     assert_eq!(events, [r#""consent-given""#, r#""login-opened""#, r#""erased""#]);
     let consent = world.engine.consents.record(session.consent().unwrap()).await.unwrap();
     assert_eq!((consent.status(), consent.logins_opened()), (Status::Expired, 1));
@@ -194,7 +196,8 @@ async fn a_delivery_is_fetched_as_often_as_wanted_and_ends_with_its_digest() {
     let session = world.in_review().await;
     let preview = world.engine.preview(&session).unwrap();
     assert_eq!(preview["items"][0]["fields"]["family"], "Martin");
-    let nothing = Decision::all().without_category(category("person.name")).without_category(category("bank.transaction"));
+    let nothing =
+        Decision::all().without_category(category("person.name")).without_category(category("bank.transaction"));
     assert!(matches!(world.engine.share(&session, &nothing).await, Err(EngineError::Gate(_))));
     let parcel = world.engine.share(&session, &Decision::all().without_item(1)).await.unwrap();
 
@@ -216,7 +219,10 @@ async fn a_delivery_is_fetched_as_often_as_wanted_and_ends_with_its_digest() {
     let [receipt] = &receipts[..] else { panic!("{receipts:?}") };
     assert_eq!(receipt.outcome, "delivered");
     assert_eq!(receipt.parcel.as_ref().map(|parcel| parcel.digest), Some(digest));
-    assert_eq!(receipt.categories.iter().map(|each| (each.collected, each.shared)).collect::<Vec<_>>(), [(1, 0), (1, 1)]);
+    assert_eq!(
+        receipt.categories.iter().map(|each| (each.collected, each.shared)).collect::<Vec<_>>(),
+        [(1, 0), (1, 1)]
+    );
     assert!(receipt.leaves.iter().any(|leaf| matches!(leaf.event, crate::ledger::Event::Released { .. })));
 }
 

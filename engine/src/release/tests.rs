@@ -1,11 +1,12 @@
 use super::*;
-use crate::id::ConsentId;
 use crate::fixtures::{
-    category, collected, entropy, given, id, lender, lender_as, name_item, now, proofs, register, shelves, transaction_item,
+    category, collected, entropy, given, id, lender, lender_as, name_item, now, proofs, register, shelves,
+    transaction_item,
 };
-use crate::ledger::Ledger;
+use crate::id::ConsentId;
 use crate::jose::{Algorithm, jwe, jws};
 use crate::keys::Duty;
+use crate::ledger::Ledger;
 use crate::seal::recipient::ParcelError;
 
 async fn leaf(consent: ConsentId, parcel: ParcelId) -> AcceptedLeaf {
@@ -42,7 +43,8 @@ async fn the_gate_stays_closed_for_another_consent_and_for_nothing() {
     assert_eq!(reviewed().release(&other, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::OtherConsent));
     assert_eq!(reviewed().release(&active, &leaf(first, id(2)).await, id(1)).err(), Some(Refusal::OtherLeaf));
     assert_eq!(reviewed().release(&active, &leaf(second, id(1)).await, id(1)).err(), Some(Refusal::OtherLeaf));
-    let nothing = collected(id(1), items()).minimise(&grant).review(&Decision::all().without_category(category("person.name")));
+    let nothing =
+        collected(id(1), items()).minimise(&grant).review(&Decision::all().without_category(category("person.name")));
     assert_eq!(nothing.release(&active, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::Nothing));
     assert!(reviewed().release(&active, &leaf(first, id(1)).await, id(1)).is_ok());
 }
@@ -80,7 +82,11 @@ async fn only_the_online_service_of_the_consent_opens_the_parcel_and_it_keeps_to
 #[test]
 fn the_schema_that_is_shipped_is_the_one_the_item_table_makes() {
     let shipped: serde_json::Value = serde_json::from_str(include_str!("../../schema/parcel-0.1.json")).unwrap();
-    assert_eq!(shipped, consentry_contract::item::json_schema(), "write it again: cargo test -p consentry-engine -- --ignored schema");
+    assert_eq!(
+        shipped,
+        consentry_contract::item::json_schema(),
+        "write it again: cargo test -p consentry-engine -- --ignored schema"
+    );
 }
 
 #[test]

@@ -240,7 +240,8 @@ mod tests {
 
     #[test]
     fn an_event_reads_as_flat_json() {
-        let event = Event { seq: 3, at: now(), what: What::State { state: State::AwaitingCredentials { rejected: 1 } } };
+        let event =
+            Event { seq: 3, at: now(), what: What::State { state: State::AwaitingCredentials { rejected: 1 } } };
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
             r#"{"seq":3,"at":"2026-11-21T10:00:00Z","type":"state","state":"awaiting-credentials","rejected":1}"#

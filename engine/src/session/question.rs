@@ -93,12 +93,7 @@ impl Drop for Shown {
 }
 
 impl Session {
-    fn open_question(
-        &self,
-        question: Question,
-        answer: oneshot::Sender<Answer>,
-        now: Timestamp,
-    ) -> Result<(), Code> {
+    fn open_question(&self, question: Question, answer: oneshot::Sender<Answer>, now: Timestamp) -> Result<(), Code> {
         let mut inner = self.lock();
         let step = Step::Asked(question.question);
         // Another question is open: the connector must take that one down first.
@@ -269,7 +264,10 @@ mod tests {
         let _open = open(&world);
         assert!(matches!(world.person.ask(otp()), Err(Code::InvalidArgument)));
         let question = world.person.describe(otp(), now()).unwrap();
-        assert_eq!(question.fields.iter().map(|field| (field.name.as_str(), field.secret)).collect::<Vec<_>>(), [("code", true)]);
+        assert_eq!(
+            question.fields.iter().map(|field| (field.name.as_str(), field.secret)).collect::<Vec<_>>(),
+            [("code", true)]
+        );
         assert!(!format!("{question:?}").contains("sms"));
         let image = |bytes: &[u8]| Wanted { image: Some(Arc::new(bytes.to_vec().into())), ..otp() };
         assert!(matches!(world.person.describe(image(b"<svg onload=alert(1)>"), now()), Err(Code::InvalidArgument)));

@@ -72,11 +72,7 @@ impl Record for SessionRow {
 
 impl SendingRow {
     pub(super) fn of(sending: &Sending) -> Self {
-        Self {
-            parcel: sending.parcel,
-            digest: sending.digest,
-            shortfall: sending.shortfall.clone(),
-        }
+        Self { parcel: sending.parcel, digest: sending.digest, shortfall: sending.shortfall.clone() }
     }
 }
 

@@ -271,7 +271,10 @@ mod tests {
         assert_eq!(walk(&[Step::NoticeShown, Step::CredentialsGiven]), "awaiting-consent !");
         assert_eq!(walk(&[Step::CredentialsGiven]), "!");
         assert_eq!(started(&[Step::Shared]), "!");
-        assert_eq!(walk(&[Step::NoticeShown, Step::ConsentRefused, Step::ConsentGiven]), "awaiting-consent withdrawn !");
+        assert_eq!(
+            walk(&[Step::NoticeShown, Step::ConsentRefused, Step::ConsentGiven]),
+            "awaiting-consent withdrawn !"
+        );
     }
 
     #[test]

@@ -75,10 +75,7 @@ impl Bank {
             received: None,
             requests: VecDeque::new(),
         };
-        Self {
-            memory: Mutex::new(memory),
-            stopping,
-        }
+        Self { memory: Mutex::new(memory), stopping }
     }
 
     pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -29,13 +29,7 @@ pub(crate) fn png(code: &str) -> Vec<u8> {
     let mut rows = Vec::with_capacity((width + 1) * height);
     for y in 0..height {
         rows.push(0); // no filter
-        rows.extend((0..width).map(|x| {
-            if is_dark(&digits, x / SCALE, y / SCALE) {
-                0x30
-            } else {
-                0xF0
-            }
-        }));
+        rows.extend((0..width).map(|x| if is_dark(&digits, x / SCALE, y / SCALE) { 0x30 } else { 0xF0 }));
     }
     let mut head = Vec::new();
     head.extend((width as u32).to_be_bytes());
@@ -50,11 +44,9 @@ pub(crate) fn png(code: &str) -> Vec<u8> {
 
 fn is_dark(digits: &[Option<u32>], column: usize, row: usize) -> bool {
     let cell = GLYPH.0 + 2 * GAP;
-    let (Some(Some(digit)), Some(x), Some(y)) = (
-        digits.get(column / cell),
-        (column % cell).checked_sub(GAP),
-        row.checked_sub(GAP),
-    ) else {
+    let (Some(Some(digit)), Some(x), Some(y)) =
+        (digits.get(column / cell), (column % cell).checked_sub(GAP), row.checked_sub(GAP))
+    else {
         return false;
     };
     x < GLYPH.0 && y < GLYPH.1 && DIGITS[*digit as usize][y] >> (GLYPH.0 - 1 - x) & 1 == 1
@@ -106,10 +98,7 @@ mod tests {
     #[test]
     fn checksums_agree_with_published_values() {
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
-        assert_eq!(
-            stored(b"Wikipedia")[stored(b"Wikipedia").len() - 4..],
-            0x11E6_0398_u32.to_be_bytes()
-        );
+        assert_eq!(stored(b"Wikipedia")[stored(b"Wikipedia").len() - 4..], 0x11E6_0398_u32.to_be_bytes());
     }
 
     #[test]

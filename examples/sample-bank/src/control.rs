@@ -45,12 +45,7 @@ async fn set_state(
 }
 
 async fn states() -> Json<Value> {
-    Json(
-        SiteState::TABLE
-            .iter()
-            .map(|(_, name, doc)| json!({"state": name, "doc": doc}))
-            .collect(),
-    )
+    Json(SiteState::TABLE.iter().map(|(_, name, doc)| json!({"state": name, "doc": doc})).collect())
 }
 
 async fn reset(State(bank): State<Arc<Bank>>) -> Json<Settings> {

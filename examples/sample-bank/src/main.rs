@@ -30,9 +30,7 @@ struct Options {
 }
 
 fn states() -> String {
-    let rows = SiteState::TABLE
-        .iter()
-        .map(|(_, name, doc)| format!("  {name:<17} {doc}"));
+    let rows = SiteState::TABLE.iter().map(|(_, name, doc)| format!("  {name:<17} {doc}"));
     format!("States:\n{}", rows.collect::<Vec<_>>().join("\n"))
 }
 

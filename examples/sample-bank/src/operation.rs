@@ -29,13 +29,7 @@ struct Kind {
 }
 
 const fn kind(prefix: &'static str, dated: bool, sign: i64, least: u32, span: u32) -> Kind {
-    Kind {
-        prefix,
-        dated,
-        sign,
-        least,
-        span,
-    }
+    Kind { prefix, dated, sign, least, span }
 }
 
 const KINDS: [Kind; 10] = [
@@ -81,25 +75,14 @@ pub fn operation(person: &Person, account: usize, number: u32) -> Operation {
     };
     let spread = (u64::from(number) + 1) * SPREAD % u64::from(kind.span);
     let magnitude = i64::try_from(mapped(person, u64::from(kind.least) + spread)).unwrap_or(i64::MAX);
-    let reference = mapped(
-        person,
-        2_041_700_000_000 + account as u64 * 10_000_000 + 9_999_999 - u64::from(number),
-    );
-    Operation {
-        date,
-        label,
-        cents: kind.sign * magnitude,
-        reference: format!("VB{reference}"),
-    }
+    let reference = mapped(person, 2_041_700_000_000 + account as u64 * 10_000_000 + 9_999_999 - u64::from(number));
+    Operation { date, label, cents: kind.sign * magnitude, reference: format!("VB{reference}") }
 }
 
 /// The number with each digit replaced by the person's: a bijection that keeps lengths, since 0 stays 0.
 fn mapped(person: &Person, number: u64) -> u64 {
     let digit = |digit: u8| u64::from(person.digits[usize::from(digit - b'0')]);
-    number
-        .to_string()
-        .bytes()
-        .fold(0, |whole, next| whole * 10 + digit(next))
+    number.to_string().bytes().fold(0, |whole, next| whole * 10 + digit(next))
 }
 
 /// A date as the site writes it: 31/12/2025.
@@ -142,9 +125,8 @@ mod tests {
 
     #[test]
     fn references_are_unique_over_all_accounts() {
-        let all: Vec<String> = (0..3)
-            .flat_map(|account| (0..1_000).map(move |n| operation(&JULIE, account, n).reference))
-            .collect();
+        let all: Vec<String> =
+            (0..3).flat_map(|account| (0..1_000).map(move |n| operation(&JULIE, account, n).reference)).collect();
         let distinct: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
     }

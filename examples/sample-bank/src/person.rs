@@ -60,9 +60,7 @@ impl Person {
 
     /// Who has this login number and this password.
     pub(crate) fn with_login(login: &str, password: &str) -> Option<&'static Person> {
-        [&MARIE, &JULIE]
-            .into_iter()
-            .find(|person| person.login == login && person.password == password)
+        [&MARIE, &JULIE].into_iter().find(|person| person.login == login && person.password == password)
     }
 }
 
@@ -135,12 +133,7 @@ pub static JULIE: Person = Person {
 };
 
 const fn account(label: &'static str, iban: &'static str, balance_cents: i64) -> Account {
-    Account {
-        label,
-        iban,
-        balance_cents,
-        currency: "EUR",
-    }
+    Account { label, iban, balance_cents, currency: "EUR" }
 }
 
 #[cfg(test)]
@@ -148,9 +141,7 @@ mod tests {
     use super::*;
 
     fn remainder_97(digits: &str) -> u64 {
-        digits
-            .bytes()
-            .fold(0, |rest, digit| (rest * 10 + u64::from(digit - b'0')) % 97)
+        digits.bytes().fold(0, |rest, digit| (rest * 10 + u64::from(digit - b'0')) % 97)
     }
 
     #[test]
@@ -160,12 +151,7 @@ mod tests {
             assert_eq!(remainder_97(&format!("{bban}1527{check}")), 1, "{}", account.iban);
             let number = |range: std::ops::Range<usize>| bban[range].parse::<u64>().unwrap();
             let (bank, branch, account_number, key) = (number(0..5), number(5..10), number(10..21), number(21..23));
-            assert_eq!(
-                key,
-                97 - (89 * bank + 15 * branch + 3 * account_number) % 97,
-                "{}",
-                account.iban
-            );
+            assert_eq!(key, 97 - (89 * bank + 15 * branch + 3 * account_number) % 97, "{}", account.iban);
         }
     }
 
@@ -195,12 +181,7 @@ mod tests {
                 person.phone.to_owned(),
                 person.email.to_owned(),
             ];
-            all.extend(
-                person
-                    .accounts
-                    .iter()
-                    .flat_map(|a| [a.iban.to_owned(), a.balance_cents.to_string()]),
-            );
+            all.extend(person.accounts.iter().flat_map(|a| [a.iban.to_owned(), a.balance_cents.to_string()]));
             all.extend(person.counterparts.iter().map(|text| (*text).to_owned()));
             all
         };

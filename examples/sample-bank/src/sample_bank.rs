@@ -89,10 +89,7 @@ impl SampleBank {
 
     /// Sets the state, and leaves the other settings.
     pub fn set_state(&self, state: SiteState) {
-        self.change(Change {
-            state: Some(state),
-            ..Change::default()
-        });
+        self.change(Change { state: Some(state), ..Change::default() });
     }
 
     /// Changes settings; returns what is now set.

@@ -78,11 +78,7 @@ impl Session {
         // A captcha is a code step already, and it stands before the password counts as accepted.
         let code_first = settings.ask_otp && !matches!(step, Some(Step::Otp | Step::Captcha));
         let steps = code_first.then_some(Step::Otp).into_iter().chain(step).collect();
-        Self {
-            person: Some(person),
-            steps,
-            ..Self::default()
-        }
+        Self { person: Some(person), steps, ..Self::default() }
     }
 
     /// The step before the visitor, or nothing once logged in.

@@ -19,12 +19,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            state: SiteState::Ok,
-            operations: [300, 0, 0],
-            ask_otp: false,
-            slow_ms: 5_000,
-        }
+        Self { state: SiteState::Ok, operations: [300, 0, 0], ask_otp: false, slow_ms: 5_000 }
     }
 }
 

@@ -99,11 +99,7 @@ fn seen(parts: &Parts, body: &Bytes) -> SeenRequest {
 async fn not_found(visit: Visit) -> Response {
     let notice = Notice::Error("La page demandée n’existe pas ou n’existe plus.");
     let body = html! { p { a href="/" { "Retour à l’accueil" } } };
-    (
-        StatusCode::NOT_FOUND,
-        page("Page introuvable", visit.is_inside(), Some(notice), body),
-    )
-        .into_response()
+    (StatusCode::NOT_FOUND, page("Page introuvable", visit.is_inside(), Some(notice), body)).into_response()
 }
 
 fn maintenance() -> Response {
@@ -112,29 +108,20 @@ fn maintenance() -> Response {
         p { "Nous vous remercions de bien vouloir vous reconnecter ultérieurement." }
     };
     let headers = [(header::RETRY_AFTER, MAINTENANCE_RETRY_S)];
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        headers,
-        page("Site en maintenance", false, None, body),
-    )
-        .into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, headers, page("Site en maintenance", false, None, body)).into_response()
 }
 
 fn rate_limit() -> Response {
     let body =
         html! { p.trop-de-demandes { "Vous avez effectué trop de demandes. Merci de patienter quelques instants." } };
     let headers = [(header::RETRY_AFTER, RATE_LIMIT_RETRY_S)];
-    (
-        StatusCode::TOO_MANY_REQUESTS,
-        headers,
-        page("Trop de demandes", false, None, body),
-    )
-        .into_response()
+    (StatusCode::TOO_MANY_REQUESTS, headers, page("Trop de demandes", false, None, body)).into_response()
 }
 
 /// What a proxy says on its own when nothing answers behind it.
 fn gateway_timeout() -> Response {
-    let body = "<html><head><title>504 Gateway Time-out</title></head><body><h1>504 Gateway Time-out</h1></body></html>";
+    let body =
+        "<html><head><title>504 Gateway Time-out</title></head><body><h1>504 Gateway Time-out</h1></body></html>";
     (StatusCode::GATEWAY_TIMEOUT, axum::response::Html(body)).into_response()
 }
 

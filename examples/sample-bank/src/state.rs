@@ -60,10 +60,6 @@ impl FromStr for SiteState {
     type Err = UnknownState;
 
     fn from_str(text: &str) -> Result<Self, UnknownState> {
-        Self::TABLE
-            .iter()
-            .find(|row| row.1 == text)
-            .map(|row| row.0)
-            .ok_or(UnknownState)
+        Self::TABLE.iter().find(|row| row.1 == text).map(|row| row.0).ok_or(UnknownState)
     }
 }

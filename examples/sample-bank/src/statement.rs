@@ -107,21 +107,9 @@ mod tests {
     fn the_stream_is_as_long_as_it_says_and_names_the_holder() {
         let file = pdf(&MARIE, date(2025, 3, 31));
         let whole = text_at(&file, 0);
-        let length: usize = whole
-            .split("/Length ")
-            .nth(1)
-            .unwrap()
-            .split(' ')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let length: usize = whole.split("/Length ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         let body = whole.split("stream\n").nth(1).unwrap();
-        assert_eq!(
-            body.chars().skip(length).collect::<String>(),
-            "\nend",
-            "a character is a byte of the file here"
-        );
+        assert_eq!(body.chars().skip(length).collect::<String>(), "\nend", "a character is a byte of the file here");
         assert!(body.contains("Mme Marie Dupont") && body.contains("R\u{e9}publique"));
     }
 }

@@ -57,21 +57,9 @@ mod tests {
 
     #[test]
     fn wildcards_keep_their_bounds() {
-        let segment = Part::Any {
-            min: 1,
-            max: usize::MAX,
-            not: Some(b'/'),
-        };
-        let rest = Part::Any {
-            min: 0,
-            max: usize::MAX,
-            not: None,
-        };
-        let two = Part::Any {
-            min: 1,
-            max: 2,
-            not: None,
-        };
+        let segment = Part::Any { min: 1, max: usize::MAX, not: Some(b'/') };
+        let rest = Part::Any { min: 0, max: usize::MAX, not: None };
+        let two = Part::Any { min: 1, max: 2, not: None };
         let cases: &[(&[Part<'_>], &str, bool)] = &[
             (&[Part::Exact(b"/a/"), segment, Part::Exact(b"/c")], "/a/b/c", true),
             (&[Part::Exact(b"/a/"), segment, Part::Exact(b"/c")], "/a//c", false),

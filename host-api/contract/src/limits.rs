@@ -133,11 +133,7 @@ impl LimitName {
 
     /// The names, for messages.
     pub(crate) fn allowed() -> String {
-        Self::ALL
-            .iter()
-            .map(|limit| limit.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
+        Self::ALL.iter().map(|limit| limit.as_str()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -217,10 +213,7 @@ mod tests {
             assert_eq!(LimitName::parse(row.name), Some(limit));
             assert!(0 < row.default && row.default <= row.maximum, "{limit}");
             assert_eq!(Limits::default().of(limit), row.default);
-            assert!(
-                row.name.parse::<crate::failure::Name>().is_ok(),
-                "{limit} can't stand in a failure"
-            );
+            assert!(row.name.parse::<crate::failure::Name>().is_ok(), "{limit} can't stand in a failure");
         }
         assert_eq!(LimitName::parse("fuel"), None);
     }
@@ -228,16 +221,9 @@ mod tests {
     #[test]
     fn a_document_alone_has_the_defaults_of_the_table() {
         assert_eq!(Limits::default().document(), document::Limits::default());
-        assert_eq!(
-            Limits::default().size(LimitName::SelectorBytes),
-            document::limits::AT_BYTES
-        );
+        assert_eq!(Limits::default().size(LimitName::SelectorBytes), document::limits::AT_BYTES);
         let shown = format!("{:?}", document::Limits::default());
-        let fields = shown
-            .split(['{', ','])
-            .skip(1)
-            .filter_map(|field| field.split(':').next())
-            .map(str::trim);
+        let fields = shown.split(['{', ',']).skip(1).filter_map(|field| field.split(':').next()).map(str::trim);
         let named: std::collections::BTreeSet<_> = fields.map(LimitName::of_document).collect();
         assert_eq!(named.len(), 8, "{shown}");
     }

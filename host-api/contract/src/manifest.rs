@@ -140,10 +140,7 @@ impl Manifest {
     /// The names of the operator's own secrets that it uses.
     #[must_use]
     pub fn operator_secrets(&self) -> BTreeSet<&str> {
-        let operator = self
-            .sinks
-            .iter()
-            .filter(|sink| sink.leaf.kind == crate::recipe::LeafKind::Operator);
+        let operator = self.sinks.iter().filter(|sink| sink.leaf.kind == crate::recipe::LeafKind::Operator);
         operator.map(|sink| &*sink.leaf.name).collect()
     }
 
@@ -152,23 +149,13 @@ impl Manifest {
     /// # Errors
     /// If there is no such source, or the manifest does not hold with this base URL.
     pub fn for_source(&self, id: &str, base_override: Option<&::url::Url>) -> Result<SourcePlan, PlanError> {
-        let source = self
-            .sources
-            .iter()
-            .find(|source| source.id.as_str() == id)
-            .ok_or_else(|| PlanError::UnknownSource {
+        let source =
+            self.sources.iter().find(|source| source.id.as_str() == id).ok_or_else(|| PlanError::UnknownSource {
                 connector: self.id.clone(),
                 source_id: id.to_owned(),
-                known: self
-                    .sources
-                    .iter()
-                    .map(|source| source.id.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                known: self.sources.iter().map(|source| source.id.as_str()).collect::<Vec<_>>().join(", "),
             })?;
-        let base = base_override
-            .map(|url| plan::base(url.as_str()).map_err(PlanError::Base))
-            .transpose()?;
+        let base = base_override.map(|url| plan::base(url.as_str()).map_err(PlanError::Base)).transpose()?;
         plan::resolve(self, source, base.as_ref()).map_err(PlanError::Manifest)
     }
 }

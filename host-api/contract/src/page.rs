@@ -89,8 +89,7 @@ impl Recognition {
     /// The failure that this answer is: the declared one, else a login page where a session was.
     #[must_use]
     pub fn failure_now(&self, authenticated: bool) -> Option<Code> {
-        self.failure
-            .or_else(|| (self.login && authenticated).then_some(Code::SessionLost))
+        self.failure.or_else(|| (self.login && authenticated).then_some(Code::SessionLost))
     }
 }
 
@@ -114,10 +113,7 @@ pub fn recognise(
         let before = missing.len();
         for at in &page.requires {
             if !exists(document, at, meter)? {
-                missing.push(Missing {
-                    page: page.id.clone(),
-                    at: at.clone(),
-                });
+                missing.push(Missing { page: page.id.clone(), at: at.clone() });
             }
         }
         if missing.len() > before || any(document, &page.lacks, meter)? {
@@ -125,19 +121,13 @@ pub fn recognise(
         }
         return recognised(page, document, meter);
     }
-    Ok(Recognition {
-        missing,
-        ..Recognition::default()
-    })
+    Ok(Recognition { missing, ..Recognition::default() })
 }
 
 fn recognised(page: &Page, document: Option<&Document>, meter: &mut dyn Meter) -> Result<Recognition, DocumentError> {
     let mut failure = page.failure;
     for error in &page.errors {
-        if texts(document, &error.at, meter)?
-            .iter()
-            .any(|text| fold(text).contains(&error.folded))
-        {
+        if texts(document, &error.at, meter)?.iter().any(|text| fold(text).contains(&error.folded)) {
             failure = Some(error.code);
             break;
         }
@@ -147,22 +137,12 @@ fn recognised(page: &Page, document: Option<&Document>, meter: &mut dyn Meter) -
         None => false,
     };
     let (page, feeds, login) = (Some(page.id.clone()), page.feeds.clone(), page.login);
-    Ok(Recognition {
-        page,
-        failure,
-        empty,
-        feeds,
-        login,
-        missing: Vec::new(),
-    })
+    Ok(Recognition { page, failure, empty, feeds, login, missing: Vec::new() })
 }
 
 /// Case and white space don't count in error texts.
 pub(crate) fn fold(text: &str) -> String {
-    text.split_whitespace()
-        .map(str::to_lowercase)
-        .collect::<Vec<_>>()
-        .join(" ")
+    text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
 
 /// A selector asks HTML and XML, a pointer JSON; the other way round nothing is there.

@@ -50,13 +50,8 @@ pub enum LeafKind {
 
 impl LeafKind {
     /// Every kind.
-    pub const ALL: &'static [LeafKind] = &[
-        LeafKind::Field,
-        LeafKind::Answer,
-        LeafKind::Captured,
-        LeafKind::Operator,
-        LeafKind::Cookie,
-    ];
+    pub const ALL: &'static [LeafKind] =
+        &[LeafKind::Field, LeafKind::Answer, LeafKind::Captured, LeafKind::Operator, LeafKind::Cookie];
 
     /// The word in patterns and messages.
     #[must_use]
@@ -93,10 +88,7 @@ impl Leaf {
     /// Names a secret.
     #[must_use]
     pub fn new(kind: LeafKind, name: &str) -> Self {
-        Self {
-            kind,
-            name: name.into(),
-        }
+        Self { kind, name: name.into() }
     }
 }
 
@@ -209,14 +201,7 @@ impl Recipe {
     /// A secret as it is.
     #[must_use]
     pub fn secret(leaf: Leaf) -> Arc<Self> {
-        Arc::new(Self {
-            node: Node::Secret(leaf),
-            size: Size {
-                nodes: 1,
-                depth: 1,
-                guest_bytes: 0,
-            },
-        })
+        Arc::new(Self { node: Node::Secret(leaf), size: Size { nodes: 1, depth: 1, guest_bytes: 0 } })
     }
 
     /// The pieces, one behind the other. A single raw secret is that secret's recipe itself.
@@ -228,12 +213,7 @@ impl Recipe {
         if let [Piece::Secret(only, Encoding::Raw)] = pieces.as_slice() {
             return Ok(Arc::clone(only));
         }
-        Self::sized(&pieces).map(|size| {
-            Arc::new(Self {
-                node: Node::Join(pieces),
-                size,
-            })
-        })
+        Self::sized(&pieces).map(|size| Arc::new(Self { node: Node::Join(pieces), size }))
     }
 
     /// The digest over the pieces, as raw bytes.
@@ -242,12 +222,7 @@ impl Recipe {
     /// If there is nothing in it, or it grows beyond the limits.
     pub fn digest(algorithm: Algorithm, pieces: Vec<Piece>) -> Result<Arc<Self>, RecipeError> {
         let pieces = canonical(pieces)?;
-        Self::sized(&pieces).map(|size| {
-            Arc::new(Self {
-                node: Node::Digest(algorithm, pieces),
-                size,
-            })
-        })
+        Self::sized(&pieces).map(|size| Arc::new(Self { node: Node::Digest(algorithm, pieces), size }))
     }
 
     /// Every secret that goes in. A recipe without any holds nothing but the connector's own text.
@@ -278,11 +253,7 @@ impl Recipe {
     }
 
     fn sized(pieces: &[Piece]) -> Result<Size, RecipeError> {
-        let mut size = Size {
-            nodes: 1,
-            depth: 1,
-            guest_bytes: 0,
-        };
+        let mut size = Size { nodes: 1, depth: 1, guest_bytes: 0 };
         for piece in pieces {
             let (nodes, depth, guest_bytes) = match piece {
                 Piece::Secret(recipe, _) => (recipe.size.nodes, recipe.size.depth, recipe.size.guest_bytes),
@@ -317,11 +288,7 @@ fn canonical(pieces: Vec<Piece>) -> Result<Vec<Piece>, RecipeError> {
             piece => append(&mut flat, piece),
         }
     }
-    if flat.is_empty() {
-        Err(RecipeError::Empty)
-    } else {
-        Ok(flat)
-    }
+    if flat.is_empty() { Err(RecipeError::Empty) } else { Ok(flat) }
 }
 
 fn append(flat: &mut Vec<Piece>, piece: Piece) {
@@ -331,11 +298,7 @@ fn append(flat: &mut Vec<Piece>, piece: Piece) {
         (Some(Piece::Text(before)), Piece::Text(text)) => before.push_str(&text),
         (Some(last @ (Piece::Text(_) | Piece::Bytes(_))), piece @ (Piece::Text(_) | Piece::Bytes(_))) => {
             *last = Piece::Bytes(
-                [
-                    last.guest_bytes().unwrap_or_default(),
-                    piece.guest_bytes().unwrap_or_default(),
-                ]
-                .concat(),
+                [last.guest_bytes().unwrap_or_default(), piece.guest_bytes().unwrap_or_default()].concat(),
             );
         }
         (_, piece) => flat.push(piece),

@@ -65,7 +65,8 @@ impl HostCtx {
         for (name, value) in landed.captured.iter() {
             self.take_captured(name, value.clone())?;
         }
-        let content_type = landed.incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type =
+            landed.incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let format = Format::of_content_type(content_type);
         let charset = charset::label_of(content_type).map(str::to_owned);
         let mut body = landed.incoming.body;
@@ -145,12 +146,7 @@ impl HostCtx {
         Ok(cut)
     }
 
-    fn recognise(
-        &mut self,
-        url: &url::Url,
-        status: u16,
-        document: Option<&Document>,
-    ) -> Result<Recognition, Fail> {
+    fn recognise(&mut self, url: &url::Url, status: u16, document: Option<&Document>) -> Result<Recognition, Fail> {
         let plan = self.plan.clone();
         self.metered(|meter| page::recognise(plan.pages(), url, status, document, meter))
     }
@@ -169,11 +165,14 @@ impl HostCtx {
         self.facts.missing = None;
         self.facts.declared = None;
         self.facts.retry_after_ms = None;
-        for dataset in self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str())) {
+        for dataset in self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str()))
+        {
             dataset.read = true;
         }
         if seen.empty {
-            for dataset in self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str())) {
+            for dataset in
+                self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str()))
+            {
                 dataset.empty.clone_from(&seen.page);
             }
         }
@@ -192,7 +191,8 @@ impl HostCtx {
         let failure = seen.failure_now(self.authenticated);
         if seen.page.is_none() || failure.is_some() {
             let classified = self.metered(|meter| page::classify(&answer, meter))?;
-            self.facts.retry_after_ms = classified.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
+            self.facts.retry_after_ms =
+                classified.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
             self.facts.declared = failure.or(Some(classified.code).filter(|code| *code != Code::PageUnrecognised));
             if self.facts.declared.is_none() {
                 // The page that it should have been.

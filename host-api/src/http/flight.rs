@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use consentry_contract::manifest::{Capture, CaptureAt, SourcePlan};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, SET_COOKIE,
+};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 use zeroize::{Zeroize as _, Zeroizing};

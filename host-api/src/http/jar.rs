@@ -23,7 +23,8 @@ impl Jar {
 
     /// The `cookie` header for a URL.
     pub(super) fn header(&self, url: &Url) -> Option<HeaderValue> {
-        let pairs: Vec<String> = self.0.get_request_values(url).map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> =
+            self.0.get_request_values(url).map(|(name, value)| format!("{name}={value}")).collect();
         let mut header = HeaderValue::from_str(&pairs.join("; ")).ok().filter(|_| !pairs.is_empty())?;
         header.set_sensitive(true);
         Some(header)

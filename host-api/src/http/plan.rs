@@ -31,8 +31,18 @@ pub struct Request {
 
 /// Headers that are the host's: framing, routing, and what would let a request be read in two ways.
 const HOST_HEADERS: [&str; 12] = [
-    "host", "cookie", "content-length", "content-type", "transfer-encoding", "connection", "te", "trailer", "upgrade",
-    "expect", "proxy-authorization", "proxy-connection",
+    "host",
+    "cookie",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-authorization",
+    "proxy-connection",
 ];
 /// Options of `request.set` that this host knows, with their values.
 const OPTIONS: &[(&str, &[&str])] = &[("form", &["urlencoded", "multipart"]), ("redirect", &["follow", "manual"])];
@@ -62,8 +72,9 @@ impl HostCtx {
     }
 
     fn target(&mut self, text: &str) -> Result<Url, Fail> {
-        let mut url = Url::parse(text)
-            .map_err(|_| self.refuse(Code::InvalidArgument, "the URL of a request is absolute; this one can't be parsed"))?;
+        let mut url = Url::parse(text).map_err(|_| {
+            self.refuse(Code::InvalidArgument, "the URL of a request is absolute; this one can't be parsed")
+        })?;
         url.set_fragment(None);
         match self.egress.check(&url) {
             Ok(()) => Ok(url),
@@ -129,7 +140,11 @@ impl HostCtx {
         // The empty value is no recipe, and nothing secret is in it.
         let Ok(recipe) = Recipe::join(pieces.clone()) else {
             let empty = pieces.iter().all(|piece| matches!(piece, recipe::Piece::Text(text) if text.is_empty()));
-            return if empty { Ok(None) } else { Err(self.refuse(Code::InvalidArgument, "a part of the request is too large")) };
+            return if empty {
+                Ok(None)
+            } else {
+                Err(self.refuse(Code::InvalidArgument, "a part of the request is too large"))
+            };
         };
         let leaves = recipe.leaves();
         if !leaves.is_empty() {
@@ -209,9 +224,9 @@ impl HostCtx {
             }
             headers.append(name, value);
         }
-        headers.entry("accept-language").or_insert(
-            HeaderValue::from_str(&self.language).unwrap_or_else(|_| HeaderValue::from_static("en")),
-        );
+        headers
+            .entry("accept-language")
+            .or_insert(HeaderValue::from_str(&self.language).unwrap_or_else(|_| HeaderValue::from_static("en")));
         let body = self.encode_body(&parts, &mut headers)?;
         let size = url.as_str().len() + body.as_ref().map_or(0, |body| body.len());
         self.spend(LimitName::BytesOut, size as u64)?;

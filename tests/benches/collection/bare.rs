@@ -15,7 +15,11 @@ pub struct Bare {
 impl Bare {
     pub fn new(component: &[u8]) -> wasmtime::Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(64).total_memories(64).total_stacks(64).total_core_instances(256).total_tables(128);
+        pool.total_component_instances(64)
+            .total_memories(64)
+            .total_stacks(64)
+            .total_core_instances(256)
+            .total_tables(128);
         let mut config = Config::new();
         config.concurrency_support(false).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;

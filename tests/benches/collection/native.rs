@@ -59,7 +59,11 @@ async fn log_in(visitor: &mut Visitor, base: &Url) -> anyhow::Result<Document> {
     visitor.page(login.join(location)?).await
 }
 
-async fn operations(visitor: &mut Visitor, url: Url, found: &mut Vec<(String, Date, String, i64)>) -> anyhow::Result<()> {
+async fn operations(
+    visitor: &mut Visitor,
+    url: Url,
+    found: &mut Vec<(String, Date, String, i64)>,
+) -> anyhow::Result<()> {
     let columns =
         named(&[("td.reference", "text"), ("td.date", "text"), ("td.libelle", "text"), ("td.montant", "text")]);
     let mut next = Some(url);

@@ -29,7 +29,6 @@ pub(super) struct Flow<'a> {
     pub(super) receiver: Receiver,
 }
 
-
 impl Flow<'_> {
     /// Runs the flow to its end, whatever it is.
     pub(super) async fn run(mut self) -> anyhow::Result<Arc<Session>> {
@@ -68,12 +67,10 @@ impl Flow<'_> {
                 }
                 What::Progress { step } => progress.step(&step),
                 What::Count { done, total } => progress.count(done, total),
-                What::Question { question } => {
-                    match progress.pause(|| self.answers(&question))? {
-                        Some(values) => self.answer(session, question.question, values).await?,
-                        None => self.deny(session, question.question, &progress),
-                    }
-                }
+                What::Question { question } => match progress.pause(|| self.answers(&question))? {
+                    Some(values) => self.answer(session, question.question, values).await?,
+                    None => self.deny(session, question.question, &progress),
+                },
                 What::QuestionClosed { .. } | What::Receipt { .. } => {}
             }
         }
@@ -172,12 +169,7 @@ impl Flow<'_> {
         tracing::debug!(ok = denied.is_ok(), "a question was refused");
     }
 
-    async fn answer(
-        &self,
-        session: &Arc<Session>,
-        question: QuestionId,
-        values: Values,
-    ) -> anyhow::Result<()> {
+    async fn answer(&self, session: &Arc<Session>, question: QuestionId, values: Values) -> anyhow::Result<()> {
         let sealed = self.seal(session, Some(question), &values).await?;
         match self.engine.answer(session, &sealed).await {
             // The connector took the question down while it was being answered.
@@ -186,12 +178,7 @@ impl Flow<'_> {
         }
     }
 
-    async fn seal(
-        &self,
-        session: &Session,
-        question: Option<QuestionId>,
-        values: &Values,
-    ) -> anyhow::Result<String> {
+    async fn seal(&self, session: &Session, question: Option<QuestionId>, values: &Values) -> anyhow::Result<String> {
         let keys = self.engine.intake_keys().await?;
         let key = RecipientKey::from_public(keys.into_iter().next().context("the engine has no key for logins")?)?;
         let message = credentials::write(session.id(), question, values);
@@ -208,7 +195,11 @@ impl Flow<'_> {
             self.engine.withdraw(session).await?;
             return Ok(());
         }
-        let decision = self.options.without.iter().fold(Decision::all(), |decision, category| decision.without_category(*category));
+        let decision = self
+            .options
+            .without
+            .iter()
+            .fold(Decision::all(), |decision, category| decision.without_category(*category));
         self.engine.share(session, &decision).await?;
         Ok(())
     }

@@ -110,7 +110,12 @@ pub(super) fn preview(preview: &Value, options: &Options) {
         let name = dataset["category"].as_str().unwrap_or_default();
         let Ok(category) = name.parse::<Category>() else { continue };
         let rows: Vec<&Value> = items.iter().filter(|item| item["category"] == dataset["category"]).collect();
-        eprintln!("\n{} ({}, {})", label(&category.row().label, options), rows.len(), dataset["result"].as_str().unwrap_or_default());
+        eprintln!(
+            "\n{} ({}, {})",
+            label(&category.row().label, options),
+            rows.len(),
+            dataset["result"].as_str().unwrap_or_default()
+        );
         if !rows.is_empty() {
             eprintln!("{}", table(category, &rows, options));
         }

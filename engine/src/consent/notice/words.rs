@@ -99,10 +99,8 @@ fn who(facts: &Facts) -> Draft {
             format!("{name} et {operator} sont conjointement responsables de cet usage de vos données."),
         ),
     };
-    let asks = pair(
-        format!("{name} asks for it: {}", facts.why.en),
-        format!("{name} vous le demande : {}", facts.why.fr),
-    );
+    let asks =
+        pair(format!("{name} asks for it: {}", facts.why.en), format!("{name} vous le demande : {}", facts.why.fr));
     let only = pair(
         format!("It goes to {name} only, encrypted so that nobody else can read it on the way."),
         format!("Elles ne vont qu'à {name}, chiffrées de sorte que personne d'autre ne puisse les lire en route."),
@@ -111,7 +109,8 @@ fn who(facts: &Facts) -> Draft {
 }
 
 fn what(facts: &Facts, language: Language) -> Draft {
-    let mut lines: Vec<Pair> = facts.asked.iter().map(|asked| data_line(asked.category, &asked.why.en, &asked.why.fr)).collect();
+    let mut lines: Vec<Pair> =
+        facts.asked.iter().map(|asked| data_line(asked.category, &asked.why.en, &asked.why.fr)).collect();
     if let Some(days) = facts.history_days {
         lines.push(pair(format!("Not older than {days} days."), format!("Pas plus vieux que {days} jours.")));
     }
@@ -155,11 +154,17 @@ fn from_where(facts: &Facts, _language: Language) -> Draft {
     let login = pair(
         format!(
             "You will be asked for: {}. They are encrypted before they leave your device and go to {} alone; the program that reads the pages (connector {} {}) never sees them.",
-            labels(|text| &text.en), source.name, source.connector, source.version
+            labels(|text| &text.en),
+            source.name,
+            source.connector,
+            source.version
         ),
         format!(
             "On vous demandera : {}. Ils sont chiffrés avant de quitter votre appareil et ne vont qu'à {} ; le programme qui lit les pages (connecteur {} {}) ne les voit jamais.",
-            labels(|text| &text.fr), source.name, source.connector, source.version
+            labels(|text| &text.fr),
+            source.name,
+            source.connector,
+            source.version
         ),
     );
     let own = pair(
@@ -194,8 +199,14 @@ fn your_rights(facts: &Facts) -> Draft {
             "Vous avez un droit d'accès, de rectification, d'effacement, de limitation, de portabilité et d'opposition, et celui de saisir votre autorité de protection des données.",
         ),
         pair(
-            format!("Write to {} ({}) or {} ({}).", facts.operator.name, facts.operator.contact, facts.online_service.name, facts.online_service.contact),
-            format!("Écrivez à {} ({}) ou {} ({}).", facts.operator.name, facts.operator.contact, facts.online_service.name, facts.online_service.contact),
+            format!(
+                "Write to {} ({}) or {} ({}).",
+                facts.operator.name, facts.operator.contact, facts.online_service.name, facts.online_service.contact
+            ),
+            format!(
+                "Écrivez à {} ({}) ou {} ({}).",
+                facts.operator.name, facts.operator.contact, facts.online_service.name, facts.online_service.contact
+            ),
         ),
     ];
     (pair("Your rights", "Vos droits"), lines)

@@ -106,9 +106,8 @@ pub(crate) async fn operations(
         return no_such_page();
     };
     let first = (current - 1) * PAGE_SIZE;
-    let rows: Vec<Operation> = (first..count.min(first + PAGE_SIZE))
-        .map(|number| operation(customer.person, place, number))
-        .collect();
+    let rows: Vec<Operation> =
+        (first..count.min(first + PAGE_SIZE)).map(|number| operation(customer.person, place, number)).collect();
     let body = html! {
         (heading(account))
         @match settings.state {
@@ -183,15 +182,10 @@ fn endless(customer: &Customer, place: usize, account: &Account) -> Response {
     let Html(whole) = page("Opérations", true, None, body);
     let head = whole.split(MARK).next().unwrap_or_default().to_owned();
     let rows = table(&first, SiteState::HugePage).into_string();
-    let rows = rows
-        .split_once("<tbody>")
-        .and_then(|(_, rest)| rest.split_once(MARK))
-        .map_or("", |(rows, _)| rows);
+    let rows = rows.split_once("<tbody>").and_then(|(_, rest)| rest.split_once(MARK)).map_or("", |(rows, _)| rows);
     let again = stream::repeat(Bytes::from(rows.to_owned()));
     let stopping = customer.bank.stopping.clone().cancelled_owned();
-    let chunks = stream::once(async { Bytes::from(head) })
-        .chain(again)
-        .take_until(stopping);
+    let chunks = stream::once(async { Bytes::from(head) }).chain(again).take_until(stopping);
     let body = Body::from_stream(chunks.map(Ok::<_, std::convert::Infallible>));
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response()
 }
@@ -199,11 +193,7 @@ fn endless(customer: &Customer, place: usize, account: &Account) -> Response {
 fn no_such_page() -> Response {
     let notice = Notice::Error("La page demandée n’existe pas ou n’existe plus.");
     let body = html! { p { a href="/accounts" { "Retour à mes comptes" } } };
-    (
-        StatusCode::NOT_FOUND,
-        page("Page introuvable", true, Some(notice), body),
-    )
-        .into_response()
+    (StatusCode::NOT_FOUND, page("Page introuvable", true, Some(notice), body)).into_response()
 }
 
 /// An IBAN in groups of four, as it is printed.

@@ -56,10 +56,7 @@ pub(crate) async fn documents(customer: Customer) -> Html<String> {
 
 /// As many sites do: a PDF under a type that says only "bytes".
 pub(crate) async fn document(customer: Customer, Path(file): Path<String>) -> Response {
-    let none = matches!(
-        customer.bank.settings().state,
-        SiteState::Empty | SiteState::NotACustomer
-    );
+    let none = matches!(customer.bank.settings().state, SiteState::Empty | SiteState::NotACustomer);
     let name = file.strip_suffix(".pdf").unwrap_or_default();
     let month = statement::months().find(|month| !none && statement::name(*month) == name);
     let Some(month) = month else {
@@ -68,10 +65,7 @@ pub(crate) async fn document(customer: Customer, Path(file): Path<String>) -> Re
     };
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}.pdf\""),
-        ),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.pdf\"")),
     ];
     (headers, statement::pdf(customer.person, month)).into_response()
 }

@@ -46,18 +46,8 @@ pub(crate) async fn otp(visit: Visit) -> Response {
 }
 
 fn otp_page(visit: &Visit, notice: Option<Notice>) -> Html<String> {
-    let phone = visit
-        .with(|session| session.person().map(|person| person.phone))
-        .flatten()
-        .unwrap_or_default();
-    let last_two: String = phone
-        .chars()
-        .rev()
-        .take(2)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect();
+    let phone = visit.with(|session| session.person().map(|person| person.phone)).flatten().unwrap_or_default();
+    let last_two: String = phone.chars().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
     let fields = html! {
         p { "Un code à 6 chiffres vient d’être envoyé par SMS au " span.telephone { "•• •• •• •• " (last_two) } "." }
         p {
@@ -124,11 +114,7 @@ pub(crate) fn captcha_page(visit: &Visit, notice: Option<Notice>) -> Html<String
 
 pub(crate) async fn captcha_image(visit: Visit) -> Response {
     let code = visit.with(|session| session.code.clone()).unwrap_or_default();
-    (
-        [(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "no-store")],
-        png(&code),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "no-store")], png(&code)).into_response()
 }
 
 pub(crate) async fn submit_captcha(visit: Visit, Form(form): Form<CodeForm>) -> Response {
@@ -167,10 +153,7 @@ pub(crate) async fn approval(visit: Visit) -> Response {
 }
 
 fn first_names(visit: &Visit) -> &'static str {
-    visit
-        .with(|session| session.person().map(|person| person.first_names))
-        .flatten()
-        .unwrap_or_default()
+    visit.with(|session| session.person().map(|person| person.first_names)).flatten().unwrap_or_default()
 }
 
 pub(crate) async fn terms(visit: Visit) -> Response {
@@ -207,13 +190,7 @@ pub(crate) async fn new_password(visit: Visit) -> Response {
             input #confirmation type="password" name="confirmation" autocomplete="new-password" required;
         }
     };
-    let form = layout::form(
-        "nouveau-mot-de-passe",
-        "/password",
-        &visit.form_token(),
-        fields,
-        "Modifier",
-    );
+    let form = layout::form("nouveau-mot-de-passe", "/password", &visit.form_token(), fields, "Modifier");
     page("Modification du mot de passe", false, Some(PASSWORD_TOO_OLD), form).into_response()
 }
 

@@ -57,10 +57,7 @@ impl Visit {
     }
 
     pub(crate) fn form_token(&self) -> String {
-        self.session
-            .as_deref()
-            .map(|id| self.bank.memory().form_token(id))
-            .unwrap_or_default()
+        self.session.as_deref().map(|id| self.bank.memory().form_token(id)).unwrap_or_default()
     }
 
     pub(crate) fn state(&self) -> SiteState {
@@ -75,11 +72,7 @@ impl FromRequestParts<Arc<Bank>> for Visit {
         let cookie = cookie(&parts.headers);
         let session = cookie.clone().filter(|id| bank.memory().session(id).is_some());
         let stale = cookie.is_some() && session.is_none();
-        Ok(Self {
-            bank: bank.clone(),
-            session,
-            stale,
-        })
+        Ok(Self { bank: bank.clone(), session, stale })
     }
 }
 
@@ -102,48 +95,27 @@ impl FromRequestParts<Arc<Bank>> for Customer {
             return Err(server_error());
         }
         let session = visit.session.unwrap_or_default();
-        Ok(Self {
-            bank: visit.bank,
-            session,
-            person,
-        })
+        Ok(Self { bank: visit.bank, session, person })
     }
 }
 
 fn server_error() -> Response {
     let body = html! { p.erreur-technique { "Une erreur technique est survenue. Code : TEC-5001." } };
-    (
-        StatusCode::INTERNAL_SERVER_ERROR,
-        page("Erreur technique", true, None, body),
-    )
-        .into_response()
+    (StatusCode::INTERNAL_SERVER_ERROR, page("Erreur technique", true, None, body)).into_response()
 }
 
 /// The header that gives a browser its session.
 pub(crate) fn set_cookie(id: &str) -> [(header::HeaderName, String); 1] {
-    [(
-        header::SET_COOKIE,
-        format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax"),
-    )]
+    [(header::SET_COOKIE, format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Lax"))]
 }
 
 /// The header that takes it away.
 pub(crate) fn clear_cookie() -> [(header::HeaderName, String); 1] {
-    [(
-        header::SET_COOKIE,
-        format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"),
-    )]
+    [(header::SET_COOKIE, format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"))]
 }
 
 fn cookie(headers: &HeaderMap) -> Option<String> {
-    let all = headers
-        .get_all(header::COOKIE)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut pairs = all
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    pairs
-        .find(|(name, _)| *name == COOKIE)
-        .map(|(_, value)| value.to_owned())
+    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
 }

@@ -15,14 +15,7 @@ async fn call(bank: &SampleBank, method: &str, path: &str, body: Option<Value>) 
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let bytes = response.bytes().await.unwrap();
-    (
-        status,
-        if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap()
-        },
-    )
+    (status, if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() })
 }
 
 #[tokio::test]
@@ -32,10 +25,7 @@ async fn settings_can_be_read_changed_in_part_and_reset() {
     assert_eq!(call(&bank, "GET", "/state", None).await, (200, at_start.clone()));
     let (status, now) = call(&bank, "PUT", "/state", Some(json!({"state": "bot-wall", "slow_ms": 7}))).await;
     assert_eq!(status, 200);
-    assert_eq!(
-        now,
-        json!({"state": "bot-wall", "operations": [300, 0, 0], "ask_otp": false, "slow_ms": 7})
-    );
+    assert_eq!(now, json!({"state": "bot-wall", "operations": [300, 0, 0], "ask_otp": false, "slow_ms": 7}));
     assert_eq!(Visitor::of(&bank).get("/").await.status, 403);
     assert_eq!(call(&bank, "POST", "/reset", None).await, (200, at_start));
     assert_eq!(Visitor::of(&bank).get("/").await.status, 200);
@@ -59,20 +49,12 @@ async fn every_state_can_be_set_by_its_name() {
 #[tokio::test]
 async fn a_setting_that_does_not_exist_is_refused_and_changes_nothing() {
     let bank = bank(SiteState::Empty).await;
-    for nonsense in [
-        json!({"state": "closed"}),
-        json!({"sate": "ok"}),
-        json!({"operations": [1]}),
-        json!([]),
-    ] {
+    for nonsense in [json!({"state": "closed"}), json!({"sate": "ok"}), json!({"operations": [1]}), json!([])] {
         let (status, answer) = call(&bank, "PUT", "/state", Some(nonsense)).await;
         assert!((400..500).contains(&status) && answer["error"].is_string());
     }
     let (_, answer) = call(&bank, "PUT", "/state", Some(json!({"state": "closed"}))).await;
-    assert!(
-        answer["error"].as_str().unwrap().contains("`session-lost`"),
-        "the answer lists the states"
-    );
+    assert!(answer["error"].as_str().unwrap().contains("`session-lost`"), "the answer lists the states");
     assert_eq!(bank.settings().state, SiteState::Empty);
     bank.stop().await;
 }
@@ -102,10 +84,7 @@ async fn the_last_login_form_can_be_read_and_is_not_in_debug_output() {
     Visitor::of(&bank).log_in("11112222", "first try").await;
     Visitor::of(&bank).log_in("33334444", "it's & ünï=code").await;
     let (status, received) = call(&bank, "GET", "/received", None).await;
-    assert_eq!(
-        (status, received),
-        (200, json!({"login": "33334444", "password": "it's & ünï=code"}))
-    );
+    assert_eq!((status, received), (200, json!({"login": "33334444", "password": "it's & ünï=code"})));
     assert_eq!(format!("{:?}", bank.received().unwrap()), "Received { .. }");
     bank.stop().await;
 }

@@ -23,11 +23,7 @@ async fn a_login_leads_to_the_accounts_and_gives_a_new_session() {
 
     visitor.set_cookie(Some(before));
     let answer = visitor.get("/accounts").await;
-    assert_eq!(
-        answer.header("location"),
-        "/login?motif=session",
-        "the session from before the login is dead"
-    );
+    assert_eq!(answer.header("location"), "/login?motif=session", "the session from before the login is dead");
     bank.stop().await;
 }
 
@@ -38,17 +34,10 @@ async fn the_accounts_show_label_holder_iban_currency_and_balance() {
     assert_eq!(page.all("<td class=\"titulaire\">", "<"), ["Mme Marie Dupont"; 3]);
     assert_eq!(
         page.all("<td class=\"iban\">", "<"),
-        [
-            "FR76 3000 6000 0112 3456 7890 189",
-            "FR76 3000 6000 0112 3456 7891 256",
-            "FR76 3000 6000 0112 3456 7893 487"
-        ]
+        ["FR76 3000 6000 0112 3456 7890 189", "FR76 3000 6000 0112 3456 7891 256", "FR76 3000 6000 0112 3456 7893 487"]
     );
     assert_eq!(page.all("<td class=\"devise\">", "<"), ["EUR"; 3]);
-    assert_eq!(
-        page.all("<td class=\"montant\">", "<"),
-        ["1 234,56 €", "8 250,00 €", "-17,50 €"]
-    );
+    assert_eq!(page.all("<td class=\"montant\">", "<"), ["1 234,56 €", "8 250,00 €", "-17,50 €"]);
     assert!(page.has("AGRIFRPP"));
     bank.stop().await;
 }
@@ -86,21 +75,14 @@ async fn three_hundred_operations_come_in_three_pages_and_none_comes_twice() {
 #[tokio::test]
 async fn the_number_of_operations_can_be_set_for_each_account() {
     let (bank, visitor, _) = marie_at(SiteState::Ok).await;
-    bank.change(Change {
-        operations: Some([101, 7, 100]),
-        ..Change::default()
-    });
+    bank.change(Change { operations: Some([101, 7, 100]), ..Change::default() });
     for (path, rows) in [
         ("/accounts/1/operations?page=1", 100),
         ("/accounts/1/operations?page=2", 1),
         ("/accounts/2/operations", 7),
         ("/accounts/3/operations", 100),
     ] {
-        assert_eq!(
-            visitor.get(path).await.all("<td class=\"reference\">", "<").len(),
-            rows,
-            "{path}"
-        );
+        assert_eq!(visitor.get(path).await.all("<td class=\"reference\">", "<").len(), rows, "{path}");
     }
     assert_eq!(visitor.get("/accounts/3/operations?page=2").await.status, 404);
     bank.stop().await;
@@ -134,10 +116,7 @@ async fn statements_are_pdfs_served_as_bytes_with_a_name() {
     for name in links {
         let file = visitor.get(&format!("/documents/{name}")).await;
         assert_eq!(file.header("content-type"), "application/octet-stream");
-        assert_eq!(
-            file.header("content-disposition"),
-            format!("attachment; filename=\"{name}\"")
-        );
+        assert_eq!(file.header("content-disposition"), format!("attachment; filename=\"{name}\""));
         assert!(file.bytes.starts_with(b"%PDF-") && file.bytes.ends_with(b"%%EOF\n"));
     }
     assert_eq!(visitor.get("/documents/releve-2024-01.pdf").await.status, 404);
@@ -148,13 +127,7 @@ async fn statements_are_pdfs_served_as_bytes_with_a_name() {
 async fn nothing_behind_the_login_opens_without_it() {
     let bank = bank(SiteState::Ok).await;
     let visitor = Visitor::of(&bank);
-    for path in [
-        "/accounts",
-        "/accounts/1/operations",
-        "/profile",
-        "/documents",
-        "/documents/releve-2025-12.pdf",
-    ] {
+    for path in ["/accounts", "/accounts/1/operations", "/profile", "/documents", "/documents/releve-2025-12.pdf"] {
         let answer = visitor.get(path).await;
         assert_eq!((answer.status, answer.header("location")), (302, "/login"), "{path}");
     }
@@ -167,11 +140,7 @@ async fn a_form_is_taken_once_and_only_from_the_session_it_was_given_to() {
     let visitor = Visitor::of(&bank);
     let token = visitor.get("/login").await.token();
     let form = |password: &'static str, token: &str| {
-        [
-            ("identifiant", MARIE.login.to_owned()),
-            ("motdepasse", password.to_owned()),
-            ("jeton", token.to_owned()),
-        ]
+        [("identifiant", MARIE.login.to_owned()), ("motdepasse", password.to_owned()), ("jeton", token.to_owned())]
     };
     let send = async |visitor: &Visitor, fields: [(&str, String); 3]| {
         let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
@@ -194,10 +163,7 @@ async fn a_logout_ends_the_session_for_good() {
     let answer = visitor.get("/logout").await;
     assert_eq!((answer.status, answer.header("location")), (302, "/"));
     visitor.set_cookie(cookie);
-    assert_eq!(
-        visitor.get("/accounts").await.header("location"),
-        "/login?motif=session"
-    );
+    assert_eq!(visitor.get("/accounts").await.header("location"), "/login?motif=session");
     bank.stop().await;
 }
 
@@ -207,12 +173,7 @@ async fn the_login_decides_who_the_customer_is() {
     let (marie, julie) = (Visitor::of(&bank), Visitor::of(&bank));
     assert_eq!(marie.log_in_as(&MARIE).await.status, 302);
     assert_eq!(julie.log_in_as(&JULIE).await.status, 302);
-    for path in [
-        "/accounts",
-        "/accounts/1/operations",
-        "/accounts/1/operations?page=3",
-        "/profile",
-    ] {
+    for path in ["/accounts", "/accounts/1/operations", "/accounts/1/operations?page=3", "/profile"] {
         let (first, second) = (marie.get(path).await.text(), julie.get(path).await.text());
         assert_eq!(first.chars().count(), second.chars().count(), "{path}");
         assert_ne!(first, second, "{path}");

@@ -49,12 +49,7 @@ async fn every_state_does_what_its_line_says() {
 async fn ok() {
     let (bank, visitor, answer) = marie_at(SiteState::Ok).await;
     assert_eq!(answer.header("location"), "/accounts");
-    assert!(
-        visitor
-            .get("/accounts/1/operations")
-            .await
-            .has("<table id=\"operations\">")
-    );
+    assert!(visitor.get("/accounts/1/operations").await.has("<table id=\"operations\">"));
     bank.stop().await;
 }
 
@@ -118,10 +113,7 @@ async fn otp_expired() {
     let (code, token) = (bank.last_otp().unwrap(), visitor.get("/otp").await.token());
     let answer = visitor.post("/otp", &[("code", &code), ("jeton", &token)]).await;
     assert!(answer.status == 200 && answer.has("Le code saisi a expiré.") && !answer.has("id=\"code-sms\""));
-    assert_eq!(
-        visitor.get("/accounts").await.header("location"),
-        "/login?motif=session"
-    );
+    assert_eq!(visitor.get("/accounts").await.header("location"), "/login?motif=session");
     bank.stop().await;
 }
 
@@ -151,13 +143,9 @@ async fn captcha() {
     let image = visitor.get("/captcha.png").await;
     assert!(image.header("content-type") == "image/png" && image.bytes.starts_with(b"\x89PNG"));
     let code = bank.last_captcha().unwrap();
-    let wrong = visitor
-        .post("/captcha", &[("code", "?"), ("jeton", &answer.token())])
-        .await;
+    let wrong = visitor.post("/captcha", &[("code", "?"), ("jeton", &answer.token())]).await;
     assert!(wrong.has("Les caractères saisis ne correspondent pas"));
-    let right = visitor
-        .post("/captcha", &[("code", &code), ("jeton", &wrong.token())])
-        .await;
+    let right = visitor.post("/captcha", &[("code", &code), ("jeton", &wrong.token())]).await;
     assert_eq!(right.header("location"), "/accounts");
     assert!(visitor.get("/accounts").await.is_customers());
     bank.stop().await;
@@ -168,18 +156,11 @@ async fn outage(state: SiteState, status: u16, retry_after: &str, marker: &str) 
     bank.set_state(state);
     for path in ["/", "/login", "/accounts", "/documents/releve-2025-12.pdf"] {
         let answer = visitor.get(path).await;
-        assert_eq!(
-            (answer.status, answer.header("retry-after")),
-            (status, retry_after),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.header("retry-after")), (status, retry_after), "{path}");
         assert!(answer.has(marker));
     }
     bank.set_state(SiteState::Ok);
-    assert!(
-        visitor.get("/accounts").await.is_customers(),
-        "the session outlives the outage"
-    );
+    assert!(visitor.get("/accounts").await.is_customers(), "the session outlives the outage");
     bank.stop().await;
 }
 
@@ -198,10 +179,7 @@ async fn table_text() {
     for path in ["/accounts", "/accounts/1/operations", "/profile", "/documents"] {
         let page = visitor.get(path).await;
         assert!(page.status == 200 && page.has("Block Automation"), "{path}");
-        assert!(
-            !page.has("<table") && !page.has("<dl") && !page.has("releves") && !page.has("liste-vide"),
-            "{path}"
-        );
+        assert!(!page.has("<table") && !page.has("<dl") && !page.has("releves") && !page.has("liste-vide"), "{path}");
     }
     bank.stop().await;
 }
@@ -211,10 +189,7 @@ async fn session_lost() {
     assert!(visitor.get("/profile").await.is_customers());
     assert!(visitor.get("/accounts").await.has("<table id=\"comptes\">"));
     let answer = visitor.get("/accounts/1/operations").await;
-    assert_eq!(
-        (answer.status, answer.header("location")),
-        (302, "/login?motif=session")
-    );
+    assert_eq!((answer.status, answer.header("location")), (302, "/login?motif=session"));
     let login = visitor.get("/login?motif=session").await;
     assert!(login.has("Votre session a expiré.") && login.has("id=\"connexion\""));
     bank.stop().await;
@@ -224,10 +199,7 @@ async fn empty() {
     let (bank, visitor, _) = marie_at(SiteState::Empty).await;
     for path in ["/accounts", "/accounts/1/operations", "/documents"] {
         let page = visitor.get(path).await;
-        assert!(
-            page.status == 200 && page.has("<p class=\"liste-vide\">") && page.is_customers(),
-            "{path}"
-        );
+        assert!(page.status == 200 && page.has("<p class=\"liste-vide\">") && page.is_customers(), "{path}");
         assert!(!page.has("<table") && !page.has("releves"), "{path}");
     }
     assert_eq!(visitor.get("/documents/releve-2025-12.pdf").await.status, 404);
@@ -238,26 +210,17 @@ async fn empty() {
 /// An answer that comes in an hour has not come when the bank stops; one that comes in a millisecond comes.
 async fn slow() {
     let (bank, visitor, _) = marie_at(SiteState::Ok).await;
-    bank.change(Change {
-        state: Some(SiteState::Slow),
-        slow_ms: Some(1),
-        ..Change::default()
-    });
+    bank.change(Change { state: Some(SiteState::Slow), slow_ms: Some(1), ..Change::default() });
     assert!(visitor.get("/accounts").await.is_customers());
 
-    bank.change(Change {
-        slow_ms: Some(3_600_000),
-        ..Change::default()
-    });
+    bank.change(Change { slow_ms: Some(3_600_000), ..Change::default() });
     let seen = bank.requests().len();
     let waiting = tokio::spawn(async move { visitor.response("/accounts").await.map(|answer| answer.status()) });
     while bank.requests().len() == seen {
         tokio::task::yield_now().await;
     }
     assert!(!waiting.is_finished());
-    tokio::time::timeout(PATIENCE, bank.stop())
-        .await
-        .expect("a stop cuts off what waits");
+    tokio::time::timeout(PATIENCE, bank.stop()).await.expect("a stop cuts off what waits");
     waiting.abort();
 }
 
@@ -265,10 +228,7 @@ async fn accept_terms() {
     step(SiteState::AcceptTerms, "/terms", "<form id=\"conditions\"").await;
     let (bank, visitor, _) = marie_at(SiteState::AcceptTerms).await;
     let token = visitor.get("/terms").await.token();
-    assert_eq!(
-        visitor.post("/terms", &[("jeton", &token)]).await.header("location"),
-        "/terms"
-    );
+    assert_eq!(visitor.post("/terms", &[("jeton", &token)]).await.header("location"), "/terms");
     let token = visitor.get("/terms").await.token();
     let answer = visitor.post("/terms", &[("accord", "oui"), ("jeton", &token)]).await;
     assert_eq!(answer.header("location"), "/accounts");
@@ -290,10 +250,7 @@ async fn wrong_amount() {
     for path in ["/accounts/1/operations", "/accounts/1/operations?page=2"] {
         let amounts = visitor.get(path).await.all("<td class=\"montant\">", "<");
         assert_eq!(amounts.len(), 100);
-        assert_eq!(
-            amounts.iter().filter(|text| !text.ends_with(" €")).collect::<Vec<_>>(),
-            ["N/C"]
-        );
+        assert_eq!(amounts.iter().filter(|text| !text.ends_with(" €")).collect::<Vec<_>>(), ["N/C"]);
     }
     bank.stop().await;
 }
@@ -340,19 +297,14 @@ async fn huge_page() {
     let start = String::from_utf8_lossy(&start);
     assert!(start.contains("<table id=\"operations\">") && start.contains("<td class=\"reference\">"));
     let reader = tokio::spawn(async move { while let Ok(Some(_)) = response.chunk().await {} });
-    tokio::time::timeout(PATIENCE, bank.stop())
-        .await
-        .expect("a stop cuts off an endless body");
+    tokio::time::timeout(PATIENCE, bank.stop()).await.expect("a stop cuts off an endless body");
     reader.await.unwrap();
 }
 
 #[tokio::test]
 async fn a_code_can_be_asked_in_any_state() {
     let bank = bank(SiteState::AcceptTerms).await;
-    bank.change(Change {
-        ask_otp: Some(true),
-        ..Change::default()
-    });
+    bank.change(Change { ask_otp: Some(true), ..Change::default() });
     let visitor = Visitor::of(&bank);
     assert_eq!(visitor.log_in_as(&MARIE).await.header("location"), "/otp");
     let (code, token) = (bank.last_otp().unwrap(), visitor.get("/otp").await.token());
@@ -366,32 +318,19 @@ async fn a_state_set_in_the_middle_of_a_session_holds_from_the_next_request() {
     let (bank, visitor, _) = marie_at(SiteState::Ok).await;
     assert!(visitor.get("/accounts/1/operations").await.has("id=\"operations\""));
     bank.set_state(SiteState::LayoutChanged);
-    assert!(
-        !visitor
-            .get("/accounts/1/operations?page=2")
-            .await
-            .has("id=\"operations\"")
-    );
+    assert!(!visitor.get("/accounts/1/operations?page=2").await.has("id=\"operations\""));
     bank.stop().await;
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_alike_whatever_else_is_wrong() {
-    let states = [
-        SiteState::Ok,
-        SiteState::AccountLocked,
-        SiteState::Captcha,
-        SiteState::Otp,
-        SiteState::PasswordExpired,
-    ];
+    let states =
+        [SiteState::Ok, SiteState::AccountLocked, SiteState::Captcha, SiteState::Otp, SiteState::PasswordExpired];
     for state in states {
         let bank = bank(state).await;
         for (login, password) in [(MARIE.login, "Wrong-Horse-7!"), ("00000000", MARIE.password), ("", "")] {
             let answer = Visitor::of(&bank).log_in(login, password).await;
-            assert!(
-                answer.status == 200 && answer.has("Identifiant ou mot de passe incorrect."),
-                "{state:?}"
-            );
+            assert!(answer.status == 200 && answer.has("Identifiant ou mot de passe incorrect."), "{state:?}");
         }
         bank.stop().await;
     }

@@ -41,17 +41,11 @@ impl Answer {
     /// The text between each two marks, in the order of the page.
     pub fn all(&self, from: &str, to: &str) -> Vec<String> {
         let text = self.text();
-        text.split(from)
-            .skip(1)
-            .map(|rest| rest.split(to).next().unwrap().replace('\u{a0}', " "))
-            .collect()
+        text.split(from).skip(1).map(|rest| rest.split(to).next().unwrap().replace('\u{a0}', " ")).collect()
     }
 
     pub fn token(&self) -> String {
-        self.all("name=\"jeton\" value=\"", "\"")
-            .first()
-            .expect("a form with a token")
-            .clone()
+        self.all("name=\"jeton\" value=\"", "\"").first().expect("a form with a token").clone()
     }
 }
 
@@ -65,20 +59,12 @@ pub async fn bank(state: SiteState) -> SampleBank {
 pub fn client() -> Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap());
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .unwrap()
+    Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
 impl Visitor {
     pub fn of(bank: &SampleBank) -> Self {
-        Self {
-            client: client(),
-            site: bank.site_url.clone(),
-            cookie: Mutex::new(None),
-        }
+        Self { client: client(), site: bank.site_url.clone(), cookie: Mutex::new(None) }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -86,9 +72,7 @@ impl Visitor {
     }
 
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fields)
-            .finish();
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.send(Method::POST, path, Some(body)).await
     }
 
@@ -106,20 +90,14 @@ impl Visitor {
             request = request.header(COOKIE, cookie);
         }
         if let Some(form) = form {
-            request = request
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form);
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         if let Some(cookie) = headers.get(SET_COOKIE) {
             *self.cookie.lock().unwrap() = Some(cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
         }
-        Answer {
-            status,
-            headers,
-            bytes: response.bytes().await.unwrap().to_vec(),
-        }
+        Answer { status, headers, bytes: response.bytes().await.unwrap().to_vec() }
     }
 
     /// Gets a page and goes along with redirects; nothing when they don't end.
@@ -138,11 +116,7 @@ impl Visitor {
     /// Sends the login form; the answer is the form's own, no redirect is followed.
     pub async fn log_in(&self, login: &str, password: &str) -> Answer {
         let token = self.get("/login").await.token();
-        self.post(
-            "/login",
-            &[("identifiant", login), ("motdepasse", password), ("jeton", &token)],
-        )
-        .await
+        self.post("/login", &[("identifiant", login), ("motdepasse", password), ("jeton", &token)]).await
     }
 
     pub async fn log_in_as(&self, person: &Person) -> Answer {

@@ -134,11 +134,7 @@ impl FromStr for Code {
     type Err = UnknownCode;
 
     fn from_str(name: &str) -> Result<Self, UnknownCode> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|code| code.name() == name)
-            .ok_or(UnknownCode)
+        Self::ALL.iter().copied().find(|code| code.name() == name).ok_or(UnknownCode)
     }
 }
 

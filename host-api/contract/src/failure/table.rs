@@ -95,10 +95,7 @@ mod tests {
 
     #[test]
     fn nobody_but_the_host_names_what_the_platform_or_the_recipient_did() {
-        for code in Code::ALL
-            .iter()
-            .filter(|code| matches!(code.blame(), Blame::Platform | Blame::Recipient))
-        {
+        for code in Code::ALL.iter().filter(|code| matches!(code.blame(), Blame::Platform | Blame::Recipient)) {
             assert!(!code.guest_may_claim(), "{code}");
         }
     }
@@ -108,11 +105,7 @@ mod tests {
         for row in &TABLE {
             let french = [row.what.fr, row.next.fr];
             for sentence in [row.what.en, row.next.en, row.author].iter().chain(&french) {
-                assert!(
-                    sentence.ends_with('.') && sentence.len() < 120,
-                    "{}: {sentence}",
-                    row.code
-                );
+                assert!(sentence.ends_with('.') && sentence.len() < 120, "{}: {sentence}", row.code);
             }
             assert_ne!(row.what.en, row.what.fr, "{}", row.code);
         }

@@ -178,11 +178,7 @@ impl RunFacts {
     /// What the host saw, in the order in which it counts.
     fn seen(&self, guest: &GuestEnd) -> Option<Code> {
         if let Some(limit) = &self.limit {
-            return Some(if limit.as_str() == Self::WALL_TIME {
-                Code::FlowTimeout
-            } else {
-                Code::LimitExceeded
-            });
+            return Some(if limit.as_str() == Self::WALL_TIME { Code::FlowTimeout } else { Code::LimitExceeded });
         }
         if *guest == GuestEnd::Trapped {
             return Some(Code::Trap);
@@ -198,26 +194,15 @@ impl RunFacts {
 /// The failure, if nothing was brought or if what was brought can't be trusted to be this person's, wanted and whole.
 pub fn verdict(facts: &RunFacts, guest: &GuestEnd) -> Result<Gathered, Failure> {
     let (cause, claimed) = cause(facts, guest);
-    let datasets: Vec<Dataset> = facts
-        .datasets
-        .iter()
-        .map(|dataset| qualify(dataset, facts, guest, cause))
-        .collect();
-    let fail = |code| Failure {
-        claimed: claimed.filter(|claim| *claim != code),
-        ..facts.failure(code)
-    };
+    let datasets: Vec<Dataset> = facts.datasets.iter().map(|dataset| qualify(dataset, facts, guest, cause)).collect();
+    let fail = |code| Failure { claimed: claimed.filter(|claim| *claim != code), ..facts.failure(code) };
     if let Some(code) = cause.filter(|code| !keeps_items(*code)) {
         return Err(fail(code));
     }
-    let partial = facts
-        .datasets
-        .iter()
-        .zip(&datasets)
-        .find_map(|(facts, dataset)| match dataset.quality {
-            Quality::Partial(code) => Some((code, facts)),
-            _ => None,
-        });
+    let partial = facts.datasets.iter().zip(&datasets).find_map(|(facts, dataset)| match dataset.quality {
+        Quality::Partial(code) => Some((code, facts)),
+        _ => None,
+    });
     // A run that says it is done failed at what its datasets lack; any other run failed at its cause.
     let shortfall = match (cause, partial) {
         (Some(code), _) => Some(fail(code)),
@@ -246,10 +231,7 @@ fn cause(facts: &RunFacts, guest: &GuestEnd) -> (Option<Code>, Option<Code>) {
         GuestEnd::Stopped => (Some(facts.seen(guest).unwrap_or(Code::Cancelled)), None),
         GuestEnd::Fault(text) => {
             let own = facts.admit(text);
-            (
-                Some(facts.seen(guest).unwrap_or(own)),
-                Some(text.parse().unwrap_or(own)),
-            )
+            (Some(facts.seen(guest).unwrap_or(own)), Some(text.parse().unwrap_or(own)))
         }
     }
 }
@@ -267,11 +249,7 @@ fn qualify(dataset: &DatasetFacts, facts: &RunFacts, guest: &GuestEnd, cause: Op
         (0, None, None) => Quality::Partial(cause.or_else(|| facts.seen(guest)).unwrap_or(Code::PageUnrecognised)),
         (_, None, _) => cause.map_or(Quality::Complete, Quality::Partial),
     };
-    Dataset {
-        category: dataset.category.clone(),
-        count: dataset.accepted,
-        quality,
-    }
+    Dataset { category: dataset.category.clone(), count: dataset.accepted, quality }
 }
 
 /// Whether what was emitted before this failure may still be reviewed and delivered. Not when the permission is gone, when the data

@@ -52,11 +52,7 @@ impl Item {
     /// Everything that is wrong, field by field.
     pub fn check(name: &str, fields: Vec<(String, RawValue)>, observed: Timestamp) -> Result<Item, Vec<FieldError>> {
         let Some(category) = category(name) else {
-            return Err(vec![FieldError {
-                category: None,
-                field: None,
-                wanted: Wanted::Category,
-            }]);
+            return Err(vec![FieldError { category: None, field: None, wanted: Wanted::Category }]);
         };
         let mut errors = Vec::new();
         let mut checked: Vec<Option<Value>> = category.fields.iter().map(|_| None).collect();
@@ -77,17 +73,8 @@ impl Item {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let fields = category
-            .fields
-            .iter()
-            .zip(checked)
-            .filter_map(|(field, value)| Some((field, value?)))
-            .collect();
-        Ok(Item {
-            category,
-            observed,
-            fields,
-        })
+        let fields = category.fields.iter().zip(checked).filter_map(|(field, value)| Some((field, value?))).collect();
+        Ok(Item { category, observed, fields })
     }
 }
 
@@ -98,11 +85,7 @@ fn take(
     raw: &RawValue,
     observed: Timestamp,
 ) -> Result<(usize, Value), Wanted> {
-    let at = category
-        .fields
-        .iter()
-        .position(|field| field.name == name)
-        .ok_or(Wanted::Known)?;
+    let at = category.fields.iter().position(|field| field.name == name).ok_or(Wanted::Known)?;
     if given[at] {
         return Err(Wanted::Once);
     }
@@ -111,45 +94,23 @@ fn take(
 
 /// What is absent though the category wants it.
 fn missing(category: &'static Category, given: &[bool], errors: &mut Vec<FieldError>) {
-    let has = |name: &str| {
-        category
-            .fields
-            .iter()
-            .zip(given)
-            .any(|(field, given)| *given && field.name == name)
-    };
-    for field in category
-        .fields
-        .iter()
-        .filter(|field| field.required && !has(field.name))
-    {
+    let has = |name: &str| category.fields.iter().zip(given).any(|(field, given)| *given && field.name == name);
+    for field in category.fields.iter().filter(|field| field.required && !has(field.name)) {
         errors.push(error(category, field.name, Wanted::Present));
     }
-    for field in category
-        .fields
-        .iter()
-        .filter(|field| !field.required && has(field.name))
-    {
+    for field in category.fields.iter().filter(|field| !field.required && has(field.name)) {
         if let Some(currency) = field.currency().filter(|currency| !has(currency)) {
             errors.push(error(category, &currency, Wanted::Currency));
         }
     }
     if !category.any_of.is_empty() && !category.any_of.iter().any(|name| has(name)) {
         let wanted = Wanted::AnyOf(category.any_of);
-        errors.push(FieldError {
-            category: Some(category.name),
-            field: None,
-            wanted,
-        });
+        errors.push(FieldError { category: Some(category.name), field: None, wanted });
     }
 }
 
 fn error(category: &'static Category, field: &str, wanted: Wanted) -> FieldError {
-    FieldError {
-        category: Some(category.name),
-        field: field.parse().ok(),
-        wanted,
-    }
+    FieldError { category: Some(category.name), field: field.parse().ok(), wanted }
 }
 
 fn value(field: &'static Field, raw: &RawValue, observed: Timestamp) -> Result<Value, Wanted> {
@@ -164,20 +125,13 @@ fn value(field: &'static Field, raw: &RawValue, observed: Timestamp) -> Result<V
         (Kind::Decimal, RawValue::Decimal(number)) if text::is_decimal(number) => Ok(Value::Decimal(number.clone())),
         (Kind::Date, RawValue::Date(day)) => {
             let day: Date = strictly_a_day(day).ok_or(kind)?;
-            if in_calendar(field.check, day, observed) {
-                Ok(Value::Date(day))
-            } else {
-                Err(form)
-            }
+            if in_calendar(field.check, day, observed) { Ok(Value::Date(day)) } else { Err(form) }
         }
         (Kind::Instant, RawValue::Instant(instant)) => instant.parse().map(Value::Instant).map_err(|_| kind),
         (Kind::Flag, RawValue::Flag(flag)) => Ok(Value::Flag(*flag)),
         (Kind::Blob, RawValue::Blob(bytes)) => match Media::sniff(bytes) {
             Some(Media::Pdf) if field.check == Check::Image => Err(form),
-            Some(media) if bytes.len() <= Check::MAX_DOCUMENT => Ok(Value::Blob {
-                media,
-                bytes: bytes.clone(),
-            }),
+            Some(media) if bytes.len() <= Check::MAX_DOCUMENT => Ok(Value::Blob { media, bytes: bytes.clone() }),
             _ => Err(form),
         },
         _ => Err(kind),

@@ -31,10 +31,7 @@ pub(super) fn is_country(code: &str) -> bool {
 /// 12.50.
 #[must_use]
 pub fn minor_digits(currency: &str) -> Option<u8> {
-    CURRENCIES
-        .iter()
-        .find(|(_, codes)| codes.split(' ').any(|code| code == currency))
-        .map(|(digits, _)| *digits)
+    CURRENCIES.iter().find(|(_, codes)| codes.split(' ').any(|code| code == currency)).map(|(digits, _)| *digits)
 }
 
 #[cfg(test)]
@@ -44,25 +41,12 @@ mod tests {
     #[test]
     fn codes_are_known_in_capitals_and_whole() {
         assert_eq!(COUNTRIES.split(' ').count(), 249);
-        for (code, known) in [
-            ("FR", true),
-            ("CH", true),
-            ("fr", false),
-            ("F", false),
-            ("UK", false),
-            ("FR CH", false),
-            ("", false),
-        ] {
+        for (code, known) in
+            [("FR", true), ("CH", true), ("fr", false), ("F", false), ("UK", false), ("FR CH", false), ("", false)]
+        {
             assert_eq!(is_country(code), known, "{code}");
         }
-        let digits = [
-            ("EUR", Some(2)),
-            ("JPY", Some(0)),
-            ("TND", Some(3)),
-            ("eur", None),
-            ("XXX", None),
-            ("", None),
-        ];
+        let digits = [("EUR", Some(2)), ("JPY", Some(0)), ("TND", Some(3)), ("eur", None), ("XXX", None), ("", None)];
         for (code, wanted) in digits {
             assert_eq!(minor_digits(code), wanted, "{code}");
         }

@@ -50,38 +50,22 @@ pub fn rust_constructors() -> String {
 fn builder(category: &Category) -> String {
     let name = pascal(category.name);
     let required: Vec<&Field> = category.fields.iter().filter(|field| field.required).collect();
-    let parameters: Vec<String> = required
-        .iter()
-        .map(|field| format!("{}: {}", ident(field), required_type(category, field)))
-        .collect();
+    let parameters: Vec<String> =
+        required.iter().map(|field| format!("{}: {}", ident(field), required_type(category, field))).collect();
     let values: Vec<String> = required
         .iter()
-        .map(|field| {
-            format!(
-                "(\"{}\".to_owned(), {})",
-                field.name,
-                wrap(field, &required_value(field))
-            )
-        })
+        .map(|field| format!("(\"{}\".to_owned(), {})", field.name, wrap(field, &required_value(field))))
         .collect();
     let setters: String = optional_setters(category);
     let (label, at) = (category.label.en, category.name);
     let (parameters, values) = (parameters.join(", "), values.join(", "));
-    let docs: String = required
-        .iter()
-        .map(|field| format!("    /// - `{}`: {}.\n", ident(field), describe(field)))
-        .collect();
+    let docs: String =
+        required.iter().map(|field| format!("    /// - `{}`: {}.\n", ident(field), describe(field))).collect();
     let (docs, default) = if required.is_empty() {
         let default = format!("impl Default for {name} {{\n    fn default() -> Self {{ Self::new() }}\n}}\n");
-        (
-            format!("    /// Wants at least one of: {}.\n", category.any_of.join(", ")),
-            default,
-        )
+        (format!("    /// Wants at least one of: {}.\n", category.any_of.join(", ")), default)
     } else {
-        (
-            format!("    /// Begins an item with what it must have.\n    ///\n{docs}"),
-            String::new(),
-        )
+        (format!("    /// Begins an item with what it must have.\n    ///\n{docs}"), String::new())
     };
     format!(
         "\n/// {label}, `{at}`.\n#[must_use = \"an item counts only once it is emitted\"]\npub struct {name} {{ fields: Vec<(String, Value)> }}\n\
@@ -133,14 +117,9 @@ fn optional_setters(category: &Category) -> String {
 
 fn choice(category: &Category, field: &Field, words: &[&str]) -> String {
     let name = choice_name(category, field);
-    let cases: String = words
-        .iter()
-        .map(|word| format!("    /// `{word}`\n    {},\n", pascal(word)))
-        .collect();
-    let arms: String = words
-        .iter()
-        .map(|word| format!("            Self::{} => \"{word}\",\n", pascal(word)))
-        .collect();
+    let cases: String = words.iter().map(|word| format!("    /// `{word}`\n    {},\n", pascal(word))).collect();
+    let arms: String =
+        words.iter().map(|word| format!("            Self::{} => \"{word}\",\n", pascal(word))).collect();
     format!(
         "\n/// {}, `{}` of `{}`.\n#[derive(Debug, Clone, Copy, PartialEq, Eq)]\npub enum {name} {{\n{cases}}}\nimpl {name} {{\n    \
          /// As the contract writes it.\n    #[must_use]\n    pub const fn name(self) -> &'static str {{\n        match self {{\n{arms}        \
@@ -192,11 +171,7 @@ fn describe(field: &Field) -> String {
 
 /// `ref` is a word of Rust; nothing else in the table is (a test compiles it).
 fn ident(field: &Field) -> String {
-    if field.name == "ref" {
-        "reference".to_owned()
-    } else {
-        field.name.replace(['.', '-'], "_")
-    }
+    if field.name == "ref" { "reference".to_owned() } else { field.name.replace(['.', '-'], "_") }
 }
 
 fn pascal(name: &str) -> String {
@@ -214,19 +189,9 @@ pub fn markdown_table() -> String {
         let _ = writeln!(out, "| **`{name}`** | | | | | **{}** | **{}** |", label.en, label.fr);
         for field in category.fields {
             let required = if field.required { "yes" } else { "" };
-            let Field {
-                name,
-                kind,
-                check,
-                label,
-                ..
-            } = field;
+            let Field { name, kind, check, label, .. } = field;
             let kind = format!("{kind:?}").to_lowercase();
-            let _ = writeln!(
-                out,
-                "| | `{name}` | {kind} | {required} | {check} | {} | {} |",
-                label.en, label.fr
-            );
+            let _ = writeln!(out, "| | `{name}` | {kind} | {required} | {check} | {} | {} |", label.en, label.fr);
         }
     }
     out
@@ -275,15 +240,7 @@ mod tests {
         let source = format!("{OUTPUT}{}}}", rust_constructors());
         let folder = tempfile::tempdir().unwrap();
         let mut compiler = std::process::Command::new("rustc")
-            .args([
-                "--edition",
-                "2024",
-                "--crate-type",
-                "lib",
-                "--emit",
-                "metadata",
-                "--out-dir",
-            ])
+            .args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--out-dir"])
             .arg(folder.path())
             .arg("-")
             .stdin(std::process::Stdio::piped())

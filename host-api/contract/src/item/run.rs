@@ -23,10 +23,7 @@ impl RunItems {
     /// who may share transactions but not accounts still has transactions that tell accounts apart.
     #[must_use]
     pub fn new(wanted: &[&'static Category]) -> Self {
-        Self {
-            wanted: wanted.iter().map(|category| category.name).collect(),
-            ..Self::default()
-        }
+        Self { wanted: wanted.iter().map(|category| category.name).collect(), ..Self::default() }
     }
 
     /// Takes an item in.
@@ -36,11 +33,7 @@ impl RunItems {
     pub fn add(&mut self, item: Item) -> Result<(), FieldError> {
         let category = item.category();
         if !category.many && self.count(category.name) > 0 {
-            return Err(FieldError {
-                category: Some(category.name),
-                field: None,
-                wanted: Wanted::Once,
-            });
+            return Err(FieldError { category: Some(category.name), field: None, wanted: Wanted::Once });
         }
         let mut own = None;
         for (field, value) in item.fields() {
@@ -54,11 +47,7 @@ impl RunItems {
             };
             if !fits {
                 let wanted = Wanted::Form(field.check);
-                return Err(FieldError {
-                    category: Some(category.name),
-                    field: field.name.parse().ok(),
-                    wanted,
-                });
+                return Err(FieldError { category: Some(category.name), field: field.name.parse().ok(), wanted });
             }
         }
         if let Some(own) = own {
@@ -76,9 +65,7 @@ impl RunItems {
             let item = &self.items[*at];
             item.category().name == category && item.get("ref").and_then(Value::as_text) == Some(text)
         };
-        self.refs
-            .get(&hash(category, text))
-            .is_some_and(|places| places.iter().any(named))
+        self.refs.get(&hash(category, text)).is_some_and(|places| places.iter().any(named))
     }
 
     /// Items of this category.

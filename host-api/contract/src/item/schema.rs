@@ -15,14 +15,9 @@ pub const SCHEMA_ID: &str = "urn:consentry:schema:parcel:0.1";
 #[must_use]
 pub fn json_schema() -> Json {
     let names: Vec<&str> = CATEGORIES.iter().map(|category| category.name).collect();
-    let items: Vec<Json> = names
-        .iter()
-        .map(|name| json!({ "$ref": format!("#/$defs/{name}") }))
-        .collect();
-    let mut defs: Map<String, Json> = CATEGORIES
-        .iter()
-        .map(|category| (category.name.to_owned(), item(category)))
-        .collect();
+    let items: Vec<Json> = names.iter().map(|name| json!({ "$ref": format!("#/$defs/{name}") })).collect();
+    let mut defs: Map<String, Json> =
+        CATEGORIES.iter().map(|category| (category.name.to_owned(), item(category))).collect();
     defs.insert("blob".to_owned(), blob(&[Media::Pdf, Media::Png, Media::Jpeg]));
     defs.insert("image".to_owned(), blob(&[Media::Png, Media::Jpeg]));
     defs.insert("dataset".to_owned(), dataset(&names));
@@ -53,16 +48,10 @@ pub fn json_schema() -> Json {
 fn item(category: &Category) -> Json {
     let names = |fields: &mut dyn Iterator<Item = &Field>| fields.map(|field| field.name).collect::<Vec<_>>();
     let required = names(&mut category.fields.iter().filter(|field| field.required));
-    let properties: Map<String, Json> = category
-        .fields
-        .iter()
-        .map(|field| (field.name.to_owned(), titled(field)))
-        .collect();
-    let currencies: Map<String, Json> = category
-        .fields
-        .iter()
-        .filter_map(|field| Some((field.name.to_owned(), json!([field.currency()?]))))
-        .collect();
+    let properties: Map<String, Json> =
+        category.fields.iter().map(|field| (field.name.to_owned(), titled(field))).collect();
+    let currencies: Map<String, Json> =
+        category.fields.iter().filter_map(|field| Some((field.name.to_owned(), json!([field.currency()?])))).collect();
     let mut fields = json!({
         "type": "object",
         "properties": properties,
@@ -73,11 +62,7 @@ fn item(category: &Category) -> Json {
         fields["dependentRequired"] = Json::Object(currencies);
     }
     if !category.any_of.is_empty() {
-        fields["anyOf"] = category
-            .any_of
-            .iter()
-            .map(|name| json!({ "required": [name] }))
-            .collect();
+        fields["anyOf"] = category.any_of.iter().map(|name| json!({ "required": [name] })).collect();
     }
     json!({
         "title": category.label.en,

@@ -142,16 +142,7 @@ impl Category {
 
 impl Field {
     const fn of(name: &'static str, kind: Kind, check: Check, label: [&'static str; 2]) -> Self {
-        Self {
-            name,
-            kind,
-            required: false,
-            check,
-            label: Text {
-                en: label[0],
-                fr: label[1],
-            },
-        }
+        Self { name, kind, required: false, check, label: Text { en: label[0], fr: label[1] } }
     }
 
     const fn text(name: &'static str, check: Check, label: [&'static str; 2]) -> Self {
@@ -178,18 +169,10 @@ mod tests {
     fn names_are_unique_and_may_stand_in_a_report() {
         for (at, category) in CATEGORIES.iter().enumerate() {
             assert!(category.name.parse::<Name>().is_ok(), "{}", category.name);
-            assert!(
-                CATEGORIES[..at].iter().all(|earlier| earlier.name != category.name),
-                "{} twice",
-                category.name
-            );
+            assert!(CATEGORIES[..at].iter().all(|earlier| earlier.name != category.name), "{} twice", category.name);
             for (at, field) in category.fields.iter().enumerate() {
                 assert!(field.name.parse::<Name>().is_ok(), "{}.{}", category.name, field.name);
-                assert!(
-                    category.fields[..at].iter().all(|earlier| earlier.name != field.name),
-                    "{} twice",
-                    field.name
-                );
+                assert!(category.fields[..at].iter().all(|earlier| earlier.name != field.name), "{} twice", field.name);
             }
         }
     }
@@ -209,19 +192,11 @@ mod tests {
                 }
                 if let Check::RefOf(target) = field.check {
                     let target = super::category(target).expect("the category referred to");
-                    assert!(
-                        target.field("ref").is_some_and(|field| field.required),
-                        "{}",
-                        target.name
-                    );
+                    assert!(target.field("ref").is_some_and(|field| field.required), "{}", target.name);
                 }
             }
             for name in category.any_of {
-                assert!(
-                    category.field(name).is_some_and(|field| !field.required),
-                    "{}.{name}",
-                    category.name
-                );
+                assert!(category.field(name).is_some_and(|field| !field.required), "{}.{name}", category.name);
             }
             assert!(
                 category.fields.iter().any(|field| field.required) || !category.any_of.is_empty(),

@@ -214,10 +214,7 @@ impl Item {
     /// One field's value.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&Value> {
-        self.fields
-            .iter()
-            .find(|(known, _)| known.name == field)
-            .map(|(_, value)| value)
+        self.fields.iter().find(|(known, _)| known.name == field).map(|(_, value)| value)
     }
 
     /// Bytes that it takes, for the run's limit.

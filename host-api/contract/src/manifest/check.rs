@@ -18,10 +18,7 @@ use crate::failure::Name;
 use crate::limits::{LimitName, Wishes};
 
 pub(super) fn manifest(text: &str) -> Result<Manifest, ManifestErrors> {
-    let mut checker = Checker {
-        locator: Locator::new(text),
-        errors: Vec::new(),
-    };
+    let mut checker = Checker { locator: Locator::new(text), errors: Vec::new() };
     if text.len() > MANIFEST_BYTES_MAX {
         checker.fail(0..0, format!("a manifest has at most {MANIFEST_BYTES_MAX} bytes"));
         return Err(checker.all());
@@ -54,10 +51,7 @@ impl Checker<'_> {
         }
         let id = self.id(&raw.id);
         let version = semver::Version::parse(raw.version.get_ref()).map_err(|error| {
-            self.fail(
-                raw.version.span(),
-                format!("a version is MAJOR.MINOR.PATCH (semver): {error}"),
-            );
+            self.fail(raw.version.span(), format!("a version is MAJOR.MINOR.PATCH (semver): {error}"));
         });
         let owner = self.owner(&raw.owner);
         let capabilities = self.capabilities(&raw.capabilities);
@@ -133,10 +127,7 @@ impl Checker<'_> {
         let mut seen = BTreeSet::new();
         for text in texts {
             if !seen.insert(text.get_ref()) {
-                self.fail(
-                    text.span(),
-                    format!("`{}` is there already; each must be unique", text.get_ref()),
-                );
+                self.fail(text.span(), format!("`{}` is there already; each must be unique", text.get_ref()));
             }
         }
     }
@@ -154,10 +145,7 @@ impl Checker<'_> {
     fn word<T>(&mut self, text: &Text, parse: fn(&str) -> Option<T>, allowed: &str) -> Option<T> {
         let word = parse(text.get_ref());
         if word.is_none() {
-            self.fail(
-                text.span(),
-                format!("unknown word `{}`; allowed: {allowed}", text.get_ref()),
-            );
+            self.fail(text.span(), format!("unknown word `{}`; allowed: {allowed}", text.get_ref()));
         }
         word
     }
@@ -173,10 +161,7 @@ impl Checker<'_> {
                 long_enough.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
             });
             if !tag {
-                self.fail(
-                    text.span(),
-                    format!("`{language}` is no language tag, such as `en` or `fr-CH`"),
-                );
+                self.fail(text.span(), format!("`{language}` is no language tag, such as `en` or `fr-CH`"));
             }
             words.insert(language.clone(), self.text(text));
         }
@@ -184,17 +169,12 @@ impl Checker<'_> {
     }
 
     fn owner(&mut self, owner: &raw::Owner) -> Owner {
-        Owner {
-            name: self.text(&owner.name),
-            contact: self.text(&owner.contact),
-        }
+        Owner { name: self.text(&owner.name), contact: self.text(&owner.contact) }
     }
 
     fn capabilities(&mut self, raw: &[Text]) -> BTreeSet<Capability> {
         self.unique(raw);
-        raw.iter()
-            .filter_map(|text| self.word(text, Capability::parse, &Capability::allowed()))
-            .collect()
+        raw.iter().filter_map(|text| self.word(text, Capability::parse, &Capability::allowed())).collect()
     }
 
     /// Categories of the item table; those of a source are among the connector's.
@@ -203,10 +183,7 @@ impl Checker<'_> {
             self.fail(raw.span(), "at least one category is needed");
         }
         self.unique(raw.get_ref());
-        raw.get_ref()
-            .iter()
-            .filter_map(|text| self.category(text, within))
-            .collect()
+        raw.get_ref().iter().filter_map(|text| self.category(text, within)).collect()
     }
 
     fn category(&mut self, text: &Text, within: Option<&[&'static str]>) -> Option<&'static str> {
@@ -214,16 +191,10 @@ impl Checker<'_> {
         match (found, within) {
             (None, _) => {
                 let names: Vec<&str> = crate::item::CATEGORIES.iter().map(|category| category.name).collect();
-                self.fail(
-                    text.span(),
-                    format!("unknown category `{}`; allowed: {}", text.get_ref(), names.join(", ")),
-                );
+                self.fail(text.span(), format!("unknown category `{}`; allowed: {}", text.get_ref(), names.join(", ")));
             }
             (Some(name), Some(within)) if !within.contains(&name) => {
-                let problem = format!(
-                    "`{name}` is not among the connector's categories: {}",
-                    within.join(", ")
-                );
+                let problem = format!("`{name}` is not among the connector's categories: {}", within.join(", "));
                 self.fail(text.span(), problem);
             }
             _ => {}
@@ -236,10 +207,7 @@ impl Checker<'_> {
             self.fail(raw.span(), "at least one [[source]] is needed");
         }
         self.unique(raw.get_ref().iter().map(|source| &source.get_ref().id));
-        raw.get_ref()
-            .iter()
-            .filter_map(|source| self.source(source.get_ref(), categories))
-            .collect()
+        raw.get_ref().iter().filter_map(|source| self.source(source.get_ref(), categories)).collect()
     }
 
     fn source(&mut self, raw: &raw::Source, categories: &[&'static str]) -> Option<Source> {
@@ -247,10 +215,7 @@ impl Checker<'_> {
         let name = self.text(&raw.name);
         let country = raw.country.get_ref();
         if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
-            self.fail(
-                raw.country.span(),
-                "a country is two capitals (ISO 3166-1 alpha-2), such as `FR`",
-            );
+            self.fail(raw.country.span(), "a country is two capitals (ISO 3166-1 alpha-2), such as `FR`");
         }
         let kind = self.word(&raw.kind, SourceKind::parse, &SourceKind::allowed());
         let base = raw.base.as_ref().and_then(|base| {
@@ -262,32 +227,17 @@ impl Checker<'_> {
         }
         self.unique(raw.origins.get_ref());
         let origins = raw.origins.get_ref().iter().map(|text| self.template(text)).collect();
-        let own = raw
-            .categories
-            .as_ref()
-            .map(|own| self.categories(own, Some(categories)));
+        let own = raw.categories.as_ref().map(|own| self.categories(own, Some(categories)));
         let params = raw.params.clone();
         let categories = own.unwrap_or_else(|| categories.to_vec());
-        Some(Source {
-            id: id?,
-            name,
-            country: country.clone(),
-            kind: kind?,
-            categories,
-            params,
-            base,
-            origins,
-        })
+        Some(Source { id: id?, name, country: country.clone(), kind: kind?, categories, params, base, origins })
     }
 
     fn limits(&mut self, raw: &BTreeMap<String, Spanned<u64>>) -> Wishes {
         let mut wishes = Wishes::new();
         for (name, value) in raw {
             let Some(limit) = LimitName::parse(name) else {
-                self.fail(
-                    value.span(),
-                    format!("unknown limit `{name}`; allowed: {}", LimitName::allowed()),
-                );
+                self.fail(value.span(), format!("unknown limit `{name}`; allowed: {}", LimitName::allowed()));
                 continue;
             };
             let row = limit.row();
@@ -300,10 +250,7 @@ impl Checker<'_> {
     }
 
     fn template(&self, text: &Text) -> Template {
-        Template {
-            text: text.get_ref().clone(),
-            place: self.place(text.span()),
-        }
+        Template { text: text.get_ref().clone(), place: self.place(text.span()) }
     }
 
     /// `METHOD URL`.
@@ -312,29 +259,16 @@ impl Checker<'_> {
         let Some((method, url)) = parts.and_then(|(method, url)| Some((Method::parse(method)?, url.trim()))) else {
             self.fail(
                 text.span(),
-                format!(
-                    "must be a method and a URL, such as `POST {{base}}/login`; methods: {}",
-                    Method::allowed()
-                ),
+                format!("must be a method and a URL, such as `POST {{base}}/login`; methods: {}", Method::allowed()),
             );
             return None;
         };
-        Some(RequestTemplate {
-            method,
-            url: Template {
-                text: url.to_owned(),
-                place: self.place(text.span()),
-            },
-        })
+        Some(RequestTemplate { method, url: Template { text: url.to_owned(), place: self.place(text.span()) } })
     }
 }
 
 /// Whether the document capability takes this selector, or pointer, if it begins as one.
 fn check_at(at: &str) -> Result<(), String> {
-    let format = if at.starts_with('/') {
-        Format::Json
-    } else {
-        Format::Html
-    };
+    let format = if at.starts_with('/') { Format::Json } else { Format::Html };
     document::check(format, at, "text").map_err(|error| error.to_string())
 }

@@ -65,11 +65,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn error(&self, problem: impl Into<String>) -> ManifestError {
-        ManifestError {
-            line: self.line,
-            key: self.key.clone(),
-            problem: problem.into(),
-        }
+        ManifestError { line: self.line, key: self.key.clone(), problem: problem.into() }
     }
 }
 
@@ -81,10 +77,7 @@ pub(super) struct Locator<'a> {
 
 impl<'a> Locator<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            tree: DeTable::parse_recoverable(text).0,
-        }
+        Self { text, tree: DeTable::parse_recoverable(text).0 }
     }
 
     pub(super) fn place(&self, span: Range<usize>) -> Place {
@@ -93,11 +86,7 @@ impl<'a> Locator<'a> {
         let key = key.trim_start_matches('.');
         Place {
             line: before.matches('\n').count() + 1,
-            key: if key.is_empty() {
-                "manifest".to_owned()
-            } else {
-                key.to_owned()
-            },
+            key: if key.is_empty() { "manifest".to_owned() } else { key.to_owned() },
         }
     }
 
@@ -105,16 +94,8 @@ impl<'a> Locator<'a> {
         let span = error.span().unwrap_or_default();
         let mut place = self.place(span.clone());
         // A key that is missing has no position; its table has, and the whole text is the outermost one.
-        if let Some(missing) = error
-            .message()
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.split('`').next())
-        {
-            place.key = if span == self.tree.span() {
-                missing.to_owned()
-            } else {
-                format!("{}.{missing}", place.key)
-            };
+        if let Some(missing) = error.message().strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            place.key = if span == self.tree.span() { missing.to_owned() } else { format!("{}.{missing}", place.key) };
         }
         place.error(error.message().replace('\n', ", "))
     }

@@ -48,10 +48,7 @@ impl Label {
     #[must_use]
     pub fn text(&self, language: &str) -> &str {
         let primary = language.split('-').next().unwrap_or_default();
-        [language, primary, "en"]
-            .iter()
-            .find_map(|tag| self.0.get(*tag))
-            .map_or("", String::as_str)
+        [language, primary, "en"].iter().find_map(|tag| self.0.get(*tag)).map_or("", String::as_str)
     }
 
     /// Every language with its words.
@@ -92,18 +89,13 @@ impl FieldPattern {
     pub fn parse(text: &str) -> Result<Self, String> {
         // Compiled alone first: `a)|(b` is none, however well it fits between the anchors.
         compiled(text)?;
-        let foreign = [
-            r"\A", r"\z", "[[:", "(?i", "(?m", "(?s", "(?x", "(?u", "(?U", "(?R", "(?P", "(?-", "&&", "~~",
-        ];
+        let foreign = [r"\A", r"\z", "[[:", "(?i", "(?m", "(?s", "(?x", "(?u", "(?U", "(?R", "(?P", "(?-", "&&", "~~"];
         if let Some(each) = foreign.iter().find(|each| text.contains(**each)) {
             return Err(format!(
                 "`{each}` means nothing, or something else, in the page; use plain classes and groups"
             ));
         }
-        Ok(Self {
-            text: text.to_owned(),
-            anchored: compiled(&format!(r"\A(?:{text})\z"))?,
-        })
+        Ok(Self { text: text.to_owned(), anchored: compiled(&format!(r"\A(?:{text})\z"))? })
     }
 
     /// As it is written, for the `pattern` attribute of the page.
@@ -121,15 +113,8 @@ impl FieldPattern {
 
 fn compiled(expression: &str) -> Result<Regex, String> {
     let compiled = regex::RegexBuilder::new(expression).size_limit(1 << 18).build();
-    compiled.map_err(|error| {
-        error
-            .to_string()
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned()
-    })
+    compiled
+        .map_err(|error| error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned())
 }
 
 /// A part of the answer to a prompt.
@@ -204,9 +189,9 @@ impl Template {
     fn full(&self, base: Option<&Url>) -> Result<String, UrlProblem> {
         let Some(rest) = self.text.strip_prefix("{base}") else {
             return match self.text.contains(['{', '}']) {
-                true => Err(UrlProblem(
-                    "`{base}` may stand in front only, and there are no other placeholders".to_owned(),
-                )),
+                true => {
+                    Err(UrlProblem("`{base}` may stand in front only, and there are no other placeholders".to_owned()))
+                }
                 false => Ok(self.text.clone()),
             };
         };

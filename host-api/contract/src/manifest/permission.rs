@@ -47,19 +47,12 @@ impl Manifest {
         for source in &self.sources {
             for origin in &source.origins {
                 // Resolved when the manifest was read, so it can be resolved again.
-                let resolved = origin
-                    .origin(source.base.as_ref())
-                    .map_or_else(|_| origin.text.clone(), |o| o.to_string());
-                add(
-                    PermissionKind::Origin,
-                    format!("sends requests to {resolved} for the source {}", source.id),
-                );
+                let resolved =
+                    origin.origin(source.base.as_ref()).map_or_else(|_| origin.text.clone(), |o| o.to_string());
+                add(PermissionKind::Origin, format!("sends requests to {resolved} for the source {}", source.id));
             }
             for category in &source.categories {
-                add(
-                    PermissionKind::Category,
-                    format!("collects {category} from the source {}", source.id),
-                );
+                add(PermissionKind::Category, format!("collects {category} from the source {}", source.id));
             }
         }
         for capability in &self.capabilities {
@@ -75,31 +68,19 @@ impl Manifest {
                 ),
             );
             for literal in sink.recipe.literals() {
-                add(
-                    PermissionKind::Literal,
-                    format!("sends the text {literal:?} with {} to {request}", sink.leaf),
-                );
+                add(PermissionKind::Literal, format!("sends the text {literal:?} with {} to {request}", sink.leaf));
             }
         }
         for capture in &self.captures {
             let at = match &capture.at {
                 CaptureAt::Pointer(pointer) => format!("the JSON value {pointer}"),
-                CaptureAt::Element {
-                    selector,
-                    attribute: None,
-                } => format!("the text of {selector}"),
-                CaptureAt::Element {
-                    selector,
-                    attribute: Some(name),
-                } => format!("the attribute {name} of {selector}"),
+                CaptureAt::Element { selector, attribute: None } => format!("the text of {selector}"),
+                CaptureAt::Element { selector, attribute: Some(name) } => format!("the attribute {name} of {selector}"),
                 CaptureAt::Header(name) => format!("the header {name}"),
                 CaptureAt::Query(name) => format!("the query parameter {name} of the redirect"),
             };
             let from = format!("{} {}", capture.from.method, capture.from.url.text);
-            add(
-                PermissionKind::Capture,
-                format!("keeps {at} in answers of {from} as captured.{}", capture.name),
-            );
+            add(PermissionKind::Capture, format!("keeps {at} in answers of {from} as captured.{}", capture.name));
         }
         all.into_iter().collect()
     }

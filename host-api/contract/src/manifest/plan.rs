@@ -87,9 +87,7 @@ impl SourcePlan {
     /// The base URL without a trailing slash; empty where the source has none.
     #[must_use]
     pub fn base(&self) -> &str {
-        self.base
-            .as_ref()
-            .map_or("", |base| base.as_str().trim_end_matches('/'))
+        self.base.as_ref().map_or("", |base| base.as_str().trim_end_matches('/'))
     }
 
     /// Where requests may go.
@@ -131,9 +129,7 @@ impl SourcePlan {
     /// What is sent at the end of a run that logged in: a method and an exact URL.
     #[must_use]
     pub fn logout(&self) -> Option<(&'static str, Url)> {
-        self.logout
-            .as_ref()
-            .and_then(|rule| Some((rule.method.as_str(), rule.url.exact()?)))
+        self.logout.as_ref().and_then(|rule| Some((rule.method.as_str(), rule.url.exact()?)))
     }
 }
 
@@ -150,12 +146,7 @@ pub(super) fn base(text: &str) -> Result<Url, String> {
 /// Resolves the manifest for a source; the errors are those of this source alone.
 pub(super) fn resolve(manifest: &Manifest, source: &Source, base: Option<&Url>) -> Result<SourcePlan, ManifestErrors> {
     let base = base.or(source.base.as_ref());
-    let mut resolver = Resolver {
-        base,
-        origins: Vec::new(),
-        source: &source.id,
-        errors: Vec::new(),
-    };
+    let mut resolver = Resolver { base, origins: Vec::new(), source: &source.id, errors: Vec::new() };
     for origin in &source.origins {
         match origin.origin(base) {
             Ok(origin) => resolver.origins.push(origin),
@@ -165,56 +156,29 @@ pub(super) fn resolve(manifest: &Manifest, source: &Source, base: Option<&Url>) 
     let sinks = manifest.sinks.iter().filter_map(|sink| {
         let url = resolver.pattern(&sink.request.url)?;
         let (leaf, slot, recipe) = (sink.leaf.clone(), sink.slot.clone(), sink.recipe.clone());
-        Some(Sink {
-            leaf,
-            method: sink.request.method,
-            url,
-            slot,
-            recipe,
-            max: sink.max,
-        })
+        Some(Sink { leaf, method: sink.request.method, url, slot, recipe, max: sink.max })
     });
     let sinks = Sinks::new(base.cloned(), sinks.collect());
     let captures = manifest.captures.iter().filter_map(|capture| {
         let from = resolver.request(&capture.from)?;
-        Some(Capture {
-            name: capture.name.clone(),
-            from,
-            at: capture.at.clone(),
-        })
+        Some(Capture { name: capture.name.clone(), from, at: capture.at.clone() })
     });
     let captures = captures.collect();
     let pages = manifest.pages.iter().filter_map(|template: &PageTemplate| {
         let url = resolver.pattern(&template.url)?;
-        Some(PageRule {
-            url,
-            page: Arc::<Page>::clone(&template.page),
-        })
+        Some(PageRule { url, page: Arc::<Page>::clone(&template.page) })
     });
     let pages = pages.collect();
     let logout = manifest.logout.as_ref().and_then(|logout| {
         let rule = resolver.request(logout)?;
         if rule.url.exact().is_none() {
-            resolver.errors.push(
-                logout
-                    .url
-                    .place
-                    .error("the host sends this request: `*` is not allowed here"),
-            );
+            resolver.errors.push(logout.url.place.error("the host sends this request: `*` is not allowed here"));
         }
         Some(rule)
     });
     let Resolver { origins, errors, .. } = resolver;
     match ManifestErrors::of(errors) {
-        None => Ok(SourcePlan {
-            source: source.clone(),
-            base: base.cloned(),
-            origins,
-            sinks,
-            captures,
-            pages,
-            logout,
-        }),
+        None => Ok(SourcePlan { source: source.clone(), base: base.cloned(), origins, sinks, captures, pages, logout }),
         Some(errors) => Err(errors),
     }
 }
@@ -228,18 +192,10 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn pattern(&mut self, template: &Template) -> Option<UrlPattern> {
-        let pattern = template
-            .pattern(self.base)
-            .map_err(|error| self.errors.push(error))
-            .ok()?;
+        let pattern = template.pattern(self.base).map_err(|error| self.errors.push(error)).ok()?;
         // With a broken origin among them, whether the URL is inside can't be said.
         if !self.origins.is_empty() && !self.origins.contains(pattern.origin()) {
-            let allowed = self
-                .origins
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let allowed = self.origins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let problem = format!(
                 "{} is outside of the origins of the source `{}`; allowed: {allowed}",
                 pattern.origin(),
@@ -251,9 +207,6 @@ impl Resolver<'_> {
     }
 
     fn request(&mut self, template: &RequestTemplate) -> Option<RequestRule> {
-        Some(RequestRule {
-            method: template.method,
-            url: self.pattern(&template.url)?,
-        })
+        Some(RequestRule { method: template.method, url: self.pattern(&template.url)? })
     }
 }

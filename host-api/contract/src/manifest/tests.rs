@@ -24,16 +24,10 @@ fn the_documented_example_is_a_manifest() {
     assert_eq!(manifest.contract(), "0.1");
     assert!(manifest.capabilities().contains(&Capability::Prompt));
     assert_eq!(manifest.limits().get(&LimitName::Requests), Some(&60));
-    assert_eq!(
-        manifest.operator_secrets().into_iter().collect::<Vec<_>>(),
-        ["client-secret"]
-    );
+    assert_eq!(manifest.operator_secrets().into_iter().collect::<Vec<_>>(), ["client-secret"]);
     let login = &manifest.fields()[0];
     assert!(login.login && !login.optional);
-    assert_eq!(
-        (login.label.text("fr-CH"), login.label.text("de")),
-        ("Numéro client", "Customer number")
-    );
+    assert_eq!((login.label.text("fr-CH"), login.label.text("de")), ("Numéro client", "Customer number"));
     let pattern = login.pattern.as_ref().unwrap();
     assert!(pattern.matches("12345678") && !pattern.matches("123456789") && !pattern.matches("12345678\n"));
     let plan = manifest.for_source("sample-bank", None).unwrap();
@@ -48,17 +42,11 @@ fn the_documented_example_is_a_manifest() {
 fn the_documentation_lists_every_limit_and_every_code() {
     for limit in LimitName::ALL {
         let row = limit.row();
-        let line = format!(
-            "| `{}` | {} | {} | {} | {} |",
-            row.name, row.unit, row.default, row.maximum, row.bounds
-        );
+        let line = format!("| `{}` | {} | {} | {} | {} |", row.name, row.unit, row.default, row.maximum, row.bounds);
         assert!(DOCUMENTED.contains(&line), "docs/manifest.md lacks:\n{line}");
     }
     for code in Code::ALL.iter().filter(|code| code.manifest_may_claim()) {
-        assert!(
-            DOCUMENTED.contains(&format!("`{code}`")),
-            "docs/manifest.md lacks the code {code}"
-        );
+        assert!(DOCUMENTED.contains(&format!("`{code}`")), "docs/manifest.md lacks the code {code}");
     }
 }
 
@@ -68,22 +56,15 @@ fn the_documentation_lists_every_limit_and_every_code() {
 fn refused(table: &str) {
     for row in table.lines().map(str::trim).filter(|row| !row.is_empty()) {
         let cells: Vec<String> = row.split(" | ").map(|cell| cell.replace("\\n", "\n")).collect();
-        let [from, to, key, problem] = cells.as_slice() else {
-            panic!("no row: {row}")
-        };
+        let [from, to, key, problem] = cells.as_slice() else { panic!("no row: {row}") };
         assert!(example().contains(from), "the example has no {from}");
-        let Err(errors) = Manifest::parse(&example().replacen(from, to, 1)) else {
-            panic!("accepted: {row}")
-        };
+        let Err(errors) = Manifest::parse(&example().replacen(from, to, 1)) else { panic!("accepted: {row}") };
         let first = example()[..example().find(from).unwrap()].matches('\n').count() + 1;
         let touched = first..=first + to.lines().count();
         let expected = |error: &ManifestError| {
             error.key == *key && error.problem.contains(problem) && (to.is_empty() || touched.contains(&error.line))
         };
-        assert!(
-            errors.iter().any(expected),
-            "{row}\nat lines {touched:?}, but got\n{errors}"
-        );
+        assert!(errors.iter().any(expected), "{row}\nat lines {touched:?}, but got\n{errors}");
     }
 }
 
@@ -165,13 +146,7 @@ fn secrets_are_checked() {
 fn answers_need_prompts() {
     let errors = Manifest::parse(&example().replace("\"http\", \"prompt\"]", "\"http\"]")).unwrap_err();
     let keys: Vec<_> = errors.iter().map(|error| (error.line, error.key.as_str())).collect();
-    assert_eq!(
-        keys,
-        [(
-            example().lines().position(|line| line == "[[answer]]").unwrap() + 1,
-            "answer[0]"
-        )]
-    );
+    assert_eq!(keys, [(example().lines().position(|line| line == "[[answer]]").unwrap() + 1, "answer[0]")]);
 }
 
 #[test]
@@ -194,41 +169,19 @@ fn pages_are_checked() {
 
 #[test]
 fn several_errors_come_at_once_in_the_order_of_the_lines() {
-    let text = example()
-        .replace("FR\"", "Z\"")
-        .replace("form:login", "x")
-        .replace("[503]", "[9]");
+    let text = example().replace("FR\"", "Z\"").replace("form:login", "x").replace("[503]", "[9]");
     let errors = Manifest::parse(&text).unwrap_err();
     let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
-    assert_eq!(
-        keys,
-        ["source[0].country", "field[0].sink[0].slot", "page[0].status[0]"]
-    );
-    assert!(
-        errors
-            .to_string()
-            .starts_with("line 12, source[0].country: a country is")
-    );
+    assert_eq!(keys, ["source[0].country", "field[0].sink[0].slot", "page[0].status[0]"]);
+    assert!(errors.to_string().starts_with("line 12, source[0].country: a country is"));
 }
 
 #[test]
 fn nonsense_is_an_error_and_never_a_panic() {
-    for text in [
-        "",
-        "\u{feff}",
-        "=",
-        "[[",
-        "[source]",
-        "source = 1",
-        "\"\"\"",
-        "a.b.c = {",
-        "field = [[[[]]]]",
-    ] {
+    for text in ["", "\u{feff}", "=", "[[", "[source]", "source = 1", "\"\"\"", "a.b.c = {", "field = [[[[]]]]"] {
         let errors = Manifest::parse(text).unwrap_err();
         assert!(
-            errors
-                .iter()
-                .all(|error| error.line >= 1 && !error.key.is_empty() && !error.problem.is_empty()),
+            errors.iter().all(|error| error.line >= 1 && !error.key.is_empty() && !error.problem.is_empty()),
             "{text}"
         );
     }
@@ -239,53 +192,24 @@ fn nonsense_is_an_error_and_never_a_panic() {
 #[test]
 fn an_operator_may_set_another_base_within_the_rules() {
     let manifest = Manifest::parse(example()).unwrap();
-    let plan = manifest
-        .for_source("sample-bank", Some(&url("https://bank.example/app/")))
-        .unwrap();
+    let plan = manifest.for_source("sample-bank", Some(&url("https://bank.example/app/"))).unwrap();
     assert_eq!(plan.base(), "https://bank.example/app");
     assert_eq!(plan.origins()[0].to_string(), "https://bank.example");
     assert_eq!(plan.origins()[0].port(), 443);
     assert_eq!(plan.logout().unwrap().1.as_str(), "https://bank.example/app/logout");
-    assert!(
-        plan.captures()[0]
-            .from
-            .matches("POST", &url("https://bank.example/app/token?x=1"))
-    );
-    assert!(
-        !plan.captures()[0]
-            .from
-            .matches("POST", &url("https://bank.example/token"))
-    );
-    for base in [
-        "http://bank.example",
-        "https://bank.example/?q=1",
-        "https://u:p@bank.example",
-        "data:text/plain,x",
-    ] {
-        assert!(
-            matches!(
-                manifest.for_source("sample-bank", Some(&url(base))),
-                Err(PlanError::Base(_))
-            ),
-            "{base}"
-        );
+    assert!(plan.captures()[0].from.matches("POST", &url("https://bank.example/app/token?x=1")));
+    assert!(!plan.captures()[0].from.matches("POST", &url("https://bank.example/token")));
+    for base in ["http://bank.example", "https://bank.example/?q=1", "https://u:p@bank.example", "data:text/plain,x"] {
+        assert!(matches!(manifest.for_source("sample-bank", Some(&url(base))), Err(PlanError::Base(_))), "{base}");
     }
-    let Err(error) = manifest.for_source("other-bank", None) else {
-        panic!("a source out of nowhere")
-    };
-    assert_eq!(
-        error.to_string(),
-        "the connector `sample-bank` has no source `other-bank`; it has: sample-bank"
-    );
+    let Err(error) = manifest.for_source("other-bank", None) else { panic!("a source out of nowhere") };
+    assert_eq!(error.to_string(), "the connector `sample-bank` has no source `other-bank`; it has: sample-bank");
     let fixed = example().replace("GET {base}/me", "GET http://127.0.0.1:18090/me");
     let fixed = Manifest::parse(&fixed).unwrap();
     let Err(PlanError::Manifest(errors)) = fixed.for_source("sample-bank", Some(&url("https://bank.example"))) else {
         panic!("a sink outside of the origins")
     };
-    assert!(
-        errors.iter().any(|error| error.key == "capture[0].sink[0].request"),
-        "{errors}"
-    );
+    assert!(errors.iter().any(|error| error.key == "capture[0].sink[0].request"), "{errors}");
 }
 
 #[test]
@@ -306,22 +230,14 @@ fn url_patterns_match_what_they_say() {
         ("https://a.example/a/*", "https://a.example/a/", true),
         ("https://a.example/a/*", "https://a.example/a/b/c", true),
         ("https://a.example/a*", "https://a.example/a", true),
-        (
-            "https://a.example/?page=login",
-            "https://a.example/?x=1&page=login",
-            true,
-        ),
+        ("https://a.example/?page=login", "https://a.example/?x=1&page=login", true),
         ("https://a.example/?page=login", "https://a.example/?page=logins", false),
         ("https://a.example/?page=login", "https://a.example/", false),
         ("https://a.example/?page=*", "https://a.example/?page=", true),
         ("https://a.example/?page=*", "https://a.example/?p=1", false),
     ];
     for (pattern, subject, expected) in cases {
-        assert_eq!(
-            UrlPattern::parse(pattern).unwrap().matches(&url(subject)),
-            expected,
-            "{pattern} on {subject}"
-        );
+        assert_eq!(UrlPattern::parse(pattern).unwrap().matches(&url(subject)), expected, "{pattern} on {subject}");
     }
 }
 
@@ -337,29 +253,17 @@ fn permissions_are_sentences_and_differ_where_the_manifest_does() {
         "keeps the JSON value /access_token in answers of POST {base}/token as captured.access-token",
         "sends the text \"Bearer \" with captured.access-token to GET {base}/me",
     ] {
-        assert!(
-            sentences.contains(&expected.to_owned()),
-            "{expected}\nnot in\n{}",
-            sentences.join("\n")
-        );
+        assert!(sentences.contains(&expected.to_owned()), "{expected}\nnot in\n{}", sentences.join("\n"));
     }
-    let after = example()
-        .replace("hex(sha-256(raw)))", "hex(sha-512(raw)))")
-        .replace("Numéro", "Numero");
+    let after = example().replace("hex(sha-256(raw)))", "hex(sha-512(raw)))").replace("Numéro", "Numero");
     let after = Manifest::parse(&after).unwrap().permissions();
     let new: Vec<_> = after.iter().filter(|permission| !before.contains(permission)).collect();
-    assert!(
-        matches!(new.as_slice(), [only] if only.kind == PermissionKind::Sink),
-        "{new:?}"
-    );
+    assert!(matches!(new.as_slice(), [only] if only.kind == PermissionKind::Sink), "{new:?}");
 }
 
 #[test]
 fn the_lines_of_a_refusal_make_the_manifest_admit_it() {
-    let plan = Manifest::parse(example())
-        .unwrap()
-        .for_source("sample-bank", None)
-        .unwrap();
+    let plan = Manifest::parse(example()).unwrap().for_source("sample-bank", None).unwrap();
     let password = || Piece::Secret(Recipe::secret(Leaf::new(LeafKind::Field, "password")), Encoding::Base64);
     let cookie = Piece::Secret(Recipe::secret(Leaf::new(LeafKind::Cookie, "sid")), Encoding::Raw);
     let recipe = Recipe::join(vec![Piece::Text("a".into()), password(), Piece::Bytes(vec![0]), cookie]).unwrap();
@@ -367,10 +271,7 @@ fn the_lines_of_a_refusal_make_the_manifest_admit_it() {
     let slot = Slot::header("X-\"Proof");
     let refusal = plan.sinks().admit("POST", &target, &slot, &recipe).unwrap_err();
     assert_eq!(refusal.missing.len(), 2);
-    assert!(
-        !refusal.to_string().contains("12345678") && !refusal.to_string().contains("pin"),
-        "{refusal}"
-    );
+    assert!(!refusal.to_string().contains("12345678") && !refusal.to_string().contains("pin"), "{refusal}");
     let slot = Slot::header("X-Proof");
     let refusal = plan.sinks().admit("POST", &target, &slot, &recipe).unwrap_err();
     let mut text = example().to_owned();
@@ -385,8 +286,5 @@ fn the_lines_of_a_refusal_make_the_manifest_admit_it() {
         .unwrap_or_else(|errors| panic!("{errors}\n{text}"))
         .for_source("sample-bank", None)
         .unwrap();
-    assert_eq!(
-        plan.sinks().admit("POST", &target, &slot, &recipe).unwrap().sinks.len(),
-        2
-    );
+    assert_eq!(plan.sinks().admit("POST", &target, &slot, &recipe).unwrap().sinks.len(), 2);
 }

@@ -37,15 +37,11 @@ impl Origin {
                 ));
             }
             other => {
-                return Err(UrlProblem::new(format!(
-                    "the scheme `{other}` is not allowed; use https"
-                )));
+                return Err(UrlProblem::new(format!("the scheme `{other}` is not allowed; use https")));
             }
         }
         if matches!(host, Host::Domain(name) if name.contains('*')) {
-            return Err(UrlProblem::new(
-                "the host must be written out; `*` is allowed in the path only",
-            ));
+            return Err(UrlProblem::new("the host must be written out; `*` is allowed in the path only"));
         }
         let mut origin = url.clone();
         origin.set_path("/");
@@ -144,16 +140,8 @@ impl UrlPattern {
     /// If it is no absolute URL on an origin that may be reached.
     pub fn parse(text: &str) -> Result<Self, UrlProblem> {
         let url = absolute(text)?;
-        let query = url
-            .query_pairs()
-            .map(|(name, value)| (name.into_owned(), value.into_owned()))
-            .collect();
-        Ok(Self {
-            origin: Origin::of(&url)?,
-            path: url.path().to_owned(),
-            query,
-            text: text.to_owned(),
-        })
+        let query = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        Ok(Self { origin: Origin::of(&url)?, path: url.path().to_owned(), query, text: text.to_owned() })
     }
 
     /// Where its URLs are.
@@ -190,29 +178,14 @@ impl fmt::Display for UrlPattern {
 
 fn path_parts(path: &str) -> Vec<Part<'_>> {
     let (path, rest) = path.strip_suffix('*').map_or((path, None), |path| (path, Some(())));
-    let segment = Part::Any {
-        min: 1,
-        max: usize::MAX,
-        not: Some(b'/'),
-    };
+    let segment = Part::Any { min: 1, max: usize::MAX, not: Some(b'/') };
     let mut parts = wild(path, segment);
-    parts.extend(rest.map(|()| Part::Any {
-        min: 0,
-        max: usize::MAX,
-        not: None,
-    }));
+    parts.extend(rest.map(|()| Part::Any { min: 0, max: usize::MAX, not: None }));
     parts
 }
 
 fn query_parts(value: &str) -> Vec<Part<'_>> {
-    wild(
-        value,
-        Part::Any {
-            min: 0,
-            max: usize::MAX,
-            not: None,
-        },
-    )
+    wild(value, Part::Any { min: 0, max: usize::MAX, not: None })
 }
 
 fn wild<'a>(text: &'a str, star: Part<'a>) -> Vec<Part<'a>> {

@@ -72,14 +72,8 @@ pub fn classify(answer: &Answer<'_>, meter: &mut dyn Meter) -> Result<Classified
         403 => Code::AutomationBlocked,
         _ => Code::PageUnrecognised,
     };
-    let waiting = matches!(
-        code,
-        Code::RateLimited | Code::SourceUnavailable | Code::AutomationBlocked
-    );
-    Ok(Classified {
-        code,
-        retry_after: retry_after.filter(|_| waiting),
-    })
+    let waiting = matches!(code, Code::RateLimited | Code::SourceUnavailable | Code::AutomationBlocked);
+    Ok(Classified { code, retry_after: retry_after.filter(|_| waiting) })
 }
 
 fn is_wall(answer: &Answer<'_>, meter: &mut dyn Meter) -> Result<bool, DocumentError> {
@@ -96,11 +90,7 @@ fn is_wall(answer: &Answer<'_>, meter: &mut dyn Meter) -> Result<bool, DocumentE
 }
 
 fn header<'a>(answer: &Answer<'a>, name: &str) -> Option<&'a str> {
-    answer
-        .headers
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
+    answer.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 /// `Retry-After` as seconds or as a date.

@@ -11,15 +11,7 @@ use crate::manifest::Manifest;
 const DOCUMENTED: &str = include_str!("../../../../docs/manifest.md");
 
 fn document(format: Format, source: &str) -> Document {
-    Document::parse(
-        format,
-        source.as_bytes(),
-        Some("utf-8"),
-        None,
-        &Limits::default(),
-        &mut Unmetered,
-    )
-    .unwrap()
+    Document::parse(format, source.as_bytes(), Some("utf-8"), None, &Limits::default(), &mut Unmetered).unwrap()
 }
 
 fn url(path: &str) -> Url {
@@ -27,17 +19,8 @@ fn url(path: &str) -> Url {
 }
 
 fn seen(path: &str, status: u16, document: Option<&Document>) -> Recognition {
-    let example = DOCUMENTED
-        .split_once("```toml\n")
-        .unwrap()
-        .1
-        .split_once("\n```")
-        .unwrap()
-        .0;
-    let plan = Manifest::parse(example)
-        .unwrap()
-        .for_source("sample-bank", None)
-        .unwrap();
+    let example = DOCUMENTED.split_once("```toml\n").unwrap().1.split_once("\n```").unwrap().0;
+    let plan = Manifest::parse(example).unwrap().for_source("sample-bank", None).unwrap();
     recognise(plan.pages(), &url(path), status, document, &mut Unmetered).unwrap()
 }
 
@@ -82,11 +65,7 @@ fn pointers_ask_json_and_selectors_markup() {
     assert_eq!(seen("/me", 200, Some(&profile)).feeds, ["person.name"]);
     let lacking = seen("/me", 200, Some(&document(Format::Json, r#"{"name":{"given":"A"}}"#)));
     assert_eq!(
-        lacking
-            .missing
-            .iter()
-            .map(|miss| (miss.page.as_str(), miss.at.as_str()))
-            .collect::<Vec<_>>(),
+        lacking.missing.iter().map(|miss| (miss.page.as_str(), miss.at.as_str())).collect::<Vec<_>>(),
         [("profile", "/name/family")]
     );
     assert_eq!(seen("/login", 200, Some(&document(Format::Json, "{}"))).page, None);
@@ -95,30 +74,16 @@ fn pointers_ask_json_and_selectors_markup() {
 
 #[test]
 fn an_unrecognised_page_says_what_each_rule_for_its_url_missed() {
-    let found = seen(
-        "/accounts/1/operations",
-        200,
-        Some(&document(Format::Html, "<table class=movements>")),
-    );
-    let missing: Vec<_> = found
-        .missing
-        .iter()
-        .map(|miss| format!("{}: {}", miss.page, miss.at))
-        .collect();
-    assert_eq!(
-        missing,
-        ["operations: table.operations", "no-operations: .no-operations"]
-    );
+    let found = seen("/accounts/1/operations", 200, Some(&document(Format::Html, "<table class=movements>")));
+    let missing: Vec<_> = found.missing.iter().map(|miss| format!("{}: {}", miss.page, miss.at)).collect();
+    assert_eq!(missing, ["operations: table.operations", "no-operations: .no-operations"]);
     assert_eq!(found.page, None);
 }
 
 #[test]
 fn a_login_page_after_the_login_is_a_lost_session() {
     let found = seen("/login", 200, Some(&document(Format::Html, LOGIN)));
-    assert_eq!(
-        (found.failure_now(false), found.failure_now(true)),
-        (None, Some(Code::SessionLost))
-    );
+    assert_eq!((found.failure_now(false), found.failure_now(true)), (None, Some(Code::SessionLost)));
     let alert = format!("<p class=alert>compte bloqué</p>{LOGIN}");
     let found = seen("/login", 200, Some(&document(Format::Html, &alert)));
     assert_eq!(found.failure_now(true), Some(Code::AccountLocked));
@@ -152,11 +117,8 @@ fn what_nothing_recognises_is_classified() {
         let [status, header, page, logged_in] = asked.split(" | ").collect::<Vec<_>>()[..] else {
             panic!("no row: {row}")
         };
-        let headers: Vec<_> = header
-            .split_once(": ")
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into_iter()
-            .collect();
+        let headers: Vec<_> =
+            header.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
         let (page_url, parsed) = (url("/x"), document(Format::Html, page));
         let answer = Answer {
             status: status.parse().unwrap(),
@@ -181,17 +143,8 @@ fn recognition_stops_when_the_cpu_time_is_used_up() {
         }
     }
     let page = document(Format::Html, &"<p>".repeat(5000));
-    let example = DOCUMENTED
-        .split_once("```toml\n")
-        .unwrap()
-        .1
-        .split_once("\n```")
-        .unwrap()
-        .0;
-    let plan = Manifest::parse(example)
-        .unwrap()
-        .for_source("sample-bank", None)
-        .unwrap();
+    let example = DOCUMENTED.split_once("```toml\n").unwrap().1.split_once("\n```").unwrap().0;
+    let plan = Manifest::parse(example).unwrap().for_source("sample-bank", None).unwrap();
     assert!(recognise(plan.pages(), &url("/login"), 200, Some(&page), &mut Nothing).is_err());
 }
 

@@ -38,14 +38,8 @@ pub enum EvaluationError {
 pub fn evaluate(recipe: &Recipe, secrets: &dyn Reveal) -> Result<Zeroizing<Vec<u8>>, EvaluationError> {
     match recipe.node() {
         Node::Secret(leaf) => {
-            let value = secrets
-                .reveal(leaf)
-                .ok_or_else(|| EvaluationError::Gone(leaf.clone()))?;
-            if value.len() > OUTPUT_BYTES_MAX {
-                Err(EvaluationError::TooLarge)
-            } else {
-                Ok(value)
-            }
+            let value = secrets.reveal(leaf).ok_or_else(|| EvaluationError::Gone(leaf.clone()))?;
+            if value.len() > OUTPUT_BYTES_MAX { Err(EvaluationError::TooLarge) } else { Ok(value) }
         }
         Node::Join(pieces) => concatenate(pieces, secrets),
         Node::Digest(algorithm, pieces) => Ok(hash(*algorithm, &concatenate(pieces, secrets)?)),

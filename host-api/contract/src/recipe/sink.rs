@@ -60,8 +60,7 @@ impl Slot {
 }
 
 fn is_token(name: &str) -> bool {
-    name.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 impl fmt::Display for Slot {
@@ -179,11 +178,7 @@ impl Sinks {
                 }),
             }
         }
-        if missing.is_empty() {
-            Ok(SinkUse { sinks })
-        } else {
-            Err(Refusal { missing })
-        }
+        if missing.is_empty() { Ok(SinkUse { sinks }) } else { Err(Refusal { missing }) }
     }
 }
 

@@ -11,17 +11,13 @@ impl Recipe {
     /// The structure, each secret by its name.
     #[must_use]
     pub fn structure(&self) -> Pattern {
-        Pattern {
-            parts: shape(self, None),
-        }
+        Pattern { parts: shape(self, None) }
     }
 
     /// The structure as a sink of `owner` declares it: that secret is `raw`.
     #[must_use]
     pub fn structure_for(&self, owner: &Leaf) -> Pattern {
-        Pattern {
-            parts: shape(self, Some(owner)),
-        }
+        Pattern { parts: shape(self, Some(owner)) }
     }
 }
 
@@ -90,11 +86,7 @@ fn guest_matches(guests: &[Guest], bytes: &[u8]) -> bool {
     let parts: Vec<glob::Part<'_>> = guests
         .iter()
         .map(|guest| match guest {
-            Guest::Any => glob::Part::Any {
-                min: 1,
-                max: GUEST_TEXT_BYTES_MAX,
-                not: None,
-            },
+            Guest::Any => glob::Part::Any { min: 1, max: GUEST_TEXT_BYTES_MAX, not: None },
             Guest::Exactly(text) => glob::Part::Exact(text.as_bytes()),
         })
         .collect();

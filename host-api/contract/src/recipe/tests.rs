@@ -13,14 +13,7 @@ use crate::manifest::{Method, UrlPattern};
 
 fn leaf(name: &str) -> Leaf {
     let (kind, name) = name.split_once('.').unwrap();
-    Leaf::new(
-        LeafKind::ALL
-            .iter()
-            .copied()
-            .find(|each| each.as_str() == kind)
-            .unwrap(),
-        name,
-    )
+    Leaf::new(LeafKind::ALL.iter().copied().find(|each| each.as_str() == kind).unwrap(), name)
 }
 
 fn secret(name: &str) -> Arc<Recipe> {
@@ -47,12 +40,7 @@ struct Values(HashMap<Leaf, Vec<u8>>);
 
 impl Values {
     fn of(values: &[(&str, &str)]) -> Self {
-        Self(
-            values
-                .iter()
-                .map(|(name, value)| (leaf(name), value.as_bytes().to_vec()))
-                .collect(),
-        )
+        Self(values.iter().map(|(name, value)| (leaf(name), value.as_bytes().to_vec())).collect())
     }
 }
 
@@ -72,36 +60,18 @@ fn recipes_print_in_one_canonical_form() {
         (join(vec![piece(&p, "base64")]), "base64(raw)"),
         (join(vec![text("a"), text("b"), raw(&p)]), "join(text, raw)"),
         (join(vec![text(""), raw(&p), Piece::Bytes(Vec::new())]), "raw"),
-        (
-            join(vec![raw(&join(vec![text("a"), raw(&p)])), Piece::Bytes(vec![1])]),
-            "join(text, raw, text)",
-        ),
-        (
-            join(vec![text("x"), raw(&join(vec![text("a"), raw(&p)]))]),
-            "join(text, raw)",
-        ),
-        (
-            join(vec![piece(&join(vec![text("a"), raw(&p)]), "base64url")]),
-            "base64url(text, raw)",
-        ),
+        (join(vec![raw(&join(vec![text("a"), raw(&p)])), Piece::Bytes(vec![1])]), "join(text, raw, text)"),
+        (join(vec![text("x"), raw(&join(vec![text("a"), raw(&p)]))]), "join(text, raw)"),
+        (join(vec![piece(&join(vec![text("a"), raw(&p)]), "base64url")]), "base64url(text, raw)"),
         (join(vec![piece(&nonce, "hex")]), "hex(sha-256(text, hex(raw)))"),
-        (
-            join(vec![raw(&nonce), raw(&secret("captured.code"))]),
-            "join(sha-256(text, hex(raw)), captured.code)",
-        ),
-        (
-            join(vec![piece(&p, "form:latin1"), piece(&p, "form:utf8")]),
-            "join(form:windows-1252(raw), form(raw))",
-        ),
+        (join(vec![raw(&nonce), raw(&secret("captured.code"))]), "join(sha-256(text, hex(raw)), captured.code)"),
+        (join(vec![piece(&p, "form:latin1"), piece(&p, "form:utf8")]), "join(form:windows-1252(raw), form(raw))"),
         (join(vec![text("a")]), "text"),
     ];
     for (recipe, structure) in cases {
         assert_eq!(recipe.structure_for(&leaf("field.p")).to_string(), structure);
         assert!(recipe.structure().matches(&recipe, &leaf("operator.x")), "{structure}");
-        assert!(
-            Pattern::parse(structure).unwrap().matches(&recipe, &leaf("field.p")),
-            "{structure}"
-        );
+        assert!(Pattern::parse(structure).unwrap().matches(&recipe, &leaf("field.p")), "{structure}");
     }
 }
 
@@ -128,16 +98,10 @@ fn patterns_match_by_structure_and_texts_only_where_they_are_written_out() {
         ("join(text, base64(text, sha-256(raw)))", "Basic ", false),
     ];
     for (pattern, prefix, expected) in cases {
-        let matches = Pattern::parse(pattern)
-            .unwrap()
-            .matches(&basic(prefix), &leaf("operator.s"));
+        let matches = Pattern::parse(pattern).unwrap().matches(&basic(prefix), &leaf("operator.s"));
         assert_eq!(matches, expected, "{pattern} on {prefix}");
     }
-    assert!(
-        !Pattern::parse("join(text, base64(text, raw))")
-            .unwrap()
-            .matches(&basic("B"), &leaf("operator.t"))
-    );
+    assert!(!Pattern::parse("join(text, base64(text, raw))").unwrap().matches(&basic("B"), &leaf("operator.t")));
 }
 
 #[test]
@@ -169,10 +133,7 @@ fn what_does_not_read_as_a_pattern_is_refused_where_it_goes_wrong() {
     ];
     for (pattern, position, expected) in cases {
         let error = Pattern::parse(pattern).unwrap_err();
-        assert!(
-            error.position == position && error.expected.contains(expected),
-            "{pattern}: {error}"
-        );
+        assert!(error.position == position && error.expected.contains(expected), "{pattern}: {error}");
     }
     let deep = |levels: usize| format!("{}raw{}", "hex(".repeat(levels), ")".repeat(levels));
     assert!(Pattern::parse(&deep(DEPTH_MAX as usize - 1)).is_ok());
@@ -184,10 +145,7 @@ fn what_does_not_read_as_a_pattern_is_refused_where_it_goes_wrong() {
 fn recipes_have_limits() {
     let p = secret("field.p");
     assert_eq!(Recipe::join(vec![]).unwrap_err(), RecipeError::Empty);
-    assert_eq!(
-        Recipe::digest(Algorithm::Sha1, vec![text("")]).unwrap_err(),
-        RecipeError::Empty
-    );
+    assert_eq!(Recipe::digest(Algorithm::Sha1, vec![text("")]).unwrap_err(), RecipeError::Empty);
     let mut wide = Arc::clone(&p);
     let mut doublings = 0;
     let error = loop {
@@ -202,10 +160,7 @@ fn recipes_have_limits() {
     for _ in 1..DEPTH_MAX {
         deep = Recipe::digest(Algorithm::Sha1, vec![raw(&deep)]).unwrap();
     }
-    assert_eq!(
-        Recipe::digest(Algorithm::Sha1, vec![raw(&deep)]).unwrap_err(),
-        RecipeError::TooDeep
-    );
+    assert_eq!(Recipe::digest(Algorithm::Sha1, vec![raw(&deep)]).unwrap_err(), RecipeError::TooDeep);
     let much = text(&"x".repeat(GUEST_BYTES_MAX + 1));
     assert_eq!(Recipe::join(vec![much, raw(&p)]).unwrap_err(), RecipeError::TooMuchText);
 }
@@ -222,38 +177,19 @@ fn encodings_are_those_of_their_standards() {
         ("form:iso-8859-1", "é €", "%E9+%80"),
         ("form:windows-1252", "ж&", "%26%231078%3B%26"),
         ("form:shift_jis", "日 a", "%93%FA+a"),
-        (
-            "form:iso-2022-jp",
-            "日a\u{10ffff}",
-            "%1B%24BF%7C%1B%28Ba%26%231114111%3B",
-        ),
-        (
-            "json",
-            "\"\\\n\r\t\u{1}/é\u{2028}",
-            "\\\"\\\\\\n\\r\\t\\u0001/é\u{2028}",
-        ),
+        ("form:iso-2022-jp", "日a\u{10ffff}", "%1B%24BF%7C%1B%28Ba%26%231114111%3B"),
+        ("json", "\"\\\n\r\t\u{1}/é\u{2028}", "\\\"\\\\\\n\\r\\t\\u0001/é\u{2028}"),
         ("xml", "<a b='1'>&\"\n", "&lt;a b=&#39;1&#39;&gt;&amp;&quot;&#10;"),
     ];
     for (encoding, value, expected) in cases {
         let recipe = join(vec![piece(&secret("field.p"), encoding)]);
         let encoded = evaluate(&recipe, &Values::of(&[("field.p", value)])).unwrap();
         assert_eq!(String::from_utf8(encoded.to_vec()).unwrap(), expected, "{encoding}");
-        assert_eq!(
-            Encoding::parse(&Encoding::parse(encoding).unwrap().to_string()),
-            Encoding::parse(encoding)
-        );
+        assert_eq!(Encoding::parse(&Encoding::parse(encoding).unwrap().to_string()), Encoding::parse(encoding));
     }
     let json: String = serde_json::from_str("\"\\\"\\\\\\n\\r\\t\\u0001/é\u{2028}\"").unwrap();
     assert_eq!(json, "\"\\\n\r\t\u{1}/é\u{2028}");
-    for unknown in [
-        "",
-        "RAW",
-        "form:",
-        "form:utf-16le",
-        "form:replacement",
-        "hex(",
-        "base32",
-    ] {
+    for unknown in ["", "RAW", "form:", "form:utf-16le", "form:replacement", "hex(", "base32"] {
         assert_eq!(Encoding::parse(unknown), None, "{unknown}");
     }
 }
@@ -264,14 +200,8 @@ fn evaluation_gives_known_digests() {
     let values = Values::of(&[("field.p", "abc")]);
     let cases = [
         ("sha-1", "a9993e364706816aba3e25717850c26c9cd0d89d"),
-        (
-            "sha-256",
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-        ),
-        (
-            "sha-384",
-            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
-        ),
+        ("sha-256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ("sha-384", "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"),
         (
             "sha-512",
             "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
@@ -279,22 +209,12 @@ fn evaluation_gives_known_digests() {
         ),
     ];
     for (algorithm, expected) in cases {
-        let digest = Recipe::digest(
-            Algorithm::parse(algorithm).unwrap(),
-            vec![text("a"), Piece::Bytes(b"bc".to_vec())],
-        )
-        .unwrap();
-        assert_eq!(
-            *evaluate(&join(vec![piece(&digest, "hex")]), &values).unwrap(),
-            expected.as_bytes(),
-            "{algorithm}"
-        );
+        let digest =
+            Recipe::digest(Algorithm::parse(algorithm).unwrap(), vec![text("a"), Piece::Bytes(b"bc".to_vec())])
+                .unwrap();
+        assert_eq!(*evaluate(&join(vec![piece(&digest, "hex")]), &values).unwrap(), expected.as_bytes(), "{algorithm}");
         let digest = Recipe::digest(Algorithm::parse(algorithm).unwrap(), vec![raw(&p)]).unwrap();
-        assert_eq!(
-            *evaluate(&join(vec![piece(&digest, "hex")]), &values).unwrap(),
-            expected.as_bytes(),
-            "{algorithm}"
-        );
+        assert_eq!(*evaluate(&join(vec![piece(&digest, "hex")]), &values).unwrap(), expected.as_bytes(), "{algorithm}");
     }
     // The challenge-response login of section "Sinks": nonce, then the digest of the password, both hexadecimal.
     let inner = Recipe::digest(Algorithm::Sha256, vec![raw(&p)]).unwrap();
@@ -309,22 +229,13 @@ fn evaluation_gives_known_digests() {
 fn evaluation_fails_without_a_word_about_the_value() {
     let mut values = Values::of(&[("field.p", "hunter2\u{0}")]);
     let error = |recipe: &Recipe, values: &Values| evaluate(recipe, values).unwrap_err();
-    assert_eq!(
-        error(&secret("field.q"), &values),
-        EvaluationError::Gone(leaf("field.q"))
-    );
+    assert_eq!(error(&secret("field.q"), &values), EvaluationError::Gone(leaf("field.q")));
     let xml = join(vec![piece(&secret("field.p"), "xml")]);
     assert_eq!(error(&xml, &values), EvaluationError::NotText("xml"));
     let digest = Recipe::digest(Algorithm::Sha256, vec![raw(&secret("field.p"))]).unwrap();
-    assert_eq!(
-        error(&join(vec![piece(&digest, "json")]), &values),
-        EvaluationError::NotText("json")
-    );
+    assert_eq!(error(&join(vec![piece(&digest, "json")]), &values), EvaluationError::NotText("json"));
     values.0.insert(leaf("field.p"), vec![b'%'; OUTPUT_BYTES_MAX / 2]);
-    assert_eq!(
-        error(&join(vec![piece(&secret("field.p"), "percent")]), &values),
-        EvaluationError::TooLarge
-    );
+    assert_eq!(error(&join(vec![piece(&secret("field.p"), "percent")]), &values), EvaluationError::TooLarge);
     let mut nested = secret("field.p");
     values.0.insert(leaf("field.p"), vec![b'"'; 64]);
     for _ in 1..DEPTH_MAX {
@@ -335,11 +246,7 @@ fn evaluation_fails_without_a_word_about_the_value() {
 
 #[test]
 fn debug_shows_structure_only() {
-    let recipe = join(vec![
-        text("my address"),
-        piece(&secret("field.p"), "json"),
-        Piece::Bytes(b"more".to_vec()),
-    ]);
+    let recipe = join(vec![text("my address"), piece(&secret("field.p"), "json"), Piece::Bytes(b"more".to_vec())]);
     assert_eq!(format!("{recipe:?}"), "join(text, json(field.p), text)");
     assert_eq!(
         format!("{:?}", [text("my address"), piece(&recipe, "hex")]),
@@ -366,14 +273,7 @@ fn sinks() -> Sinks {
             "join(\"Basic \", base64(field.u, \":\", raw))",
             1,
         ),
-        sink(
-            "field.u",
-            Method::Post,
-            "/token",
-            "header:authorization",
-            "join(text, base64(raw, text, field.p))",
-            3,
-        ),
+        sink("field.u", Method::Post, "/token", "header:authorization", "join(text, base64(raw, text, field.p))", 3),
     ];
     Sinks::new(Some(Url::parse("https://bank.example/").unwrap()), list)
 }
@@ -402,23 +302,13 @@ fn a_recipe_goes_only_where_every_secret_in_it_may_go() {
     ";
     for row in table.lines().map(str::trim).filter(|row| !row.is_empty()) {
         let (asked, expected) = row.split_once(" -> ").unwrap();
-        let [method, url, slot, recipe] = asked.split(' ').collect::<Vec<_>>()[..] else {
-            panic!("no row: {row}")
-        };
-        let admitted = sinks().admit(
-            method,
-            &Url::parse(url).unwrap(),
-            &Slot::parse(slot).unwrap(),
-            &recipes[recipe],
-        );
+        let [method, url, slot, recipe] = asked.split(' ').collect::<Vec<_>>()[..] else { panic!("no row: {row}") };
+        let admitted = sinks().admit(method, &Url::parse(url).unwrap(), &Slot::parse(slot).unwrap(), &recipes[recipe]);
         let shown = match admitted {
             Ok(uses) => format!("{:?}", uses.sinks.iter().map(|(_, max)| *max).collect::<Vec<_>>()),
-            Err(refusal) => refusal
-                .missing
-                .iter()
-                .map(|missing| missing.leaf.to_string())
-                .collect::<Vec<_>>()
-                .join(" "),
+            Err(refusal) => {
+                refusal.missing.iter().map(|missing| missing.leaf.to_string()).collect::<Vec<_>>().join(" ")
+            }
         };
         assert_eq!(shown, expected, "{row}");
     }
@@ -427,9 +317,7 @@ fn a_recipe_goes_only_where_every_secret_in_it_may_go() {
 #[test]
 fn a_refusal_is_the_lines_that_would_allow_it() {
     let target = Url::parse("https://bank.example/accounts/FR7612345/close?reason=none").unwrap();
-    let refusal = sinks()
-        .admit("POST", &target, &Slot::parse("json:/pin").unwrap(), &secret("field.p"))
-        .unwrap_err();
+    let refusal = sinks().admit("POST", &target, &Slot::parse("json:/pin").unwrap(), &secret("field.p")).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "the manifest declares no sink for this; what would allow it:\n\

@@ -6,30 +6,18 @@ fn name(text: &str) -> Name {
 }
 
 fn dataset(category: &str, accepted: u64) -> DatasetFacts {
-    DatasetFacts {
-        category: category.into(),
-        accepted,
-        ..DatasetFacts::default()
-    }
+    DatasetFacts { category: category.into(), accepted, ..DatasetFacts::default() }
 }
 
 /// A run in the middle of reading transactions, one account and three transactions in hand.
 fn midway() -> RunFacts {
     let datasets = vec![dataset("bank.account", 1), dataset("bank.transaction", 3)];
-    RunFacts {
-        stage: Stage::Extract,
-        login_submitted: true,
-        page: Some(name("history")),
-        ..RunFacts::new(datasets)
-    }
+    RunFacts { stage: Stage::Extract, login_submitted: true, page: Some(name("history")), ..RunFacts::new(datasets) }
 }
 
 /// The same run with nothing in hand.
 fn nothing() -> RunFacts {
-    RunFacts {
-        datasets: vec![dataset("bank.account", 0), dataset("bank.transaction", 0)],
-        ..midway()
-    }
+    RunFacts { datasets: vec![dataset("bank.account", 0), dataset("bank.transaction", 0)], ..midway() }
 }
 
 fn fault(code: &str) -> GuestEnd {
@@ -65,23 +53,12 @@ fn what_the_host_saw_counts_before_what_the_connector_says() {
 
 #[test]
 fn a_guess_of_the_connector_is_kept_as_claimed() {
-    let facts = RunFacts {
-        missing: Some(name("balance")),
-        stage: Stage::Navigate,
-        ..nothing()
-    };
+    let facts = RunFacts { missing: Some(name("balance")), stage: Stage::Navigate, ..nothing() };
     let failure = verdict(&facts, &fault("credentials-rejected")).unwrap_err();
     assert_eq!(failure.claimed, Some(Code::CredentialsRejected));
-    assert_eq!(
-        (failure.page, failure.missing),
-        (Some(name("history")), Some(name("balance")))
-    );
+    assert_eq!((failure.page, failure.missing), (Some(name("history")), Some(name("balance"))));
     assert_eq!((failure.blame, failure.stage), (Blame::Connector, Stage::Navigate));
-    assert_eq!(
-        verdict(&nothing(), &fault("session-lost")).unwrap_err().claimed,
-        None,
-        "nothing to add"
-    );
+    assert_eq!(verdict(&nothing(), &fault("session-lost")).unwrap_err().claimed, None, "nothing to add");
 }
 
 #[test]
@@ -97,55 +74,28 @@ fn a_connector_names_only_codes_that_it_may_name() {
         let failure = verdict(&nothing(), &fault(text)).unwrap_err();
         assert_eq!((failure.code, failure.claimed), (code, claimed), "{text}");
     }
-    let facts = RunFacts {
-        host: Some(Code::EgressFailed),
-        ..nothing()
-    };
-    assert_eq!(
-        facts.admit("egress-failed"),
-        Code::EgressFailed,
-        "a capability has just answered with it"
-    );
+    let facts = RunFacts { host: Some(Code::EgressFailed), ..nothing() };
+    assert_eq!(facts.admit("egress-failed"), Code::EgressFailed, "a capability has just answered with it");
 }
 
 #[test]
 fn limits_and_waits_are_told_and_a_submitted_login_is_never_tried_again_alone() {
-    let facts = RunFacts {
-        limit: Some(name(RunFacts::WALL_TIME)),
-        login_submitted: false,
-        ..nothing()
-    };
+    let facts = RunFacts { limit: Some(name(RunFacts::WALL_TIME)), login_submitted: false, ..nothing() };
     let failure = verdict(&facts, &GuestEnd::Stopped).unwrap_err();
     assert_eq!(
         (failure.code, failure.limit, failure.retry),
         (Code::FlowTimeout, Some(name(RunFacts::WALL_TIME)), Retry::After)
     );
-    let facts = RunFacts {
-        declared: Some(Code::RateLimited),
-        retry_after_ms: Some(30_000),
-        ..nothing()
-    };
+    let facts = RunFacts { declared: Some(Code::RateLimited), retry_after_ms: Some(30_000), ..nothing() };
     let failure = verdict(&facts, &GuestEnd::Returned).unwrap_err();
-    assert_eq!(
-        (failure.retry, failure.retry_after_ms),
-        (Retry::WithPerson, Some(30_000))
-    );
+    assert_eq!((failure.retry, failure.retry_after_ms), (Retry::WithPerson, Some(30_000)));
 }
 
 #[test]
 fn datasets_are_qualified_one_by_one() {
-    let empty = DatasetFacts {
-        empty: Some(name("no-accounts")),
-        ..dataset("bank.account", 0)
-    };
-    let refused = DatasetFacts {
-        refused: Some(name("iban")),
-        ..dataset("bank.account", 2)
-    };
-    let partial = DatasetFacts {
-        partial: Some(Code::RateLimited),
-        ..dataset("bank.account", 2)
-    };
+    let empty = DatasetFacts { empty: Some(name("no-accounts")), ..dataset("bank.account", 0) };
+    let refused = DatasetFacts { refused: Some(name("iban")), ..dataset("bank.account", 2) };
+    let partial = DatasetFacts { partial: Some(Code::RateLimited), ..dataset("bank.account", 2) };
     let cases = [
         (dataset("bank.account", 2), Quality::Complete),
         (dataset("bank.account", 0), Quality::Partial(Code::PageUnrecognised)),
@@ -159,14 +109,7 @@ fn datasets_are_qualified_one_by_one() {
         assert_eq!(gathered.datasets[0].quality, Quality::Complete);
         assert_eq!(gathered.datasets[1].quality, quality);
         let told = gathered.shortfall.map(|failure| failure.code);
-        assert_eq!(
-            told,
-            if let Quality::Partial(code) = quality {
-                Some(code)
-            } else {
-                None
-            }
-        );
+        assert_eq!(told, if let Quality::Partial(code) = quality { Some(code) } else { None });
     }
 }
 
@@ -185,7 +128,10 @@ fn an_incomplete_dataset_is_told_with_the_page_it_was_read_from() {
     facts.page = Some(name("documents"));
     facts.incomplete("bank.account", Incomplete::Refused(name("bic")));
     let failure = verdict(&facts, &GuestEnd::Returned).unwrap().shortfall.unwrap();
-    assert_eq!((failure.code, failure.page, failure.missing), (Code::ValueUnparsable, Some(name("history")), Some(name("iban"))));
+    assert_eq!(
+        (failure.code, failure.page, failure.missing),
+        (Code::ValueUnparsable, Some(name("history")), Some(name("iban")))
+    );
 
     // The page was a wall, whatever the connector took it for.
     let mut facts = RunFacts { declared: Some(Code::AutomationBlocked), unrecognised: true, ..midway() };
@@ -195,67 +141,32 @@ fn an_incomplete_dataset_is_told_with_the_page_it_was_read_from() {
 
 #[test]
 fn done_with_nothing_is_no_success_unless_the_source_says_so() {
-    assert_eq!(
-        verdict(&nothing(), &GuestEnd::Returned).unwrap_err().code,
-        Code::PageUnrecognised
-    );
-    let refused = DatasetFacts {
-        refused: Some(name("iban")),
-        ..dataset("bank.account", 0)
-    };
+    assert_eq!(verdict(&nothing(), &GuestEnd::Returned).unwrap_err().code, Code::PageUnrecognised);
+    let refused = DatasetFacts { refused: Some(name("iban")), ..dataset("bank.account", 0) };
     let failure = verdict(&RunFacts::new(vec![refused]), &GuestEnd::Returned).unwrap_err();
-    assert_eq!(
-        (failure.code, failure.missing),
-        (Code::ValueUnparsable, Some(name("iban")))
-    );
-    let empty = DatasetFacts {
-        empty: Some(name("no-accounts")),
-        ..dataset("bank.account", 0)
-    };
-    assert_eq!(
-        verdict(&RunFacts::new(vec![empty]), &GuestEnd::Returned)
-            .unwrap()
-            .shortfall,
-        None
-    );
+    assert_eq!((failure.code, failure.missing), (Code::ValueUnparsable, Some(name("iban"))));
+    let empty = DatasetFacts { empty: Some(name("no-accounts")), ..dataset("bank.account", 0) };
+    assert_eq!(verdict(&RunFacts::new(vec![empty]), &GuestEnd::Returned).unwrap().shortfall, None);
 }
 
 #[test]
 fn a_run_that_broke_off_keeps_what_it_has_but_calls_none_of_it_complete() {
-    let facts = RunFacts {
-        datasets: vec![dataset("person.name", 1), dataset("bank.account", 2)],
-        ..midway()
-    };
+    let facts = RunFacts { datasets: vec![dataset("person.name", 1), dataset("bank.account", 2)], ..midway() };
     let gathered = verdict(&facts, &fault("session-lost")).unwrap();
     assert_eq!(gathered.datasets[0].quality, Quality::Complete, "a person has one name");
     assert_eq!(gathered.datasets[1].quality, Quality::Partial(Code::SessionLost));
     assert_eq!(gathered.shortfall.map(|failure| failure.code), Some(Code::SessionLost));
 
-    let swallowed = RunFacts {
-        limit: Some(name("requests")),
-        ..midway()
-    };
+    let swallowed = RunFacts { limit: Some(name("requests")), ..midway() };
     let gathered = verdict(&swallowed, &GuestEnd::Returned).unwrap();
-    assert!(
-        gathered
-            .datasets
-            .iter()
-            .all(|dataset| dataset.quality == Quality::Partial(Code::LimitExceeded))
-    );
+    assert!(gathered.datasets.iter().all(|dataset| dataset.quality == Quality::Partial(Code::LimitExceeded)));
 }
 
 #[test]
 fn nothing_is_kept_when_the_permission_is_gone_or_the_data_is_in_doubt() {
-    let stopped = |code| RunFacts {
-        host: Some(code),
-        ..midway()
-    };
+    let stopped = |code| RunFacts { host: Some(code), ..midway() };
     let cases = [
-        (
-            stopped(Code::ConsentWithdrawn),
-            GuestEnd::Stopped,
-            Code::ConsentWithdrawn,
-        ),
+        (stopped(Code::ConsentWithdrawn), GuestEnd::Stopped, Code::ConsentWithdrawn),
         (stopped(Code::NodeLost), GuestEnd::Stopped, Code::NodeLost),
         (midway(), GuestEnd::Stopped, Code::Cancelled),
         (midway(), GuestEnd::Trapped, Code::Trap),
@@ -269,18 +180,8 @@ fn nothing_is_kept_when_the_permission_is_gone_or_the_data_is_in_doubt() {
 
 #[test]
 fn a_failure_survives_being_written_down() {
-    let failure = verdict(
-        &RunFacts {
-            missing: Some(name("balance")),
-            ..nothing()
-        },
-        &fault("trap"),
-    )
-    .unwrap_err();
+    let failure = verdict(&RunFacts { missing: Some(name("balance")), ..nothing() }, &fault("trap")).unwrap_err();
     let written = serde_json::to_string(&failure).unwrap();
     assert_eq!(serde_json::from_str::<Failure>(&written).unwrap(), failure);
-    assert!(
-        written.contains(r#""code":"page-unrecognised""#) && written.contains(r#""claimed":"trap""#),
-        "{written}"
-    );
+    assert!(written.contains(r#""code":"page-unrecognised""#) && written.contains(r#""claimed":"trap""#), "{written}");
 }

@@ -9,10 +9,7 @@ use crate::item::CATEGORIES;
 const NOW: &str = "2026-11-21T10:00:00Z";
 
 fn check(category: &str, fields: &[(&str, RawValue)]) -> Result<Item, Vec<FieldError>> {
-    let fields = fields
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.clone()))
-        .collect();
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     Item::check(category, fields, NOW.parse().unwrap())
 }
 
@@ -37,12 +34,7 @@ fn told(category: &str, fields: &[(&str, RawValue)]) -> String {
 #[test]
 fn texts_are_taken_in_their_normal_form_or_refused() {
     let cases: &[(&str, &str, &str, Option<&str>)] = &[
-        (
-            "bank.account",
-            "iban",
-            "FR76 3000 6000 0112 3456 7890 189",
-            Some("FR7630006000011234567890189"),
-        ),
+        ("bank.account", "iban", "FR76 3000 6000 0112 3456 7890 189", Some("FR7630006000011234567890189")),
         ("bank.account", "iban", "FR7630006000011234567890188", None),
         ("bank.account", "iban", "XX7630006000011234567890189", None),
         ("bank.account", "bic", "AGRIFRPP", Some("AGRIFRPP")),
@@ -58,23 +50,13 @@ fn texts_are_taken_in_their_normal_form_or_refused() {
         ("bank.account", "label", "   ", None),
         ("bank.account", "label", "a\nb", None),
         ("bank.account", "label", "a\u{202E}b", None),
-        (
-            "person.address",
-            "lines",
-            "1 rue de la Paix\nBâtiment B",
-            Some("1 rue de la Paix\nBâtiment B"),
-        ),
+        ("person.address", "lines", "1 rue de la Paix\nBâtiment B", Some("1 rue de la Paix\nBâtiment B")),
         ("person.address", "lines", "1 rue\0", None),
         ("person.phone", "number", "+33612345678", Some("+33612345678")),
         ("person.phone", "number", "0612345678", None),
         ("person.phone", "number", "+33 6 12 34 56 78", None),
         ("person.phone", "number", "+0612345678", None),
-        (
-            "person.email",
-            "address",
-            "Ada.Roy@Example.COM",
-            Some("Ada.Roy@example.com"),
-        ),
+        ("person.email", "address", "Ada.Roy@Example.COM", Some("Ada.Roy@example.com")),
         ("person.email", "address", "ada@localhost", None),
         ("person.email", "address", "ada roy@example.com", None),
         ("person.email", "address", "Ada <ada@example.com>", None),
@@ -87,11 +69,7 @@ fn texts_are_taken_in_their_normal_form_or_refused() {
             fields.push(("ref", text("a1")));
         }
         let item = check(category, &fields);
-        let taken = item
-            .as_ref()
-            .ok()
-            .and_then(|item| item.get(field))
-            .and_then(Value::as_text);
+        let taken = item.as_ref().ok().and_then(|item| item.get(field)).and_then(Value::as_text);
         assert_eq!(taken, *wanted, "{category} {field} {given:?}");
     }
 }
@@ -107,10 +85,7 @@ fn tells(cases: &[Case]) {
         let told = told(category, fields);
         assert!(told.starts_with(wanted), "{category}: {told}");
         for given in GIVEN {
-            assert!(
-                !told.contains(given) && !format!("{:?}", check(category, fields)).contains(given),
-                "{told}"
-            );
+            assert!(!told.contains(given) && !format!("{:?}", check(category, fields)).contains(given), "{told}");
         }
     }
 }
@@ -120,16 +95,8 @@ fn the_author_is_told_which_field_is_missing_unknown_or_of_another_kind() {
     tells(&[
         ("person.wealth", &[], "item: wants a category of the item table"),
         ("person.name", &[], "person.name: wants at least one of family, full"),
-        (
-            "person.name",
-            &[("full", RawValue::Integer(7))],
-            "person.name: `full` wants a text",
-        ),
-        (
-            "person.name",
-            &[("full", text("A")), ("full", text("B"))],
-            "person.name: `full` wants to be given once",
-        ),
+        ("person.name", &[("full", RawValue::Integer(7))], "person.name: `full` wants a text"),
+        ("person.name", &[("full", text("A")), ("full", text("B"))], "person.name: `full` wants to be given once"),
         (
             "person.name",
             &[("full", text("A")), ("nick", text("B"))],
@@ -140,16 +107,8 @@ fn the_author_is_told_which_field_is_missing_unknown_or_of_another_kind() {
             &[("full", text("A")), ("Ada Roy", text("B"))],
             "person.name: wants a field that the category has",
         ),
-        (
-            "person.phone",
-            &[],
-            "person.phone: `number` wants a value: it is required",
-        ),
-        (
-            "bank.solvency",
-            &[("income.amount", RawValue::Integer(1))],
-            "bank.solvency: `income.currency` wants a value",
-        ),
+        ("person.phone", &[], "person.phone: `number` wants a value: it is required"),
+        ("bank.solvency", &[("income.amount", RawValue::Integer(1))], "bank.solvency: `income.currency` wants a value"),
     ]);
 }
 
@@ -159,11 +118,7 @@ fn the_author_is_told_the_wanted_form_and_nothing_of_the_value() {
     let birth = format!("person.birth: `date` wants {form}");
     let statement = "document.statement: `file` wants a PDF, PNG or JPEG of at most 20 MiB";
     tells(&[
-        (
-            "person.birth",
-            &[("date", day("2026-11-23"))],
-            "person.birth: `date` wants a day from 1900-01-01 to today",
-        ),
+        ("person.birth", &[("date", day("2026-11-23"))], "person.birth: `date` wants a day from 1900-01-01 to today"),
         ("person.birth", &[("date", day("1987-13-01"))], &birth),
         ("person.birth", &[("date", day("19870101"))], &birth),
         ("person.birth", &[("date", day("1987-01-01T00:00"))], &birth),
@@ -172,16 +127,8 @@ fn the_author_is_told_the_wanted_form_and_nothing_of_the_value() {
             &[("score", RawValue::Decimal("1,5".into()))],
             "bank.solvency: `score` wants a decimal: digits",
         ),
-        (
-            "identity.portrait",
-            &[("file", blob(b"%PDF-1.7"))],
-            "identity.portrait: `file` wants a PNG or JPEG",
-        ),
-        (
-            "document.statement",
-            &[("ref", text("s")), ("file", blob(b"<html>"))],
-            statement,
-        ),
+        ("identity.portrait", &[("file", blob(b"%PDF-1.7"))], "identity.portrait: `file` wants a PNG or JPEG"),
+        ("document.statement", &[("ref", text("s")), ("file", blob(b"<html>"))], statement),
     ]);
 }
 
@@ -215,21 +162,13 @@ fn a_run_keeps_references_unique_and_resolved() {
     let mut run = RunItems::new(&all);
     let account = |name: &str| check("bank.account", &[("ref", text(name))]).unwrap();
     let balance = |name: &str| {
-        let fields = [
-            ("account", text(name)),
-            ("amount", RawValue::Integer(1)),
-            ("currency", text("EUR")),
-        ];
+        let fields = [("account", text(name)), ("amount", RawValue::Integer(1)), ("currency", text("EUR"))];
         check("bank.balance", &fields).unwrap()
     };
-    let invoice = check(
-        "document.certificate",
-        &[("ref", text("a1")), ("file", blob(b"%PDF-1.4"))],
-    );
+    let invoice = check("document.certificate", &[("ref", text("a1")), ("file", blob(b"%PDF-1.4"))]);
     run.add(account("a1")).unwrap();
     run.add(balance("a1")).unwrap();
-    run.add(invoice.unwrap())
-        .expect("another category may use the same reference");
+    run.add(invoice.unwrap()).expect("another category may use the same reference");
     assert_eq!(
         run.add(account("a1")).unwrap_err().to_string(),
         "bank.account: `ref` wants a reference that is unique in its category, at most 128 characters"
@@ -238,26 +177,13 @@ fn a_run_keeps_references_unique_and_resolved() {
         run.add(balance("a2")).unwrap_err().to_string(),
         "bank.balance: `account` wants the `ref` of an item of bank.account"
     );
-    run.add(check("person.gender", &[("gender", text("female"))]).unwrap())
-        .unwrap();
-    assert!(
-        run.add(check("person.gender", &[("gender", text("male"))]).unwrap())
-            .is_err(),
-        "a person has one"
-    );
-    assert_eq!(
-        (run.count("bank.account"), run.count("bank.balance"), run.items().len()),
-        (1, 1, 4)
-    );
+    run.add(check("person.gender", &[("gender", text("female"))]).unwrap()).unwrap();
+    assert!(run.add(check("person.gender", &[("gender", text("male"))]).unwrap()).is_err(), "a person has one");
+    assert_eq!((run.count("bank.account"), run.count("bank.balance"), run.items().len()), (1, 1, 4));
     assert!(run.bytes() > 0);
 
-    let balances: Vec<_> = CATEGORIES
-        .iter()
-        .filter(|category| category.name == "bank.balance")
-        .collect();
-    RunItems::new(&balances)
-        .add(balance("a2"))
-        .expect("accounts are not shared here");
+    let balances: Vec<_> = CATEGORIES.iter().filter(|category| category.name == "bank.balance").collect();
+    RunItems::new(&balances).add(balance("a2")).expect("accounts are not shared here");
 }
 
 proptest::proptest! {

@@ -19,10 +19,7 @@ fn the_schema_tells_parcels_from_other_things() {
     let pdf = json!({ "media": "application/pdf", "bytes": "JVBERi0=" });
     let good = [
         parcel("person.name", json!({ "full": "Ada Roy" })),
-        parcel(
-            "bank.balance",
-            json!({ "account": "a1", "amount": -1250, "currency": "EUR" }),
-        ),
+        parcel("bank.balance", json!({ "account": "a1", "amount": -1250, "currency": "EUR" })),
         parcel("document.statement", json!({ "ref": "s1", "file": pdf })),
         parcel("bank.solvency", json!({ "income.amount": 1, "income.currency": "EUR" })),
     ];
@@ -37,10 +34,7 @@ fn the_schema_tells_parcels_from_other_things() {
         json!({ "items": [] }),
         parcel("person.name", json!({})),
         parcel("person.name", json!({ "full": "Ada Roy", "extra": "x" })),
-        parcel(
-            "bank.balance",
-            json!({ "account": "a1", "amount": 12.5, "currency": "EUR" }),
-        ),
+        parcel("bank.balance", json!({ "account": "a1", "amount": 12.5, "currency": "EUR" })),
         parcel("bank.solvency", json!({ "income.amount": 1 })),
         parcel("identity.portrait", json!({ "file": pdf })),
         parcel("person.wealth", json!({ "full": "x" })),
@@ -55,11 +49,6 @@ fn every_family_of_the_table_is_in_the_schema() {
     let schema = json_schema();
     for category in CATEGORIES {
         let fields = &schema["$defs"][category.name]["properties"]["fields"]["properties"];
-        assert_eq!(
-            fields.as_object().map(Map::len),
-            Some(category.fields.len()),
-            "{}",
-            category.name
-        );
+        assert_eq!(fields.as_object().map(Map::len), Some(category.fields.len()), "{}", category.name);
     }
 }

@@ -54,18 +54,7 @@ const fn one(
     any_of: &'static [&'static str],
     fields: &'static [Field],
 ) -> Category {
-    Category {
-        name,
-        family,
-        many: false,
-        label: Text {
-            en: label[0],
-            fr: label[1],
-        },
-        dpv,
-        any_of,
-        fields,
-    }
+    Category { name, family, many: false, label: Text { en: label[0], fr: label[1] }, dpv, any_of, fields }
 }
 
 const fn many(
@@ -76,10 +65,7 @@ const fn many(
     any_of: &'static [&'static str],
     fields: &'static [Field],
 ) -> Category {
-    Category {
-        many: true,
-        ..one(name, family, label, dpv, any_of, fields)
-    }
+    Category { many: true, ..one(name, family, label, dpv, any_of, fields) }
 }
 
 /// Every category, in the order in which people see them.
@@ -144,16 +130,8 @@ pub static CATEGORIES: &[Category] = &[
             REF.required(),
             Field::text("label", Line(LABEL), ["Account", "Compte"]),
             HOLDER,
-            Field::text(
-                "holder.given",
-                Line(NAME),
-                ["First name of the holder", "Prénom du titulaire"],
-            ),
-            Field::text(
-                "holder.family",
-                Line(NAME),
-                ["Surname of the holder", "Nom du titulaire"],
-            ),
+            Field::text("holder.given", Line(NAME), ["First name of the holder", "Prénom du titulaire"]),
+            Field::text("holder.family", Line(NAME), ["Surname of the holder", "Nom du titulaire"]),
             Field::text("iban", Iban, ["IBAN", "IBAN"]),
             Field::text("bic", Bic, ["BIC", "BIC"]),
             Field::text("number", Line(CODE), ["Account number", "Numéro de compte"]),
@@ -192,22 +170,9 @@ pub static CATEGORIES: &[Category] = &[
             Field::text("label", Line(LABEL), ["Label", "Libellé"]).required(),
             MONEY.required(),
             CURRENCY.required(),
-            kind(&[
-                "transfer",
-                "direct-debit",
-                "card",
-                "cash",
-                "cheque",
-                "fee",
-                "interest",
-                "other",
-            ]),
+            kind(&["transfer", "direct-debit", "card", "cash", "cheque", "fee", "interest", "other"]),
             Field::text("counterparty.name", Line(NAME), ["Other party", "Contrepartie"]),
-            Field::text(
-                "counterparty.iban",
-                Iban,
-                ["IBAN of the other party", "IBAN de la contrepartie"],
-            ),
+            Field::text("counterparty.iban", Iban, ["IBAN of the other party", "IBAN de la contrepartie"]),
             Field::text("remittance", Lines(500), ["Purpose", "Motif"]),
             flag("pending", ["Not booked yet", "En attente"]),
         ],
@@ -240,17 +205,9 @@ pub static CATEGORIES: &[Category] = &[
             Field::text("rating", Line(CODE), ["Rating", "Note"]),
             flag("incident", ["Payment incident", "Incident de paiement"]),
             integer("income.amount", Any, ["Monthly income", "Revenus mensuels"]),
-            Field::text(
-                "income.currency",
-                Currency,
-                ["Currency of the income", "Devise des revenus"],
-            ),
+            Field::text("income.currency", Currency, ["Currency of the income", "Devise des revenus"]),
             integer("charges.amount", Any, ["Monthly charges", "Charges mensuelles"]),
-            Field::text(
-                "charges.currency",
-                Currency,
-                ["Currency of the charges", "Devise des charges"],
-            ),
+            Field::text("charges.currency", Currency, ["Currency of the charges", "Devise des charges"]),
             FROM,
             TO,
         ],
@@ -290,14 +247,7 @@ pub static CATEGORIES: &[Category] = &[
         Some("OfficialID"),
         &[],
         &[
-            kind(&[
-                "passport",
-                "identity-card",
-                "residence-permit",
-                "driving-licence",
-                "other",
-            ])
-            .required(),
+            kind(&["passport", "identity-card", "residence-permit", "driving-licence", "other"]).required(),
             Field::text("number", Line(CODE), ["Number", "Numéro"]),
             Field::text("country", Country, ["Issuing country", "Pays d'émission"]),
             ISSUER,
@@ -305,11 +255,7 @@ pub static CATEGORIES: &[Category] = &[
             date("expires", Calendar, ["Valid until", "Valable jusqu'au"]),
             Field::text("given", Line(NAME), ["First names on it", "Prénoms inscrits"]),
             Field::text("family", Line(NAME), ["Surname on it", "Nom inscrit"]),
-            date(
-                "birth.date",
-                Past,
-                ["Date of birth on it", "Date de naissance inscrite"],
-            ),
+            date("birth.date", Past, ["Date of birth on it", "Date de naissance inscrite"]),
             FILE,
         ],
     ),
@@ -351,16 +297,8 @@ pub static CATEGORIES: &[Category] = &[
             integer("year", Range(1900, 2199), ["Year of the income", "Année des revenus"]).required(),
             Field::text("number", Line(CODE), ["Number of the notice", "Référence de l'avis"]),
             ISSUED,
-            integer(
-                "income.amount",
-                Any,
-                ["Reference tax income", "Revenu fiscal de référence"],
-            ),
-            Field::text(
-                "income.currency",
-                Currency,
-                ["Currency of the income", "Devise du revenu"],
-            ),
+            integer("income.amount", Any, ["Reference tax income", "Revenu fiscal de référence"]),
+            Field::text("income.currency", Currency, ["Currency of the income", "Devise du revenu"]),
             integer("tax.amount", Any, ["Tax", "Impôt"]),
             Field::text("tax.currency", Currency, ["Currency of the tax", "Devise de l'impôt"]),
             decimal("shares", ["Household shares", "Parts du foyer"]),

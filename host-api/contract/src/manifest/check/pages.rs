@@ -13,17 +13,11 @@ use crate::page::{ErrorText, Page, fold};
 impl Checker<'_> {
     pub(super) fn pages(&mut self, raw: &[Spanned<raw::Page>], categories: &[&'static str]) -> Vec<PageTemplate> {
         self.unique(raw.iter().map(|page| &page.get_ref().id));
-        raw.iter()
-            .filter_map(|page| self.page(page.get_ref(), categories))
-            .collect()
+        raw.iter().filter_map(|page| self.page(page.get_ref(), categories)).collect()
     }
 
     fn page(&mut self, raw: &raw::Page, categories: &[&'static str]) -> Option<PageTemplate> {
-        for status in raw
-            .status
-            .iter()
-            .filter(|status| !(100..=599).contains(status.get_ref()))
-        {
+        for status in raw.status.iter().filter(|status| !(100..=599).contains(status.get_ref())) {
             self.fail(status.span(), "a status is a number from 100 to 599");
         }
         for at in raw.requires.iter().chain(&raw.lacks).chain(&raw.empty) {
@@ -31,10 +25,7 @@ impl Checker<'_> {
         }
         self.unique(&raw.feeds);
         if let Some(empty) = raw.empty.as_ref().filter(|_| raw.feeds.is_empty()) {
-            self.fail(
-                empty.span(),
-                "says that something is empty, but not what: `feeds` names the categories",
-            );
+            self.fail(empty.span(), "says that something is empty, but not what: `feeds` names the categories");
         }
         let page = Page {
             id: self.id(&raw.id)?,
@@ -44,17 +35,10 @@ impl Checker<'_> {
             failure: raw.failure.as_ref().and_then(|code| self.code(code)),
             errors: raw.errors.iter().filter_map(|error| self.error_text(error)).collect(),
             empty: raw.empty.as_ref().map(|at| at.get_ref().clone()),
-            feeds: raw
-                .feeds
-                .iter()
-                .filter_map(|text| self.category(text, Some(categories)))
-                .collect(),
+            feeds: raw.feeds.iter().filter_map(|text| self.category(text, Some(categories))).collect(),
             login: raw.login,
         };
-        Some(PageTemplate {
-            url: self.template(&raw.url),
-            page: Arc::new(page),
-        })
+        Some(PageTemplate { url: self.template(&raw.url), page: Arc::new(page) })
     }
 
     fn error_text(&mut self, raw: &raw::ErrorText) -> Option<ErrorText> {
@@ -63,28 +47,17 @@ impl Checker<'_> {
         if folded.is_empty() {
             self.fail(raw.text.span(), "the text is empty");
         }
-        Some(ErrorText {
-            at: raw.at.get_ref().clone(),
-            folded,
-            code: self.code(&raw.code)?,
-        })
+        Some(ErrorText { at: raw.at.get_ref().clone(), folded, code: self.code(&raw.code)? })
     }
 
     fn code(&mut self, text: &Text) -> Option<Code> {
-        let code = text
-            .get_ref()
-            .parse::<Code>()
-            .ok()
-            .filter(|code| code.manifest_may_claim());
+        let code = text.get_ref().parse::<Code>().ok().filter(|code| code.manifest_may_claim());
         if code.is_none() {
             let allowed = Code::ALL.iter().filter(|code| code.manifest_may_claim());
             let allowed = allowed.map(|code| code.name()).collect::<Vec<_>>().join(", ");
             self.fail(
                 text.span(),
-                format!(
-                    "a manifest can't name the failure `{}`; allowed: {allowed}",
-                    text.get_ref()
-                ),
+                format!("a manifest can't name the failure `{}`; allowed: {allowed}", text.get_ref()),
             );
         }
         code

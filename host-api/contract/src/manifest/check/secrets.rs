@@ -40,10 +40,7 @@ impl Checker<'_> {
         for cookie in &raw.cookie {
             let leaf = Leaf::new(LeafKind::Cookie, cookie.get_ref().name.get_ref());
             if leaf.name.is_empty()
-                || !leaf
-                    .name
-                    .bytes()
-                    .all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b))
+                || !leaf.name.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b))
             {
                 self.fail(cookie.get_ref().name.span(), "this can't be the name of a cookie");
             }
@@ -63,18 +60,14 @@ impl Checker<'_> {
         declared: &BTreeSet<Leaf>,
         secrets: &mut Secrets,
     ) {
-        let logins = raw
-            .field
-            .iter()
-            .filter_map(|field| field.get_ref().login.as_ref().filter(|login| *login.get_ref()));
+        let logins =
+            raw.field.iter().filter_map(|field| field.get_ref().login.as_ref().filter(|login| *login.get_ref()));
         match (logins.collect::<Vec<_>>().as_slice(), raw.field.first()) {
-            ([], Some(first)) => self.fail(
-                first.span(),
-                "one [[field]] needs `login = true`: the one that says who logs in",
-            ),
+            ([], Some(first)) => {
+                self.fail(first.span(), "one [[field]] needs `login = true`: the one that says who logs in")
+            }
             ([_, more @ ..], _) => {
-                more.iter()
-                    .for_each(|login| self.fail(login.span(), "only one [[field]] may have `login = true`"));
+                more.iter().for_each(|login| self.fail(login.span(), "only one [[field]] may have `login = true`"));
             }
             _ => {}
         }
@@ -107,14 +100,7 @@ impl Checker<'_> {
             let parsed = FieldPattern::parse(pattern.get_ref());
             parsed.map_err(|problem| self.fail(pattern.span(), problem)).ok()
         });
-        Some(Field {
-            name: name?,
-            kind: kind?,
-            login,
-            optional: raw.optional,
-            label,
-            pattern,
-        })
+        Some(Field { name: name?, kind: kind?, login, optional: raw.optional, label, pattern })
     }
 
     fn answers(
@@ -144,12 +130,7 @@ impl Checker<'_> {
                 }
                 self.sinks(&leaf, &raw.sink, declared, &mut secrets.sinks);
             }
-            secrets.answers.push(Answer {
-                prompt,
-                name,
-                kind,
-                label,
-            });
+            secrets.answers.push(Answer { prompt, name, kind, label });
         }
     }
 
@@ -162,12 +143,7 @@ impl Checker<'_> {
                 None
             }
         };
-        self.sinks(
-            &Leaf::new(LeafKind::Captured, raw.name.get_ref()),
-            &raw.sink,
-            declared,
-            &mut secrets.sinks,
-        );
+        self.sinks(&Leaf::new(LeafKind::Captured, raw.name.get_ref()), &raw.sink, declared, &mut secrets.sinks);
         if let (Some(name), Some(from), Some(at)) = (name, from, at) {
             secrets.captures.push(CaptureTemplate { name, from, at });
         }
@@ -176,19 +152,13 @@ impl Checker<'_> {
     fn needs_sinks(&mut self, leaf: &Leaf, span: Range<usize>, sinks: &[Spanned<raw::Sink>]) {
         if sinks.is_empty() {
             let table = leaf.kind.table();
-            self.fail(
-                span,
-                format!("`{leaf}` may go nowhere; declare where with [[{table}.sink]]"),
-            );
+            self.fail(span, format!("`{leaf}` may go nowhere; declare where with [[{table}.sink]]"));
         }
     }
 
     fn needs_no_sinks(&mut self, sinks: &[Spanned<raw::Sink>]) {
         if let Some(sink) = sinks.first() {
-            self.fail(
-                sink.span(),
-                "what is `public` is known to the connector's code and needs no sink",
-            );
+            self.fail(sink.span(), "what is `public` is known to the connector's code and needs no sink");
         }
     }
 
@@ -208,13 +178,7 @@ impl Checker<'_> {
                 self.fail(sink.max.span(), "allowed: 1 to 1000 uses in one run");
             }
             if let (Some(request), Some(slot), Some(recipe)) = (request, slot, recipe) {
-                sinks.push(SinkTemplate {
-                    leaf: leaf.clone(),
-                    request,
-                    slot,
-                    recipe,
-                    max,
-                });
+                sinks.push(SinkTemplate { leaf: leaf.clone(), request, slot, recipe, max });
             }
         }
     }
@@ -228,10 +192,7 @@ impl Checker<'_> {
             }
         };
         if !recipe.holds(leaf) {
-            self.fail(
-                text.span(),
-                format!("the recipe never uses `raw`, which is `{leaf}`, whose sink this is"),
-            );
+            self.fail(text.span(), format!("the recipe never uses `raw`, which is `{leaf}`, whose sink this is"));
         }
         for named in recipe.named().into_iter().filter(|named| !declared.contains(named)) {
             self.fail(text.span(), format!("the manifest declares no secret `{named}`"));
@@ -243,22 +204,10 @@ impl Checker<'_> {
 /// Every secret that the manifest has, so that recipes may name it.
 fn declared(raw: &raw::Manifest) -> BTreeSet<Leaf> {
     let fields = raw.field.iter().map(|field| (LeafKind::Field, &field.get_ref().name));
-    let answers = raw
-        .answer
-        .iter()
-        .map(|answer| (LeafKind::Answer, &answer.get_ref().name));
-    let operators = raw
-        .operator
-        .iter()
-        .map(|operator| (LeafKind::Operator, &operator.get_ref().name));
-    let cookies = raw
-        .cookie
-        .iter()
-        .map(|cookie| (LeafKind::Cookie, &cookie.get_ref().name));
-    let captures = raw
-        .capture
-        .iter()
-        .map(|capture| (LeafKind::Captured, &capture.get_ref().name));
+    let answers = raw.answer.iter().map(|answer| (LeafKind::Answer, &answer.get_ref().name));
+    let operators = raw.operator.iter().map(|operator| (LeafKind::Operator, &operator.get_ref().name));
+    let cookies = raw.cookie.iter().map(|cookie| (LeafKind::Cookie, &cookie.get_ref().name));
+    let captures = raw.capture.iter().map(|capture| (LeafKind::Captured, &capture.get_ref().name));
     let every = fields.chain(answers).chain(operators).chain(cookies).chain(captures);
     every.map(|(kind, name)| Leaf::new(kind, name.get_ref())).collect()
 }
@@ -278,10 +227,7 @@ fn capture_at(text: &str) -> Result<CaptureAt, String> {
         return Ok(CaptureAt::Query(name));
     }
     let attribute = text.rsplit_once('@').filter(|(_, name)| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     });
     let (selector, attribute) = match attribute {
         Some((selector, name)) => (selector, Some(name.to_ascii_lowercase())),
@@ -291,8 +237,5 @@ fn capture_at(text: &str) -> Result<CaptureAt, String> {
         return Err("must be a JSON Pointer, SELECTOR, SELECTOR@ATTRIBUTE, header:NAME or query:NAME".to_owned());
     }
     check_at(selector)?;
-    Ok(CaptureAt::Element {
-        selector: selector.to_owned(),
-        attribute,
-    })
+    Ok(CaptureAt::Element { selector: selector.to_owned(), attribute })
 }

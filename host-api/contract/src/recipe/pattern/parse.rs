@@ -7,11 +7,7 @@ const ANY: &str = "raw, text, \"TEXT\", field.NAME, answer.NAME, captured.NAME, 
                    form:CHARSET, percent, json, xml, base64, base64url, hex, sha-256, sha-384, sha-512, sha-1 with ( )";
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, PatternError> {
-    let mut reader = Reader {
-        characters: text.chars().collect(),
-        next: 0,
-        read: 0,
-    };
+    let mut reader = Reader { characters: text.chars().collect(), next: 0, read: 0 };
     let mut parts = Vec::new();
     reader.item(1, &mut parts)?;
     match reader.peek() {
@@ -85,10 +81,8 @@ impl Reader {
 
     fn word(&mut self) -> String {
         let rest = &self.characters[self.next.min(self.characters.len())..];
-        let word: String = rest
-            .iter()
-            .take_while(|c| !matches!(c, '(' | ')' | ',' | '"') && !c.is_whitespace())
-            .collect();
+        let word: String =
+            rest.iter().take_while(|c| !matches!(c, '(' | ')' | ',' | '"') && !c.is_whitespace()).collect();
         self.next += word.chars().count();
         word
     }
@@ -149,10 +143,7 @@ impl Reader {
     }
 
     fn expected(&self, expected: &str) -> PatternError {
-        PatternError {
-            position: self.next + 1,
-            expected: expected.to_owned(),
-        }
+        PatternError { position: self.next + 1, expected: expected.to_owned() }
     }
 }
 
@@ -168,11 +159,7 @@ impl Wrap {
             return Some(Self::Join);
         }
         let digest = Algorithm::parse(word).map(Self::Digest);
-        digest.or_else(|| {
-            Encoding::parse(word)
-                .filter(|encoding| *encoding != Encoding::Raw)
-                .map(Self::Encode)
-        })
+        digest.or_else(|| Encoding::parse(word).filter(|encoding| *encoding != Encoding::Raw).map(Self::Encode))
     }
 }
 

@@ -11,33 +11,18 @@ fn leaves() -> impl Strategy<Value = Leaf> {
 }
 
 fn encodings() -> impl Strategy<Value = Encoding> {
-    let names = vec![
-        "raw",
-        "form",
-        "form:windows-1252",
-        "percent",
-        "json",
-        "xml",
-        "base64",
-        "base64url",
-        "hex",
-    ];
+    let names = vec!["raw", "form", "form:windows-1252", "percent", "json", "xml", "base64", "base64url", "hex"];
     prop::sample::select(names).prop_map(|name| Encoding::parse(name).unwrap())
 }
 
 fn guests() -> impl Strategy<Value = Piece> {
-    prop_oneof![
-        ".{0,3}".prop_map(Piece::Text),
-        prop::collection::vec(any::<u8>(), 0..3).prop_map(Piece::Bytes)
-    ]
+    prop_oneof![".{0,3}".prop_map(Piece::Text), prop::collection::vec(any::<u8>(), 0..3).prop_map(Piece::Bytes)]
 }
 
 fn recipes() -> impl Strategy<Value = Arc<Recipe>> {
     leaves().prop_map(Recipe::secret).prop_recursive(4, 24, 4, |inner| {
-        let piece = prop_oneof![
-            guests(),
-            (inner, encodings()).prop_map(|(recipe, encoding)| Piece::Secret(recipe, encoding))
-        ];
+        let piece =
+            prop_oneof![guests(), (inner, encodings()).prop_map(|(recipe, encoding)| Piece::Secret(recipe, encoding))];
         let pieces = prop::collection::vec(piece, 1..4);
         (prop::option::of(prop::sample::select(Algorithm::ALL)), pieces).prop_filter_map(
             "a recipe",
@@ -64,20 +49,12 @@ fn changed(recipe: &Arc<Recipe>, choice: usize) -> Option<Arc<Recipe>> {
     let mut pieces = pieces.clone();
     let (at, rest) = (choice % (pieces.len() + 2), choice / (pieces.len() + 2));
     if at == pieces.len() {
-        let next = digest.map(|algorithm| {
-            if algorithm == Algorithm::Sha1 {
-                Algorithm::Sha256
-            } else {
-                Algorithm::Sha1
-            }
-        });
+        let next =
+            digest.map(|algorithm| if algorithm == Algorithm::Sha1 { Algorithm::Sha256 } else { Algorithm::Sha1 });
         return rebuild(Some(next.unwrap_or(Algorithm::Sha512)), pieces);
     }
     if at > pieces.len() {
-        pieces.push(Piece::Secret(
-            Recipe::secret(Leaf::new(LeafKind::Field, "z")),
-            Encoding::Raw,
-        ));
+        pieces.push(Piece::Secret(Recipe::secret(Leaf::new(LeafKind::Field, "z")), Encoding::Raw));
         return rebuild(digest, pieces);
     }
     pieces[at] = match &pieces[at] {
@@ -101,11 +78,7 @@ fn patterns() -> impl Strategy<Value = String> {
     ];
     plain.prop_recursive(4, 24, 4, |inner| {
         let names = vec!["join", "hex", "base64", "form:windows-1252", "sha-256", "sha-1"];
-        (
-            prop::sample::select(names),
-            prop::collection::vec(inner, 1..4),
-            "[ \n]{0,2}",
-        )
+        (prop::sample::select(names), prop::collection::vec(inner, 1..4), "[ \n]{0,2}")
             .prop_map(|(name, parts, blank)| format!("{name}{blank}({blank}{})", parts.join(&format!(",{blank}"))))
     })
 }
