@@ -11,7 +11,7 @@ use consentry::jose::{Algorithm, PublicKey};
 use consentry::receipt::{Facts, Receipt};
 use consentry_tests::child::Program;
 use consentry_tests::journey::{self, Journey};
-use consentry_tests::node::{CATEGORIES, Node, Registered, binary};
+use consentry_tests::node::{CATEGORIES, Node, Registered, binary, free_address};
 use sample_bank::MARIE;
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ fn register(folder: &Path) -> anyhow::Result<(Registered, String)> {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     });
     std::fs::write(folder.join("bearer"), &bearer)?;
-    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let address = free_address()?;
     let service = Registered {
         id: SERVICE.to_owned(),
         jwk: String::from_utf8(made.stdout)?,

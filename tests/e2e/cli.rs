@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use consentry_tests::node::{Node, binary, connector};
+use consentry_tests::node::{Node, binary, connector, free_address};
 use consentry_tests::service::{ID, Service, next};
 use online_service::receiver::Taken;
 use sample_bank::{Change, JULIE, SampleBank};
@@ -70,7 +70,8 @@ struct Desk {
 impl Desk {
     async fn new() -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
-        let bank = SampleBank::start(any, any).await.unwrap();
+        // A test may stop it and start another one at the same address.
+        let bank = SampleBank::start(free_address().unwrap(), any).await.unwrap();
         bank.change(Change { operations: Some([5, 0, 0]), ..Change::default() });
         Self { bank, folder: tempfile::tempdir().unwrap() }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use consentry_tests::journey::{Events, Journey};
-use consentry_tests::node::Node;
+use consentry_tests::node::{Node, free_address};
 use consentry_tests::service::Service;
 use online_service::endpoint::Told;
 use sample_bank::{Change, JULIE, SampleBank};
@@ -30,7 +30,8 @@ struct World {
 impl World {
     async fn new() -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
-        let bank = SampleBank::start(any, any).await.unwrap();
+        // A test may stop it and start another one at the same address.
+        let bank = SampleBank::start(free_address().unwrap(), any).await.unwrap();
         bank.change(Change { operations: Some([20, 0, 0]), ..Change::default() });
         let service = Service::new().unwrap();
         let registered = service.registered().unwrap();

@@ -2,10 +2,11 @@
 //! be killed and started again on the same folder and port.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -14,6 +15,9 @@ use nix::unistd::Pid;
 
 /// How long a started engine may take until it answers: connectors are compiled first.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Where ports for tests begin, and how many there are. Linux gives 32768 and up to outgoing connections.
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u16 = 10_000;
 /// How often it is asked meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// How long it may take to end when it is asked to.
@@ -62,8 +66,7 @@ impl Node {
     /// As [`Node::start`].
     pub fn prepare(bank: &str, service: &Registered) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("consentry-").tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let url = format!("http://127.0.0.1:{port}");
+        let url = format!("http://{}", free_address()?);
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir(path("data"))?;
         std::fs::create_dir(path("connectors"))?;
@@ -81,7 +84,7 @@ impl Node {
         self.folder.path().join(name)
     }
 
-    /// Starts the engine and waits until it answers.
+    /// Starts the engine, which logs all it can, and waits until it answers.
     ///
     /// # Errors
     /// It does not answer in time, or ended.
@@ -261,6 +264,25 @@ history-days-max = 3653
 [online-service.purpose.categories]
 {categories}"#
     )
+}
+
+/// An address on loopback that can be listened on, now and again after a restart: it lies below the ports that the system
+/// gives to outgoing connections, and this program gives it to nobody else.
+///
+/// # Errors
+/// Every port that was tried is taken.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Other programs of this kind begin elsewhere.
+    let first = FIRST_PORT + std::process::id() as u16 % PORTS;
+    for _ in 0..PORTS {
+        let port = FIRST_PORT + (first - FIRST_PORT + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port from {FIRST_PORT} to {} is free", FIRST_PORT + PORTS - 1)
 }
 
 fn listens(url: &str) -> bool {

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::journey::Journey;
-use crate::node::{CATEGORIES, Node, Registered};
+use crate::node::{CATEGORIES, Node, Registered, free_address};
 
 /// Its id in every configuration.
 pub const ID: &str = "osv_01JD8Z3M7K0000000000000000";
@@ -38,8 +38,7 @@ impl Service {
     /// # Errors
     /// There is no port, or no folder.
     pub fn new() -> anyhow::Result<Self> {
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        Ok(Self { address, folder: tempfile::tempdir()?, listening: None })
+        Ok(Self { address: free_address()?, folder: tempfile::tempdir()?, listening: None })
     }
 
     /// Where it listens, or will.

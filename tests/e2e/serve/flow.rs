@@ -27,6 +27,8 @@ pub(super) fn nothing_of_the_person(world: &World, more: &[&str]) {
     values.extend(more);
     let searched = canary::search(&world.node.path(""), &values).unwrap();
     assert!(searched.files > 3 && searched.bytes > 100_000, "{searched:?}");
+    let log = std::fs::read_to_string(world.node.path("stderr")).unwrap();
+    assert!(log.contains("TRACE") && log.contains("a run ended"), "the log was written, and all of it");
     assert_eq!(searched.found, []);
 }
 
