@@ -93,7 +93,7 @@ async fn what_was_not_sealed_for_this_session_is_refused_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_does_not_fit_the_form_names_the_field_and_no_value() {
+async fn a_login_that_does_not_fit_the_form_is_refused_by_field_and_without_a_value() {
     let world = World::new().await;
     for (fields, named) in [
         (vec![("login", "12345678")], "password"),
