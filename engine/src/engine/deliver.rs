@@ -11,7 +11,7 @@ use crate::forward::ParcelReady;
 use crate::id::ParcelId;
 use crate::ledger::Event;
 use crate::online_service::OnlineService;
-use crate::outbox::{Fetched, OutboxError, ParcelBytes, ThinEvent};
+use crate::outbox::{Fetched, How, OutboxError, ParcelBytes, ThinEvent};
 use crate::outcome::{Delivery, Outcome, Run};
 use crate::release::{Decision, Refusal};
 use crate::seal::recipient::{Datasets, ItemForm, Parcel};
@@ -53,16 +53,24 @@ impl Engine {
                 return Err(error);
             }
         };
-        let id = parcel.id();
-        let sending = Sending { run, parcel: id, digest: parcel.digest(), shortfall };
+        self.send(session, Sending { run, parcel: parcel.id(), digest: parcel.digest(), shortfall }).await
+    }
+
+    /// Goes to delivery with a parcel that is in the outbox.
+    pub(super) async fn send(&self, session: &Arc<Session>, sending: Sending) -> Result<ParcelId, EngineError> {
+        let (parcel, digest) = (sending.parcel, sending.digest);
         if let Err(sending) = session.hold_sending(sending, self.clock.now()) {
             // The session ended meanwhile: the parcel must not stay.
-            self.outbox.withdraw(id, self.clock.now()).await?;
+            self.outbox.withdraw(parcel, self.clock.now()).await?;
             self.end_run(session, sending.run).await;
             return Err(self.wrong_state(session, Step::Shared));
         }
         self.rows.save(session).await?;
-        Ok(id)
+        // From the outbox on it can be told, fetched and acknowledged, even before the session knew of it.
+        if let Some(end) = self.outbox.end(parcel).await?.filter(|end| end.how == How::Acknowledged) {
+            self.end_delivered(session, Delivery { parcel, digest, acknowledged_at: end.at }).await;
+        }
+        Ok(parcel)
     }
 
     /// The gate, the seal, the outbox. Nothing is released without its leaf.

@@ -17,9 +17,9 @@ use crate::jose::{RecipientKey, jwe};
 use crate::outcome::{Run, RunName};
 use crate::receipt::{Facts, Receipt};
 use crate::release::Decision;
-use crate::session::Review;
 use crate::session::events::What;
 use crate::session::state::{State, Step};
+use crate::session::{Review, Sending};
 use crate::trace::{Device, Language, Navigation};
 
 const NAVIGATION: Navigation = Navigation { device: Device::Desktop, language: Language::UNDETERMINED };
@@ -311,6 +311,20 @@ async fn a_restart_goes_on_with_what_survives_and_says_what_was_lost() {
     assert_eq!(world.receipts(&sending).await[0].outcome, "delivered");
     states(&agreed).await;
     world.engine.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_faster_than_the_session_is_believed() {
+    let world = world().await;
+    let session = world.in_review().await;
+    let Review { run, data } = session.take_review().unwrap();
+    let sealed = world.engine.release(&session, data.review(&Decision::all())).await.unwrap();
+    let (parcel, digest) = (sealed.id(), sealed.digest());
+    world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
+    world.engine.acknowledge(&lender(), parcel, digest).await.unwrap();
+    world.engine.send(&session, Sending { run, parcel, digest, shortfall: None }).await.unwrap();
+    assert_eq!(session.state(), State::Completed);
+    assert_eq!(world.receipts(&session).await[0].outcome, "delivered");
 }
 
 #[tokio::test(flavor = "multi_thread")]
