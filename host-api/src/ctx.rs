@@ -9,6 +9,7 @@ use consentry_contract::item::{RunItems, category as category_of};
 use consentry_contract::limits::{LimitName, Limits};
 use consentry_contract::manifest::{Manifest, SourcePlan};
 use consentry_contract::recipe::SinkId;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -104,6 +105,8 @@ pub struct HostCtx {
     pub(crate) items: RunItems,
     /// The connector said that the login worked.
     pub(crate) authenticated: bool,
+    /// When answers to prompts that were not used are destroyed.
+    pub(crate) answers_until: Option<Timestamp>,
     /// How often each sink was used.
     pub(crate) sink_uses: BTreeMap<SinkId, u32>,
     /// Items of categories that were not asked for: refused and counted.
@@ -146,6 +149,7 @@ impl HostCtx {
             hops: spec.hops,
             budget: Budget::new(spec.limits),
             authenticated: false,
+            answers_until: None,
             sink_uses: BTreeMap::new(),
             unrequested: 0,
             calls: 0,
@@ -177,6 +181,10 @@ impl HostCtx {
         if self.stopper.stopped().is_some() {
             return Err(Fail::stop());
         }
+        if self.answers_until.is_some_and(|until| self.ports.clock.now() >= until) {
+            self.vault.destroy_answers();
+            self.answers_until = None;
+        }
         if granted {
             return Ok(());
         }
@@ -201,6 +209,7 @@ impl HostCtx {
     /// Says no to the connector and remembers it: if the run ends here, this is its failure.
     pub(crate) fn refuse(&mut self, code: Code, text: impl Into<String>) -> Fail {
         self.facts.host = Some(code);
+        self.ports.tape.refused(self.calls, code);
         let text = text.into();
         self.ports.observer.log("warn", &text);
         Fail::fault(code, text)

@@ -2,6 +2,7 @@
 //! redirects, `answer` cuts captured secrets out, recognises the page and keeps what the connector may ask of it.
 
 mod answer;
+mod capture;
 mod flight;
 mod jar;
 mod plan;
@@ -246,3 +247,6 @@ impl wit::HostResponse for HostCtx {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

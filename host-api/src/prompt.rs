@@ -28,6 +28,8 @@ pub struct Challenge {
 }
 
 const NAME: &str = "prompt";
+/// Retention R09: how long an answer that nobody uses is kept.
+const ANSWER_LIFE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 /// Kinds of the contract.
 const KINDS: [&str; 6] = ["otp", "approve", "choose", "captcha", "redirect", "text"];
 /// Details that a kind may have; `option:ID` besides.
@@ -135,7 +137,11 @@ impl prompt::HostChallenge for HostCtx {
         };
         self.ports.tape.outside(Outside::Prompt { how });
         match answer {
-            Answer::Given(parts) => self.take_answer(&kind, parts).map(|()| true),
+            Answer::Given(parts) => {
+                self.facts.host = None;
+                self.answers_until = self.ports.clock.now().checked_add(ANSWER_LIFE).ok();
+                self.take_answer(&kind, parts).map(|()| true)
+            }
             Answer::Denied => Err(self.refuse(Code::ChallengeDenied, "the person said no")),
             Answer::Expired => Err(self.refuse(Code::ChallengeTimeout, "nobody answered in time")),
         }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use consentry_contract::failure::Code;
 use consentry_contract::item::Bytes;
 
 /// One call of a capability.
@@ -14,7 +15,7 @@ pub struct Call {
     pub capability: &'static str,
     /// Function or method of it.
     pub function: &'static str,
-    /// Whether the connector was let through.
+    /// Whether the connector has this capability at all; see [`TapeSink::refused`] for what was refused later.
     pub granted: bool,
 }
 
@@ -68,6 +69,8 @@ impl std::fmt::Debug for Outside {
 pub trait TapeSink: Send + Sync {
     /// A call was made.
     fn call(&self, call: Call);
+    /// The call of this ordinal was refused: no grant, no sink, no such origin, a wrong argument.
+    fn refused(&self, ordinal: u64, code: Code);
     /// Something came from outside in answer to the last call.
     fn outside(&self, what: Outside);
 }
@@ -78,5 +81,6 @@ pub struct NoTape;
 
 impl TapeSink for NoTape {
     fn call(&self, _: Call) {}
+    fn refused(&self, _: u64, _: Code) {}
     fn outside(&self, _: Outside) {}
 }

@@ -74,6 +74,18 @@ impl Vault {
         self.values.retain(|leaf, _| leaf.kind != LeafKind::Field);
     }
 
+    /// An answer was used: it is gone, whatever handles remain.
+    pub fn destroy_answer(&mut self, leaf: &Leaf) {
+        if leaf.kind == LeafKind::Answer {
+            self.values.remove(leaf);
+        }
+    }
+
+    /// Every answer is gone.
+    pub fn destroy_answers(&mut self) {
+        self.values.retain(|leaf, _| leaf.kind != LeafKind::Answer);
+    }
+
     /// Everything is gone.
     pub fn destroy(&mut self) {
         self.values.clear();

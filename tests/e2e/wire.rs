@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use consentry_contract::failure::Code;
 use consentry_host_api::tape::{Call, Outside, TapeSink};
 use consentry_tests::collecting::lock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -107,6 +108,8 @@ impl Tape {
 }
 
 impl TapeSink for Tape {
+    fn refused(&self, _: u64, _: Code) {}
+
     fn call(&self, call: Call) {
         if (call.capability, call.function) == ("credentials", "authenticated")
             && let Some(act) = &self.once_logged_in

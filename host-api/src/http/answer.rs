@@ -5,23 +5,19 @@ use std::sync::Arc;
 use consentry_contract::document::{Document, Format, charset};
 use consentry_contract::failure::Code;
 use consentry_contract::item::Bytes;
-use consentry_contract::manifest::CaptureAt;
 use consentry_contract::page::{self, Answer, Recognition};
-use consentry_contract::recipe::{Leaf, LeafKind};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
+use super::capture::Body;
 use super::flight::Landed;
 use crate::bindings::consentry::connector::types::Fault;
 use crate::ctx::HostCtx;
 use crate::document::Parsed;
 use crate::fault::Fail;
 use crate::tape::Outside;
-
-/// What stands where a captured secret stood.
-const PLACEHOLDER: &str = "captured";
 
 /// An answer by handle.
 pub struct Response {
@@ -69,23 +65,21 @@ impl HostCtx {
             landed.incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let format = Format::of_content_type(content_type);
         let charset = charset::label_of(content_type).map(str::to_owned);
-        let mut body = landed.incoming.body;
-        let mut document = match format {
-            Some(format) if !body.is_empty() => self.parse_answer(format, &body, charset.as_deref(), &landed.url)?,
+        let bytes = landed.incoming.body;
+        let document = match format {
+            Some(format) if !bytes.is_empty() => self.try_parse(format, &bytes, charset.as_deref(), &landed.url)?,
             _ => None,
         };
-        if self.cut(&landed.method, &landed.request_url, &mut document)?
-            && let Some(document) = &document
-        {
-            body = self.metered(|meter| document.source(meter))?.into_bytes();
-        }
+        let mut body = Body { bytes, charset, document };
+        self.capture(&landed.method, &landed.request_url, landed.incoming.status, &mut body)?;
+        let Body { bytes, charset, document } = body;
         let status = landed.incoming.status.as_u16();
         let mut recognition = self.recognise(&landed.url, status, document.as_ref())?;
         if landed.operator && status == 401 {
             recognition.failure.get_or_insert(Code::OperatorRejected);
         }
         let page = recognition.page.as_ref().map(|page| page.as_str().to_owned());
-        let body: Bytes = Arc::new(Zeroizing::new(body));
+        let body: Bytes = Arc::new(Zeroizing::new(bytes));
         self.ports.tape.outside(Outside::Http {
             method: landed.method.to_string(),
             url: landed.url.to_string(),
@@ -101,7 +95,7 @@ impl HostCtx {
     }
 
     /// A body that is not what its content type says is kept as bytes: the connector learns of it when it asks for the document.
-    fn parse_answer(
+    pub(super) fn try_parse(
         &mut self,
         format: Format,
         body: &[u8],
@@ -116,34 +110,6 @@ impl HostCtx {
             }
             Err(stop) => Err(stop),
         }
-    }
-
-    fn take_captured(&mut self, name: &str, value: Zeroizing<Vec<u8>>) -> Result<(), Fail> {
-        let put = self.vault.put(Leaf::new(LeafKind::Captured, name), value);
-        put.map_err(|error| Fail::Stop(error.into()))
-    }
-
-    /// Applies the capture rules for this request to the document. True when something was cut.
-    fn cut(&mut self, method: &http::Method, url: &url::Url, document: &mut Option<Document>) -> Result<bool, Fail> {
-        let plan = self.plan.clone();
-        let mut cut = false;
-        for capture in plan.captures().iter().filter(|capture| capture.from.matches(method.as_str(), url)) {
-            let Some(document) = document.as_mut() else { return Ok(false) };
-            let (at, take) = match &capture.at {
-                CaptureAt::Pointer(pointer) if document.format() == Format::Json => (pointer, "text".to_owned()),
-                CaptureAt::Element { selector, attribute } if document.format() != Format::Json => {
-                    let take = attribute.as_ref().map_or_else(|| "text".to_owned(), |name| format!("attr:{name}"));
-                    (selector, take)
-                }
-                _ => continue,
-            };
-            let found = self.metered(|meter| document.cut(at, &take, PLACEHOLDER, meter))?;
-            cut |= !found.is_empty();
-            if let Some(value) = found.into_iter().next() {
-                self.take_captured(capture.name.as_str(), Zeroizing::new(value.as_bytes().to_vec()))?;
-            }
-        }
-        Ok(cut)
     }
 
     fn recognise(&mut self, url: &url::Url, status: u16, document: Option<&Document>) -> Result<Recognition, Fail> {

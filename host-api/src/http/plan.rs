@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use consentry_contract::failure::{Code, Stage};
 use consentry_contract::limits::LimitName;
-use consentry_contract::recipe::{self, Charset, Encoding, LeafKind, Recipe, Slot, evaluate};
+use consentry_contract::recipe::{self, Charset, Encoding, Leaf, LeafKind, Recipe, Slot, evaluate};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use url::Url;
@@ -57,11 +57,17 @@ impl HostCtx {
         let method = self.method(&request)?;
         let url = self.target(&request.url)?;
         self.check_options(&request)?;
-        let parts = self.recipes(&method, &url, request)?;
+        let mut parts = self.recipes(&method, &url, request)?;
         if parts.secret {
             self.note_secret(&parts.kinds);
         }
-        self.assemble(method, url, parts)
+        let answers = std::mem::take(&mut parts.answers);
+        let flight = self.assemble(method, url, parts)?;
+        // Retention R09: an answer is used once, in one request.
+        for answer in &answers {
+            self.vault.destroy_answer(answer);
+        }
+        Ok(flight)
     }
 
     fn method(&mut self, request: &Request) -> Result<Method, Fail> {
@@ -150,6 +156,7 @@ impl HostCtx {
         if !leaves.is_empty() {
             parts.secret = true;
             parts.kinds.extend(leaves.iter().map(|leaf| leaf.kind));
+            parts.answers.extend(leaves.iter().filter(|leaf| leaf.kind == LeafKind::Answer).map(|leaf| (*leaf).clone()));
             self.admit(method, url, &slot, &recipe)?;
         }
         Ok(Some(recipe))
@@ -350,4 +357,5 @@ struct Parts {
     follow: bool,
     secret: bool,
     kinds: BTreeSet<LeafKind>,
+    answers: BTreeSet<Leaf>,
 }

@@ -1,0 +1,222 @@
+//! What a connector can see of an answer that holds a secret, and how often it can use one: the contract's own functions over a network
+//! that answers as the table says.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use consentry_contract::failure::Code;
+use consentry_contract::limits::Limits;
+use consentry_contract::manifest::Manifest;
+use consentry_contract::recipe::{Leaf, LeafKind, Reveal as _};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use tokio_util::task::TaskTracker;
+use wasmtime::component::Resource;
+use zeroize::Zeroizing;
+
+use super::{Response, wit};
+use crate::bindings::consentry::connector::credentials::{Piece, Slot};
+use crate::bindings::consentry::connector::http::{Host as _, HostRequest as _, HostResponse as _};
+use crate::bindings::consentry::connector::types::HostBlob as _;
+use crate::egress::Egress;
+use crate::fault::Fail;
+use crate::network::{Incoming, Network, NetworkError, Outgoing};
+use crate::ports::{Asked, Clock, Observer, Prompter, Question, Random};
+use crate::stop::Stopper;
+use crate::tape::NoTape;
+use crate::vault::Vault;
+use crate::{Grants, HostCtx, Ports, RunSpec};
+
+const MANIFEST: &str = r#"
+contract = "0.1"
+id = "bank"
+version = "0.1.0"
+owner = { name = "Authors", contact = "authors@consentry.example" }
+capabilities = ["http", "prompt"]
+categories = ["person.name"]
+[[source]]
+id = "bank"
+name = "Bank"
+country = "FR"
+kind = "bank"
+base = "https://bank.example"
+origins = ["{base}"]
+[[answer]]
+prompt = "otp"
+name = "code"
+kind = "secret"
+label = { en = "Code", fr = "Code" }
+[[answer.sink]]
+request = "POST {base}/otp"
+slot = "form:code"
+recipe = "raw"
+max = 5
+[[capture]]
+name = "token"
+from = "POST {base}/token"
+at = "/access_token"
+[[capture.sink]]
+request = "GET {base}/me"
+slot = "header:authorization"
+recipe = "join(\"Bearer \", raw)"
+max = 5
+[[capture]]
+name = "nonce"
+from = "GET {base}/form"
+at = "input[name=nonce]@value"
+"#;
+
+/// Always the same answer.
+struct Says(u16, &'static str, &'static str);
+
+#[async_trait]
+impl Network for Says {
+    async fn fetch(&self, _: Outgoing) -> Result<Incoming, NetworkError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.1));
+        Ok(Incoming { status: StatusCode::from_u16(self.0).unwrap(), headers, body: self.2.as_bytes().to_vec() })
+    }
+}
+
+struct Nobody;
+
+impl Prompter for Nobody {
+    fn ask(&self, _: Question) -> Result<Asked, Code> {
+        Err(Code::PersonAbsent)
+    }
+}
+
+impl Observer for Nobody {
+    fn step(&self, _: &str) {}
+    fn count(&self, _: u32, _: u32) {}
+    fn login_submitted(&self) {}
+    fn authenticated(&self) {}
+    fn log(&self, _: &str, _: &str) {}
+}
+
+impl Clock for Nobody {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+}
+
+impl Random for Nobody {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+fn context(network: Says) -> HostCtx {
+    let manifest = Arc::new(Manifest::parse(MANIFEST).unwrap());
+    let plan = Arc::new(manifest.for_source("bank", None).unwrap());
+    HostCtx::new(RunSpec {
+        egress: Egress::new(plan.origins(), false),
+        manifest,
+        plan,
+        grants: Grants {
+            capabilities: ["http".to_owned()].into(),
+            wanted: ["person.name".to_owned()].into(),
+            ..Grants::default()
+        },
+        limits: Limits::default(),
+        vault: Vault::new(Zeroizing::new([1; 32])).unwrap(),
+        language: "en".to_owned(),
+        callback: ("https://engine.example/callback".to_owned(), "state".to_owned()),
+        ports: Ports {
+            network: Arc::new(network),
+            prompter: Arc::new(Nobody),
+            observer: Arc::new(Nobody),
+            tape: Arc::new(NoTape),
+            clock: Arc::new(Nobody),
+            random: Box::new(Nobody),
+            io: tokio::runtime::Handle::current(),
+        },
+        stopper: Stopper::default(),
+        hops: TaskTracker::new(),
+    })
+}
+
+async fn send(ctx: &mut HostCtx, method: &str, path: &str) -> Result<Resource<Response>, Fail> {
+    let request = wit::HostRequest::new(ctx, method.to_owned(), format!("https://bank.example{path}")).unwrap();
+    wit::Host::send(ctx, request).await
+}
+
+/// Everything of an answer that a connector can get at, as one text.
+fn visible(ctx: &mut HostCtx, response: &Resource<Response>) -> String {
+    let again = || Resource::<Response>::new_borrow(response.rep());
+    let blob = ctx.blob(again()).unwrap();
+    let mut seen = String::from_utf8(ctx.read(blob, 0, 4096).unwrap()).unwrap();
+    for format in ["html", "json", "xml"] {
+        if let Ok(document) = ctx.document_of(&again(), Some(format)) {
+            let document = ctx.table.get(&document).unwrap().document.clone();
+            seen += &document.source(&mut consentry_contract::document::Unmetered).unwrap();
+        }
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_captured_secret_is_cut_out_whatever_the_answer_calls_itself() {
+    let json = r#"{"access_token":"s3cret-token","expires_in":60}"#;
+    for (status, content_type, body, captured) in [
+        (200, "application/json", json, true),
+        (200, "text/html", json, true),
+        (200, "text/plain", json, true),
+        (200, "application/octet-stream", json, true),
+        (500, "application/json", json, true),
+        (200, "application/json", r#"{"expires_in":60}"#, false),
+    ] {
+        let mut ctx = context(Says(status, content_type, body));
+        let response = send(&mut ctx, "POST", "/token").await.unwrap();
+        let seen = visible(&mut ctx, &response);
+        assert!(!seen.contains("s3cret"), "{content_type}: {seen}");
+        assert!(seen.contains("60"), "{content_type}: {seen}");
+        assert_eq!(ctx.vault.holds(&Leaf::new(LeafKind::Captured, "token")), captured, "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_should_hold_a_secret_and_can_not_be_read_is_withheld() {
+    for (status, content_type, body, withheld) in [
+        (200, "application/json", r#"{"access_token":"s3cret-token","#, true),
+        (200, "text/plain", r#"access_token=s3cret-token"#, true),
+        (200, "text/html", r#" {"access_token":"s3cret-token" "#, true),
+        (200, "text/html", "<h1>Try again later</h1>", false),
+        (502, "text/plain", "bad gateway", false),
+    ] {
+        let mut ctx = context(Says(status, content_type, body));
+        let answer = send(&mut ctx, "POST", "/token").await;
+        match answer {
+            Err(Fail::Fault(fault)) => assert!(withheld && fault.code == "page-unrecognised", "{body}"),
+            Ok(_) => assert!(!withheld, "{body}"),
+            Err(Fail::Stop(error)) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_captured_attribute_is_cut_out_of_a_page() {
+    let mut ctx = context(Says(200, "text/html", "<form><input name=nonce value=s3cret><input name=b value=kept>"));
+    let response = send(&mut ctx, "GET", "/form").await.unwrap();
+    let seen = visible(&mut ctx, &response);
+    assert!(!seen.contains("s3cret") && seen.contains("kept"), "{seen}");
+    let value = ctx.vault.reveal(&Leaf::new(LeafKind::Captured, "nonce")).unwrap();
+    assert_eq!(value.as_slice(), b"s3cret");
+}
+
+#[tokio::test]
+async fn a_one_time_answer_is_used_once() {
+    let mut ctx = context(Says(200, "text/html", "<p>"));
+    let leaf = Leaf::new(LeafKind::Answer, "code");
+    ctx.vault.put(leaf.clone(), Zeroizing::new(b"123456".to_vec())).unwrap();
+    let secret = ctx.handle_if_held(leaf.clone()).unwrap().unwrap();
+    for expected in [true, false] {
+        let request = wit::HostRequest::new(&mut ctx, "POST".to_owned(), "https://bank.example/otp".to_owned()).unwrap();
+        let slot = Slot { secret: Resource::new_borrow(secret.rep()), encoding: "raw".to_owned() };
+        let borrowed = Resource::new_borrow(request.rep());
+        ctx.field(borrowed, "code".to_owned(), vec![Piece::Secret(slot)]).unwrap();
+        let sent = ctx.send(request).await;
+        assert_eq!(sent.is_ok(), expected);
+        assert!(!ctx.vault.holds(&leaf));
+    }
+}
