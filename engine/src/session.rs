@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use consentry_contract::failure::Failure;
 use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,8 @@ pub struct Session {
 /// What changes. Guarded by a lock that is never held across an await.
 struct Inner {
     state: State,
+    /// Why it failed, why a login was refused, or why something is missing in what was delivered.
+    failure: Option<Failure>,
     changes: u64,
     choice: Option<Choice>,
     notice: Option<Arc<Notice>>,
@@ -72,7 +75,7 @@ impl Session {
     /// Begins a session. `person` is the hash of the secret by which the person is known in it.
     pub fn new(id: SessionId, request: DataRequest, person: KeyHash, now: Timestamp) -> Self {
         let session = Self::at(id, request, person, now, State::Requested);
-        session.events.push(now, What::State { state: State::Requested });
+        session.events.push(now, What::State { state: State::Requested, failure: None });
         session
     }
 
@@ -87,7 +90,7 @@ impl Session {
             inner.run = row.run;
             inner.notice = notice;
         }
-        session.events.push(now, What::State { state: row.state.clone() });
+        session.events.push(now, What::State { state: row.state.clone(), failure: None });
         session
     }
 
@@ -120,6 +123,7 @@ impl Session {
     fn at(id: SessionId, request: DataRequest, person: KeyHash, started: Timestamp, state: State) -> Self {
         let inner = Inner {
             state,
+            failure: None,
             changes: 1,
             choice: None,
             notice: None,
@@ -166,27 +170,58 @@ impl Session {
         self.lock().state.clone()
     }
 
+    /// Why it failed, why the last login was refused, or why something is missing in what was delivered.
+    pub fn failure(&self) -> Option<Failure> {
+        self.lock().failure.clone()
+    }
+
     /// Takes one step. After the deadline the only step is the end, whatever was asked for.
     ///
     /// # Errors
     /// The step does not fit where the session stands; nothing changed but, perhaps, that the hour is over.
     pub fn step(&self, step: Step, now: Timestamp) -> Result<State, StepRefused> {
+        self.step_for(step, None, now)
+    }
+
+    /// Takes one step because of a failure, which is told with the state that it leads to.
+    ///
+    /// # Errors
+    /// As [`Session::step`].
+    pub fn step_for(&self, step: Step, why: Option<Failure>, now: Timestamp) -> Result<State, StepRefused> {
         let mut inner = self.lock();
         if now >= self.deadline() && !inner.state.is_end() && step != Step::DeadlineReached {
             self.apply(&mut inner, Step::DeadlineReached, now)?;
         }
-        self.apply(&mut inner, step, now)
+        self.apply_for(&mut inner, step, why, now)
     }
 
     fn apply(&self, inner: &mut Inner, step: Step, now: Timestamp) -> Result<State, StepRefused> {
+        self.apply_for(inner, step, None, now)
+    }
+
+    fn apply_for(
+        &self,
+        inner: &mut Inner,
+        step: Step,
+        why: Option<Failure>,
+        now: Timestamp,
+    ) -> Result<State, StepRefused> {
         let next = inner.state.next(step)?;
+        inner.failure = match &next {
+            // A login that was refused, and is not given again, is still refused for the same reason.
+            State::Failed { code } => {
+                let known = why.or(inner.failure.take()).filter(|failure| failure.code == *code);
+                Some(known.unwrap_or_else(|| Failure::new(*code)))
+            }
+            _ => why,
+        };
         inner.state = next.clone();
         inner.changes += 1;
         if step == Step::LoginSubmitted {
             // It changes what may be repeated, not where the person is.
             return Ok(next);
         }
-        self.events.push(now, What::State { state: next.clone() });
+        self.events.push(now, What::State { state: next.clone(), failure: inner.failure.clone().map(Box::new) });
         if next.is_end() || matches!(next, State::AwaitingCredentials { .. }) {
             inner.stop(step);
         }
@@ -320,7 +355,7 @@ impl Session {
         let sending = inner.sending.take_if(|sending| sending.parcel == parcel)?;
         let partial = sending.shortfall.is_some();
         // What was acknowledged is delivered, even if the hour ended while the acknowledgement was on its way.
-        if self.apply(&mut inner, Step::Acknowledged { partial }, now).is_err() {
+        if self.apply_for(&mut inner, Step::Acknowledged { partial }, sending.shortfall.clone(), now).is_err() {
             tracing::info!(session = %self.id, "a parcel was acknowledged after its session had ended");
         }
         Some(sending)

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use consentry_contract::failure::Code;
+use consentry_contract::failure::{Code, Failure};
 use serde::Serialize;
 
 use crate::consent::ConsentError;
@@ -27,6 +27,9 @@ pub struct Problem {
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// The failure, where the problem is one of the table: code, blame, retry, stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Box<Failure>>,
 }
 
 impl Problem {
@@ -38,13 +41,18 @@ impl Problem {
             status: status.as_u16(),
             detail: None,
             next: Some(next.to_owned()),
+            failure: None,
         }
     }
 
     /// A failure of a collection, in the words of the table.
     pub fn failure(status: StatusCode, code: Code) -> Self {
         let row = code.row();
-        Self { kind: format!("urn:consentry:failure:{code}"), ..Self::new(status, "", row.what.en, row.next.en) }
+        Self {
+            kind: format!("urn:consentry:failure:{code}"),
+            failure: Some(Box::new(Failure::new(code))),
+            ..Self::new(status, "", row.what.en, row.next.en)
+        }
     }
 
     /// The same with a detail.

@@ -49,6 +49,7 @@ pub(super) async fn session(Either(session): Either) -> Json<Value> {
     Json(json!({
         "session": session.id(),
         "status": session.state(),
+        "failure": session.failure(),
         "purpose": session.request().purpose(),
         "reference": session.request().reference(),
         "consent": session.consent(),

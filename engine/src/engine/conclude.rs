@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use consentry_contract::failure::{Code, Failure};
+use consentry_contract::failure::{Code, Failure, Name};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -32,12 +32,26 @@ struct LogEnds;
 impl EndSink for LogEnds {
     fn ended(&self, ended: &Ended) {
         let (name, outcome) = (ended.name(), ended.outcome());
-        let code = match outcome {
-            Outcome::Failed(failed) => failed.failure.code.name(),
-            Outcome::Partial(_, failure) => failure.code.name(),
-            _ => "-",
+        let failure = match outcome {
+            Outcome::Failed(failed) => Some(&failed.failure),
+            Outcome::Partial(_, failure) => Some(failure),
+            _ => None,
         };
-        tracing::info!(run = %name.run, session = %name.session, outcome = outcome.name(), code, blame = ?outcome.blame(), "a run ended");
+        tracing::info!(
+            run = %name.run,
+            session = %name.session,
+            outcome = outcome.name(),
+            code = failure.map_or("-", |failure| failure.code.name()),
+            blame = ?outcome.blame(),
+            stage = failure.map(|failure| tracing::field::debug(failure.stage)),
+            retry = failure.map(|failure| tracing::field::debug(failure.retry)),
+            retry_after_ms = failure.and_then(|failure| failure.retry_after_ms),
+            page = failure.and_then(|failure| failure.page.as_ref()).map(Name::as_str),
+            missing = failure.and_then(|failure| failure.missing.as_ref()).map(Name::as_str),
+            limit = failure.and_then(|failure| failure.limit.as_ref()).map(Name::as_str),
+            claimed = failure.and_then(|failure| failure.claimed).map(|code| code.name()),
+            "a run ended"
+        );
     }
 }
 
@@ -182,7 +196,10 @@ impl Engine {
         match session.state() {
             State::Withdrawn => Outcome::Withdrawn { sending: fetched },
             State::Expired => Outcome::Expired,
-            State::Failed { code } => Outcome::Failed(Failed { failure: Failure::new(code), fetched }),
+            State::Failed { code } => {
+                let failure = session.failure().unwrap_or_else(|| Failure::new(code));
+                Outcome::Failed(Failed { failure, fetched })
+            }
             _ => Outcome::failed(Failure::new(Code::Cancelled)),
         }
     }

@@ -100,7 +100,7 @@ impl Engine {
                 let outcome = Outcome::failed(Failure::new(error.code()));
                 self.conclude(session, run.end(outcome)).await;
                 session.release_run();
-                self.after_failure(session, error.code()).await;
+                self.after_failure(session, Failure::new(error.code())).await;
                 Err(error)
             }
         }
@@ -216,20 +216,19 @@ impl Engine {
                 self.end_run(&session, run).await;
             }
             Err(failure) => {
-                let code = failure.code;
-                self.conclude(&session, run.end(Outcome::failed(failure))).await;
+                self.conclude(&session, run.end(Outcome::failed(failure.clone()))).await;
                 session.release_run();
-                self.after_failure(&session, code).await;
+                self.after_failure(&session, failure).await;
             }
         }
         self.save(&session).await;
     }
 
     /// A refused login may be given again; every other failure ends the session.
-    async fn after_failure(&self, session: &Arc<Session>, code: Code) {
-        let again = code == Code::CredentialsRejected;
-        let step = if again { Step::LoginRejected } else { Step::Failed(code) };
-        match session.step(step, self.clock.now()) {
+    async fn after_failure(&self, session: &Arc<Session>, failure: Failure) {
+        let again = failure.code == Code::CredentialsRejected;
+        let step = if again { Step::LoginRejected } else { Step::Failed(failure.code) };
+        match session.step_for(step, Some(failure), self.clock.now()) {
             Ok(state) if state.is_end() => self.close(session).await,
             Ok(_) => self.save(session).await,
             // The session ended meanwhile.

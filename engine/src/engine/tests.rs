@@ -115,7 +115,7 @@ async fn states(session: &Session) -> Vec<&'static str> {
     let mut events = session.subscribe(0);
     let mut states = vec![];
     while let Some(event) = events.next().await {
-        if let What::State { state } = event.what {
+        if let What::State { state, .. } = event.what {
             states.push(state.name());
         }
     }

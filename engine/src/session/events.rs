@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use consentry_contract::failure::Failure;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -36,6 +37,9 @@ pub enum What {
         /// The state.
         #[serde(flatten)]
         state: State,
+        /// Why, where it is the end of something: with stage, page and what was missing there, without a value.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure: Option<Box<Failure>>,
     },
     /// The connector came to a step that its manifest names.
     Progress {
@@ -226,7 +230,7 @@ mod tests {
     async fn a_connector_that_reports_in_a_loop_fills_no_memory_and_hides_no_state() {
         let log = Arc::new(EventLog::default());
         (0..PROGRESS_EVENTS_MAX * 2).for_each(|_| progress(&log, "login"));
-        log.push(now(), What::State { state: State::InReview });
+        log.push(now(), What::State { state: State::InReview, failure: None });
         log.close();
         let mut last = None;
         let mut reader = log.subscribe(PROGRESS_EVENTS_MAX as u64 - 1);
@@ -235,13 +239,13 @@ mod tests {
         }
         let last = last.unwrap();
         assert_eq!(last.seq, PROGRESS_EVENTS_MAX as u64 + 1);
-        assert!(matches!(last.what, What::State { state: State::InReview }));
+        assert!(matches!(last.what, What::State { state: State::InReview, .. }));
     }
 
     #[test]
     fn an_event_reads_as_flat_json() {
-        let event =
-            Event { seq: 3, at: now(), what: What::State { state: State::AwaitingCredentials { rejected: 1 } } };
+        let state = State::AwaitingCredentials { rejected: 1 };
+        let event = Event { seq: 3, at: now(), what: What::State { state, failure: None } };
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
             r#"{"seq":3,"at":"2026-11-21T10:00:00Z","type":"state","state":"awaiting-credentials","rejected":1}"#

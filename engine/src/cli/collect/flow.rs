@@ -61,7 +61,7 @@ impl Flow<'_> {
         let mut events = session.subscribe(0);
         while let Some(event) = events.next().await {
             match event.what {
-                What::State { state } => {
+                What::State { state, .. } => {
                     progress.state(&state);
                     self.on_state(session, &state, fields, &progress).await?;
                 }

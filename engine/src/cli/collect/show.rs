@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use consentry_contract::failure::Text;
+use consentry_contract::failure::{Failure, Text};
 use consentry_contract::item::{Check, Field};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -174,9 +174,11 @@ pub(super) fn end(session: &Session, options: &Options, out: &mut dyn Write) -> 
         let receipt = |(id, token): (_, String)| json!({ "id": id, "facts": facts(&token), "token": token });
         let receipts: Vec<Value> = session.receipts().into_iter().map(receipt).collect();
         let mut told = json!({ "session": session.id(), "status": session.state(), "receipts": receipts });
-        if let State::Failed { code } = session.state() {
-            let row = code.row();
-            told["failure"] = json!({ "code": code, "blame": row.blame, "what": row.what.en, "next": row.next.en });
+        if let Some(failure) = session.failure() {
+            let row = failure.code.row();
+            told["failure"] = serde_json::to_value(&failure)?;
+            told["failure"]["what"] = row.what.en.into();
+            told["failure"]["next"] = row.next.en.into();
         }
         if let Some(file) = &options.out {
             told["file"] = json!(file);
@@ -186,9 +188,10 @@ pub(super) fn end(session: &Session, options: &Options, out: &mut dyn Write) -> 
     }
     let state = session.state();
     eprintln!("\n{}", state.name());
-    if let State::Failed { code } = &state {
-        let row = code.row();
-        eprintln!("  {}\n  {}\n  {code}: {} (blame: {:?})", row.what.en, row.next.en, row.author, row.blame);
+    if let Some(failure) = session.failure() {
+        let row = failure.code.row();
+        eprintln!("  {}\n  {}\n  {}: {}", row.what.en, row.next.en, failure.code, row.author);
+        eprintln!("  {}", whereabouts(&failure));
     }
     if let (Some(file), State::Completed | State::Partial) = (&options.out, &state) {
         eprintln!("  delivered to {}", file.display());
@@ -200,6 +203,24 @@ pub(super) fn end(session: &Session, options: &Options, out: &mut dyn Write) -> 
         }
     }
     Ok(())
+}
+
+/// Everything else that is known of a failure, in one line.
+fn whereabouts(failure: &Failure) -> String {
+    let mut told = format!("blame: {:?}, stage: {:?}, retry: {:?}", failure.blame, failure.stage, failure.retry);
+    let named = [("page", &failure.page), ("missing", &failure.missing), ("limit", &failure.limit)];
+    for (what, name) in named {
+        if let Some(name) = name {
+            told.push_str(&format!(", {what}: {}", name.as_str()));
+        }
+    }
+    if let Some(milliseconds) = failure.retry_after_ms {
+        told.push_str(&format!(", not before: {} s", milliseconds.div_ceil(1000)));
+    }
+    if let Some(claimed) = failure.claimed {
+        told.push_str(&format!(", the connector said: {claimed}"));
+    }
+    told
 }
 
 /// The receipt in a few lines.
