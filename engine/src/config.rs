@@ -91,8 +91,6 @@ pub struct SandboxSection {
     pub concurrent_runs_max: u32,
     /// Threads that connectors run on.
     pub guest_threads: usize,
-    /// Most memory of one connector.
-    pub memory_bytes_max: usize,
 }
 
 /// How events are told to Online Services.
@@ -244,7 +242,6 @@ impl Config {
             ("api.sessions-max", self.api.sessions_max as u64, 1, 1_000_000),
             ("sandbox.concurrent-runs-max", u64::from(self.sandbox.concurrent_runs_max), 1, 20_000),
             ("sandbox.guest-threads", self.sandbox.guest_threads as u64, 1, 1024),
-            ("sandbox.memory-bytes-max", self.sandbox.memory_bytes_max as u64, 1 << 20, 1 << 30),
             // Shorter than the outbox waits for the one who tells.
             ("events.timeout-seconds", self.events.timeout_seconds, 1, 25),
         ];

@@ -45,7 +45,21 @@ pub struct Node {
     child: Option<Child>,
 }
 
-/// The categories that the Online Service of [`Node`] may ask for.
+/// A Data Source that an engine serves: the only one of its connector, and called like it.
+#[derive(Debug, Clone, Copy)]
+pub struct Served<'a> {
+    /// The connector's id.
+    pub id: &'a str,
+    /// Where it stands.
+    pub base: &'a str,
+    /// The operator's own secrets towards it, by name. Each goes into a file of [`SECRETS`].
+    pub secrets: &'a [(&'a str, &'a str)],
+}
+
+/// The folder of an engine's secret files.
+pub const SECRETS: &str = "secrets";
+
+/// The categories that the Online Service of a [`Node`] may ask for, unless a test says otherwise.
 pub const CATEGORIES: [&str; 6] =
     ["person.name", "person.email", "bank.account", "bank.balance", "bank.transaction", "document.statement"];
 
@@ -65,15 +79,33 @@ impl Node {
     /// # Errors
     /// As [`Node::start`].
     pub fn prepare(bank: &str, service: &Registered) -> anyhow::Result<Self> {
+        let bank = Served { id: "sample-bank", base: bank, secrets: &[] };
+        Self::prepare_at(free_address()?, bank, &CATEGORIES, service)
+    }
+
+    /// As [`Node::prepare`], at this address, for this Data Source and an Online Service that may ask for these categories.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub fn prepare_at(
+        address: SocketAddr,
+        source: Served<'_>,
+        categories: &[&str],
+        service: &Registered,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("consentry-").tempdir()?;
-        let url = format!("http://{}", free_address()?);
+        let url = format!("http://{address}");
         let path = |name: &str| folder.path().join(name);
-        std::fs::create_dir(path("data"))?;
-        std::fs::create_dir(path("connectors"))?;
-        std::fs::copy(connector("sample-bank")?, path("connectors/sample-bank.wasm"))?;
+        for name in ["data", "connectors", SECRETS] {
+            std::fs::create_dir(path(name))?;
+        }
+        std::fs::copy(connector(source.id)?, path("connectors").join(format!("{}.wasm", source.id)))?;
+        for (name, value) in source.secrets {
+            std::fs::write(path(SECRETS).join(name), value)?;
+        }
         std::fs::write(path("passphrase"), PASSPHRASE)?;
         std::fs::write(path("service.jwk.json"), &service.jwk)?;
-        std::fs::write(path("consentry.toml"), configuration(&url, bank, service))?;
+        std::fs::write(path("consentry.toml"), configuration(&url, source, categories, service))?;
         let node = Self { folder, url, child: None };
         node.take_keys()?;
         Ok(node)
@@ -206,10 +238,13 @@ fn built(path: &str, command: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn configuration(url: &str, bank: &str, service: &Registered) -> String {
+fn configuration(url: &str, source: Served<'_>, categories: &[&str], service: &Registered) -> String {
     let listen = url.trim_start_matches("http://");
     let Registered { id, events, bearer_sha256, .. } = service;
-    let categories: String = CATEGORIES
+    let Served { id: source, base, secrets } = source;
+    let secrets: Vec<String> = secrets.iter().map(|(name, _)| format!("{name} = \"{SECRETS}/{name}\"")).collect();
+    let secrets = secrets.join(", ");
+    let categories: String = categories
         .iter()
         .map(|name| format!("{name:?} = {{ en = \"to know you.\", fr = \"pour vous connaître.\" }}\n"))
         .collect();
@@ -237,15 +272,15 @@ folder = "connectors"
 [sandbox]
 concurrent-runs-max = 8
 guest-threads = 1
-memory-bytes-max = 67108864
 
 [events]
 timeout-seconds = 5
 
 [[source]]
-connector = "sample-bank"
-id = "sample-bank"
-base = "{bank}"
+connector = "{source}"
+id = "{source}"
+base = "{base}"
+secret-files = {{ {secrets} }}
 
 [[online-service]]
 id = "{id}"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consentry_contract::failure::GuestEnd;
+use consentry_contract::limits::LimitName;
 use consentry_host_api::bindings::{Connector, ConnectorPre};
 use consentry_host_api::{HostCtx, Stopped, TICK_MILLISECONDS, link};
 use tokio::sync::Semaphore;
@@ -62,13 +63,11 @@ pub struct SandboxSettings {
     pub concurrent_runs: u32,
     /// Threads that guests run on.
     pub guest_threads: usize,
-    /// Most memory of one guest, in bytes; a run's own limit may be lower.
-    pub memory_bytes_max: usize,
 }
 
 impl Default for SandboxSettings {
     fn default() -> Self {
-        Self { concurrent_runs: 512, guest_threads: 2, memory_bytes_max: 64 << 20 }
+        Self { concurrent_runs: 512, guest_threads: 2 }
     }
 }
 
@@ -145,12 +144,15 @@ impl Sandbox {
     /// Runs one collection in a fresh store and gives its context back with what happened. The future may be dropped: the
     /// guest is then stopped at its next tick.
     pub async fn run(&self, prepared: &Prepared, ctx: HostCtx) -> GuestRun {
-        // Unwrap safety: the semaphore is never closed.
-        let slot = self.slots.clone().acquire_owned().await.expect("open for the sandbox's life");
+        let stopper = ctx.stopper().clone();
+        let slot = tokio::select! {
+            slot = self.slots.clone().acquire_owned() => slot.ok(),
+            () = stopper.wait() => None,
+        };
         let pre = prepared.0.clone();
         let engine = self.engine.clone();
         let stop = ctx.stopper().drop_guard();
-        let Some(guests) = &self.guests else {
+        let (Some(guests), Some(slot)) = (&self.guests, slot) else {
             return GuestRun { ctx: Some(ctx), end: GuestEnd::Stopped, trace: Vec::new() };
         };
         let task = guests.spawn(async move {
@@ -221,8 +223,8 @@ fn config(settings: &SandboxSettings) -> Config {
         .total_memories(slots)
         .total_tables(slots * 2)
         .total_stacks(slots)
-        .max_memory_size(settings.memory_bytes_max)
-        .table_elements(4096)
+        .max_memory_size(most(LimitName::Memory))
+        .table_elements(most(LimitName::TableElements))
         .max_core_instance_size(64 << 10)
         .max_component_instance_size(256 << 10)
         .max_core_instances_per_component(8)
@@ -243,6 +245,11 @@ fn config(settings: &SandboxSettings) -> Config {
         .relaxed_simd_deterministic(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
+}
+
+/// The pool holds whatever a run may be allowed, so that a run always meets its own limit, by its name, first.
+fn most(limit: LimitName) -> usize {
+    usize::try_from(limit.row().maximum).unwrap_or(usize::MAX)
 }
 
 fn check_map_count(slots: u32) -> Result<(), SandboxError> {

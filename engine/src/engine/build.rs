@@ -111,7 +111,6 @@ impl Builder {
         self.sandbox = SandboxSettings {
             concurrent_runs: config.sandbox.concurrent_runs_max,
             guest_threads: config.sandbox.guest_threads,
-            memory_bytes_max: config.sandbox.memory_bytes_max,
         };
         self.settings.development = config.engine.development;
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
