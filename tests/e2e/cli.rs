@@ -17,21 +17,21 @@ const WITHIN: Duration = Duration::from_secs(90);
 
 /// What a call left behind.
 #[derive(Debug)]
-struct Called {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(super) struct Called {
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 impl Called {
     /// The one JSON object on standard output.
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 /// Calls the binary; nobody sits at a terminal.
-async fn call(arguments: Vec<String>) -> Called {
+pub(super) async fn call(arguments: Vec<String>) -> Called {
     tokio::task::spawn_blocking(move || {
         let mut child = Command::new(binary("consentry").unwrap())
             .args(&arguments)
@@ -57,7 +57,7 @@ async fn call(arguments: Vec<String>) -> Called {
     .unwrap()
 }
 
-fn words(line: &str) -> Vec<String> {
+pub(super) fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 

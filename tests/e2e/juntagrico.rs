@@ -11,7 +11,8 @@ use tokio::sync::OnceCell;
 use crate::wire::{Tape, Wire};
 use crate::{lines, of, person};
 
-async fn portal() -> &'static str {
+/// The portal that the tests share.
+pub async fn portal() -> &'static str {
     static PORTAL: OnceCell<sources::Juntagrico> = OnceCell::const_new();
     let start = || async { tokio::task::spawn_blocking(sources::Juntagrico::start).await.unwrap().unwrap() };
     &PORTAL.get_or_init(start).await.url
@@ -41,15 +42,8 @@ fn profile(name: &str) -> Vec<String> {
     expected
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_is_collected_and_the_host_logs_out() {
-    let wire = Wire::to(portal().await).await;
-    let collecting = as_person(&wire.url, "marie");
-    let seen = collecting.seen.clone();
-    let collection = collecting.collect(&collector().unwrap()).await.unwrap();
-    let counts = "bank.account=1 document.certificate=1 document.invoice=6 person.address=1 person.birth=1 person.email=1 \
-                  person.name=1 person.phone=2";
-    assert_eq!(told(&collection), counts, "{:?} {:?}", collection.trace, lock(&seen.lines));
+/// What the whole portal must bring of Marie.
+pub fn everything_of_marie() -> Vec<String> {
     let mut expected = profile("marie");
     // Newest first; the amount of the month N is N times 1.01 more than 40, and the last is not paid yet.
     for (month, minor) in [(6, 4606), (5, 4505), (4, 4404), (3, 4303), (2, 4202), (1, 4101)] {
@@ -62,7 +56,19 @@ async fn everything_is_collected_and_the_host_logs_out() {
     expected.push(
         "document.certificate ref=shares-2025 title=Attestation de parts sociales 2025 file=application/pdf".to_owned(),
     );
-    assert_eq!(lines(&collection), expected);
+    expected
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_collected_and_the_host_logs_out() {
+    let wire = Wire::to(portal().await).await;
+    let collecting = as_person(&wire.url, "marie");
+    let seen = collecting.seen.clone();
+    let collection = collecting.collect(&collector().unwrap()).await.unwrap();
+    let counts = "bank.account=1 document.certificate=1 document.invoice=6 person.address=1 person.birth=1 person.email=1 \
+                  person.name=1 person.phone=2";
+    assert_eq!(told(&collection), counts, "{:?} {:?}", collection.trace, lock(&seen.lines));
+    assert_eq!(lines(&collection), everything_of_marie());
     assert!(collection.login_submitted && collection.unrequested == 0);
     assert_eq!(lock(&seen.steps).join(" "), "login (authenticated) profile bills certificate");
     let asked = wire.requests();

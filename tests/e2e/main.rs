@@ -6,6 +6,7 @@
 mod cli;
 mod juntagrico;
 mod oidc_provider;
+mod real;
 mod serve;
 mod wire;
 

@@ -8,11 +8,12 @@ use consentry_tests::sources::{self, OidcProvider};
 use tokio::sync::OnceCell;
 
 use crate::wire::{Tape, Wire};
-use crate::{lines, of, person};
+use crate::{lines, of, person, real};
 
-async fn provider() -> &'static str {
+/// The provider that the tests share. It calls back where they run without an engine, and at the one engine of `real.rs`.
+pub async fn provider() -> &'static str {
     static PROVIDER: OnceCell<OidcProvider> = OnceCell::const_new();
-    let start = || sources::OidcProvider::start(CALLBACK);
+    let start = || sources::OidcProvider::start(&[CALLBACK, &real::callback()]);
     &PROVIDER.get_or_init(|| async move { tokio::task::spawn_blocking(start).await.unwrap().unwrap() }).await.url
 }
 
@@ -30,7 +31,8 @@ fn as_person(url: &str, name: &str) -> Collecting {
     collecting.operator("client-id", OidcProvider::CLIENT_ID).operator("client-secret", OidcProvider::CLIENT_SECRET)
 }
 
-fn claims(name: &str) -> Vec<String> {
+/// What a person's claims must bring.
+pub fn claims(name: &str) -> Vec<String> {
     let person = person(name);
     let of = |key| of(&person, key);
     let (given, family) = (of("first_name"), of("last_name"));

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 mod crash;
 mod delivery;
 mod flow;
+mod log;
 mod refusals;
 
 /// Longest wait for an event of a session. A collection of the sample bank takes two seconds in a build without optimisation.

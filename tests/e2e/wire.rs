@@ -53,6 +53,18 @@ impl Wire {
         heads.into_iter().filter_map(request).collect()
     }
 
+    /// The values of all cookies that the application set.
+    pub fn cookies(&self) -> Vec<String> {
+        let received = text(&self.received);
+        let set = received.lines().filter_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("set-cookie").then_some(value)
+        });
+        let values = set.filter_map(|cookie| cookie.split_once('=')?.1.split(';').next());
+        // One that is taken back is set to nothing, which may stand in quotes.
+        values.map(|value| value.trim_matches('"')).filter(|value| !value.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The last that the application said between these two texts.
     pub fn said(&self, before: &str, after: &str) -> String {
         let received = text(&self.received);

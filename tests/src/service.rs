@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use consentry::id::OnlineServiceId;
-use consentry::jose::{Algorithm, PrivateKey};
+use consentry::jose::{Algorithm, PrivateKey, PublicKey};
 use consentry::online_service::KeyHash;
+use consentry::receipt::{Facts, Receipt};
 use online_service::endpoint::{self, Told};
 use online_service::engine::{DataRequest, Session};
 use online_service::{Engine, Inbox, Receiver};
@@ -98,14 +99,36 @@ impl Service {
     /// # Errors
     /// The engine refuses.
     pub async fn ask(&self, node: &Node) -> anyhow::Result<Journey> {
-        let session = self.session(node).await?;
+        self.ask_for(&CATEGORIES, node).await
+    }
+
+    /// Asks for these categories, and gives the person's way in.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn ask_for(&self, categories: &[&str], node: &Node) -> anyhow::Result<Journey> {
+        let session = self.session(categories, node).await?;
         Journey::new(&node.url, &session.id, &session.token)
     }
 
-    async fn session(&self, node: &Node) -> anyhow::Result<Session> {
+    /// What the receipts of a person's session say, each verified with the keys that the engine publishes.
+    ///
+    /// # Errors
+    /// One does not hold, or the engine gives none.
+    pub async fn receipts(&self, node: &Node, person: &Journey) -> anyhow::Result<Vec<Facts>> {
+        let keys: Vec<PublicKey> = self.receiver(node)?.engine.signing_keys().await?;
+        let mut facts = vec![];
+        for receipt in person.receipts().await? {
+            let receipt = receipt["receipt"].as_str().context("a receipt")?;
+            facts.push(Receipt::verify(receipt, &keys)?.facts().clone());
+        }
+        Ok(facts)
+    }
+
+    async fn session(&self, categories: &[&str], node: &Node) -> anyhow::Result<Session> {
         let request = DataRequest {
             purpose: "tenant-check".to_owned(),
-            categories: CATEGORIES.map(str::to_owned).to_vec(),
+            categories: categories.iter().map(|&category| category.to_owned()).collect(),
             history_days: None,
             reference: Some("application-7".to_owned()),
         };

@@ -56,12 +56,13 @@ impl OidcProvider {
     /// Its secret, sent by HTTP Basic to the token endpoint.
     pub const CLIENT_SECRET: &str = "engine-secret";
 
-    /// Starts the provider; its client may be called back at `redirect_uri` only.
+    /// Starts the provider; its client may be called back at these addresses only.
     ///
     /// # Errors
     /// When the provider cannot be installed, or does not answer in time; the end of its log is in the text.
-    pub fn start(redirect_uri: &str) -> anyhow::Result<Self> {
-        let variables = [("REDIRECT_URIS", redirect_uri)];
+    pub fn start(redirect_uris: &[&str]) -> anyhow::Result<Self> {
+        let redirect_uris = redirect_uris.join(",");
+        let variables = [("REDIRECT_URIS", redirect_uris.as_str())];
         let (server, url) = Server::start("oidc-provider", "/.well-known/openid-configuration", &variables)?;
         Ok(Self { url, _server: server })
     }

@@ -1,7 +1,6 @@
 //! One collection, the person's ways through it, and what is left of them.
 
-use consentry::jose::PublicKey;
-use consentry::receipt::{Facts, Receipt};
+use consentry::receipt::Facts;
 use consentry_tests::canary;
 use consentry_tests::service::next;
 use online_service::inbox::Kept;
@@ -14,11 +13,7 @@ use super::{EVENT, LOGIN, World};
 
 /// What the receipts of a session say, each verified with the published keys.
 pub(super) async fn receipts(world: &World, person: &consentry_tests::journey::Journey) -> Vec<Facts> {
-    let keys: Vec<PublicKey> = world.service.receiver(&world.node).unwrap().engine.signing_keys().await.unwrap();
-    let receipts = person.receipts().await.unwrap();
-    let verify =
-        |receipt: &Value| Receipt::verify(receipt["receipt"].as_str().unwrap(), &keys).unwrap().facts().clone();
-    receipts.iter().map(verify).collect()
+    world.service.receipts(&world.node, person).await.unwrap()
 }
 
 /// The engine wrote no value of the person, in no encoding, to any file: store, keys, logs, what it printed.
