@@ -23,6 +23,7 @@ use crate::online_service::OnlineService;
 use crate::peer::CutAddress;
 use crate::session::Session;
 
+mod callback;
 mod journey;
 pub mod problem;
 mod requests;
@@ -56,6 +57,7 @@ pub fn router(engine: Shared) -> Router {
         .route("/v1/sessions/{session}/share", post(journey::share))
         .route("/v1/sessions/{session}/withdraw", post(journey::withdraw))
         .route("/v1/sessions/{session}/receipts", get(journey::receipts))
+        .route("/v1/callback", get(callback::come_back))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
             let next = "Use the method that the description of the API names.";

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 mod collect;
 mod config;
@@ -22,7 +23,14 @@ mod terminal;
 #[command(name = "consentry", version, propagate_version = true, arg_required_else_help = true)]
 struct Options {
     /// What is logged, to standard error: `error`, `warn`, `info`, `debug`, or by module.
-    #[arg(long, global = true, env = "CONSENTRY_LOG", default_value = "warn", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "CONSENTRY_LOG",
+        default_value = "warn",
+        value_name = "FILTER",
+        value_parser = log_filter
+    )]
     log: String,
     #[command(subcommand)]
     command: Command,
@@ -92,9 +100,17 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
+/// Says what is wrong with a filter before anything is done with it.
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}; write for example `info` or `warn,consentry::engine=debug`")),
+    }
+}
+
 fn start_logging(filter: &str) {
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // It was read once before: what is wrong in it, if anything, was said then.
+    let filter = EnvFilter::new(filter);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).finish();

@@ -88,6 +88,19 @@ pub enum EngineError {
     /// The Data Source can't be used; the text says why.
     #[error("the source can't be used: {0}")]
     Source(String),
+    /// The operator has not set one of its own secrets towards the Data Source.
+    #[error(
+        "the operator's secret {name} is not set: the configuration needs secret-files = {{ {name} = \"FILE\" }} in the \
+         [[source]] with connector = \"{connector}\" and id = \"{source_id}\""
+    )]
+    Operator {
+        /// The connector's id.
+        connector: String,
+        /// The Data Source's id.
+        source_id: String,
+        /// The secret's name in the manifest.
+        name: String,
+    },
     /// The session stands elsewhere.
     #[error("the session is not at this point")]
     Step(#[from] StepRefused),
@@ -146,6 +159,7 @@ impl EngineError {
             Self::Consent(ConsentError::Refused(ConsentRefusal::Expired)) => Code::ConsentExpired,
             Self::Gone | Self::OtherDigest => Code::DeliveryFailed,
             Self::Fields(_) => Code::CredentialsRejected,
+            Self::Operator { .. } => Code::OperatorRejected,
             _ => Code::PlatformFailed,
         }
     }

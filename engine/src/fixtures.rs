@@ -172,7 +172,11 @@ pub(crate) fn collected(run: RunId, items: Vec<Item>) -> Data<Collected> {
 
 /// A file that is a connector from outside, and nothing within: whoever runs it gets `incompatible-world`.
 pub(crate) fn hollow_connector() -> Package {
-    let manifest = include_str!("../../connectors/sample-bank/manifest.toml");
+    hollow_connector_with(include_str!("../../connectors/sample-bank/manifest.toml"))
+}
+
+/// The same with another manifest.
+pub(crate) fn hollow_connector_with(manifest: &str) -> Package {
     let mut component = wasm_encoder::Component::new();
     component.section(&wasm_encoder::CustomSection { name: MANIFEST_SECTION.into(), data: manifest.as_bytes().into() });
     let mut exports = wasm_encoder::ComponentExportSection::new();

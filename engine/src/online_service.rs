@@ -279,7 +279,12 @@ impl KeyHash {
 
     /// Compares in constant time.
     pub fn matches(&self, key: &str) -> bool {
-        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &Self::of(key).0).is_ok()
+        self.is(&Self::of(key))
+    }
+
+    /// Compares with another hash in constant time.
+    pub fn is(&self, other: &Self) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 }
 

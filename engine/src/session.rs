@@ -56,6 +56,8 @@ struct Inner {
     busy: bool,
     stopper: Option<Stopper>,
     pending: Option<Pending>,
+    /// The hash of the state by which the person of the run comes back from another place, once.
+    way_back: Option<KeyHash>,
     review: Option<Review>,
     sending: Option<Sending>,
     notes: Notes,
@@ -132,6 +134,7 @@ impl Session {
             busy: false,
             stopper: None,
             pending: None,
+            way_back: None,
             review: None,
             sending: None,
             notes: Notes::default(),
@@ -397,6 +400,7 @@ impl Inner {
     /// Ends what runs: the guest is stopped, the question is taken down.
     fn stop(&mut self, why: Step) {
         self.pending = None;
+        self.way_back = None;
         if let Some(stopper) = self.stopper.take() {
             stopper.stop(if why == Step::Withdrawn { StopReason::Withdrawn } else { StopReason::Cancelled });
         }

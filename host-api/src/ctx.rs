@@ -211,7 +211,7 @@ impl HostCtx {
         self.facts.host = Some(code);
         self.ports.tape.refused(self.calls, code);
         let text = text.into();
-        self.ports.observer.log("warn", &text);
+        self.ports.observer.refused(code, &text);
         Fail::fault(code, text)
     }
 

@@ -2,7 +2,7 @@
 //! in memory, until the engine takes them.
 
 use consentry_contract::failure::{Code, Incomplete, Name};
-use consentry_contract::item::{FieldError, Item, RawValue, Value as ItemValue};
+use consentry_contract::item::{FieldError, Item, RawValue, Value as ItemValue, category as category_of};
 use consentry_contract::limits::LimitName;
 
 use crate::bindings::consentry::connector::output::{self, Value};
@@ -48,8 +48,10 @@ impl HostCtx {
             return Ok(());
         }
         self.unrequested += 1;
+        // Only a known name is repeated: whoever confuses arguments may have put a value there.
+        let named = category_of(category).map_or("this category", |known| known.name);
         let text = format!(
-            "{category} was not asked for or not consented to (ask job.wanted first); to declare it: categories = [\"{category}\"]"
+            "{named} was not asked for or not consented to (ask job.wanted first); to declare it: categories = [\"{named}\"]"
         );
         Err(self.refuse(Code::CapabilityDenied, text))
     }

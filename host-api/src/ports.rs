@@ -75,6 +75,12 @@ pub trait Observer: Send + Sync {
     fn authenticated(&self);
     /// A line for the connector's author; only a development run shows it.
     fn log(&self, level: &str, text: &str);
+    /// The host said no, and why: which line of the manifest would allow it, what an argument must look like. The text is the host's own and
+    /// holds names that the connector declares or asks for, no value.
+    fn refused(&self, code: Code, text: &str) {
+        let _ = code;
+        self.log("warn", text);
+    }
 }
 
 /// The time, as an argument.

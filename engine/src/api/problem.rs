@@ -118,6 +118,8 @@ impl From<EngineError> for Problem {
                 let next = "Send the fields that the connector's manifest declares.";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "fields", "The login is not complete.", next).detail(text)
             }
+            // Which secret it is stands in the log: it is the operator's business.
+            EngineError::Operator { .. } => Self::failure(StatusCode::SERVICE_UNAVAILABLE, Code::OperatorRejected),
             EngineError::Gate(error) => {
                 let next = "Keep at least one item, or withdraw.";
                 Self::new(StatusCode::CONFLICT, "gate", "Nothing was released.", next).detail(error)

@@ -76,6 +76,9 @@ pub(super) struct Options {
     /// A login field or an answer, from a file. May be repeated.
     #[arg(long = "field-file", value_name = "NAME=FILE")]
     field_files: Vec<FromFile>,
+    /// One of the operator's own secrets towards the Data Source, from a file; needs --connector and --source. May be repeated.
+    #[arg(long = "operator-file", value_name = "NAME=FILE", requires = "connector", requires = "source")]
+    operator_files: Vec<FromFile>,
     /// An answer to a question, used once. May be repeated.
     #[arg(long = "answer", value_name = "NAME=VALUE")]
     answers: Vec<Given>,
@@ -119,15 +122,27 @@ enum Receiver {
 }
 
 pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let ended = collect(&options, out).await;
+    match &ended {
+        // Whoever reads JSON gets JSON, whatever happens.
+        Err(error) if options.json && !super::is_broken_pipe(error) => {
+            writeln!(out, "{}", json!({ "error": format!("{error:#}") }))?;
+        }
+        _ => {}
+    }
+    ended
+}
+
+async fn collect(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let given: Vec<Given> = options.fields.iter().chain(&options.answers).cloned().collect();
     let terminal = Terminal::new(&given, &options.field_files, options.json)?;
-    let (engine, receiver) = prepare(&options).await?;
+    let (engine, receiver) = prepare(options).await?;
     let sweeper = tokio::spawn(serve::sweep(engine.clone()));
     let served = match &receiver {
         Receiver::Registered(_, listen) => Some(serve_api(&engine, *listen).await?),
         Receiver::Local(_) => None,
     };
-    let flow = Flow { engine: engine.clone(), options: &options, terminal, receiver };
+    let flow = Flow { engine: engine.clone(), options, terminal, receiver };
     let told = flow.run().await;
     if let Some(served) = served {
         served.abort();
@@ -135,7 +150,7 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     sweeper.abort();
     engine.shut_down().await;
     let session = told?;
-    show::end(&session, &options, out)?;
+    show::end(&session, options, out)?;
     Ok(exit_code(&session.state()))
 }
 
@@ -159,6 +174,11 @@ async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
             bail!("--base needs --connector and --source");
         };
         builder = builder.base(connector, source, base.clone());
+    }
+    if let (Some(connector), Some(source)) = (&options.connector, &options.source) {
+        for file in &options.operator_files {
+            builder = builder.secret(connector, source, &file.name, file.read()?);
+        }
     }
     if let Some(out) = &options.out {
         let local = LocalReceiver::new(out, options.seal_to.as_deref(), &entropy, now)?;

@@ -21,12 +21,8 @@ impl Terminal {
         for Given { name, value } in fields {
             given.push_back((name.clone(), value.clone()));
         }
-        for FromFile { name, path } in files {
-            let mut value =
-                Zeroizing::new(std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?);
-            let length = value.trim_ascii_end().len();
-            value.truncate(length);
-            given.push_back((name.clone(), value));
+        for file in files {
+            given.push_back((file.name.clone(), file.read()?));
         }
         Ok(Self { given, unattended: unattended || !std::io::stdin().is_terminal() })
     }
@@ -124,8 +120,19 @@ impl std::fmt::Debug for Given {
 /// `NAME=FILE` on the command line.
 #[derive(Debug, Clone)]
 pub(super) struct FromFile {
-    name: String,
+    pub(super) name: String,
     path: PathBuf,
+}
+
+impl FromFile {
+    /// What the file holds, without the line end that an editor leaves.
+    pub(super) fn read(&self) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+        let read = std::fs::read(&self.path).with_context(|| format!("{} can't be read", self.path.display()));
+        let mut value = Zeroizing::new(read?);
+        let length = value.trim_ascii_end().len();
+        value.truncate(length);
+        Ok(value)
+    }
 }
 
 impl std::str::FromStr for FromFile {

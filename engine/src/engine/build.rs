@@ -23,7 +23,6 @@ use crate::consent::ConsentRegister;
 use crate::consent::notice::Operator;
 use crate::entropy::Entropy;
 use crate::forward::Forwarder;
-use crate::id::RunId;
 use crate::keys::{KeyProvider, SoftwareKeys};
 use crate::ledger::Ledger;
 use crate::online_service::OnlineService;
@@ -265,10 +264,9 @@ impl SourceSettings {
         self.development
     }
 
-    /// The redirect address of a run, and the state by which its way back is found.
-    pub(super) fn callback(&self, run: RunId) -> (String, String) {
-        let address = self.callback.as_ref().map_or("http://127.0.0.1/v1/callback", Url::as_str);
-        (address.to_owned(), run.to_string())
+    /// The address that people whom a connector sends elsewhere come back to.
+    pub(super) fn callback(&self) -> &str {
+        self.callback.as_ref().map_or("http://127.0.0.1/v1/callback", Url::as_str)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use consentry_contract::failure::{Blame, Code};
 use consentry_host_api::ports;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
+use crate::id::RunId;
 use crate::session::Session;
 use crate::session::events::What;
 use crate::session::state::Step;
@@ -15,6 +17,9 @@ use crate::session::state::Step;
 pub(super) struct Watch {
     pub(super) session: Arc<Session>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) run: RunId,
+    /// The connector's id.
+    pub(super) connector: String,
     /// Shows the connector's own lines; in development only.
     pub(super) development: bool,
 }
@@ -41,6 +46,15 @@ impl ports::Observer for Watch {
     fn log(&self, level: &str, text: &str) {
         if self.development {
             tracing::info!(target: "connector", level, "{text}");
+        }
+    }
+
+    fn refused(&self, code: Code, text: &str) {
+        // What the author can mend is worth a warning; that a person said no, or a source is down, is everyday life.
+        if code.row().blame == Blame::Connector {
+            tracing::warn!(run = %self.run, connector = self.connector, %code, "refused: {text}");
+        } else {
+            tracing::info!(run = %self.run, connector = self.connector, %code, "refused: {text}");
         }
     }
 }

@@ -4,6 +4,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use consentry_contract::failure::{Code, Failure};
 use consentry_contract::manifest::FieldKind;
 use consentry_contract::recipe::{Leaf, LeafKind};
@@ -26,6 +28,7 @@ use crate::id::{GrantId, QuestionId, RunId};
 use crate::jose::jwe::{CREDENTIALS_BYTES_MAX, Token};
 use crate::keys::Duty;
 use crate::ledger::Event;
+use crate::online_service::KeyHash;
 use crate::outcome::{Outcome, Run, RunName};
 use crate::session::question::AskPerson;
 use crate::session::state::{State, Step};
@@ -71,6 +74,10 @@ impl Engine {
             return Err(self.wrong_state(session, Step::CredentialsGiven));
         }
         let connector = self.connector_of(session)?;
+        if let Err(error) = self.check_operator(session, &connector) {
+            self.fail(session, error.code()).await;
+            return Err(error);
+        }
         let (grant, run) = self.entropy.with(|rng| (GrantId::new(now, rng), RunId::new(now, rng)));
         self.consents.issue_grant(consent, grant, now).await?;
         // Of two logins that arrive at once, one goes on.
@@ -103,6 +110,23 @@ impl Engine {
                 self.after_failure(session, Failure::new(error.code())).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Every secret of the operator that the connector declares is there. Asked before a grant is used: a run that is bound to
+    /// fail opens no login.
+    fn check_operator(&self, session: &Session, connector: &Connector) -> Result<(), EngineError> {
+        let manifest = connector.package.manifest();
+        let (id, source_id) = (manifest.id().as_str(), session.choice().map(|choice| choice.source).unwrap_or_default());
+        let set = self.settings.secrets(id, &source_id);
+        let is_set = |name: &&str| set.iter().any(|(given, value)| given == name && !value.is_empty());
+        match manifest.operator_secrets().into_iter().find(|name| !is_set(name)) {
+            Some(name) => {
+                let error = EngineError::Operator { connector: id.to_owned(), source_id, name: name.to_owned() };
+                tracing::error!(session = %session.id(), "{error}");
+                Err(error)
+            }
+            None => Ok(()),
         }
     }
 
@@ -168,19 +192,29 @@ impl Engine {
         let base = self.settings.base(manifest.id().as_str(), grant.source());
         let plan = connector.plan(grant.source(), base).map_err(|error| EngineError::Source(error.to_string()))?;
         let prompter = AskPerson::new(session.clone(), self.clock.clone(), self.entropy.clone(), manifest.answers());
-        let watch =
-            Watch { session: session.clone(), clock: self.clock.clone(), development: self.settings.development() };
+        let watch = Watch {
+            session: session.clone(),
+            clock: self.clock.clone(),
+            run: run.name().run,
+            connector: manifest.id().as_str().to_owned(),
+            development: self.settings.development(),
+        };
         // The sandbox's context owns both, together with the vault: when they are gone, so are the secrets.
         let (prompter, watch) = (Arc::new(prompter), Arc::new(watch));
         let held: [Arc<dyn Any + Send + Sync>; 2] = [prompter.clone(), watch.clone()];
         session.note(|notes| notes.sandbox = held.iter().map(Arc::downgrade).collect());
+        // A secret of its own for each run: the run's id stands in logs and parcels.
+        let mut secret = Zeroizing::new([0; 32]);
+        self.entropy.with(|rng| rng.fill_bytes(secret.as_mut_slice()));
+        let state = URL_SAFE_NO_PAD.encode(secret.as_slice());
+        session.expect_back(KeyHash::of(&state));
         Ok(Order {
             package: connector.package.clone(),
             plan,
             grants: grants(connector, grant, run),
             vault,
             language: navigation.language.as_str().to_owned(),
-            callback: self.settings.callback(run.name().run),
+            callback: (self.settings.callback().to_owned(), state),
             prompter,
             observer: watch,
             tape: Arc::new(NoTape),
@@ -196,6 +230,11 @@ impl Engine {
         let collection = self.collector.collect(order).await;
         if collection.unrequested > 0 {
             tracing::warn!(run = %run.name().run, count = collection.unrequested, "items that nobody asked for were refused");
+        }
+        if !collection.trace.is_empty() {
+            // Innermost first; the names are those of the connector's own code.
+            let (id, trace) = (connector.package.manifest().id().as_str(), collection.trace.join(" < "));
+            tracing::warn!(run = %run.name().run, connector = id, trace, "the connector crashed");
         }
         match into_data(collection, &run, &grant, &connector, self.clock.now()) {
             Ok(data) => {
@@ -246,6 +285,17 @@ impl Engine {
         drop(plaintext);
         let question = fields.question().filter(|_| fields.session() == session.id()).ok_or(EngineError::Sealed)?;
         Ok(session.answer(question, fields.into_values(), self.clock.now())?)
+    }
+
+    /// Takes a person back whom a connector sent elsewhere, and tells the run that waits for them what they bring.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`]: no run waits for this state (any more).
+    pub fn come_back(&self, state: &str, brought: Values) -> Result<(), EngineError> {
+        let state = KeyHash::of(state);
+        let session = self.sessions().values().find(|session| session.waits_for(&state)).cloned();
+        let session = session.ok_or(EngineError::NotFound)?;
+        session.come_back(&state, brought, self.clock.now()).map_err(|_| EngineError::NotFound)
     }
 
     /// Says no to an open question.

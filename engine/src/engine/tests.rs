@@ -22,6 +22,8 @@ use crate::session::state::{State, Step};
 use crate::session::{Review, Sending};
 use crate::trace::{Device, Language, Navigation};
 
+mod doors;
+
 const NAVIGATION: Navigation = Navigation { device: Device::Desktop, language: Language::UNDETERMINED };
 const LOGIN: [(&str, &str); 2] = [("login", "12345678"), ("password", "Correct-Horse-7!")];
 
@@ -44,7 +46,7 @@ async fn world_in(folder: Option<&Path>, clock: Arc<ManualClock>, keys: Arc<dyn 
         .catalogue(catalogue)
         .operator(operator())
         .online_service(lender())
-        .sandbox(SandboxSettings { concurrent_runs: 4, guest_threads: 1, memory_bytes_max: 1 << 20 });
+        .sandbox(SandboxSettings { concurrent_runs: 4, guest_threads: 1 });
     if let Some(folder) = folder {
         builder = builder.store(folder.to_owned());
     }

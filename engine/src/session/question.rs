@@ -19,10 +19,12 @@ use crate::clock::Clock;
 use crate::credentials::Values;
 use crate::entropy::Entropy;
 use crate::id::QuestionId;
-use crate::online_service::Localised;
+use crate::online_service::{KeyHash, Localised};
 
 /// How long a question can be answered: the life of a one-time password (retention row R09).
 pub const QUESTION_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+/// The kind of question that sends the person elsewhere.
+const REDIRECT: &str = "redirect";
 /// Largest image shown with a question, in bytes.
 pub const IMAGE_BYTES_MAX: usize = 512 * 1024;
 
@@ -30,6 +32,8 @@ pub const IMAGE_BYTES_MAX: usize = 512 * 1024;
 pub(super) struct Pending {
     question: QuestionId,
     until: Timestamp,
+    /// It was asked by sending the person elsewhere; the answer has these parts.
+    redirect: Option<Vec<String>>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -98,7 +102,9 @@ impl Session {
         let step = Step::Asked(question.question);
         // Another question is open: the connector must take that one down first.
         self.apply(&mut inner, step, now).map_err(|_| Code::InvalidArgument)?;
-        inner.pending = Some(Pending { question: question.question, until: question.until, answer });
+        let parts = || question.fields.iter().map(|field| field.name.clone()).collect();
+        let redirect = (question.kind == REDIRECT).then(parts);
+        inner.pending = Some(Pending { question: question.question, until: question.until, redirect, answer });
         self.events.push(now, What::Question { question: Arc::new(question) });
         Ok(())
     }
@@ -109,6 +115,38 @@ impl Session {
     /// This question is not open, or its time is over.
     pub fn answer(&self, question: QuestionId, values: Values, now: Timestamp) -> Result<(), NotAsked> {
         self.close_question(question, Answer::Given(values), now)
+    }
+
+    /// Remembers the state that a person who was sent elsewhere brings back; as a hash only.
+    pub fn expect_back(&self, state: KeyHash) {
+        self.lock().way_back = Some(state);
+    }
+
+    /// Whether the person whom this session's run sent elsewhere, and waits for, comes back with this state.
+    pub fn waits_for(&self, state: &KeyHash) -> bool {
+        let inner = self.lock();
+        inner.pending.as_ref().is_some_and(|pending| pending.redirect.is_some())
+            && inner.way_back.as_ref().is_some_and(|expected| expected.is(state))
+    }
+
+    /// Takes the person back who was sent elsewhere: what the manifest declares of what they bring is the answer, an `error`
+    /// that it does not declare is a no. The state is of no use a second time.
+    ///
+    /// # Errors
+    /// Nobody was sent elsewhere with this state, or the question's time is over.
+    pub fn come_back(&self, state: &KeyHash, mut brought: Values, now: Timestamp) -> Result<(), NotAsked> {
+        let (question, parts) = {
+            let mut inner = self.lock();
+            let open = inner.pending.as_ref().and_then(|open| Some((open.question, open.redirect.clone()?)));
+            let open = open.ok_or(NotAsked)?;
+            inner.way_back.take_if(|expected| expected.is(state)).ok_or(NotAsked)?;
+            open
+        };
+        let declared = |name: &String| parts.contains(name);
+        let refused = brought.iter().any(|(name, _)| name == "error" && !declared(name));
+        brought.retain(|(name, _)| declared(name));
+        let answer = if refused { Answer::Denied } else { Answer::Given(brought) };
+        self.close_question(question, answer, now)
     }
 
     /// Says no to the open question.

@@ -113,6 +113,10 @@ impl Flow<'_> {
         let values = progress.pause(|| self.login(fields))?;
         let sealed = self.seal(session, None, &values).await?;
         match self.engine.open_login(session, &sealed, self.navigation()).await {
+            Err(error @ EngineError::Operator { .. }) => {
+                progress.say(&format!("{error} (here: --operator-file NAME=FILE)"));
+                Ok(())
+            }
             // The session says how it goes on; the fields are asked for again, or it has ended.
             Err(error @ EngineError::Fields(_)) => {
                 progress.say(&format!("{:#}", anyhow::Error::from(error)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use consentry_contract::failure::{Failure, Text};
-use consentry_contract::item::{Check, Field};
+use consentry_contract::item::{Check, Field, minor_digits};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -141,19 +141,32 @@ fn table(category: Category, rows: &[&Value], options: &Options) -> Table {
     table.load_preset(UTF8_FULL_CONDENSED);
     table.set_header(fields.iter().map(|field| label(&field.label, options)));
     for row in rows.iter().take(ROWS_MAX) {
-        table.add_row(fields.iter().map(|field| cell(&row["fields"][field.name])));
+        table.add_row(fields.iter().map(|field| cell(field, &row["fields"])));
     }
     table
 }
 
-fn cell(value: &Value) -> String {
-    let text = match value {
+fn cell(field: &Field, fields: &Value) -> String {
+    let text = match &fields[field.name] {
+        Value::Number(number) => {
+            let currency = field.currency().and_then(|name| fields[name].as_str().map(str::to_owned));
+            money(number.as_i64(), currency.as_deref()).unwrap_or_else(|| number.to_string())
+        }
         Value::Null => String::new(),
         Value::String(text) => plain(text),
         Value::Object(blob) => format!("({})", blob.get("media").and_then(Value::as_str).unwrap_or("document")),
         other => other.to_string(),
     };
     if text.chars().count() <= CELL_MAX { text } else { text.chars().take(CELL_MAX).chain(['…']).collect() }
+}
+
+/// An amount as people write it; nothing where the currency is not known.
+fn money(minor_units: Option<i64>, currency: Option<&str>) -> Option<String> {
+    let (amount, digits) = (minor_units?, usize::from(minor_digits(currency?)?));
+    let sign = if amount < 0 { "-" } else { "" };
+    let text = format!("{:0>1$}", amount.unsigned_abs(), digits + 1);
+    let (whole, part) = text.split_at(text.len() - digits);
+    Some(if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") })
 }
 
 /// Without control characters.

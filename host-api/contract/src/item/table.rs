@@ -154,7 +154,8 @@ impl Field {
     }
 
     /// The currency field that an amount needs beside it: `x.currency` for `x.amount`.
-    pub(crate) fn currency(&self) -> Option<String> {
+    #[must_use]
+    pub fn currency(&self) -> Option<String> {
         let stem = self.name.strip_suffix("amount")?;
         (stem.is_empty() || stem.ends_with('.')).then(|| format!("{stem}currency"))
     }

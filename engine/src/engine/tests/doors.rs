@@ -1,0 +1,182 @@
+//! What the doors hand through: why something failed, and the way back of a person who was sent elsewhere.
+
+use std::net::SocketAddr;
+
+use consentry_contract::failure::Failure;
+use consentry_contract::manifest::Manifest;
+use consentry_host_api::ports::{Answer, Asked, Prompter as _, Question};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+use crate::online_service::KeyHash;
+use crate::session::question::AskPerson;
+
+const MANIFEST: &str = include_str!("../../../../connectors/sample-bank/manifest.toml");
+/// What the person brings back: one part that the connector's code never sees, one that it does.
+const PARTS: &str = r#"
+[[answer]]
+prompt = "redirect"
+name = "authorisation"
+kind = "secret"
+label = { en = "Authorisation" }
+[[answer.sink]]
+request = "POST {base}/token"
+slot = "form:code"
+recipe = "raw"
+max = 1
+
+[[answer]]
+prompt = "redirect"
+name = "scope"
+kind = "public"
+label = { en = "Scope" }
+"#;
+
+/// The API of this engine, on loopback.
+async fn serve(engine: &Arc<Engine>) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(crate::api::serve(listener, engine.clone(), std::future::pending()));
+    address
+}
+
+/// Asks as a browser does; gives the status and everything else.
+async fn get(address: SocketAddr, path: &str, bearer: &str) -> (u16, String) {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    (answer[9..12].parse().unwrap(), answer)
+}
+
+/// A session whose connector sent the person elsewhere with this state.
+async fn sent_elsewhere(world: &World, state: &str) -> (Arc<Session>, Asked) {
+    let (session, now) = (world.agreed().await, world.clock.now());
+    session.step(Step::CredentialsGiven, now).unwrap();
+    session.expect_back(KeyHash::of(state));
+    let manifest = Manifest::parse(&format!("{MANIFEST}{PARTS}")).unwrap();
+    let person = AskPerson::new(session.clone(), world.clock.clone(), entropy(), manifest.answers());
+    let details = vec![("url".to_owned(), "https://bank.example/authorise".to_owned())];
+    let asked = person.ask(Question { kind: "redirect".to_owned(), details, image: None }).unwrap();
+    (session, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_comes_back_reaches_the_run_that_waits_for_them_once() {
+    let world = world().await;
+    let address = serve(&world.engine).await;
+    let (session, asked) = sent_elsewhere(&world, "state-1").await;
+    let (other, other_asked) = sent_elsewhere(&world, "state-2").await;
+    for unknown in ["", "?state=", "?authorisation=x", "?state=state-3&authorisation=x", "?state=state-10"] {
+        assert_eq!(get(address, &format!("/v1/callback{unknown}"), "").await.0, 404, "{unknown}");
+    }
+    assert!(matches!(session.state(), State::AwaitingPerson { .. }), "nothing reached it");
+
+    let back = "/v1/callback?authorisation=a%2Bb&scope=read&state=state-1&session_state=more&authorisation=twice";
+    let (status, page) = get(address, back, "").await;
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("You can close this window") && !page.contains("a+b") && !page.contains("state-1"), "{page}");
+    let Answer::Given(parts) = asked.answer.await.unwrap() else { panic!("no answer") };
+    let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+    assert_eq!(parts, [("authorisation", &b"a+b"[..]), ("scope", b"read")], "what the manifest declares, decoded");
+    assert!(matches!(session.state(), State::Collecting { .. }));
+    assert_eq!(get(address, back, "").await.0, 404, "one use");
+
+    assert!(matches!(other.state(), State::AwaitingPerson { .. }), "the other person is still elsewhere");
+    assert_eq!(get(address, "/v1/callback?state=state-2&error=access_denied", "").await.0, 200);
+    assert!(matches!(other_asked.answer.await.unwrap(), Answer::Denied));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_opens_no_question_that_sent_nobody_elsewhere() {
+    let world = world().await;
+    let address = serve(&world.engine).await;
+    let (session, asked) = sent_elsewhere(&world, "state-1").await;
+    drop(asked);
+    let manifest = Manifest::parse(MANIFEST).unwrap();
+    let person = AskPerson::new(session.clone(), world.clock.clone(), entropy(), manifest.answers());
+    let _asked = person.ask(Question { kind: "otp".to_owned(), details: vec![], image: None }).unwrap();
+    assert_eq!(get(address, "/v1/callback?state=state-1&code=123456", "").await.0, 404);
+    assert!(matches!(session.state(), State::AwaitingPerson { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_it_failed_is_told_whole_and_to_everybody() {
+    let world = world().await;
+    let address = serve(&world.engine).await;
+    let new = world.engine.create_session(&lender(), REQUEST.as_bytes()).await.unwrap();
+    let failure = Failure {
+        page: Some("profile".parse().unwrap()),
+        missing: Some("family".parse().unwrap()),
+        retry_after_ms: Some(1500),
+        ..Failure::new(Code::PageUnrecognised)
+    };
+    let now = world.clock.now();
+    new.session.step_for(Step::Failed(failure.code), Some(failure.clone()), now).unwrap();
+    new.session.close();
+    let path = format!("/v1/sessions/{}", new.session.id());
+    let told = serde_json::to_string(&failure).unwrap();
+    assert!(told.contains(r#""stage""#) && told.contains(r#""retry""#) && told.contains(r#""blame""#), "{told}");
+    for (path, bearer) in [(path.clone(), BEARER), (path.clone(), &new.token), (format!("{path}/events"), &new.token)] {
+        let (status, answer) = get(address, &path, bearer).await;
+        assert!(status == 200 && answer.contains(&format!(r#""failure":{told}"#)), "{path}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_was_refused_is_told_with_its_reason_until_the_next_one() {
+    let world = world().await;
+    let (session, now) = (world.agreed().await, world.clock.now());
+    session.step(Step::CredentialsGiven, now).unwrap();
+    let failure = Failure { page: Some("login".parse().unwrap()), ..Failure::new(Code::CredentialsRejected) };
+    session.step_for(Step::LoginRejected, Some(failure.clone()), now).unwrap();
+    assert_eq!(session.failure().as_ref(), Some(&failure));
+    world.engine.fail(&session, Code::CredentialsRejected).await;
+    assert_eq!(session.failure().as_ref(), Some(&failure), "the end keeps the reason");
+
+    let again = world.agreed().await;
+    again.step(Step::CredentialsGiven, now).unwrap();
+    again.step_for(Step::LoginRejected, Some(failure), now).unwrap();
+    again.step(Step::CredentialsGiven, now).unwrap();
+    assert_eq!(again.failure(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_secret_that_is_not_set_is_named_and_no_login_is_opened() {
+    let text = MANIFEST.to_owned() + OPERATOR;
+    let mut catalogue = Catalogue::default();
+    assert_eq!(catalogue.add(crate::fixtures::hollow_connector_with(&text)), None);
+    let builder = || {
+        let sandbox = SandboxSettings { concurrent_runs: 4, guest_threads: 1 };
+        Engine::builder().keys(crate::keys::software::tests::keys()).online_service(lender()).sandbox(sandbox)
+    };
+    let clock = Arc::new(ManualClock::new(now()));
+    let engine = builder().clock(clock.clone()).catalogue(catalogue).build().await.unwrap();
+    let world = World { engine, clock };
+    let session = world.agreed().await;
+    let sealed = world.sealed(session.id(), &LOGIN).await;
+    let error = world.engine.open_login(&session, &sealed, NAVIGATION).await.unwrap_err();
+    for told in ["client-id", "secret-files", r#"connector = "sample-bank""#, r#"id = "sample-bank""#] {
+        assert!(error.to_string().contains(told), "{error}");
+    }
+    assert_eq!(session.state(), State::Failed { code: Code::OperatorRejected });
+    assert!(session.receipts().is_empty(), "nothing was opened");
+    let consent = world.engine.consents.record(session.consent().unwrap()).await.unwrap();
+    assert_eq!(consent.logins_opened(), 0);
+    let problem = crate::api::problem::Problem::from(error);
+    assert_eq!((problem.status, problem.kind.as_str()), (503, "urn:consentry:failure:operator-rejected"));
+    assert!(problem.detail.is_none() && problem.failure.is_some());
+}
+
+const OPERATOR: &str = r#"
+[[operator]]
+name = "client-id"
+[[operator.sink]]
+request = "POST {base}/token"
+slot = "form:client_id"
+recipe = "raw"
+max = 1
+"#;
