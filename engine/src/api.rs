@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -23,11 +23,13 @@ use crate::online_service::OnlineService;
 use crate::peer::CutAddress;
 use crate::session::Session;
 
+mod body;
 mod callback;
 mod journey;
 pub mod problem;
 mod requests;
 
+use body::{Body, Text};
 use problem::Problem;
 
 /// Largest body of a request: a sealed login with its encoding.
@@ -63,7 +65,6 @@ pub fn router(engine: Shared) -> Router {
             let next = "Use the method that the description of the API names.";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "This method is not served here.", next)
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(log_and_harden))
         .with_state(engine)
 }
@@ -154,39 +155,6 @@ fn bearer(parts: &Parts) -> Option<&str> {
 
 /// What a handler ends with.
 type Answer<T> = Result<T, Problem>;
-
-/// JSON that was read, or a problem that says where it is wrong.
-struct Body<T>(T);
-
-impl<T: serde::de::DeserializeOwned> axum::extract::FromRequest<Shared> for Body<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, engine: &Shared) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, engine).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(body_problem(rejection.status(), &rejection.body_text())),
-        }
-    }
-}
-
-/// A body as it was sent: a JWE, or JSON that somebody else reads.
-struct Text(String);
-
-impl axum::extract::FromRequest<Shared> for Text {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, engine: &Shared) -> Result<Self, Problem> {
-        match String::from_request(request, engine).await {
-            Ok(text) => Ok(Self(text)),
-            Err(rejection) => Err(body_problem(rejection.status(), &rejection.body_text())),
-        }
-    }
-}
-
-fn body_problem(status: StatusCode, detail: &str) -> Problem {
-    let next = "Send a body of the form and size that the description of the API names.";
-    Problem::new(status, "body", "The body is not what is expected.", next).detail(detail)
-}
 
 impl IntoResponse for crate::engine::EngineError {
     fn into_response(self) -> Response {

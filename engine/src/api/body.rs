@@ -1,0 +1,76 @@
+//! Bodies of requests. They are bounded; one that is too large is answered with a problem like everything else.
+//!
+//! To close a connection while the other side still writes lets it see a broken connection instead of the answer. So the
+//! rest of a body that is too large is read and dropped, up to a bound.
+
+use axum::Json;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+
+use super::{BODY_BYTES_MAX, Problem, Shared};
+
+/// Most bytes that are read beyond [`BODY_BYTES_MAX`] before the connection is closed.
+const DROPPED_BYTES_MAX: usize = 1024 * 1024;
+
+/// JSON that was read, or a problem that says where it is wrong.
+pub(super) struct Body<T>(pub(super) T);
+
+/// A body as it was sent: a JWE, or JSON that somebody else reads.
+pub(super) struct Text(pub(super) String);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let is_json =
+            media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
+        let bytes = read(request).await?;
+        if !is_json {
+            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json"));
+        }
+        match Json::from_bytes(&bytes) {
+            Ok(Json(value)) => Ok(Self(value)),
+            Err(rejection) => Err(refused(rejection.status(), &rejection.body_text())),
+        }
+    }
+}
+
+impl FromRequest<Shared> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let bytes = read(request).await?;
+        String::from_utf8(bytes).map(Self).map_err(|_| refused(StatusCode::BAD_REQUEST, "expected UTF-8"))
+    }
+}
+
+async fn read(request: Request) -> Result<Vec<u8>, Problem> {
+    let mut chunks = request.into_body().into_data_stream();
+    let (mut bytes, mut dropped) = (vec![], 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| refused(StatusCode::BAD_REQUEST, "the body broke off"))?;
+        if dropped == 0 && bytes.len() + chunk.len() <= BODY_BYTES_MAX {
+            bytes.extend_from_slice(&chunk);
+            continue;
+        }
+        bytes.clear();
+        dropped += chunk.len();
+        if dropped > DROPPED_BYTES_MAX {
+            break;
+        }
+    }
+    if dropped == 0 {
+        Ok(bytes)
+    } else {
+        Err(refused(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body has at most {BODY_BYTES_MAX} bytes")))
+    }
+}
+
+fn refused(status: StatusCode, detail: &str) -> Problem {
+    let next = "Send a body of the form and size that the description of the API names.";
+    Problem::new(status, "body", "The body is not what is expected.", next).detail(detail)
+}
