@@ -105,11 +105,16 @@ impl std::fmt::Debug for Collection {
 impl Collector {
     /// Runs one collection to its end. Call it on the I/O runtime; dropping the future ends the run.
     pub async fn collect(&self, order: Order) -> Collection {
+        self.collect_in(order, TaskTracker::new()).await
+    }
+
+    /// The same, with the tracker of the run's tasks in the caller's hands, who can look whether any is left.
+    pub async fn collect_in(&self, order: Order, hops: TaskTracker) -> Collection {
         let prepared = match self.prepare(&order.package) {
             Ok(prepared) => prepared,
             Err(failure) => return Collection::failed(failure),
         };
-        let (stopper, hops) = (order.stopper.clone(), TaskTracker::new());
+        let stopper = order.stopper.clone();
         let ctx = match self.context(order, hops.clone()) {
             Ok((ctx, wall)) => {
                 let deadline = AbortOnDropHandle::new(tokio::spawn(end_after(stopper, wall)));

@@ -244,17 +244,21 @@ impl ConsentRegister {
         Ok(DispatchProof { consent, parcel, began_at: now })
     }
 
-    /// Closes every consent whose time is over, so that its period begins to run. For the start of a node.
+    /// Closes every consent whose time is over, so that its period begins to run, and names all that are closed, with the
+    /// time since when. For the start of a node.
     ///
     /// # Errors
     /// [`ConsentError::Store`].
-    pub async fn expire_due(&self, now: Timestamp) -> Result<usize, ConsentError> {
-        let mut closed = 0;
+    pub async fn expire_due(&self, now: Timestamp) -> Result<Vec<(ConsentId, Timestamp)>, ConsentError> {
+        let mut closed = Vec::new();
         for name in self.shelf.names::<Consent>().await? {
             let Some(stored) = self.shelf.get::<Consent>(&name).await? else { continue };
-            if stored.value.is_open() && stored.value.valid_until() <= now {
-                self.expire(stored.value.id(), now).await?;
-                closed += 1;
+            let id = stored.value.id();
+            if !stored.value.is_open() {
+                closed.push((id, stored.value.changed_at()));
+            } else if stored.value.valid_until() <= now {
+                self.expire(id, now).await?;
+                closed.push((id, now));
             }
         }
         Ok(closed)

@@ -212,7 +212,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Platform`].
     pub async fn healthy(&self) -> Result<(), EngineError> {
-        self.rows.all().await?;
+        self.rows.probe().await?;
         self.keys.publics(Duty::Intake).await?;
         Ok(())
     }

@@ -22,15 +22,15 @@ pub type Look<'a> = &'a (dyn Fn() -> bool + Sync);
 /// Where a run keeps something. Every part is named, so that none is forgotten.
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
-    /// Login fields, answers and captured secrets: the vault is destroyed.
+    /// Login fields, answers and captured secrets: the vault's witness saw it emptied.
     pub secrets: Look<'a>,
-    /// The connector's memory, cookies and documents: its store is dropped.
+    /// The connector's memory, cookies and documents: what only its store owned is dropped.
     pub sandbox: Look<'a>,
     /// What works for the run: the tracker of its tasks is empty.
     pub tasks: Look<'a>,
     /// What was collected, at whatever stage.
     pub data: Look<'a>,
-    /// Our copy of the parcel.
+    /// Our copy of the parcel: it is not in the outbox, or opens no more.
     pub parcel: Look<'a>,
 }
 

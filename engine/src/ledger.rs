@@ -66,7 +66,8 @@ pub enum Event {
     },
 }
 
-/// Proof that an event is in the ledger, durably. Made by [`Ledger::accept`] and by nothing else.
+/// Proof that an event is in the ledger, durably. Made by [`Ledger::accept`], or found by
+/// [`Ledger::find`], and by nothing else.
 ///
 /// It can be shown:
 /// ```
@@ -81,6 +82,15 @@ pub enum Event {
 pub struct AcceptedLeaf {
     id: LeafId,
     commitment: Digest,
+    event: Event,
+}
+
+/// A leaf that is to be accepted: its name and its event. It proves nothing; it can be written down before the leaf is, so
+/// that after a crash somebody can look whether the leaf came to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedLeaf {
+    leaf: LeafId,
     event: Event,
 }
 
@@ -132,12 +142,41 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`]: nothing was accepted.
     pub async fn accept(&self, event: Event, now: Timestamp) -> Result<AcceptedLeaf, LedgerError> {
+        self.accept_planned(&self.plan(event, now), now).await
+    }
+
+    /// Names the leaf of an event that is about to happen.
+    pub fn plan(&self, event: Event, now: Timestamp) -> PlannedLeaf {
+        PlannedLeaf { leaf: self.entropy.with(|rng| LeafId::new(now, rng)), event }
+    }
+
+    /// Accepts a leaf under the name that was planned. To accept it again changes nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: nothing was accepted.
+    pub async fn accept_planned(&self, planned: &PlannedLeaf, now: Timestamp) -> Result<AcceptedLeaf, LedgerError> {
+        let PlannedLeaf { leaf, event } = planned;
         let salt = self.salt_or_new(event.consent()).await?;
-        let commitment = commitment(&salt, &event).ok_or(LedgerError::Unwritable)?;
-        let id = self.entropy.with(|rng| LeafId::new(now, rng));
+        let commitment = commitment(&salt, event).ok_or(LedgerError::Unwritable)?;
         let row = LeafRow { format: 1, commitment };
-        self.leaves.put(&id.to_string(), &row, Expect::Absent, Term::from(now)).await?;
-        Ok(AcceptedLeaf { id, commitment, event })
+        match self.leaves.put(&leaf.to_string(), &row, Expect::Absent, Term::from(now)).await {
+            Ok(_) => Ok(AcceptedLeaf { id: *leaf, commitment, event: event.clone() }),
+            Err(StoreError::Conflict) => Ok(self.find(planned).await?.ok_or(StoreError::Conflict)?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Looks whether a planned leaf was accepted: it is there, and commits to this event.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub async fn find(&self, planned: &PlannedLeaf) -> Result<Option<AcceptedLeaf>, LedgerError> {
+        let PlannedLeaf { leaf, event } = planned;
+        let (Some(kept), Some(salt)) = (self.commitment(*leaf).await?, self.salt(event.consent()).await?) else {
+            return Ok(None);
+        };
+        let found = commitment(&salt, event) == Some(kept);
+        Ok(found.then(|| AcceptedLeaf { id: *leaf, commitment: kept, event: event.clone() }))
     }
 
     /// The commitment of a leaf that was accepted.
@@ -162,7 +201,8 @@ impl Ledger {
     /// [`LedgerError::Store`].
     pub async fn consent_terminated(&self, consent: ConsentId, at: Timestamp) -> Result<(), LedgerError> {
         let name = consent.to_string();
-        if let Some(salt) = self.salts.get::<Salt>(&name).await? {
+        // Its first trigger is the one that counts.
+        if let Some(salt) = self.salts.get::<Salt>(&name).await?.filter(|salt| salt.term == Term::open()) {
             self.salts.put(&name, &salt.value, Expect::At(salt.revision), Term::from(at)).await?;
         }
         Ok(())
@@ -213,6 +253,13 @@ impl Event {
             | Self::Released { consent, .. }
             | Self::Erased { consent, .. } => *consent,
         }
+    }
+}
+
+impl PlannedLeaf {
+    /// What it will say.
+    pub fn event(&self) -> &Event {
+        &self.event
     }
 }
 

@@ -72,6 +72,17 @@ pub struct ThinEvent {
     pub attempt: u32,
 }
 
+/// What is known of a parcel that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Its digest.
+    pub digest: Digest,
+    /// When its bytes were first given out, if they were.
+    pub fetched_at: Option<Timestamp>,
+    /// How its delivery ended; none while it waits.
+    pub end: Option<End>,
+}
+
 /// A delivery that ended without an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -179,7 +190,10 @@ impl Outbox {
         // The bytes first: what is in the outbox is what has a delivery. Bytes without one go at their deadline.
         let name = label.parcel.to_string();
         self.parcels.put(&name, &Body(bytes), Expect::Absent, Term::from(now).ending_by(session_ends_at)).await?;
-        self.deliveries.put(&name, &delivery, Expect::Absent, delivery.term()).await?;
+        if let Err(error) = self.deliveries.put(&name, &delivery, Expect::Absent, delivery.term()).await {
+            self.erase(label.parcel).await?;
+            return Err(error.into());
+        }
         Ok(())
     }
 
@@ -240,22 +254,37 @@ impl Outbox {
         self.finish(parcel, How::Withdrawn, now).await
     }
 
-    /// Takes back what waits for a session whose share was cut off by a crash: the parcel was on the disk, and that the session
-    /// shares it was not.
+    /// Takes a parcel back because its session ended without it, for another reason than a withdrawal. As
+    /// [`Outbox::withdraw`].
+    ///
+    /// # Errors
+    /// [`OutboxError::Unknown`] and [`OutboxError::Store`].
+    pub async fn give_up(&self, parcel: ParcelId, now: Timestamp) -> Result<End, OutboxError> {
+        self.finish(parcel, How::Undelivered, now).await
+    }
+
+    /// The digest of a parcel that was ever taken, and how its delivery ended; none if it was never taken.
     ///
     /// # Errors
     /// [`OutboxError::Store`].
-    pub async fn abandon(&self, session: SessionId, now: Timestamp) -> Result<(), OutboxError> {
-        for parcel in self.waiting().await? {
-            let delivery = match self.read(parcel).await {
-                Err(OutboxError::Unknown) => continue,
-                read => read?.0,
-            };
-            if delivery.check_waiting(now).is_ok_and(|(owner, _)| owner == session) {
-                self.finish(parcel, How::Undelivered, now).await?;
-            }
+    pub async fn look(&self, parcel: ParcelId) -> Result<Option<Seen>, OutboxError> {
+        match self.read(parcel).await {
+            Ok((delivery, _)) => Ok(Some(Seen {
+                digest: delivery.digest,
+                fetched_at: delivery.sending_since,
+                end: delivery.end(),
+            })),
+            Err(OutboxError::Unknown) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(())
+    }
+
+    /// Whether our copy of a parcel is here and opens.
+    ///
+    /// # Errors
+    /// [`OutboxError::Store`].
+    pub async fn holds(&self, parcel: ParcelId) -> Result<bool, OutboxError> {
+        Ok(self.parcels.holds::<Body>(&parcel.to_string()).await?)
     }
 
     /// How a delivery ended; none while it waits.
@@ -266,11 +295,12 @@ impl Outbox {
         Ok(self.read(parcel).await?.0.end())
     }
 
-    /// Takes one task to tell an Online Service about a parcel, if there is one that nobody has.
+    /// Takes tasks to tell Online Services about parcels, at most `most` of those that nobody has, in one pass.
     ///
     /// # Errors
-    /// [`OutboxError::Store`].
-    pub async fn lease_event(&self, now: Timestamp) -> Result<Option<ThinEvent>, OutboxError> {
+    /// [`OutboxError::Store`]: those taken before are somebody's again when their lease is over.
+    pub async fn lease_events(&self, most: usize, now: Timestamp) -> Result<Vec<ThinEvent>, OutboxError> {
+        let mut events = Vec::new();
         for parcel in self.waiting().await? {
             let (delivery, revision) = match self.read(parcel).await {
                 Err(OutboxError::Unknown) => continue,
@@ -284,9 +314,12 @@ impl Outbox {
                 written => written?,
             };
             let (id, online_service, attempt) = (leased.event, leased.online_service, leased.attempts());
-            return Ok(Some(ThinEvent { id, parcel, online_service, session, attempt }));
+            events.push(ThinEvent { id, parcel, online_service, session, attempt });
+            if events.len() >= most {
+                break;
+            }
         }
-        Ok(None)
+        Ok(events)
     }
 
     /// Notes how the attempt went: whether the Online Service was reached, or has to be told again later.
@@ -320,7 +353,15 @@ impl Outbox {
     }
 
     async fn finish(&self, parcel: ParcelId, how: How, now: Timestamp) -> Result<End, OutboxError> {
-        let delivery = self.change(parcel, |delivery| Ok(delivery.finish(how, now))).await?;
+        let delivery = match self.change(parcel, |delivery| Ok(delivery.finish(how, now))).await {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                // Its end can't be noted, for example on a full disk. Nobody gets its bytes any more all the same, and the
+                // shell of them stays: the sweep meets it when the time is over, and notes the end then.
+                self.parcels.shred::<Body>(&parcel.to_string()).await?;
+                return Err(error);
+            }
+        };
         self.erase(parcel).await?;
         delivery.end().ok_or(OutboxError::Unknown)
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::consent::Notice;
 use crate::data::{Data, Minimised};
 use crate::id::{ConsentId, ParcelId, ReceiptId, RunId, SessionId};
+use crate::ledger::{Event, PlannedLeaf};
 use crate::online_service::KeyHash;
 use crate::outcome::Run;
 use crate::request::DataRequest;
@@ -25,7 +26,7 @@ pub mod row;
 pub mod state;
 
 use events::{EventLog, Subscription, What};
-pub use held::{Left, Notes, Review, Sending};
+pub use held::{Alive, Left, Notes, PlannedParcel, Review, Sending};
 use question::Pending;
 use state::{State, Step, StepRefused};
 
@@ -90,15 +91,20 @@ impl Session {
             inner.choice.clone_from(&row.choice);
             inner.consent = row.consent;
             inner.run = row.run;
+            inner.notes = row.notes.clone();
             inner.notice = notice;
         }
         session.events.push(now, What::State { state: row.state.clone(), failure: None });
         session
     }
 
-    /// Gives a resumed session its delivery back.
-    pub fn resume_sending(&self, sending: Sending) {
-        self.lock().sending = Some(sending);
+    /// Gives a resumed session its delivery back. One whose node died in the middle of a share goes on to delivery.
+    pub fn resume_sending(&self, sending: Sending, now: Timestamp) {
+        let mut inner = self.lock();
+        if inner.state == State::InReview && self.apply(&mut inner, Step::Shared, now).is_err() {
+            tracing::debug!(session = %self.id, "a delivery was resumed for a session that has ended");
+        }
+        inner.sending = Some(sending);
     }
 
     /// What is stored of it.
@@ -118,7 +124,7 @@ impl Session {
             choice: inner.choice.clone(),
             consent: inner.consent,
             run: inner.run,
-            sending: inner.sending.as_ref().map(row::SendingRow::of),
+            notes: inner.notes.clone(),
         }
     }
 
@@ -369,14 +375,33 @@ impl Session {
         self.lock().sending.as_ref().map(|sending| sending.parcel)
     }
 
+    /// The parcel that a share was going to make.
+    pub fn planned_parcel(&self) -> Option<ParcelId> {
+        self.lock().notes.parcel.as_ref().map(|parcel| parcel.id)
+    }
+
     /// Notes something of the run under way.
     pub fn note(&self, note: impl FnOnce(&mut Notes)) {
         note(&mut self.lock().notes);
     }
 
-    /// Takes the notes of the run that has ended.
+    /// Notes the leaf of an event, made by `plan` unless it is noted already: what is tried again is the same leaf.
+    pub fn plan_leaf(&self, event: Event, plan: impl FnOnce(Event) -> PlannedLeaf) -> PlannedLeaf {
+        let leaves = &mut self.lock().notes.leaves;
+        if let Some(noted) = leaves.iter().find(|leaf| leaf.event() == &event) {
+            return noted.clone();
+        }
+        let planned = plan(event);
+        leaves.push(planned.clone());
+        planned
+    }
+
+    /// Takes the notes of the run that has ended. The leaf of the consent stays, for the run of another login.
     pub fn take_notes(&self) -> Notes {
-        std::mem::take(&mut self.lock().notes)
+        let notes = &mut self.lock().notes;
+        let given = notes.leaves.iter().filter(|leaf| matches!(leaf.event(), Event::ConsentGiven { .. }));
+        let next = Notes { leaves: given.cloned().collect(), ..Notes::default() };
+        std::mem::replace(notes, next)
     }
 
     /// Keeps a receipt for the person to fetch while the session lives.

@@ -18,6 +18,8 @@ use crate::seal::SealError;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod head;
 mod memory;
 mod shelf;

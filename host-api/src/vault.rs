@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use consentry_contract::recipe::{Leaf, LeafKind, Reveal};
@@ -23,6 +25,18 @@ pub struct Vault {
     run_key: RandomizedNonceKey,
     values: HashMap<Leaf, SealedValue>,
     public: HashMap<String, String>,
+    filled: Arc<AtomicBool>,
+}
+
+/// Looks at a vault from outside its run: whether anything is in it. It outlives the vault and keeps nothing of it.
+#[derive(Debug, Clone)]
+pub struct VaultWitness(Arc<AtomicBool>);
+
+impl VaultWitness {
+    /// Whether nothing is left: everything was destroyed, or the vault was dropped.
+    pub fn is_empty(&self) -> bool {
+        !self.0.load(Ordering::Acquire)
+    }
 }
 
 impl fmt::Debug for Vault {
@@ -38,7 +52,7 @@ impl Vault {
     /// Never with 32 bytes; the key's length is checked by the library.
     pub fn new(run_key: Zeroizing<[u8; 32]>) -> Result<Self, VaultError> {
         let run_key = RandomizedNonceKey::new(&AES_256_GCM, run_key.as_ref()).map_err(|_| VaultError)?;
-        Ok(Self { run_key, values: HashMap::new(), public: HashMap::new() })
+        Ok(Self { run_key, values: HashMap::new(), public: HashMap::new(), filled: Arc::default() })
     }
 
     /// Takes a value in; the plaintext is wiped here.
@@ -50,12 +64,14 @@ impl Vault {
         let aad = Aad::from(leaf.to_string());
         let sealed = self.run_key.seal_in_place_append_tag(aad, &mut ciphertext);
         let nonce = sealed.map_err(|_| VaultError)?;
+        self.filled.store(true, Ordering::Release);
         self.values.insert(leaf, SealedValue { nonce: *nonce.as_ref(), ciphertext });
         Ok(())
     }
 
     /// Takes in a field that the manifest declares public.
     pub fn put_public(&mut self, field: &str, value: String) {
+        self.filled.store(true, Ordering::Release);
         self.public.insert(field.to_owned(), value);
     }
 
@@ -90,11 +106,18 @@ impl Vault {
     pub fn destroy(&mut self) {
         self.values.clear();
         self.public.clear();
+        self.filled.store(false, Ordering::Release);
     }
 
-    /// Whether nothing is left: part of the evidence that a run was erased.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.public.is_empty()
+    /// Somebody who can look later whether anything is left: part of the evidence that a run was erased.
+    pub fn witness(&self) -> VaultWitness {
+        VaultWitness(self.filled.clone())
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        self.destroy();
     }
 }
 
@@ -120,14 +143,20 @@ mod tests {
     #[test]
     fn what_goes_in_comes_out_of_an_evaluation_only_and_a_login_can_be_destroyed() {
         let mut vault = vault();
+        let witness = vault.witness();
+        assert!(witness.is_empty());
         let (password, token) = (Leaf::new(LeafKind::Field, "password"), Leaf::new(LeafKind::Captured, "token"));
         vault.put(password.clone(), Zeroizing::new(b"Correct-Horse-7!".to_vec())).unwrap();
         vault.put(token.clone(), Zeroizing::new(b"tok".to_vec())).unwrap();
         assert_eq!(vault.reveal(&password).unwrap().as_slice(), b"Correct-Horse-7!");
         vault.destroy_login();
-        assert!(vault.reveal(&password).is_none() && vault.holds(&token) && !vault.is_empty());
+        assert!(vault.reveal(&password).is_none() && vault.holds(&token) && !witness.is_empty());
         vault.destroy();
-        assert!(vault.is_empty());
+        assert!(witness.is_empty() && !vault.holds(&token));
+        vault.put(token, Zeroizing::new(b"tok".to_vec())).unwrap();
+        assert!(!witness.is_empty());
+        drop(vault);
+        assert!(witness.is_empty());
     }
 
     #[test]

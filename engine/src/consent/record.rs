@@ -137,11 +137,15 @@ impl Record for Consent {
 }
 
 impl Consent {
-    /// Records the person's yes to the notice with this digest, for these categories.
+    /// Records the person's yes to the notice with this digest, for these categories. The same yes again changes nothing.
     ///
     /// # Errors
     /// [`Refusal::AlreadyDecided`], [`Refusal::OtherNotice`], [`Refusal::NotAsked`], [`Refusal::Expired`].
     pub(super) fn give(self, notice: &Digest, granted: BTreeSet<Category>, now: Timestamp) -> Result<Self, Refusal> {
+        if self.status == Status::Given && &self.notice == notice && self.granted == granted {
+            self.check_active(now)?;
+            return Ok(self);
+        }
         self.undecided(now)?;
         if &self.notice != notice {
             return Err(Refusal::OtherNotice);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use consentry_contract::failure::{Code, Failure, Name};
+use consentry_host_api::vault::VaultWitness;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use tokio_util::task::TaskTracker;
 
 use super::{Engine, EngineError};
 use crate::data::Category;
@@ -14,13 +16,13 @@ use crate::erase::retention::{
     R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained, Term,
 };
 use crate::erase::{self, Erased, Parts};
-use crate::id::{ParcelId, ReceiptId};
-use crate::ledger::Event;
+use crate::id::{ParcelId, ReceiptId, RunId};
+use crate::ledger::{AcceptedLeaf, Event};
 use crate::outbox::OutboxError;
 use crate::outcome::{EndSink, Ended, Failed, Outcome, Run};
 use crate::receipt::{About, Counted, Kept, ParcelFacts, Receipt, Source};
 use crate::session::state::{State, Step};
-use crate::session::{Notes, Sending, Session};
+use crate::session::{Alive, Notes, PlannedParcel, Sending, Session};
 
 /// How often, in seconds, everything stored is looked through for what is past its period. What is past it is served to
 /// nobody in the meantime.
@@ -78,22 +80,17 @@ impl Engine {
     async fn receipt(&self, session: &Session, ended: &Ended, mut notes: Notes) -> Result<Receipt, EngineError> {
         let now = self.clock.now();
         let (run, consent) = (ended.name().run, ended.name().consent);
-        let delivery = match notes.parcel {
-            Some((parcel, _)) => self.outbox.end(parcel).await?,
-            None => None,
-        };
-        let parcel_gone = || notes.parcel.is_none() || delivery.is_some();
-        let sandbox_gone = || notes.sandbox.iter().all(|alive| alive.upgrade().is_none());
-        let data_gone = || notes.data.as_ref().is_none_or(|alive| alive.upgrade().is_none());
-        let parts = Parts {
-            secrets: &sandbox_gone,
-            sandbox: &sandbox_gone,
-            tasks: &sandbox_gone,
-            data: &data_gone,
-            parcel: &parcel_gone,
-        };
-        let erased = Erased::prove(run, &parts, now).map_err(|error| EngineError::Platform(Box::new(error)))?;
-        notes.leaves.push(self.ledger.accept(Event::Erased { consent, run }, now).await?);
+        let (mut parcel, mut held) = (None, false);
+        if let Some(PlannedParcel { id, .. }) = notes.parcel {
+            parcel = self.outbox.look(id).await?.map(|seen| (id, seen));
+            held = self.outbox.holds(id).await?;
+        }
+        if parcel.is_none() {
+            // It was going to be shared, and never came into the outbox.
+            notes.shared.clear();
+        }
+        let erased = prove(run, &notes.alive, held, now)?;
+        let leaves = self.leaves(&notes, Event::Erased { consent, run }, now).await?;
         let record = self.consents.record(consent).await?;
         let salt = self.ledger.salt(consent).await?.ok_or(EngineError::NotFound)?;
         let notice = session.notice().ok_or(EngineError::NotFound)?;
@@ -109,20 +106,42 @@ impl Engine {
                 digest: source.digest,
             },
             categories: counted(&notes),
-            parcel: notes.parcel.map(|(id, digest)| ParcelFacts {
+            parcel: parcel.map(|(id, seen)| ParcelFacts {
                 id,
-                digest,
-                fetched_at: delivery.and_then(|end| end.fetched_at),
+                digest: seen.digest,
+                fetched_at: seen.fetched_at,
                 acknowledged_at: match ended.outcome() {
                     Outcome::Delivered(delivery) | Outcome::Partial(delivery, _) => Some(delivery.acknowledged_at),
                     _ => None,
                 },
             }),
-            leaves: std::mem::take(&mut notes.leaves),
+            leaves,
             salt,
-            kept: kept(ended, notes.parcel.is_some()),
+            kept: kept(ended, parcel.is_some()),
         };
         Receipt::issue(ended, erased, about, &*self.keys).await.map_err(|error| EngineError::Platform(Box::new(error)))
+    }
+
+    /// The leaves that were noted and accepted, and the one of the erasure. A receipt does not wait for a ledger that can't be
+    /// written: it names the leaves that there are.
+    async fn leaves(
+        &self,
+        notes: &Notes,
+        erased: Event,
+        now: Timestamp,
+    ) -> Result<Vec<AcceptedLeaf>, EngineError> {
+        let mut leaves = Vec::new();
+        for planned in &notes.leaves {
+            leaves.extend(self.ledger.find(planned).await?);
+        }
+        match self.ledger.accept(erased, now).await {
+            Ok(leaf) => leaves.push(leaf),
+            Err(error) => {
+                let error = crate::api::problem::chain(&error);
+                tracing::error!(error, "an erasure has no leaf in the ledger");
+            }
+        }
+        Ok(leaves)
     }
 
     /// Ends a session that can't go on, for example because nobody is there to do what it waits for.
@@ -155,9 +174,7 @@ impl Engine {
             self.conclude(session, review.run.end(outcome)).await;
         }
         if let Some(Sending { run, parcel, .. }) = left.sending {
-            if let Err(error) = self.take_back(session, parcel).await {
-                tracing::error!(%parcel, %error, "a parcel could not be taken back; nobody can begin to fetch it");
-            }
+            self.try_take_back(session, parcel).await;
             let outcome = self.outcome(session, Some(parcel)).await;
             self.conclude(session, run.end(outcome)).await;
         }
@@ -166,18 +183,26 @@ impl Engine {
         }
     }
 
-    async fn take_back(&self, session: &Session, parcel: ParcelId) -> Result<(), OutboxError> {
+    /// Takes a parcel back from the outbox. What goes wrong is logged: its session has ended.
+    pub(super) async fn try_take_back(&self, session: &Session, parcel: ParcelId) {
         let now = self.clock.now();
-        if session.state() == State::Withdrawn {
-            return self.outbox.withdraw(parcel, now).await.map(drop);
+        let taken = match session.state() {
+            State::Withdrawn => self.outbox.withdraw(parcel, now).await,
+            _ => self.outbox.give_up(parcel, now).await,
+        };
+        match taken {
+            // Bytes that never got their delivery are gone, too.
+            Ok(_) | Err(OutboxError::Unknown) => {}
+            Err(error) => {
+                let error = crate::api::problem::chain(&error);
+                tracing::error!(%parcel, error, "the end of a delivery could not be noted; its bytes open no more");
+            }
         }
-        // Its time is over, and the outbox knows the same deadline.
-        self.outbox.sweep(now).await.map(drop)
     }
 
     /// Ends the run of a session that ended meanwhile, and closes the session.
-    pub(super) async fn end_run(&self, session: &Arc<Session>, run: Run) {
-        let outcome = self.outcome(session, None).await;
+    pub(super) async fn end_run(&self, session: &Arc<Session>, run: Run, parcel: Option<ParcelId>) {
+        let outcome = self.outcome(session, parcel).await;
         self.conclude(session, run.end(outcome)).await;
         session.release_run();
         self.close(session).await;
@@ -187,8 +212,8 @@ impl Engine {
     async fn outcome(&self, session: &Session, parcel: Option<ParcelId>) -> Outcome {
         let fetched = match parcel {
             // A send that began may have arrived, whatever the outbox says when it can't be asked.
-            Some(parcel) => match self.outbox.end(parcel).await {
-                Ok(end) => end.and_then(|end| end.fetched_at).map(|_| parcel),
+            Some(parcel) => match self.outbox.look(parcel).await {
+                Ok(seen) => seen.and_then(|seen| seen.fetched_at).map(|_| parcel),
                 Err(_) => Some(parcel),
             },
             None => None,
@@ -240,6 +265,18 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Looks at every place where a run keeps something.
+fn prove(run: RunId, alive: &Alive, parcel_held: bool, now: Timestamp) -> Result<Erased, EngineError> {
+    let parts = Parts {
+        secrets: &|| alive.vault.as_ref().is_none_or(VaultWitness::is_empty),
+        sandbox: &|| alive.sandbox.iter().all(|alive| alive.upgrade().is_none()),
+        tasks: &|| alive.tasks.as_ref().is_none_or(TaskTracker::is_empty),
+        data: &|| alive.data.as_ref().is_none_or(|alive| alive.upgrade().is_none()),
+        parcel: &|| !parcel_held,
+    };
+    Erased::prove(run, &parts, now).map_err(|error| EngineError::Platform(Box::new(error)))
 }
 
 fn counted(notes: &Notes) -> Vec<Counted> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use consentry_contract::failure::Code;
+use consentry_contract::failure::{Code, Failure};
 use serde_json::{Value, json};
 
 use super::{Engine, EngineError};
@@ -16,7 +16,7 @@ use crate::outcome::{Delivery, Outcome, Run};
 use crate::release::{Decision, Refusal};
 use crate::seal::recipient::{Datasets, ItemForm, Parcel};
 use crate::session::state::Step;
-use crate::session::{Review, Sending, Session};
+use crate::session::{PlannedParcel, Review, Sending, Session};
 
 /// Most events told in one pass.
 const EVENTS_MAX: usize = 256;
@@ -46,7 +46,7 @@ impl Engine {
         }
         let Review { run, data } = session.take_review().ok_or_else(|| self.wrong_state(session, Step::Shared))?;
         let shortfall = data.gathered().shortfall.clone();
-        let parcel = match self.release(session, data.review(decision)).await {
+        let parcel = match self.release(session, data.review(decision), shortfall.clone()).await {
             Ok(parcel) => parcel,
             Err(error) => {
                 self.end_run_failed(session, run, error.code()).await;
@@ -61,11 +61,12 @@ impl Engine {
         let (parcel, digest) = (sending.parcel, sending.digest);
         if let Err(sending) = session.hold_sending(sending, self.clock.now()) {
             // The session ended meanwhile: the parcel must not stay.
-            self.outbox.withdraw(parcel, self.clock.now()).await?;
-            self.end_run(session, sending.run).await;
+            self.try_take_back(session, parcel).await;
+            self.end_run(session, sending.run, Some(parcel)).await;
             return Err(self.wrong_state(session, Step::Shared));
         }
-        self.rows.save(session).await?;
+        // The row that was written before the parcel says all that a restart needs.
+        self.save(session).await;
         // From the outbox on it can be told, fetched and acknowledged, even before the session knew of it.
         if let Some(end) = self.outbox.end(parcel).await?.filter(|end| end.how == How::Acknowledged) {
             self.end_delivered(session, Delivery { parcel, digest, acknowledged_at: end.at }).await;
@@ -78,22 +79,24 @@ impl Engine {
         &self,
         session: &Session,
         data: crate::data::Data<crate::data::Reviewed>,
+        shortfall: Option<Failure>,
     ) -> Result<Parcel, EngineError> {
         let now = self.clock.now();
         let (consent, run) = (data.terms().consent, data.provenance().run);
         let service = self.online_service(data.terms().online_service).ok_or(EngineError::NotFound)?;
         let parcel = self.entropy.with(|rng| ParcelId::new(now, rng));
-        let active = self.consents.active(consent, now).await?;
-        let leaf = self.ledger.accept(Event::Released { consent, run, parcel }, now).await?;
-        let released = data.release(&active, &leaf, parcel);
-        session.note(|notes| notes.leaves.push(leaf));
-        let released = released?;
-        let shared = released.counts();
-        let sealed = released.seal_for(&service, &*self.keys, &self.entropy).await?;
+        let leaf =
+            session.plan_leaf(Event::Released { consent, run, parcel }, |event| self.ledger.plan(event, now));
         session.note(|notes| {
-            notes.shared = shared;
-            notes.parcel = Some((parcel, sealed.digest()));
+            notes.shared = data.counts();
+            notes.parcel = Some(PlannedParcel { id: parcel, shortfall });
         });
+        // From here on a restart looks whether the leaf and the parcel came to be.
+        self.rows.save(session).await?;
+        let active = self.consents.active(consent, now).await?;
+        let leaf = self.ledger.accept_planned(&leaf, now).await?;
+        let released = data.release(&active, &leaf, parcel)?;
+        let sealed = released.seal_for(&service, &*self.keys, &self.entropy).await?;
         self.outbox.enqueue(&sealed, session.id(), session.deadline(), now).await?;
         Ok(sealed)
     }
@@ -149,8 +152,7 @@ impl Engine {
     /// # Errors
     /// The outbox can't be reached.
     pub async fn tell_events(self: &Arc<Self>) -> Result<(), EngineError> {
-        for _ in 0..EVENTS_MAX {
-            let Some(event) = self.outbox.lease_event(self.clock.now()).await? else { break };
+        for event in self.outbox.lease_events(EVENTS_MAX, self.clock.now()).await? {
             let engine = self.clone();
             self.tasks.spawn(async move {
                 let reached = engine.tell(&event).await;
@@ -192,7 +194,7 @@ impl Engine {
         if let Err(refused) = session.step(Step::Failed(code), self.clock.now()) {
             tracing::debug!(session = %session.id(), %refused, "a release failed as its session ended");
         }
-        self.end_run(session, run).await;
+        self.end_run(session, run, None).await;
     }
 }
 

@@ -46,7 +46,11 @@ impl Engine {
             }
             sessions.insert(id, session.clone());
         }
-        self.rows.save(&session).await?;
+        if let Err(error) = self.rows.save(&session).await {
+            // Nobody learns of it, so nobody would end it.
+            self.sessions().remove(&id);
+            return Err(error.into());
+        }
         Ok(NewSession { session, token })
     }
 
@@ -84,14 +88,14 @@ impl Engine {
         if session.state() == State::Requested {
             session.step(Step::NoticeShown, now)?;
         }
+        self.rows.save(session).await?;
         if let Some(earlier) = earlier {
             self.consents.expire(earlier, now).await?;
         }
-        self.rows.save(session).await?;
         Ok(notice)
     }
 
-    /// Records the person's yes.
+    /// Records the person's yes. The same yes again is the same yes: what a first try did not get to is done then.
     ///
     /// # Errors
     /// [`EngineError::Consent`] and [`EngineError::Step`].
@@ -104,9 +108,23 @@ impl Engine {
         let now = self.clock.now();
         let consent = session.consent().ok_or_else(|| self.wrong_state(session, Step::ConsentGiven))?;
         self.consents.give(consent, notice, granted, now).await?;
-        let leaf = self.ledger.accept(Event::ConsentGiven { consent, notice: *notice }, now).await?;
-        session.note(|notes| notes.leaves.push(leaf));
-        session.step(Step::ConsentGiven, now)?;
+        self.go_on_given(session, consent, *notice).await
+    }
+
+    /// Does what follows a recorded yes: its leaf, its step.
+    pub(super) async fn go_on_given(
+        &self,
+        session: &Session,
+        consent: ConsentId,
+        notice: Digest,
+    ) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let leaf = session.plan_leaf(Event::ConsentGiven { consent, notice }, |event| self.ledger.plan(event, now));
+        let _ = self.ledger.accept_planned(&leaf, now).await?;
+        match session.step(Step::ConsentGiven, now) {
+            Err(_) if matches!(session.state(), State::AwaitingCredentials { .. }) => {}
+            stepped => drop(stepped?),
+        }
         self.rows.save(session).await?;
         Ok(())
     }
@@ -132,6 +150,7 @@ impl Engine {
     pub async fn withdraw(&self, session: &Arc<Session>) -> Result<Withdrawal, EngineError> {
         let now = self.clock.now();
         let nothing = Withdrawal { at: now, sending: None };
+        let mut noted = Ok(());
         let withdrawal = match (session.state(), session.consent()) {
             (State::Requested, _) | (_, None) => nothing,
             (State::AwaitingConsent, Some(consent)) => {
@@ -140,13 +159,16 @@ impl Engine {
             }
             (_, Some(consent)) => {
                 let withdrawal = self.consents.withdraw(consent, now).await?;
-                let leaf = self.ledger.accept(Event::ConsentWithdrawn { consent }, now).await?;
-                session.note(|notes| notes.leaves.push(leaf));
+                let withdrawn = Event::ConsentWithdrawn { consent };
+                let leaf = session.plan_leaf(withdrawn, |event| self.ledger.plan(event, now));
+                noted = self.ledger.accept_planned(&leaf, now).await.map(drop);
                 withdrawal
             }
         };
         // A session that has ended stays ended; the withdrawal is on the record all the same.
         self.finish(session, Step::Withdrawn).await;
+        // It holds, whatever became of its leaf; whoever hears of an error says it again, and the leaf is written then.
+        noted?;
         Ok(withdrawal)
     }
 

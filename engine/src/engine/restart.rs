@@ -6,22 +6,25 @@
 use std::sync::Arc;
 
 use consentry_contract::failure::{Code, Failure};
+use jiff::Timestamp;
 
 use super::{Engine, EngineError};
-use crate::consent::Notice;
+use crate::consent::{Notice, Status};
 use crate::outbox::{How, OutboxError};
 use crate::outcome::{Delivery, Outcome, Run, RunName};
 use crate::request::DataRequest;
-use crate::session::row::{SendingRow, SessionRow};
-use crate::session::{Sending, Session};
+use crate::session::row::SessionRow;
+use crate::session::state::{State, Step};
+use crate::session::{PlannedParcel, Sending, Session};
 use crate::store::StoreError;
 
 impl Engine {
     /// Takes up the stored sessions of this node.
     pub(super) async fn take_up(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        if let Err(error) = self.consents.expire_due(now).await {
-            tracing::error!(%error, "consents whose time is over can't be closed now");
+        if let Err(error) = self.close_due(now).await {
+            let error = crate::api::problem::chain(&error);
+            tracing::error!(error, "consents whose time is over can't be closed now");
         }
         for row in self.rows.all().await? {
             if row.owner != self.node {
@@ -30,12 +33,20 @@ impl Engine {
             match self.resume(&row) {
                 Some(session) => {
                     self.sessions().insert(session.id(), session.clone());
-                    self.go_on(&session, &row).await;
+                    self.go_on(&session, &row).await?;
                 }
                 None => {
                     tracing::warn!(session = %row.id, "a session can't be taken up: its Online Service or request is unknown")
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Closes what is over: consents, and the periods of their salts, which a crash or a full disk may have left open.
+    async fn close_due(&self, now: Timestamp) -> Result<(), EngineError> {
+        for (consent, at) in self.consents.expire_due(now).await? {
+            self.ledger.consent_terminated(consent, at).await?;
         }
         Ok(())
     }
@@ -50,48 +61,82 @@ impl Engine {
         Some(Arc::new(Session::resume(row, request, notice, self.clock.now())))
     }
 
-    async fn go_on(&self, session: &Arc<Session>, row: &SessionRow) {
+    async fn go_on(&self, session: &Arc<Session>, row: &SessionRow) -> Result<(), StoreError> {
         let run = row.run.zip(row.consent).map(|((run, began), consent)| {
             let name = RunName { run, session: row.id, consent };
             Run::resume(name, began, self.clock.clone(), self.end_sink())
         });
-        match (run, &row.sending) {
-            (Some(run), Some(sending)) => self.go_on_sending(session, run, sending).await,
-            (Some(run), None) if row.state.is_open_run() => {
-                // The node may have died between the two writes of a share.
-                if let Err(error) = self.outbox.abandon(row.id, self.clock.now()).await {
-                    tracing::error!(session = %row.id, %error, "what waits for a lost session can't be taken back now; its hour ends it");
-                }
-                let lost = Outcome::failed(Failure::new(Code::NodeLost));
-                self.conclude(session, run.end(lost)).await;
-                self.fail(session, Code::NodeLost).await;
-            }
+        match (run, &row.notes.parcel) {
+            (Some(run), Some(parcel)) => self.go_on_sending(session, run, parcel).await?,
+            (Some(run), None) if row.state.is_open_run() => self.lose(session, run).await,
             // The run had ended before; the session waits for another login, or had no run yet.
             (Some(run), None) => run.forget(),
             (None, _) if row.state.is_open_run() => self.fail(session, Code::NodeLost).await,
             (None, _) => {}
         }
+        self.go_on_decided(session).await;
+        Ok(())
     }
 
-    async fn go_on_sending(&self, session: &Arc<Session>, run: Run, row: &SendingRow) {
-        let sending = |run| Sending { run, parcel: row.parcel, digest: row.digest, shortfall: row.shortfall.clone() };
-        match self.outbox.end(row.parcel).await {
-            Ok(None) => session.resume_sending(sending(run)),
+    /// The node may have died after it wrote the person's word on the consent's record, and before the session followed.
+    async fn go_on_decided(&self, session: &Arc<Session>) {
+        let Some(consent) = session.consent().filter(|_| !session.state().is_end()) else { return };
+        let gone_on = match self.consents.record(consent).await {
+            Ok(record) => match (record.status(), session.state()) {
+                (Status::Given, State::AwaitingConsent) => {
+                    self.go_on_given(session, consent, *record.notice()).await
+                }
+                (Status::Refused | Status::Withdrawn, _) => {
+                    self.finish(session, Step::Withdrawn).await;
+                    Ok(())
+                }
+                _ => Ok(()),
+            },
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = gone_on {
+            let error = crate::api::problem::chain(&error);
+            tracing::error!(session = %session.id(), error, "a decision can't be followed now; the person can say it again");
+        }
+    }
+
+    /// A share was begun. What is in the outbox goes on from there; what is not, is lost.
+    async fn go_on_sending(
+        &self,
+        session: &Arc<Session>,
+        run: Run,
+        planned: &PlannedParcel,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let seen = match self.outbox.look(planned.id).await {
+            Ok(seen) => seen.filter(|seen| seen.end.is_none_or(|end| end.how == How::Acknowledged)),
+            Err(OutboxError::Store(error)) => return Err(error),
+            Err(_) => None,
+        };
+        let Some(seen) = seen else {
+            self.lose(session, run).await;
+            return Ok(());
+        };
+        let PlannedParcel { id: parcel, shortfall } = planned.clone();
+        session.resume_sending(Sending { run, parcel, digest: seen.digest, shortfall }, now);
+        match seen.end {
+            None => self.save(session).await,
             // It was acknowledged, and the node died before it could end the run.
-            Ok(Some(end)) if end.how == How::Acknowledged => {
-                session.resume_sending(sending(run));
-                let delivery = Delivery { parcel: row.parcel, digest: row.digest, acknowledged_at: end.at };
+            Some(end) => {
+                let delivery = Delivery { parcel, digest: seen.digest, acknowledged_at: end.at };
                 self.end_delivered(session, delivery).await;
             }
-            Ok(Some(_)) | Err(OutboxError::Unknown) => {
-                self.conclude(session, run.end(Outcome::failed(Failure::new(Code::NodeLost)))).await;
-                self.fail(session, Code::NodeLost).await;
-            }
-            Err(error) => {
-                tracing::error!(parcel = %row.parcel, %error, "a delivery can't be looked up now; it goes on when it is fetched");
-                session.resume_sending(sending(run));
-            }
         }
+        Ok(())
+    }
+
+    /// Ends a run whose items died with the node, and what it had begun to put into the outbox.
+    async fn lose(&self, session: &Arc<Session>, run: Run) {
+        if let Some(parcel) = session.planned_parcel() {
+            self.try_take_back(session, parcel).await;
+        }
+        self.conclude(session, run.end(Outcome::failed(Failure::new(Code::NodeLost)))).await;
+        self.fail(session, Code::NodeLost).await;
     }
 
     /// Does what is due by the clock: ends sessions and deliveries whose time is over, takes down questions, tells Online

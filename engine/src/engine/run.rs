@@ -15,6 +15,7 @@ use consentry_host_api::tape::NoTape;
 use consentry_host_api::vault::Vault;
 use jiff::ToSpan;
 use jiff::tz::TimeZone;
+use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::catalogue::Connector;
@@ -94,7 +95,6 @@ impl Engine {
         let run = Run::begin(run, self.clock.clone(), self.end_sink());
         let stopper = Stopper::default();
         session.attach(&run, &stopper);
-        self.rows.save(session).await?;
         let parts = Parts { session, connector: &connector, grant: &grant, run: &run, navigation };
         match self.open(&parts, jwe, stopper).await {
             Ok(order) => {
@@ -117,7 +117,8 @@ impl Engine {
     /// fail opens no login.
     fn check_operator(&self, session: &Session, connector: &Connector) -> Result<(), EngineError> {
         let manifest = connector.package.manifest();
-        let (id, source_id) = (manifest.id().as_str(), session.choice().map(|choice| choice.source).unwrap_or_default());
+        let (id, choice) = (manifest.id().as_str(), session.choice());
+        let source_id = choice.map(|choice| choice.source).unwrap_or_default();
         let set = self.settings.secrets(id, &source_id);
         let is_set = |name: &&str| set.iter().any(|(given, value)| given == name && !value.is_empty());
         match manifest.operator_secrets().into_iter().find(|name| !is_set(name)) {
@@ -139,8 +140,10 @@ impl Engine {
             run: run.name().run,
             connector: connector.digest,
         };
-        let leaf = self.ledger.accept(opened, run.started()).await?;
-        session.note(|notes| notes.leaves.push(leaf));
+        let leaf = session.plan_leaf(opened, |event| self.ledger.plan(event, run.started()));
+        // The row first: a run that a restart does not know of would have no receipt.
+        self.rows.save(session).await?;
+        let _ = self.ledger.accept_planned(&leaf, run.started()).await?;
         let plaintext = self.keys.open(Duty::Intake, jwe, CREDENTIALS_BYTES_MAX).await?;
         let fields = Fields::read(&plaintext).map_err(|_| EngineError::Sealed)?;
         drop(plaintext);
@@ -150,6 +153,7 @@ impl Engine {
         let values = check_fields(connector, fields)?;
         self.trace_login(parts, &values).await?;
         let vault = self.fill_vault(connector, grant.source(), values)?;
+        session.note(|notes| notes.alive.vault = Some(vault.witness()));
         self.order(parts, vault, stopper)
     }
 
@@ -202,7 +206,7 @@ impl Engine {
         // The sandbox's context owns both, together with the vault: when they are gone, so are the secrets.
         let (prompter, watch) = (Arc::new(prompter), Arc::new(watch));
         let held: [Arc<dyn Any + Send + Sync>; 2] = [prompter.clone(), watch.clone()];
-        session.note(|notes| notes.sandbox = held.iter().map(Arc::downgrade).collect());
+        session.note(|notes| notes.alive.sandbox = held.iter().map(Arc::downgrade).collect());
         // A secret of its own for each run: the run's id stands in logs and parcels.
         let mut secret = Zeroizing::new([0; 32]);
         self.entropy.with(|rng| rng.fill_bytes(secret.as_mut_slice()));
@@ -227,7 +231,9 @@ impl Engine {
     /// The collection itself: consent is used, the connector runs, what it found waits for the person.
     async fn collect(&self, session: Arc<Session>, connector: Connector, opened: Opened) {
         let Opened { run, grant, order } = opened;
-        let collection = self.collector.collect(order).await;
+        let tasks = TaskTracker::new();
+        session.note(|notes| notes.alive.tasks = Some(tasks.clone()));
+        let collection = self.collector.collect_in(order, tasks).await;
         if collection.unrequested > 0 {
             tracing::warn!(run = %run.name().run, count = collection.unrequested, "items that nobody asked for were refused");
         }
@@ -240,19 +246,19 @@ impl Engine {
             Ok(data) => {
                 session.note(|notes| {
                     notes.collected = data.counts();
-                    notes.data = Some(data.presence());
+                    notes.alive.data = Some(data.presence());
                 });
                 let review = Review { run, data: data.minimise(&grant) };
                 if let Err(review) = session.hold_review(review, self.clock.now()) {
                     // The session ended while the connector was at work.
                     let review = *review;
                     drop(review.data);
-                    self.end_run(&session, review.run).await;
+                    self.end_run(&session, review.run, None).await;
                 }
             }
             Err(failure) if session.state().is_end() => {
                 tracing::debug!(code = %failure.code, "a run ended with its session");
-                self.end_run(&session, run).await;
+                self.end_run(&session, run, None).await;
             }
             Err(failure) => {
                 self.conclude(&session, run.end(Outcome::failed(failure.clone()))).await;

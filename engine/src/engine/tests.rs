@@ -81,7 +81,7 @@ impl World {
         let data = collected(run.name().run, vec![name_item("Martin"), transaction_item("rent", -90_000)]);
         session.note(|notes| {
             notes.collected = data.counts();
-            notes.data = Some(data.presence());
+            notes.alive.data = Some(data.presence());
         });
         session.hold_review(Review { run, data: data.minimise(&grant) }, now).unwrap();
         self.engine.save(&session).await;
@@ -110,6 +110,12 @@ impl World {
     fn pass(&self, minutes: i64) {
         self.clock.advance(SignedDuration::from_mins(minutes));
     }
+}
+
+/// The names of the events whose leaves a receipt lists.
+fn events(receipt: &Facts) -> Vec<String> {
+    let name = |leaf: &crate::receipt::LeafFacts| serde_json::to_value(&leaf.event).unwrap()["event"].as_str().map(str::to_owned);
+    receipt.leaves.iter().filter_map(name).collect()
 }
 
 /// The states that a session went through.
@@ -310,7 +316,15 @@ async fn a_restart_goes_on_with_what_survives_and_says_what_was_lost() {
     let bytes = world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
     world.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await.unwrap();
     assert_eq!(sending.state(), State::Completed);
-    assert_eq!(world.receipts(&sending).await[0].outcome, "delivered");
+    let receipt = world.receipts(&sending).await.remove(0);
+    assert_eq!(receipt.outcome, "delivered");
+    let told = receipt.parcel.as_ref().unwrap();
+    assert_eq!((told.id, told.digest, told.fetched_at.is_some()), (parcel, Digest::of(&bytes), true));
+    assert_eq!(events(&receipt), ["consent-given", "released", "erased"]);
+    let counts: Vec<_> =
+        receipt.categories.iter().map(|each| (each.category.as_str(), each.collected, each.shared)).collect();
+    assert_eq!(counts, [("bank.transaction", 1, 1), ("person.name", 1, 1)]);
+    assert_eq!(receipt.kept.iter().map(|kept| kept.row.as_str()).collect::<Vec<_>>(), ["R05", "R14", "R15", "R24"]);
     states(&agreed).await;
     world.engine.shut_down().await;
 }
@@ -320,7 +334,7 @@ async fn a_receiver_that_is_faster_than_the_session_is_believed() {
     let world = world().await;
     let session = world.in_review().await;
     let Review { run, data } = session.take_review().unwrap();
-    let sealed = world.engine.release(&session, data.review(&Decision::all())).await.unwrap();
+    let sealed = world.engine.release(&session, data.review(&Decision::all()), None).await.unwrap();
     let (parcel, digest) = (sealed.id(), sealed.digest());
     world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
     world.engine.acknowledge(&lender(), parcel, digest).await.unwrap();
@@ -330,20 +344,26 @@ async fn a_receiver_that_is_faster_than_the_session_is_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_share_that_was_cut_off_by_a_crash_delivers_nothing() {
+async fn a_share_that_was_cut_off_by_a_crash_goes_on_from_the_outbox() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(now()));
     let keys = crate::keys::software::tests::keys();
     let world = world_in(Some(folder.path()), clock.clone(), keys.clone()).await;
     let session = world.in_review().await;
     let Review { run, data } = session.take_review().unwrap();
-    let parcel = world.engine.release(&session, data.review(&Decision::all())).await.unwrap().id();
+    let data = data.review(&Decision::all().without_item(1));
+    let parcel = world.engine.release(&session, data, None).await.unwrap().id();
     let id = session.id();
     drop((world, session, run));
 
     let world = world_in(Some(folder.path()), clock, keys).await;
-    assert_eq!(world.engine.session(id).unwrap().state(), State::Failed { code: Code::NodeLost });
-    assert!(matches!(world.engine.fetch_parcel(&lender(), parcel).await.err(), Some(EngineError::Gone)));
+    let session = world.engine.session(id).unwrap();
+    assert_eq!(session.state(), State::Delivering);
+    let bytes = world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
+    world.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await.unwrap();
+    let receipt = world.receipts(&session).await.remove(0);
+    assert_eq!((receipt.outcome.as_str(), receipt.parcel.map(|parcel| parcel.id)), ("delivered", Some(parcel)));
+    assert_eq!(receipt.categories.iter().map(|each| each.shared).collect::<Vec<_>>(), [0, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

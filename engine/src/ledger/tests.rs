@@ -39,6 +39,22 @@ async fn a_leaf_is_durable_and_whoever_has_the_salt_can_check_it() {
 }
 
 #[tokio::test]
+async fn a_planned_leaf_is_found_once_it_was_accepted_and_accepted_once() {
+    let World { ledger, clock, .. } = world();
+    let planned = ledger.plan(given(1), clock.now());
+    assert!(ledger.find(&planned).await.unwrap().is_none(), "a plan is no leaf");
+    let leaf = ledger.accept_planned(&planned, clock.now()).await.unwrap();
+    let again = ledger.accept_planned(&planned, clock.now()).await.unwrap();
+    assert_eq!((leaf.id(), leaf.commitment()), (again.id(), again.commitment()));
+    assert_eq!(ledger.find(&planned).await.unwrap().unwrap().event(), &given(1));
+    let mut lie = serde_json::to_value(&planned).unwrap();
+    lie["event"] = serde_json::to_value(given(2)).unwrap();
+    let lie = serde_json::from_value(lie).unwrap();
+    assert!(ledger.find(&lie).await.unwrap().is_none(), "another event under its name");
+    assert!(ledger.accept_planned(&lie, clock.now()).await.is_err());
+}
+
+#[tokio::test]
 async fn the_same_event_of_two_consents_can_not_be_told_alike() {
     let World { ledger, clock, .. } = world();
     let salts = [1, 2].map(|at| (ledger.clone(), clock.clone(), at)).map(|(ledger, clock, at)| async move {

@@ -65,6 +65,10 @@ impl World {
         self.outbox.acknowledge(parcel(1), lender(1), &Digest::of(bytes), self.now()).await
     }
 
+    async fn lease(&self) -> Option<ThinEvent> {
+        self.outbox.lease_events(1, self.now()).await.unwrap().pop()
+    }
+
     /// Whether our copy is still there.
     async fn holds_bytes(&self) -> bool {
         !self.shelves.shelf::<R23SealedParcel>().names::<Body>().await.unwrap().is_empty()
@@ -175,40 +179,40 @@ async fn a_crash_between_two_writes_is_finished_by_the_sweep() {
     let term = Term::from(world.now());
     world.outbox.parcels.put(&parcel(2).to_string(), &Body(vec![1]), Expect::Absent, term).await.unwrap();
     assert_eq!(world.outbox.sweep(world.now()).await.unwrap(), []);
-    assert_eq!(world.outbox.lease_event(world.now()).await.unwrap(), None);
+    assert_eq!(world.lease().await, None);
     assert!(matches!(world.outbox.fetch(parcel(2), lender(1), world.now()).await, Err(OutboxError::Unknown)));
 }
 
 #[tokio::test]
 async fn an_event_is_leased_to_one_at_a_time_and_keeps_its_id() {
     let world = world().queued(0).await;
-    let first = world.outbox.lease_event(world.now()).await.unwrap().unwrap();
+    let first = world.lease().await.unwrap();
     assert_eq!((first.parcel, first.online_service, first.attempt), (parcel(1), lender(1), 1));
-    assert_eq!(world.outbox.lease_event(world.now()).await.unwrap(), None);
+    assert_eq!(world.lease().await, None);
     world.pass(29);
-    assert_eq!(world.outbox.lease_event(world.now()).await.unwrap(), None);
+    assert_eq!(world.lease().await, None);
     world.pass(1);
-    let second = world.outbox.lease_event(world.now()).await.unwrap().unwrap();
+    let second = world.lease().await.unwrap();
     assert_eq!((second.id, second.attempt), (first.id, 2));
     world.outbox.told(first, true, world.now()).await.unwrap();
     world.outbox.told(second, false, world.now()).await.unwrap();
     world.pass(1);
-    assert_eq!(world.outbox.lease_event(world.now()).await.unwrap(), None, "two seconds after the second attempt");
+    assert_eq!(world.lease().await, None, "two seconds after the second attempt");
     world.pass(1);
-    let third = world.outbox.lease_event(world.now()).await.unwrap().unwrap();
+    let third = world.lease().await.unwrap();
     world.outbox.told(third, true, world.now()).await.unwrap();
     world.pass(1000);
-    assert_eq!(world.outbox.lease_event(world.now()).await.unwrap(), None, "it was told");
+    assert_eq!(world.lease().await, None, "it was told");
 }
 
 #[tokio::test]
 async fn what_has_ended_is_not_told_any_more() {
     let world = world().queued(0).await;
-    let event = world.outbox.lease_event(world.now()).await.unwrap().unwrap();
+    let event = world.lease().await.unwrap();
     world.outbox.withdraw(parcel(1), world.now()).await.unwrap();
     world.outbox.told(event, false, world.now()).await.unwrap();
     world.pass(1000);
-    assert_eq!(world.outbox.lease_event(world.now()).await.unwrap(), None);
+    assert_eq!(world.lease().await, None);
 }
 
 #[test]

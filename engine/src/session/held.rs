@@ -1,14 +1,18 @@
-//! What a session holds while its run is between two hands: in memory only, and given up when the session ends.
+//! What a session holds while its run is between two hands, given up when the session ends. Only the notes are stored with
+//! it, for a receipt after a restart: names, digests and numbers.
 
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Weak;
 
 use consentry_contract::failure::Failure;
+use consentry_host_api::vault::VaultWitness;
+use serde::{Deserialize, Serialize};
+use tokio_util::task::TaskTracker;
 
 use crate::data::{Category, Data, Digest, Minimised};
 use crate::id::ParcelId;
-use crate::ledger::AcceptedLeaf;
+use crate::ledger::PlannedLeaf;
 use crate::outcome::Run;
 
 /// What waits for the person's decision, and the run it belongs to.
@@ -33,19 +37,43 @@ pub struct Sending {
     pub shortfall: Option<Failure>,
 }
 
-/// What is noted of a run for its receipt and for the proof of its erasure: no item, no secret.
-#[derive(Default)]
+/// What is noted of a run for its receipt and for the proof of its erasure: no item, no secret. A note says what was going
+/// to happen; whether it did is looked up in the ledger and in the outbox when the receipt is issued.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Notes {
-    /// The ledger's leaves.
-    pub leaves: Vec<AcceptedLeaf>,
+    /// The ledger's leaves, each noted before it is accepted.
+    pub leaves: Vec<PlannedLeaf>,
     /// How many items of each category were collected.
     pub collected: BTreeMap<Category, usize>,
     /// How many of them were put into the parcel.
     pub shared: BTreeMap<Category, usize>,
-    /// The parcel and its digest.
-    pub parcel: Option<(ParcelId, Digest)>,
-    /// Each lives as long as the run's sandbox, with its secrets, does.
+    /// The parcel, noted before it is sealed.
+    pub parcel: Option<PlannedParcel>,
+    /// Who can see from outside whether the run left anything in memory.
+    #[serde(skip)]
+    pub alive: Alive,
+}
+
+/// A parcel that the person shares.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedParcel {
+    /// Its name.
+    pub id: ParcelId,
+    /// Why something is missing in it, if something is.
+    pub shortfall: Option<Failure>,
+}
+
+/// Looks at what a run holds in memory. None of it after a restart: then nothing is held.
+#[derive(Debug, Clone, Default)]
+pub struct Alive {
+    /// The run's secrets.
+    pub vault: Option<VaultWitness>,
+    /// Each lives as long as the run's sandbox does.
     pub sandbox: Vec<Weak<dyn Any + Send + Sync>>,
+    /// What works for the run.
+    pub tasks: Option<TaskTracker>,
     /// Lives as long as the run's items do.
     pub data: Option<Weak<()>>,
 }

@@ -1,15 +1,13 @@
 //! What is stored of a session (retention row R04): ids, state, owner, and the request, which holds no personal data. It lets
 //! another node, or this one after a restart, take a session up, and it goes when the session ends.
 
-use consentry_contract::failure::Failure;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
-use super::{Choice, Sending, Session};
-use crate::data::Digest;
+use super::{Choice, Notes, Session};
 use crate::erase::retention::{R04AnonymousSession, Term};
-use crate::id::{ConsentId, DataRequestId, OnlineServiceId, ParcelId, RunId, SessionId};
+use crate::id::{ConsentId, DataRequestId, OnlineServiceId, RunId, SessionId};
 use crate::online_service::KeyHash;
 use crate::store::{Expect, Record, Shelf, StoreError};
 
@@ -49,31 +47,13 @@ pub struct SessionRow {
     pub consent: Option<ConsentId>,
     /// The last run, and when it began.
     pub run: Option<(RunId, Timestamp)>,
-    /// The parcel that waits for its receiver.
-    pub sending: Option<SendingRow>,
-}
-
-/// A delivery, as it is stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SendingRow {
-    /// The parcel.
-    pub parcel: ParcelId,
-    /// Its digest.
-    pub digest: Digest,
-    /// Why something is missing in it.
-    pub shortfall: Option<Failure>,
+    /// What is noted for the receipt: names and numbers.
+    pub notes: Notes,
 }
 
 impl Record for SessionRow {
     const NAMESPACE: &'static str = "session";
     type Row = R04AnonymousSession;
-}
-
-impl SendingRow {
-    pub(super) fn of(sending: &Sending) -> Self {
-        Self { parcel: sending.parcel, digest: sending.digest, shortfall: sending.shortfall.clone() }
-    }
 }
 
 /// The stored sessions.
@@ -115,6 +95,14 @@ impl SessionRows {
             }
         }
         Err(StoreError::Conflict)
+    }
+
+    /// Whether the store answers, by looking for what is never there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.shelf.holds::<SessionRow>("probe").await.map(drop)
     }
 
     /// Every stored session that is not past its hour.

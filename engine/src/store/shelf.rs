@@ -166,8 +166,13 @@ impl Shelves {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let shelves = Self::over(Box::new(SledStore::open(folder).await?), keys, entropy, clock);
-        shelves.0.wraps().drop_orphans().await?;
+        shelves.clear_orphans().await?;
         Ok(shelves)
+    }
+
+    /// Drops the keys that no record names. Not while others write.
+    pub(crate) async fn clear_orphans(&self) -> Result<(), StoreError> {
+        self.0.wraps().drop_orphans().await.map(drop)
     }
 
     pub(crate) fn over(
@@ -290,6 +295,25 @@ impl<R: Storable> Shelf<R> {
         self.parts.delete(&key::<T>(name)?, |_| true).await.map(drop)
     }
 
+    /// Drops the key of a record and leaves its shell, which opens for nobody: whoever lists names still meets it. Needs no
+    /// room on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ask again.
+    pub async fn shred<T: Kept<Row = R>>(&self, name: &str) -> Result<(), StoreError> {
+        let Some(entry) = self.parts.store.get(&key::<T>(name)?).await? else { return Ok(()) };
+        let head = Head::read(&entry.head).ok_or(StoreError::Damaged { namespace: T::NAMESPACE })?;
+        self.parts.wraps().drop_key(head.key).await
+    }
+
+    /// Whether there is a record that opens, without opening it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn holds<T: Kept<Row = R>>(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(matches!(self.parts.find::<T>(&key::<T>(name)?).await?, Found::Live(_)))
+    }
+
     /// The names of all records of one kind, sorted, also of those past their deadline.
     ///
     /// # Errors
@@ -345,7 +369,8 @@ impl Parts {
         self.store.put(key, head, body, expect).await
     }
 
-    /// Deletes a record that `condition` accepts, then its key. Whoever writes in between keeps what they wrote.
+    /// Drops the key of a record that `condition` accepts, then the record. Between the two it opens for nobody any more; a
+    /// crash there leaves bytes without a key, which go at their deadline.
     async fn delete(&self, key: &str, condition: impl Fn(&Head) -> bool + Sync) -> Result<bool, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             let Some(entry) = self.store.get(key).await? else { return Ok(false) };
@@ -353,14 +378,14 @@ impl Parts {
             if !head.as_ref().is_none_or(&condition) {
                 return Ok(false);
             }
-            match self.store.delete(key, Expect::At(entry.revision)).await {
-                Err(StoreError::Conflict) => continue,
-                result => result?,
-            }
             if let Some(head) = head {
                 self.wraps().drop_key(head.key).await?;
             }
-            return Ok(true);
+            match self.store.delete(key, Expect::At(entry.revision)).await {
+                // Somebody wrote in between: the condition is asked again.
+                Err(StoreError::Conflict) => {}
+                result => return result.map(|()| true),
+            }
         }
         Err(StoreError::Conflict)
     }

@@ -32,12 +32,16 @@ const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 const LOCK_WAIT: Duration = Duration::from_millis(20);
 const LOCK_WAITS: usize = 50;
 
+/// Makes a file durable. A seam, so that a test sees whether it is done before a write is acknowledged.
+type SyncFile = fn(&File) -> io::Result<()>;
+
 #[derive(Clone)]
 pub(crate) struct SledStore(Arc<Shared>);
 
 struct Shared {
     folder: PathBuf,
     reserve_bytes: u64,
+    sync: SyncFile,
     /// None after an error of the disk.
     open: RwLock<Option<Open>>,
 }
@@ -46,19 +50,20 @@ struct Open {
     db: Db,
     /// sled's own file, to sync it.
     file: File,
+    sync: SyncFile,
 }
 
 impl SledStore {
     /// Opens the store in a folder, which is made if it is not there.
     pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
-        Self::open_with(folder, RESERVE_BYTES).await
+        Self::open_with(folder, RESERVE_BYTES, File::sync_all).await
     }
 
-    async fn open_with(folder: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
+    async fn open_with(folder: &Path, reserve_bytes: u64, sync: SyncFile) -> Result<Self, StoreError> {
         let folder = folder.to_owned();
         blocking(move || {
-            let open = RwLock::new(Some(Open::new(&folder)?));
-            Ok(Self(Arc::new(Shared { folder, reserve_bytes, open })))
+            let open = RwLock::new(Some(Open::new(&folder, sync)?));
+            Ok(Self(Arc::new(Shared { folder, reserve_bytes, sync, open })))
         })
         .await
     }
@@ -94,7 +99,7 @@ impl Shared {
         let mut guard = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let open = match guard.take() {
             Some(open) => open,
-            None => Open::new(&self.folder)?,
+            None => Open::new(&self.folder, self.sync)?,
         };
         let result = work(&open);
         // A panic or an error of the disk leaves the place empty, and the next call opens the store again.
@@ -113,7 +118,7 @@ impl Shared {
 }
 
 impl Open {
-    fn new(folder: &Path) -> Result<Self, StoreError> {
+    fn new(folder: &Path, sync: SyncFile) -> Result<Self, StoreError> {
         // What is in it is sealed; its size and its changes are nobody's business either.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let config = sled::Config::new().path(folder).segment_size(SEGMENT_BYTES).cache_capacity(CACHE_BYTES);
@@ -128,13 +133,13 @@ impl Open {
             std::thread::sleep(LOCK_WAIT);
         };
         let file = File::open(folder.join("db"))?;
-        file.sync_all()?;
+        sync(&file)?;
         // The names of the files are in the folder, and the folder's in the one above.
         File::open(folder)?.sync_all()?;
         if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
             File::open(above)?.sync_all()?;
         }
-        Ok(Self { db, file })
+        Ok(Self { db, file, sync })
     }
 
     /// The revision and the number of chunks of a record, and its head.
@@ -189,7 +194,7 @@ impl Open {
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
         self.db.apply_batch(batch).map_err(failed)?;
         self.db.flush().map_err(failed)?;
-        self.file.sync_all().map_err(StoreError::Io)
+        (self.sync)(&self.file).map_err(StoreError::Io)
     }
 
     fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {

@@ -1,5 +1,5 @@
 //! Where the keys of records are. A record names its key; the key's wrap stands here, under the same deadline, and is
-//! dropped first when the record goes. Nothing else in the engine knows where wraps are kept.
+//! dropped first when the record goes: what is left in between opens for nobody. Nothing else in the engine knows where wraps are kept.
 
 use std::collections::BTreeMap;
 use std::fmt;

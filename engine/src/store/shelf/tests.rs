@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::erase::retention::{R04AnonymousSession, R16RightsRequest, R23SealedParcel, Retained as _};
 use crate::keys::software::tests::keys;
+use crate::store::faulty::{Fault, Faulty};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Note(String);
@@ -146,6 +147,29 @@ async fn a_record_past_its_deadline_is_gone_at_once_and_then_erased() {
     assert!(world.shelves.erase(&expired[0], now).await.unwrap());
     assert!(!world.shelves.erase(&expired[0], now).await.unwrap());
     assert_eq!(world.all().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_erasure_that_dies_half_way_leaves_nothing_that_opens() {
+    let below: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let shelf = |fault| {
+        let store = Faulty::new(below.clone(), Fault::Dead, fault);
+        let shelves = Shelves::over(Box::new(store.clone()), keys(), Arc::new(Entropy::system()), crate::fixtures::clock());
+        (shelves.shelf::<R16RightsRequest>(), store)
+    };
+    let (whole, _) = shelf(usize::MAX);
+    whole.put("a", &Request("a".into()), Expect::Absent, Term::open()).await.unwrap();
+    let (dying, store) = shelf(2);
+    tokio::select! {
+        () = store.died() => {}
+        deleted = dying.delete::<Request>("a") => panic!("{deleted:?}"),
+    }
+    let left: Vec<_> = below.scan("").await.unwrap().into_iter().map(|(key, ..)| key).collect();
+    assert_eq!(left.len(), 1, "the key went first: {left:?}");
+    assert!(left[0].starts_with("R16/"), "{left:?}");
+    assert!(whole.get::<Request>("a").await.unwrap().is_none() && !whole.holds::<Request>("a").await.unwrap());
+    whole.delete::<Request>("a").await.unwrap();
+    assert!(below.scan("").await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn a_full_disk_is_told_before_anything_is_written_and_deleting_still_works
     let store = SledStore::open(folder.path()).await.unwrap();
     put(&store, "a", vec![1]).await.unwrap();
     drop(store);
-    let store = SledStore::open_with(folder.path(), u64::MAX).await.unwrap();
+    let store = SledStore::open_with(folder.path(), u64::MAX, File::sync_all).await.unwrap();
     assert!(matches!(put(&store, "a", vec![2]).await, Err(StoreError::Full)));
     assert!(matches!(put(&store, "b", vec![2]).await, Err(StoreError::Full)));
     assert_eq!(store.get("a").await.unwrap().unwrap().body, [1]);
@@ -96,6 +96,51 @@ async fn after_an_error_of_the_disk_the_store_opens_itself_again() {
     assert_eq!(store.get("a").await.unwrap().unwrap().body, [1]);
     put(&store, "a", vec![2]).await.unwrap();
     assert_eq!(store.get("a").await.unwrap().unwrap().body, [2]);
+}
+
+static SYNCED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+#[tokio::test]
+async fn every_write_syncs_the_file_before_it_is_acknowledged() {
+    fn counted(file: &File) -> io::Result<()> {
+        SYNCED.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        file.sync_all()
+    }
+    let synced = || SYNCED.load(std::sync::atomic::Ordering::SeqCst);
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open_with(folder.path(), RESERVE_BYTES, counted).await.unwrap();
+    for number in 1..=3 {
+        let before = synced();
+        put(&store, "a", vec![number; 100_000]).await.unwrap();
+        assert_eq!(synced(), before + 1, "put {number}");
+    }
+    let before = synced();
+    store.delete("a", Expect::Any).await.unwrap();
+    assert_eq!(synced(), before + 1, "delete");
+}
+
+#[tokio::test]
+async fn a_write_that_can_not_be_synced_is_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SledStore::open(folder.path()).await.unwrap());
+    fn failing(file: &File) -> io::Result<()> {
+        // The store opens; then the disk is gone.
+        if file.metadata()?.is_file() && SYNCS_LEFT.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) <= 0 {
+            return Err(io::Error::other("the disk"));
+        }
+        Ok(())
+    }
+    static SYNCS_LEFT: std::sync::atomic::AtomicIsize = std::sync::atomic::AtomicIsize::new(1);
+    let store = SledStore::open_with(folder.path(), RESERVE_BYTES, failing).await.unwrap();
+    assert!(matches!(put(&store, "a", vec![1]).await, Err(StoreError::Io(_))));
+}
+
+#[tokio::test]
+async fn the_store_of_an_engine_asks_the_kernel_to_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).await.unwrap();
+    // The kernel syncs no device of this kind, and says so to whoever asks.
+    assert!((store.0.sync)(&File::open("/dev/null").unwrap()).is_err());
 }
 
 #[tokio::test]

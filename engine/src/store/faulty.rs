@@ -1,0 +1,96 @@
+//! A store that fails where a test says: its durable operations (every put and delete) are numbered, and from a given number
+//! on the disk is full, or the machine is dead.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::{Entry, Expect, Listed, Revision, Store, StoreError};
+
+/// What happens from the given operation on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Puts are refused; a delete has its reserve.
+    Full,
+    /// Nothing answers any more, as if the process had been killed just before that operation.
+    Dead,
+}
+
+/// The store that survives, and how it is to fail.
+pub(crate) struct Faulty {
+    below: Arc<dyn Store>,
+    fault: Fault,
+    /// The first operation that fails, from 1.
+    at: AtomicUsize,
+    done: AtomicUsize,
+    died: Notify,
+}
+
+impl Faulty {
+    pub(crate) fn new(below: Arc<dyn Store>, fault: Fault, at: usize) -> Arc<Self> {
+        Arc::new(Self { below, fault, at: at.into(), done: 0.into(), died: Notify::new() })
+    }
+
+    /// How many durable operations were begun.
+    pub(crate) fn done(&self) -> usize {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing fails.
+    pub(crate) fn heal(&self) {
+        self.at.store(usize::MAX, Ordering::SeqCst);
+    }
+
+    /// Waits until the first operation met a dead machine.
+    pub(crate) async fn died(&self) {
+        self.died.notified().await;
+    }
+
+    fn is_over(&self, number: usize) -> bool {
+        number >= self.at.load(Ordering::SeqCst)
+    }
+
+    async fn durable(&self, is_put: bool) -> Result<(), StoreError> {
+        let number = self.done.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.fault {
+            Fault::Full if is_put && self.is_over(number) => Err(StoreError::Full),
+            Fault::Dead if self.is_over(number) => {
+                self.died.notify_one();
+                std::future::pending().await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A dead machine reads nothing either.
+    async fn readable(&self) {
+        if self.fault == Fault::Dead && self.is_over(self.done()) {
+            std::future::pending().await
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Arc<Faulty> {
+    async fn get(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        self.readable().await;
+        self.below.get(key).await
+    }
+
+    async fn put(&self, key: &str, head: Vec<u8>, body: Vec<u8>, expect: Expect) -> Result<Revision, StoreError> {
+        self.durable(true).await?;
+        self.below.put(key, head, body, expect).await
+    }
+
+    async fn delete(&self, key: &str, expect: Expect) -> Result<(), StoreError> {
+        self.durable(false).await?;
+        self.below.delete(key, expect).await
+    }
+
+    async fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
+        self.readable().await;
+        self.below.scan(prefix).await
+    }
+}
