@@ -211,7 +211,10 @@ impl HostCtx {
         self.facts.host = Some(code);
         self.ports.tape.refused(self.calls, code);
         let text = text.into();
-        self.ports.observer.refused(code, &text);
+        // As with the connector's own lines: a log that is full loses lines, not the run.
+        if self.budget.spend(LimitName::LogLines, 1) {
+            self.ports.observer.refused(code, &text);
+        }
         Fail::fault(code, text)
     }
 
@@ -224,7 +227,8 @@ impl HostCtx {
         Err(Fail::stop())
     }
 
-    pub(crate) fn reached(&mut self, limit: LimitName) {
+    /// Names the limit that ends the run; the first one counts.
+    pub fn reached(&mut self, limit: LimitName) {
         if self.facts.limit.is_none() {
             self.facts.limit = limit.as_str().parse::<Name>().ok();
         }
@@ -245,6 +249,12 @@ impl HostCtx {
         }
         self.reached(LimitName::Cpu);
         false
+    }
+
+    /// Most bytes that one call may lift out of the guest: as many as the guest itself may hold. What the host keeps of them is counted
+    /// by limits of its own.
+    pub fn call_bytes_max(&self) -> usize {
+        self.budget.limits().size(LimitName::Memory)
     }
 
     /// What the store asks before memory grows.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use consentry_contract::failure::Code;
 use consentry_contract::limits::LimitName;
-use consentry_contract::recipe::{Leaf, LeafKind};
+use consentry_contract::recipe::{Leaf, LeafKind, Piece};
 use url::Url;
 use wasmtime::component::Resource;
 
@@ -21,7 +21,7 @@ pub use plan::Request;
 
 use flight::{Flight, FlightError, Landed};
 
-use crate::bindings::consentry::connector::credentials::Piece;
+use crate::bindings::consentry::connector::credentials as guest;
 use crate::bindings::consentry::connector::http as wit;
 use crate::blob::Blob;
 use crate::credentials::Handle;
@@ -33,6 +33,8 @@ use crate::network::{NetworkError, Outgoing};
 use crate::tape::Outside;
 
 const NAME: &str = "http";
+/// What a part of a request costs besides its text.
+const PART_BYTES: u64 = 64;
 
 /// Longest wait for the answer to a logout.
 const LOGOUT: Duration = Duration::from_secs(5);
@@ -54,20 +56,39 @@ impl HostCtx {
         &mut self,
         function: &'static str,
         this: &Resource<Request>,
-        pieces: Vec<Piece>,
-        put: impl FnOnce(&mut Request, Vec<consentry_contract::recipe::Piece>),
+        name: String,
+        pieces: Vec<guest::Piece>,
+        put: impl FnOnce(&mut Request, String, Vec<Piece>),
     ) -> wasmtime::Result<()> {
         self.enter_infallible(NAME, function)?;
         let pieces = self.pieces(pieces).map_err(|fail| match fail {
             Fail::Stop(error) => error,
-            Fail::Fault(fault) => wasmtime::Error::msg(fault.text),
+            Fail::Fault(_) => ended(),
         })?;
-        put(self.table.get_mut(this)?, pieces);
+        let size = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Secret(..) => 0,
+        };
+        let held = self.hold(name.len() + pieces.iter().map(size).sum::<usize>())?;
+        let request = self.table.get_mut(this)?;
+        request.held += held;
+        put(request, name, pieces);
         Ok(())
+    }
+
+    /// What a connector writes into requests counts from then on: it may never send them.
+    fn hold(&mut self, bytes: usize) -> wasmtime::Result<u64> {
+        let held = bytes as u64 + PART_BYTES;
+        match self.spend(LimitName::BytesOut, held) {
+            Err(Fail::Stop(error)) => Err(error),
+            _ => Ok(held),
+        }
     }
 
     fn take_off(&mut self, request: Resource<Request>) -> Result<(String, Flight), Fail> {
         let request = self.table.delete(request)?;
+        self.budget.give_back(LimitName::BytesOut, request.held);
         self.spend(LimitName::Requests, 1)?;
         let method = request.method.clone();
         Ok((method, self.plan(request)?))
@@ -173,33 +194,38 @@ fn ended() -> wasmtime::Error {
 impl wit::HostRequest for HostCtx {
     fn new(&mut self, method: String, url: String) -> wasmtime::Result<Resource<Request>> {
         self.enter_infallible(NAME, "request")?;
-        Ok(self.table.push(Request { method, url, ..Request::default() })?)
+        let held = self.hold(method.len() + url.len())?;
+        Ok(self.table.push(Request { method, url, held, ..Request::default() })?)
     }
 
-    fn query(&mut self, this: Resource<Request>, name: String, value: Vec<Piece>) -> wasmtime::Result<()> {
-        self.edit("request.query", &this, value, |request, pieces| request.query.push((name, pieces)))
+    fn query(&mut self, this: Resource<Request>, name: String, value: Vec<guest::Piece>) -> wasmtime::Result<()> {
+        self.edit("request.query", &this, name, value, |request, name, pieces| request.query.push((name, pieces)))
     }
 
-    fn header(&mut self, this: Resource<Request>, name: String, value: Vec<Piece>) -> wasmtime::Result<()> {
-        self.edit("request.header", &this, value, |request, pieces| request.headers.push((name, pieces)))
+    fn header(&mut self, this: Resource<Request>, name: String, value: Vec<guest::Piece>) -> wasmtime::Result<()> {
+        self.edit("request.header", &this, name, value, |request, name, pieces| request.headers.push((name, pieces)))
     }
 
-    fn field(&mut self, this: Resource<Request>, name: String, value: Vec<Piece>) -> wasmtime::Result<()> {
-        self.edit("request.field", &this, value, |request, pieces| request.fields.push((name, pieces)))
+    fn field(&mut self, this: Resource<Request>, name: String, value: Vec<guest::Piece>) -> wasmtime::Result<()> {
+        self.edit("request.field", &this, name, value, |request, name, pieces| request.fields.push((name, pieces)))
     }
 
-    fn body(&mut self, this: Resource<Request>, content_type: String, data: Vec<Piece>) -> wasmtime::Result<()> {
-        self.edit("request.body", &this, data, |request, pieces| request.body = Some((content_type, pieces)))
+    fn body(&mut self, this: Resource<Request>, kind: String, data: Vec<guest::Piece>) -> wasmtime::Result<()> {
+        self.edit("request.body", &this, kind, data, |request, kind, pieces| request.body = Some((kind, pieces)))
     }
 
     fn set(&mut self, this: Resource<Request>, name: String, value: String) -> wasmtime::Result<()> {
         self.enter_infallible(NAME, "request.set")?;
-        self.table.get_mut(&this)?.options.insert(name, value);
+        let held = self.hold(name.len() + value.len())?;
+        let request = self.table.get_mut(&this)?;
+        request.held += held;
+        request.options.insert(name, value);
         Ok(())
     }
 
     fn drop(&mut self, this: Resource<Request>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        let request = self.table.delete(this)?;
+        self.budget.give_back(LimitName::BytesOut, request.held);
         Ok(())
     }
 }

@@ -97,9 +97,13 @@ impl Collecting {
     /// # Errors
     /// When the connector was not built.
     pub fn with(name: &str) -> anyhow::Result<Self> {
-        let package = connector(name)?;
+        Ok(Self::by(connector(name)?))
+    }
+
+    /// By this connector, from its first Data Source.
+    pub fn by(package: Package) -> Self {
         let source = package.manifest().sources()[0].id.as_str().to_owned();
-        Ok(Self {
+        Self {
             package,
             source,
             base: None,
@@ -112,7 +116,13 @@ impl Collecting {
             tape: Arc::new(NoTape),
             stopper: Stopper::default(),
             seen: Arc::default(),
-        })
+        }
+    }
+
+    /// From this Data Source of the connector.
+    pub fn from_source(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.source);
+        self
     }
 
     /// The Data Source stands here.

@@ -10,7 +10,7 @@ use consentry_contract::limits::LimitName;
 use consentry_host_api::bindings::{Connector, ConnectorPre};
 use consentry_host_api::{HostCtx, Stopped, TICK_MILLISECONDS, link};
 use tokio::sync::Semaphore;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, Linker, ResourceTableError};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap, UpdateDeadline, WasmBacktrace,
 };
@@ -23,8 +23,6 @@ const MAPS_PER_SLOT: u64 = 6;
 const MAPS_BESIDE: u64 = 4096;
 /// Frames of a trap that are kept.
 const TRACE_MAX: usize = 16;
-/// Most argument bytes that one host call may lift out of a guest.
-const HOSTCALL_BYTES_MAX: usize = 4 << 20;
 
 /// Why no sandbox could be made, or a connector not prepared.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +179,7 @@ impl Drop for Sandbox {
 /// Limits that the store itself enforces, and the tick that counts CPU time.
 fn arm(store: &mut Store<HostCtx>) {
     store.limiter(|ctx| ctx.memory_limiter());
-    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    store.set_hostcall_fuel(store.data().call_bytes_max());
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut store| {
         Ok(if store.data_mut().tick() { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
@@ -191,18 +189,22 @@ fn arm(store: &mut Store<HostCtx>) {
 async fn drive(pre: &ConnectorPre<HostCtx>, store: &mut Store<HostCtx>) -> (GuestEnd, Vec<String>) {
     let connector: Connector = match pre.instantiate_async(&mut *store).await {
         Ok(connector) => connector,
-        Err(error) => return trapped(&error),
+        Err(error) => return trapped(&error, store.data_mut()),
     };
     match connector.call_collect(&mut *store).await {
         Ok(Ok(())) => (GuestEnd::Returned, Vec::new()),
         Ok(Err(fault)) => (GuestEnd::Fault(fault.code), Vec::new()),
-        Err(error) => trapped(&error),
+        Err(error) => trapped(&error, store.data_mut()),
     }
 }
 
 /// Tells a guest that the host ended from one that crashed, and in which functions. Their names come from the connector's own code and
 /// hold no value.
-fn trapped(error: &wasmtime::Error) -> (GuestEnd, Vec<String>) {
+fn trapped(error: &wasmtime::Error, ctx: &mut HostCtx) -> (GuestEnd, Vec<String>) {
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        ctx.reached(LimitName::Handles);
+        return (GuestEnd::Stopped, Vec::new());
+    }
     let interrupted = error.downcast_ref::<Trap>() == Some(&Trap::Interrupt);
     if interrupted || error.downcast_ref::<Stopped>().is_some() {
         return (GuestEnd::Stopped, Vec::new());

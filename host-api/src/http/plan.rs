@@ -27,6 +27,8 @@ pub struct Request {
     pub(super) fields: Vec<(String, Vec<recipe::Piece>)>,
     pub(super) body: Option<(String, Vec<recipe::Piece>)>,
     pub(super) options: BTreeMap<String, String>,
+    /// Bytes that are counted against the run while the request is not sent.
+    pub(super) held: u64,
 }
 
 /// Headers that are the host's: framing, routing, and what would let a request be read in two ways.
@@ -153,6 +155,10 @@ impl HostCtx {
             };
         };
         let leaves = recipe.leaves();
+        if let Some(gone) = leaves.iter().find(|leaf| !self.vault.holds(leaf)) {
+            let text = format!("{gone} is destroyed: a login after `authenticated`, an answer after its use");
+            return Err(self.refuse(Code::CapabilityDenied, text));
+        }
         if !leaves.is_empty() {
             parts.secret = true;
             parts.kinds.extend(leaves.iter().map(|leaf| leaf.kind));

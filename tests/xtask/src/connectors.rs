@@ -19,22 +19,33 @@ const CONTRACT: &str = "consentry:connector/";
 /// Custom section in which the host looks for the manifest.
 const MANIFEST_SECTION: &str = "consentry:manifest";
 
+/// Where connectors are, and what their packages' names begin with. The hostile ones are for tests.
+const FOLDERS: [(&str, &str); 2] = [("connectors", "connector"), ("tests/hostile", "guest")];
+
 /// Which connectors.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folders below `connectors/`; all that have a manifest, if none is named
+    /// Folders below `connectors/` and `tests/hostile/`; all that have a manifest, if none is named
     pub names: Vec<String>,
+}
+
+/// A folder with a manifest.
+struct Found {
+    manifest: PathBuf,
+    package: String,
 }
 
 /// Builds them into `target/connectors/NAME.wasm`.
 pub fn run(args: &Args) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    let connectors = find(&root.join("connectors"), &args.names)?;
+    let connectors = find(&root, &args.names)?;
     add_target()?;
-    let modules = build(&root, connectors.keys())?;
-    for (name, manifest) in &connectors {
-        let module = modules.get(name).with_context(|| format!("cargo built no module for {name}; is it a cdylib?"))?;
-        let component = component(module, manifest).with_context(|| format!("connectors/{name}"))?;
+    let modules = build(&root, connectors.values().map(|found| &found.package))?;
+    for (name, found) in &connectors {
+        let package = &found.package;
+        let module =
+            modules.get(package).with_context(|| format!("cargo built no module for {package}; is it a cdylib?"))?;
+        let component = component(module, &found.manifest).with_context(|| found.manifest.display().to_string())?;
         // …/target/wasm32-unknown-unknown/debug/NAME.wasm
         let target = module.ancestors().nth(3).context("cargo writes into a target folder")?;
         let path = target.join("connectors").join(format!("{name}.wasm"));
@@ -46,21 +57,27 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The connectors asked for, or all, with their manifests.
-fn find(folder: &Path, names: &[String]) -> Result<BTreeMap<String, PathBuf>> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder)? {
-        let manifest = entry?.path().join("manifest.toml");
-        if let Some(name) = manifest.parent().and_then(Path::file_name).filter(|_| manifest.is_file()) {
-            found.insert(name.to_string_lossy().into_owned(), manifest);
+fn find(root: &Path, names: &[String]) -> Result<BTreeMap<String, Found>> {
+    let mut all = BTreeMap::new();
+    for (folder, prefix) in FOLDERS {
+        for entry in std::fs::read_dir(root.join(folder))? {
+            let manifest = entry?.path().join("manifest.toml");
+            if let Some(name) = manifest.parent().and_then(Path::file_name).filter(|_| manifest.is_file()) {
+                let name = name.to_string_lossy().into_owned();
+                let package = format!("{prefix}-{name}");
+                if let Some(other) = all.insert(name.clone(), Found { manifest, package }) {
+                    bail!("{name} is also the name of {}", other.manifest.display());
+                }
+            }
         }
     }
-    let known = found.keys().cloned().collect::<Vec<_>>().join(", ");
-    if let Some(name) = names.iter().find(|name| !found.contains_key(*name)) {
-        bail!("connectors/{name} has no manifest.toml; connectors: {known}");
+    let known = all.keys().cloned().collect::<Vec<_>>().join(", ");
+    if let Some(name) = names.iter().find(|name| !all.contains_key(*name)) {
+        bail!("no connector {name} with a manifest.toml; connectors: {known}");
     }
-    found.retain(|name, _| names.is_empty() || names.contains(name));
-    ensure!(!found.is_empty(), "no folder below connectors/ has a manifest.toml");
-    Ok(found)
+    all.retain(|name, _| names.is_empty() || names.contains(name));
+    ensure!(!all.is_empty(), "no folder below connectors/ has a manifest.toml");
+    Ok(all)
 }
 
 fn add_target() -> Result<()> {
@@ -78,23 +95,23 @@ fn add_target() -> Result<()> {
 const PROFILE: [&str; 4] =
     ["opt-level=2", "debug=false", "debug-assertions=false", "build-override.debug-assertions=true"];
 
-/// Builds the modules in one call of cargo.
-fn build<'n>(root: &Path, names: impl Iterator<Item = &'n String>) -> Result<BTreeMap<String, PathBuf>> {
+/// Builds the modules in one call of cargo; they are found by package.
+fn build<'n>(root: &Path, packages: impl Iterator<Item = &'n String>) -> Result<BTreeMap<String, PathBuf>> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
     for setting in PROFILE {
         cargo.args(["--config", &format!("profile.dev.{setting}")]);
     }
     cargo.args(["--config", &same_everywhere(root)]);
-    for name in names {
-        cargo.args(["--package", &format!("connector-{name}")]);
+    for package in packages {
+        cargo.args(["--package", package]);
     }
     let output = cargo.stderr(Stdio::inherit()).output().context("cargo")?;
     ensure!(output.status.success(), "cargo build failed");
     let mut modules = BTreeMap::new();
     for line in String::from_utf8(output.stdout)?.lines() {
         let message: serde_json::Value = serde_json::from_str(line)?;
-        let name = message["target"]["name"].as_str().and_then(|name| name.strip_prefix("connector_"));
+        let name = message["target"]["name"].as_str();
         let files = message["filenames"].as_array().into_iter().flatten().filter_map(|file| file.as_str());
         if let (Some(name), Some(wasm)) = (name, files.into_iter().find(|file| file.ends_with(".wasm"))) {
             modules.insert(name.replace('_', "-"), PathBuf::from(wasm));
