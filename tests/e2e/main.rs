@@ -1,5 +1,5 @@
 //! End-to-end tests: real third-party applications as Data Sources, real connectors in the real sandbox, and the wire between them;
-//! and the real binary, over HTTP (`serve`) and on a terminal (`cli`). Each application is started once for all tests.
+//! and the real binary, over HTTP (`serve`) and on a terminal (`cli`); and all of it together (`real`). Each application is started once for all tests.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may end there")]
 
