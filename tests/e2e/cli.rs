@@ -10,6 +10,7 @@ use online_service::receiver::Taken;
 use sample_bank::{Change, JULIE, SampleBank};
 use serde_json::{Value, json};
 
+mod failures;
 mod terminal;
 
 /// The longest that one call may take; a collection takes three seconds in a build without optimisation.
@@ -281,8 +282,11 @@ fn with_damaged_code() -> Vec<u8> {
         (core module $code (func (export "collect") (result i32)))
         (core instance $made (instantiate $code))
         (func (export "collect") (result u32) (canon lift (core func $made "collect"))))"#;
-    let mut bytes = wat::parse_str(text).unwrap();
-    let manifest = std::fs::read(manifest()).unwrap();
+    with_section(wat::parse_str(text).unwrap(), &std::fs::read(manifest()).unwrap())
+}
+
+/// The component with this manifest.
+fn with_section(mut bytes: Vec<u8>, manifest: &[u8]) -> Vec<u8> {
     let name = b"consentry:manifest";
     // A custom section: 0, its length in base 128, its name, its content.
     let length = name.len() + 1 + manifest.len();

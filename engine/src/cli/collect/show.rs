@@ -263,3 +263,27 @@ fn facts(token: &str) -> Option<receipt::Facts> {
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_shown_as_people_write_it() {
+        for (minor_units, currency, shown) in [
+            (-399, "EUR", "-3.99"),
+            (123_456, "EUR", "1234.56"),
+            (5, "EUR", "0.05"),
+            (0, "EUR", "0.00"),
+            (-1250, "JPY", "-1250"),
+            (-5, "TND", "-0.005"),
+        ] {
+            assert_eq!(money(Some(minor_units), Some(currency)).as_deref(), Some(shown));
+        }
+        assert_eq!(money(Some(1), None), None);
+        let category: Category = "bank.transaction".parse().unwrap();
+        let fields = json!({ "amount": -399, "currency": "EUR", "label": "shop" });
+        let shown = category.row().fields.iter().map(|field| cell(field, &fields));
+        assert_eq!(shown.filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" "), "shop -3.99 EUR");
+    }
+}

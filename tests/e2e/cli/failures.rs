@@ -1,0 +1,112 @@
+//! What a script and a person are told when something goes wrong, and what a connector's author finds on standard error.
+
+use sample_bank::{Change, JULIE, SiteState};
+use serde_json::json;
+
+use super::{Desk, call, connector, folder_with, login, manifest, words};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_told_with_stage_page_and_whose_turn_it_is() {
+    let desk = Desk::new().await;
+    desk.bank.change(Change { state: Some(SiteState::TableText), ..Change::default() });
+    let called = call(desk.collect(&login())).await;
+    assert_eq!(called.code, Some(30), "{called:?}");
+    let failure = &called.json()["failure"];
+    let known = json!({
+        "code": "page-unrecognised", "blame": "connector", "retry": "next-version", "stage": "navigate", "page": "profile",
+    });
+    for (name, value) in known.as_object().unwrap() {
+        assert_eq!(&failure[name], value, "{failure}");
+    }
+    let human = format!("--yes --field login={} --field password={} --log info", JULIE.login, JULIE.password);
+    let called = call(desk.collect(&human)).await;
+    assert!(called.err.contains("stage: Navigate, retry: NextVersion, page: profile"), "{}", called.err);
+    let logged = called.err.lines().find(|line| line.contains("a run ended")).expect("the log tells the end");
+    assert!(logged.contains("page=\"profile\"") && logged.contains("stage=Navigate"), "{logged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_secret_is_given_by_file_or_asked_for_by_name() {
+    let desk = Desk::new().await;
+    let folder = connector("oidc-provider").unwrap().parent().unwrap().display().to_string();
+    let out = desk.out().display().to_string();
+    let given = desk.folder.path().join("secret");
+    std::fs::write(&given, "consentry\n").unwrap();
+    let base = format!(
+        "collect --connectors {folder} --connector oidc-provider --source oidc-provider --development --base {} \
+         --out {out} --yes --json --field login=marie --field password=No-Horse-Here-0",
+        desk.bank.site_url
+    );
+    let called = call(words(&base)).await;
+    assert_eq!((called.code, &called.json()["failure"]["code"]), (Some(40), &json!("operator-rejected")), "{called:?}");
+    assert!(called.err.contains("client-id is not set") && called.err.contains("secret-files"), "{}", called.err);
+    assert!(called.err.contains("--operator-file NAME=FILE"), "{}", called.err);
+    assert_eq!(called.json()["receipts"], json!([]), "no login was opened");
+
+    let file = given.display();
+    let called =
+        call(words(&format!("{base} --operator-file client-id={file} --operator-file client-secret={file}"))).await;
+    // The bank is no such provider: the run began, and found out.
+    assert_ne!(called.json()["failure"]["code"], "operator-rejected", "{called:?}");
+    assert_eq!(called.json()["receipts"].as_array().map(Vec::len), Some(1), "{called:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_json_gets_json_when_nothing_could_begin() {
+    let desk = Desk::new().await;
+    let folder = connector("sample-bank").unwrap().parent().unwrap().display().to_string();
+    let called = call(words(&format!(
+        "collect --connectors {folder} --connector no-bank --out {} --yes --json",
+        desk.out().display()
+    )))
+    .await;
+    assert_eq!(called.code, Some(1), "{called:?}");
+    assert!(called.json()["error"].as_str().unwrap().contains("consentry connectors list"), "{called:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_filter_that_does_not_read_is_wrong_usage() {
+    let called = call(words("--log consentry=loud config example")).await;
+    assert_eq!((called.code, called.out.as_str()), (Some(2), ""), "{called:?}");
+    assert!(called.err.contains("--log"), "{}", called.err);
+}
+
+/// A connector that asks for what its manifest does not have, and crashes then.
+const CRASHING: &str = r#"(component
+    (import "consentry:connector/types@0.1.0" (instance $types
+        (type $record (record (field "code" string) (field "text" string) (field "retry-after-ms" (option u32))))
+        (export "fault" (type (eq $record)))))
+    (alias export $types "fault" (type $fault))
+    (import "consentry:connector/session-state@0.1.0" (instance $state
+        (alias outer 1 $fault (type $same))
+        (export "forget" (func (result (result (error $same)))))))
+    (core module $memory
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+    (core instance $memory (instantiate $memory))
+    (core func $forget (canon lower (func $state "forget")
+        (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+    (core module $code
+        (import "host" "forget" (func $forget (param i32)))
+        (func $read_the_accounts (call $forget (i32.const 1024)) unreachable)
+        (func (export "collect") (result i32) (call $read_the_accounts) (i32.const 0)))
+    (core instance $code (instantiate $code
+        (with "host" (instance (export "forget" (func $forget))))))
+    (func (export "collect") (result (result (error $fault)))
+        (canon lift (core func $code "collect") (memory (core memory $memory "memory")))))"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_author_reads_which_line_would_allow_it_and_where_it_crashed() {
+    let crashing = super::with_section(wat::parse_str(CRASHING).unwrap(), &std::fs::read(manifest()).unwrap());
+    let folder = folder_with(&[("sample-bank.wasm", crashing)]);
+    let desk = Desk::new().await;
+    let mut arguments = desk.collect(&login());
+    let at = arguments.iter().position(|word| word == "--connectors").unwrap();
+    arguments[at + 1] = folder.path().display().to_string();
+    let called = call(arguments).await;
+    assert_eq!(called.code, Some(30), "{called:?}");
+    let line = "session-state.forget is not granted; the manifest line that would allow it: capabilities = [\"session-state\"]";
+    assert!(called.err.contains(line), "{}", called.err);
+    assert!(called.err.contains("the connector crashed") && called.err.contains("read_the_accounts"), "{}", called.err);
+    assert!(!called.err.contains(JULIE.password) && !called.err.contains(JULIE.login));
+}
