@@ -151,6 +151,18 @@ impl From<KeyError> for EngineError {
 }
 
 impl EngineError {
+    /// Whether the disk of the store is full, which is for the operator to mend.
+    pub fn is_full(&self) -> bool {
+        let mut error: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(each) = error {
+            if matches!(each.downcast_ref(), Some(StoreError::Full)) {
+                return true;
+            }
+            error = each.source();
+        }
+        false
+    }
+
     /// The failure code under which a command line or an event tells this.
     pub fn code(&self) -> Code {
         match self {

@@ -88,6 +88,11 @@ impl IntoResponse for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let step = "Read the session's state and events; they say what comes next.";
+        if error.is_full() {
+            tracing::error!(error = %chain(&error), "the disk of the store is full: make room");
+            let next = "The operator has to make room. Try again then: what was not stored did not happen.";
+            return Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", "The disk of the engine is full.", next);
+        }
         match error {
             EngineError::NotFound => Self::not_found(),
             EngineError::Busy => Self::new(

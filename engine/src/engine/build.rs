@@ -91,6 +91,8 @@ pub struct Builder {
     online_services: Vec<OnlineService>,
     sessions_max: Option<usize>,
     event_timeout: Option<Duration>,
+    #[cfg(test)]
+    pub(super) shelves: Option<Shelves>,
 }
 
 impl Builder {
@@ -206,6 +208,8 @@ impl Builder {
             Some(folder) => Shelves::sled(folder, keys.clone(), entropy.clone(), clock.clone()).await?,
             None => Shelves::memory(keys.clone(), entropy.clone(), clock.clone()),
         };
+        #[cfg(test)]
+        let shelves = self.shelves.unwrap_or(shelves);
         let tls = TlsSettings::of_this_machine()?;
         let node = self.node.unwrap_or_else(|| "desk".to_owned());
         let timeout = self.event_timeout.unwrap_or(Duration::from_secs(10));

@@ -26,6 +26,10 @@ impl Engine {
             let error = crate::api::problem::chain(&error);
             tracing::error!(error, "consents whose time is over can't be closed now");
         }
+        if let Err(error) = self.outbox.sweep(now).await {
+            let error = crate::api::problem::chain(&error);
+            tracing::error!(error, "what a crash left of deliveries can't be erased now");
+        }
         for row in self.rows.all().await? {
             if row.owner != self.node {
                 continue;

@@ -46,9 +46,10 @@ struct Parts<'a> {
 }
 
 /// Everything that a collection is begun with.
-struct Opened {
-    run: Run,
-    grant: Grant,
+pub(super) struct Opened {
+    connector: Connector,
+    pub(super) run: Run,
+    pub(super) grant: Grant,
     order: Order,
 }
 
@@ -64,6 +65,19 @@ impl Engine {
         jwe: &str,
         navigation: Navigation,
     ) -> Result<(), EngineError> {
+        let opened = self.begin(session, jwe, navigation).await?;
+        let (engine, session) = (self.clone(), session.clone());
+        self.tasks.spawn(async move { engine.collect(session, opened).await });
+        Ok(())
+    }
+
+    /// Uses a grant and opens the login. Whatever goes wrong from the grant on has ended the run.
+    pub(super) async fn begin(
+        &self,
+        session: &Arc<Session>,
+        jwe: &str,
+        navigation: Navigation,
+    ) -> Result<Opened, EngineError> {
         let now = self.clock.now();
         let token = Token::parse(jwe, CREDENTIALS_BYTES_MAX).map_err(|_| EngineError::Sealed)?;
         // A token for a key that we do not have costs no grant.
@@ -97,12 +111,7 @@ impl Engine {
         session.attach(&run, &stopper);
         let parts = Parts { session, connector: &connector, grant: &grant, run: &run, navigation };
         match self.open(&parts, jwe, stopper).await {
-            Ok(order) => {
-                let (engine, session) = (self.clone(), session.clone());
-                let opened = Opened { run, grant, order };
-                self.tasks.spawn(async move { engine.collect(session, connector, opened).await });
-                Ok(())
-            }
+            Ok(order) => Ok(Opened { connector, run, grant, order }),
             Err(error) => {
                 let outcome = Outcome::failed(Failure::new(error.code()));
                 self.conclude(session, run.end(outcome)).await;
@@ -229,8 +238,8 @@ impl Engine {
     }
 
     /// The collection itself: consent is used, the connector runs, what it found waits for the person.
-    async fn collect(&self, session: Arc<Session>, connector: Connector, opened: Opened) {
-        let Opened { run, grant, order } = opened;
+    async fn collect(&self, session: Arc<Session>, opened: Opened) {
+        let Opened { connector, run, grant, order } = opened;
         let tasks = TaskTracker::new();
         session.note(|notes| notes.alive.tasks = Some(tasks.clone()));
         let collection = self.collector.collect_in(order, tasks).await;

@@ -24,6 +24,8 @@ use crate::trace::{Device, Language, Navigation};
 
 mod doors;
 
+mod durability;
+
 const NAVIGATION: Navigation = Navigation { device: Device::Desktop, language: Language::UNDETERMINED };
 const LOGIN: [(&str, &str); 2] = [("login", "12345678"), ("password", "Correct-Horse-7!")];
 

@@ -28,6 +28,11 @@ pub(crate) struct Faulty {
     died: Notify,
 }
 
+/// A store in memory that several engines use, one after the other.
+pub(crate) fn memory() -> Arc<dyn Store> {
+    Arc::new(super::memory::MemoryStore::default())
+}
+
 impl Faulty {
     pub(crate) fn new(below: Arc<dyn Store>, fault: Fault, at: usize) -> Arc<Self> {
         Arc::new(Self { below, fault, at: at.into(), done: 0.into(), died: Notify::new() })
