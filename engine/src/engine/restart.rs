@@ -113,7 +113,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let seen = match self.outbox.look(planned.id).await {
-            Ok(seen) => seen.filter(|seen| seen.end.is_none_or(|end| end.how == How::Acknowledged)),
+            Ok(seen) => seen.filter(|seen| seen.end.is_none_or(|end| end.how != How::Undelivered)),
             Err(OutboxError::Store(error)) => return Err(error),
             Err(_) => None,
         };
@@ -126,10 +126,12 @@ impl Engine {
         match seen.end {
             None => self.save(session).await,
             // It was acknowledged, and the node died before it could end the run.
-            Some(end) => {
+            Some(end) if end.how == How::Acknowledged => {
                 let delivery = Delivery { parcel, digest: seen.digest, acknowledged_at: end.at };
                 self.end_delivered(session, delivery).await;
             }
+            // It was withdrawn: the consent says so, and is followed next.
+            Some(_) => {}
         }
         Ok(())
     }

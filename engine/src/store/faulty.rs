@@ -43,6 +43,11 @@ impl Faulty {
         self.done.load(Ordering::SeqCst)
     }
 
+    /// Fails from the operation `number` on, counted from here.
+    pub(crate) fn fail_in(&self, number: usize) {
+        self.at.store(self.done() + number, Ordering::SeqCst);
+    }
+
     /// From now on nothing fails.
     pub(crate) fn heal(&self) {
         self.at.store(usize::MAX, Ordering::SeqCst);

@@ -212,6 +212,10 @@ fn die_at(at: usize, keys: &Arc<dyn KeyProvider>) -> Option<&'static str> {
         let went_on = outside.drive(&world).await.unwrap();
         assert!(went_on || ended_before, "{at}, {killed_in}: a session that went on is gone");
         outside.check(&world, killed_in, Fault::Dead).await;
+        for (key, ..) in below.scan("R23/").await.unwrap() {
+            let parcel = key.rsplit('/').next().unwrap().parse().unwrap();
+            assert!(!world.engine.outbox.holds(parcel).await.unwrap(), "{at}, {killed_in}: a parcel that nobody waits for");
+        }
         check_remains(&below, &clock, keys, at).await;
     });
     died.then_some(killed_in)
@@ -272,4 +276,53 @@ async fn a_full_disk_ends_no_more_than_the_run_that_meets_it() {
         points += 1;
     }
     assert!(points > 20, "{points}");
+}
+
+/// A withdrawal of what is being delivered dies just before its durable operation `at`; the person says it again where the
+/// next life did not follow. Tells whether anything died.
+fn withdrawal_dies_at(at: usize, keys: &Arc<dyn KeyProvider>) -> bool {
+    let (below, clock, outside) = (memory(), Arc::new(ManualClock::new(now())), Outside::default());
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let first = runtime();
+    let (died, parcel) = first.block_on(async {
+        let store = Faulty::new(below.clone(), Fault::Dead, usize::MAX);
+        let world = world_over(&store, &clock, keys).await;
+        let session = world.session().await;
+        *outside.session.lock().unwrap() = Some(session.clone());
+        while session.state() != State::Delivering {
+            outside.step(&world, &session).await.unwrap();
+        }
+        let parcel = session.parcel().unwrap();
+        store.fail_in(at);
+        tokio::select! {
+            biased;
+            () = store.died() => (true, parcel),
+            withdrawn = world.engine.withdraw(&session) => { withdrawn.unwrap(); (false, parcel) }
+        }
+    });
+    first.shutdown_background();
+    outside.read_receipts();
+    runtime().block_on(async {
+        let world = world_over(&Faulty::new(below.clone(), Fault::Dead, usize::MAX), &clock, keys).await;
+        if let Some(session) = world.engine.session(outside.session().unwrap().id()) {
+            if !session.state().is_end() {
+                assert_eq!(at, 1, "what was on the record was not followed");
+                world.engine.withdraw(&session).await.unwrap();
+            }
+            *outside.session.lock().unwrap() = Some(session);
+            outside.read_receipts();
+        }
+        assert!(world.engine.fetch_parcel(&lender(), parcel).await.is_err() && !world.engine.outbox.holds(parcel).await.unwrap());
+        let facts = outside.facts(&world).await;
+        assert!(facts.iter().any(|facts| facts.outcome == "withdrawn"), "{at}: {facts:?}");
+        check_remains(&below, &clock, keys, at).await;
+    });
+    died
+}
+
+#[test]
+fn a_withdrawal_that_dies_half_way_is_followed_by_the_next_life() {
+    let keys = crate::keys::software::tests::keys();
+    let points = (1..).take_while(|&at| withdrawal_dies_at(at, &keys)).count();
+    assert!(points >= 6, "{points}");
 }
