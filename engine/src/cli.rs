@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 mod collect;
 mod config;
 mod connectors;
+mod hidden;
 mod keys;
 mod receive;
 mod serve;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
+use super::hidden;
+
 /// Where answers come from: flags first, then the terminal, if somebody may be asked.
 pub(super) struct Terminal {
     given: VecDeque<(String, Zeroizing<Vec<u8>>)>,
@@ -35,12 +37,10 @@ impl Terminal {
         if self.unattended {
             bail!("{label}: nobody can be asked here; give it with --field {name}=… or --answer {name}=…");
         }
-        let text = if hidden {
-            rpassword::prompt_password(format!("{label} (hidden): "))?
-        } else {
-            read_line(&format!("{label}: "))?
-        };
-        Ok(Zeroizing::new(text.into_bytes()))
+        if hidden {
+            return hidden::read(&format!("{label} (hidden): "));
+        }
+        Ok(Zeroizing::new(read_line(&format!("{label}: "))?.into_bytes()))
     }
 
     /// Takes what a flag gave for a name.
