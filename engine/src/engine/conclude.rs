@@ -124,12 +124,7 @@ impl Engine {
 
     /// The leaves that were noted and accepted, and the one of the erasure. A receipt does not wait for a ledger that can't be
     /// written: it names the leaves that there are.
-    async fn leaves(
-        &self,
-        notes: &Notes,
-        erased: Event,
-        now: Timestamp,
-    ) -> Result<Vec<AcceptedLeaf>, EngineError> {
+    async fn leaves(&self, notes: &Notes, erased: Event, now: Timestamp) -> Result<Vec<AcceptedLeaf>, EngineError> {
         let mut leaves = Vec::new();
         for planned in &notes.leaves {
             leaves.extend(self.ledger.find(planned).await?);

@@ -85,8 +85,7 @@ impl Engine {
         let (consent, run) = (data.terms().consent, data.provenance().run);
         let service = self.online_service(data.terms().online_service).ok_or(EngineError::NotFound)?;
         let parcel = self.entropy.with(|rng| ParcelId::new(now, rng));
-        let leaf =
-            session.plan_leaf(Event::Released { consent, run, parcel }, |event| self.ledger.plan(event, now));
+        let leaf = session.plan_leaf(Event::Released { consent, run, parcel }, |event| self.ledger.plan(event, now));
         session.note(|notes| {
             notes.shared = data.counts();
             notes.parcel = Some(PlannedParcel { id: parcel, shortfall });

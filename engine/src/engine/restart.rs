@@ -87,9 +87,7 @@ impl Engine {
         let Some(consent) = session.consent().filter(|_| !session.state().is_end()) else { return };
         let gone_on = match self.consents.record(consent).await {
             Ok(record) => match (record.status(), session.state()) {
-                (Status::Given, State::AwaitingConsent) => {
-                    self.go_on_given(session, consent, *record.notice()).await
-                }
+                (Status::Given, State::AwaitingConsent) => self.go_on_given(session, consent, *record.notice()).await,
                 (Status::Refused | Status::Withdrawn, _) => {
                     self.finish(session, Step::Withdrawn).await;
                     Ok(())
@@ -105,12 +103,7 @@ impl Engine {
     }
 
     /// A share was begun. What is in the outbox goes on from there; what is not, is lost.
-    async fn go_on_sending(
-        &self,
-        session: &Arc<Session>,
-        run: Run,
-        planned: &PlannedParcel,
-    ) -> Result<(), StoreError> {
+    async fn go_on_sending(&self, session: &Arc<Session>, run: Run, planned: &PlannedParcel) -> Result<(), StoreError> {
         let now = self.clock.now();
         let seen = match self.outbox.look(planned.id).await {
             Ok(seen) => seen.filter(|seen| seen.end.is_none_or(|end| end.how != How::Undelivered)),

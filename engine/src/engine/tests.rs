@@ -116,7 +116,9 @@ impl World {
 
 /// The names of the events whose leaves a receipt lists.
 fn events(receipt: &Facts) -> Vec<String> {
-    let name = |leaf: &crate::receipt::LeafFacts| serde_json::to_value(&leaf.event).unwrap()["event"].as_str().map(str::to_owned);
+    let name = |leaf: &crate::receipt::LeafFacts| {
+        serde_json::to_value(&leaf.event).unwrap()["event"].as_str().map(str::to_owned)
+    };
     receipt.leaves.iter().filter_map(name).collect()
 }
 

@@ -103,7 +103,8 @@ impl Outside {
                 let sealed = world.sealed(session.id(), &LOGIN).await;
                 let opened = engine.begin(session, &sealed, NAVIGATION).await?;
                 self.enter("collect");
-                let data = collected(opened.run.name().run, vec![name_item("Martin"), transaction_item("rent", -90_000)]);
+                let data =
+                    collected(opened.run.name().run, vec![name_item("Martin"), transaction_item("rent", -90_000)]);
                 session.note(|notes| {
                     notes.collected = data.counts();
                     notes.alive.data = Some(data.presence());
@@ -148,14 +149,19 @@ impl Outside {
             let lost = ["login", "collect", "share"].contains(&killed_in);
             let consent = self.session().and_then(|session| session.consent()).unwrap();
             let opened = world.engine.consents.record(consent).await.unwrap().logins_opened();
-            assert!(lost && codes.len() == opened, "{killed_in}: {opened} logins opened, and the receipts say {codes:?}");
-            assert!(facts.iter().all(|facts| facts.parcel.is_none() && (fault == Fault::Full || events(facts).contains(&"erased".to_owned()))));
+            assert!(
+                lost && codes.len() == opened,
+                "{killed_in}: {opened} logins opened, and the receipts say {codes:?}"
+            );
+            assert!(facts.iter().all(|facts| facts.parcel.is_none()
+                && (fault == Fault::Full || events(facts).contains(&"erased".to_owned()))));
             return;
         };
         let seen = world.engine.outbox.look(parcel).await.unwrap().unwrap();
         assert_eq!(seen.end.unwrap().how, How::Acknowledged, "{killed_in}");
         assert!(!world.engine.outbox.holds(parcel).await.unwrap());
-        let told = facts.iter().find(|facts| facts.outcome == "delivered").unwrap_or_else(|| panic!("{killed_in}: {facts:?}"));
+        let told =
+            facts.iter().find(|facts| facts.outcome == "delivered").unwrap_or_else(|| panic!("{killed_in}: {facts:?}"));
         let of_parcel = told.parcel.as_ref().unwrap();
         assert_eq!((of_parcel.id, of_parcel.digest), (parcel, Digest::of(bytes)), "{killed_in}");
         assert!(of_parcel.fetched_at.is_some() && of_parcel.acknowledged_at.is_some());
@@ -165,7 +171,9 @@ impl Outside {
             }
             assert!(events(told).contains(&event.to_owned()), "{killed_in}: {event} of {:?}", events(told));
         }
-        assert!(told.categories.iter().all(|each| (each.collected, each.shared) == (1, 1)) && told.categories.len() == 2);
+        assert!(
+            told.categories.iter().all(|each| (each.collected, each.shared) == (1, 1)) && told.categories.len() == 2
+        );
         assert!(told.kept.iter().any(|kept| kept.row == "R24"));
     }
 }
@@ -214,7 +222,10 @@ fn die_at(at: usize, keys: &Arc<dyn KeyProvider>) -> Option<&'static str> {
         outside.check(&world, killed_in, Fault::Dead).await;
         for (key, ..) in below.scan("R23/").await.unwrap() {
             let parcel = key.rsplit('/').next().unwrap().parse().unwrap();
-            assert!(!world.engine.outbox.holds(parcel).await.unwrap(), "{at}, {killed_in}: a parcel that nobody waits for");
+            assert!(
+                !world.engine.outbox.holds(parcel).await.unwrap(),
+                "{at}, {killed_in}: a parcel that nobody waits for"
+            );
         }
         check_remains(&below, &clock, keys, at).await;
     });
@@ -244,7 +255,10 @@ async fn full_at(at: usize, keys: &Arc<dyn KeyProvider>) -> bool {
     let full_in = outside.stage();
     if let Err(error) = &first {
         assert!(error.is_full(), "{at}, {full_in}: {error:?}");
-        let problem = crate::api::problem::Problem::from(match first { Err(error) => error, Ok(_) => unreachable!() });
+        let problem = crate::api::problem::Problem::from(match first {
+            Err(error) => error,
+            Ok(_) => unreachable!(),
+        });
         assert!(problem.next.unwrap().contains("make room"));
     }
     if let Some(session) = outside.session() {
@@ -312,7 +326,10 @@ fn withdrawal_dies_at(at: usize, keys: &Arc<dyn KeyProvider>) -> bool {
             *outside.session.lock().unwrap() = Some(session);
             outside.read_receipts();
         }
-        assert!(world.engine.fetch_parcel(&lender(), parcel).await.is_err() && !world.engine.outbox.holds(parcel).await.unwrap());
+        assert!(
+            world.engine.fetch_parcel(&lender(), parcel).await.is_err()
+                && !world.engine.outbox.holds(parcel).await.unwrap()
+        );
         let facts = outside.facts(&world).await;
         assert!(facts.iter().any(|facts| facts.outcome == "withdrawn"), "{at}: {facts:?}");
         check_remains(&below, &clock, keys, at).await;
