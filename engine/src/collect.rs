@@ -9,7 +9,7 @@ pub mod cache;
 use std::sync::Arc;
 use std::time::Duration;
 
-use consentry_contract::failure::{Code, Failure, Gathered, GuestEnd, RunFacts, verdict};
+use consentry_contract::failure::{Code, Failure, Gathered, verdict};
 use consentry_contract::item::Item;
 use consentry_contract::limits::{LimitName, Limits, Wishes};
 use consentry_contract::manifest::SourcePlan;
@@ -185,8 +185,8 @@ async fn end_after(stopper: Stopper, wall: Duration) {
 /// Logs out, destroys the secrets, names the outcome.
 async fn conclude(run: GuestRun) -> Collection {
     let Some(mut ctx) = run.ctx else {
-        let failure = verdict(&RunFacts::new(Vec::new()), &GuestEnd::Trapped).err();
-        return Collection::failed(failure.unwrap_or_else(|| Failure::new(Code::PlatformFailed)));
+        // The host panicked: ours to mend, and a login may have gone out.
+        return Collection { login_submitted: true, ..Collection::failed(Failure::new(Code::PlatformFailed)) };
     };
     ctx.log_out().await;
     let remains = ctx.into_remains();

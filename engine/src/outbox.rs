@@ -269,11 +269,9 @@ impl Outbox {
     /// [`OutboxError::Store`].
     pub async fn look(&self, parcel: ParcelId) -> Result<Option<Seen>, OutboxError> {
         match self.read(parcel).await {
-            Ok((delivery, _)) => Ok(Some(Seen {
-                digest: delivery.digest,
-                fetched_at: delivery.sending_since,
-                end: delivery.end(),
-            })),
+            Ok((delivery, _)) => {
+                Ok(Some(Seen { digest: delivery.digest, fetched_at: delivery.sending_since, end: delivery.end() }))
+            }
             Err(OutboxError::Unknown) => Ok(None),
             Err(error) => Err(error),
         }

@@ -218,6 +218,13 @@ impl HostCtx {
         Fail::fault(code, text)
     }
 
+    /// A line for the connector's author, counted as its own lines are.
+    pub(crate) fn tell_author(&mut self, text: &str) {
+        if self.budget.spend(LimitName::LogLines, 1) {
+            self.ports.observer.log("warn", text);
+        }
+    }
+
     /// Takes from a limit; a limit that is reached ends the run and names its failure.
     pub(crate) fn spend(&mut self, limit: LimitName, amount: u64) -> Result<(), Fail> {
         if self.budget.spend(limit, amount) {

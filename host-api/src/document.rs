@@ -101,7 +101,7 @@ impl HostCtx {
     }
 
     fn refuse_page(&mut self, text: String) -> Fail {
-        self.ports.observer.log("warn", &text);
+        self.tell_author(&text);
         Fail::fault(Code::PageUnrecognised, text)
     }
 }

@@ -30,7 +30,7 @@ impl HostCtx {
         let first = errors.iter().find_map(|error| error.field.clone());
         self.facts.incomplete(category, Incomplete::Refused(first.unwrap_or_else(unnamed)));
         let text = errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ");
-        self.ports.observer.log("warn", &text);
+        self.tell_author(&text);
         Fail::fault(Code::ValueUnparsable, text)
     }
 

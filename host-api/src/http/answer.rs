@@ -169,7 +169,7 @@ impl HostCtx {
             Some(code) => {
                 let page = seen.page.as_ref().map_or("", |page| page.as_str());
                 let text = format!("the page {page} says {code}");
-                self.ports.observer.log("warn", &text);
+                self.tell_author(&text);
                 let retry_after_ms = self.facts.retry_after_ms.map(|wait| u32::try_from(wait).unwrap_or(u32::MAX));
                 Err(Fail::Fault(Fault { code: code.to_string(), text, retry_after_ms }))
             }

@@ -100,7 +100,14 @@ impl HostCtx {
         self.try_parse(format, &body.bytes, body.charset.as_deref(), url)
     }
 
-    fn cut(&mut self, rule: &Capture, at: &str, take: &str, mut document: Document, body: &mut Body) -> Result<(), Fail> {
+    fn cut(
+        &mut self,
+        rule: &Capture,
+        at: &str,
+        take: &str,
+        mut document: Document,
+        body: &mut Body,
+    ) -> Result<(), Fail> {
         let found = self.metered(|meter| document.cut(at, take, PLACEHOLDER, meter))?;
         if !found.is_empty() {
             body.bytes = self.metered(|meter| document.source(meter))?.into_bytes();

@@ -162,7 +162,9 @@ impl HostCtx {
         if !leaves.is_empty() {
             parts.secret = true;
             parts.kinds.extend(leaves.iter().map(|leaf| leaf.kind));
-            parts.answers.extend(leaves.iter().filter(|leaf| leaf.kind == LeafKind::Answer).map(|leaf| (*leaf).clone()));
+            parts
+                .answers
+                .extend(leaves.iter().filter(|leaf| leaf.kind == LeafKind::Answer).map(|leaf| (*leaf).clone()));
             self.admit(method, url, &slot, &recipe)?;
         }
         Ok(Some(recipe))

@@ -211,7 +211,8 @@ async fn a_one_time_answer_is_used_once() {
     ctx.vault.put(leaf.clone(), Zeroizing::new(b"123456".to_vec())).unwrap();
     let secret = ctx.handle_if_held(leaf.clone()).unwrap().unwrap();
     for expected in [true, false] {
-        let request = wit::HostRequest::new(&mut ctx, "POST".to_owned(), "https://bank.example/otp".to_owned()).unwrap();
+        let request =
+            wit::HostRequest::new(&mut ctx, "POST".to_owned(), "https://bank.example/otp".to_owned()).unwrap();
         let slot = Slot { secret: Resource::new_borrow(secret.rep()), encoding: "raw".to_owned() };
         let borrowed = Resource::new_borrow(request.rep());
         ctx.field(borrowed, "code".to_owned(), vec![Piece::Secret(slot)]).unwrap();

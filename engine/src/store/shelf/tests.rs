@@ -154,7 +154,8 @@ async fn an_erasure_that_dies_half_way_leaves_nothing_that_opens() {
     let below: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let shelf = |fault| {
         let store = Faulty::new(below.clone(), Fault::Dead, fault);
-        let shelves = Shelves::over(Box::new(store.clone()), keys(), Arc::new(Entropy::system()), crate::fixtures::clock());
+        let shelves =
+            Shelves::over(Box::new(store.clone()), keys(), Arc::new(Entropy::system()), crate::fixtures::clock());
         (shelves.shelf::<R16RightsRequest>(), store)
     };
     let (whole, _) = shelf(usize::MAX);
