@@ -37,8 +37,11 @@ fn posts(bank: &SampleBank) -> usize {
     bank.requests().iter().filter(|request| request.method == "POST").count()
 }
 
+/// Mode, limits, what the run must be told as, what its author must be told.
+type Line = (&'static str, &'static [(LimitName, u64)], &'static str, &'static str);
+
 /// The attack; what the operator allows less of; what it is told as; what its author reads about it.
-const TABLE: &[(&str, &[(LimitName, u64)], &str, &str)] = &[
+const TABLE: &[Line] = &[
     ("honest", &[], "person.name=1", ""),
     ("spins", &[(LimitName::Cpu, 200)], "limit-exceeded limit=cpu-milliseconds", ""),
     ("grows-memory", &[(LimitName::Memory, 8 << 20)], "limit-exceeded limit=memory", ""),

@@ -123,7 +123,9 @@ impl Engine {
         let _ = self.ledger.accept_planned(&leaf, now).await?;
         match session.step(Step::ConsentGiven, now) {
             Err(_) if matches!(session.state(), State::AwaitingCredentials { .. }) => {}
-            stepped => drop(stepped?),
+            stepped => {
+                stepped?;
+            }
         }
         self.rows.save(session).await?;
         Ok(())
