@@ -2,16 +2,34 @@
 //! then may the caller acknowledge them.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+/// Tells which file is written for a name: a symbolic link leads to its file, which must exist. What is no regular file (a
+/// device, a pipe, a folder) is refused: to replace it would take it from whoever uses it.
+///
+/// # Errors
+/// The refusal, or the disk's.
+pub fn target(path: &Path) -> io::Result<PathBuf> {
+    let kind = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.to_owned()),
+        found => found?.file_type(),
+    };
+    let target = if kind.is_symlink() { path.canonicalize()? } else { path.to_owned() };
+    if target.metadata()?.is_file() {
+        return Ok(target);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file: only such a file is replaced"))
+}
 
 /// Writes a file whole, readable by its owner only, and returns once it is durable. An earlier file of that name is replaced
 /// in one step; after a crash there is the old one or the new one.
 ///
 /// # Errors
-/// The disk's. Nothing is left under the name that was not there before.
-pub fn receive(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// As [`target`], or the disk's. Nothing is left under the name that was not there before.
+pub fn receive(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = &target(path)?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -26,7 +44,7 @@ pub fn receive(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
@@ -53,6 +71,24 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_leads_to_its_file_and_what_is_no_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let [real, link, socket] = ["real", "link", "socket"].map(|name| folder.path().join(name));
+        std::fs::write(&real, b"before").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        receive(&link, b"after").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&real).unwrap(), b"after");
+
+        let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let refused = receive(&socket, b"bytes").unwrap_err();
+        assert!(refused.to_string().contains("no regular file"), "{refused}");
+        std::fs::remove_file(&real).unwrap();
+        assert!(receive(&link, b"bytes").is_err(), "a link to nothing");
+        assert!(link.is_symlink() && socket.exists() && !real.exists());
     }
 
     #[test]
