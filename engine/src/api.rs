@@ -150,7 +150,9 @@ async fn path_session(parts: &mut Parts, engine: &Shared) -> Result<Arc<Session>
 }
 
 fn bearer(parts: &Parts) -> Option<&str> {
-    parts.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").filter(|key| !key.is_empty())
+    // RFC 9110 section 11.1: the name of a scheme has no case.
+    let (scheme, key) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
 }
 
 /// What a handler ends with.

@@ -122,8 +122,8 @@ impl HostCtx {
             }
             FlightError::Network(NetworkError::Cancelled) => return Fail::stop(),
             FlightError::Network(NetworkError::Egress(_)) => Code::EgressFailed,
-            FlightError::Network(_) => Code::SourceUnavailable,
-            FlightError::Redirect(_) | FlightError::SecretRedirect => Code::CapabilityDenied,
+            // Where a redirect leads is the source's doing; the reason tells the author which line of the manifest would allow it.
+            FlightError::Network(_) | FlightError::Redirect(_) | FlightError::SecretRedirect => Code::SourceUnavailable,
             FlightError::ForeignState => Code::InvariantBroken,
         };
         self.refuse(code, reason)

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
-use super::{Response, wit};
+use super::{FlightError, Response, wit};
 use crate::bindings::consentry::connector::credentials::{Piece, Slot};
 use crate::bindings::consentry::connector::http::{Host as _, HostRequest as _, HostResponse as _};
 use crate::bindings::consentry::connector::types::HostBlob as _;
@@ -219,5 +219,19 @@ async fn a_one_time_answer_is_used_once() {
         let sent = ctx.send(request).await;
         assert_eq!(sent.is_ok(), expected);
         assert!(!ctx.vault.holds(&leaf));
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_redirects_outside_is_blamed_and_the_author_reads_the_line() {
+    let mut ctx = context(Says(200, "text/html", ""));
+    let outside = crate::egress::EgressError::Origin { origin: "https://other.example".to_owned() };
+    for (error, told) in [
+        (FlightError::Redirect(outside), r#"origins = ["https://other.example"]"#),
+        (FlightError::SecretRedirect, "status 307 or 308"),
+    ] {
+        let Fail::Fault(fault) = ctx.no_answer("GET", &error) else { panic!("{error}: the run goes on") };
+        assert!(fault.text.contains(told), "{}", fault.text);
+        assert_eq!(ctx.facts.host, Some(Code::SourceUnavailable), "{error}");
     }
 }

@@ -42,14 +42,23 @@ async fn serve(engine: &Arc<Engine>) -> SocketAddr {
 
 /// Asks as a browser does; gives the status and everything else.
 async fn get(address: SocketAddr, path: &str, bearer: &str) -> (u16, String) {
+    let answer = send(
+        address,
+        &format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\nConnection: close\r\n\r\n"
+        ),
+    )
+    .await;
+    (answer[9..12].parse().unwrap(), answer)
+}
+
+/// What comes back until the connection is closed.
+async fn send(address: SocketAddr, request: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\nConnection: close\r\n\r\n"
-    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    (answer[9..12].parse().unwrap(), answer)
+    answer
 }
 
 /// A session whose connector sent the person elsewhere with this state.
@@ -123,6 +132,19 @@ async fn why_it_failed_is_told_whole_and_to_everybody() {
     for (path, bearer) in [(path.clone(), BEARER), (path.clone(), &new.token), (format!("{path}/events"), &new.token)] {
         let (status, answer) = get(address, &path, bearer).await;
         assert!(status == 200 && answer.contains(&format!(r#""failure":{told}"#)), "{path}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_a_scheme_has_no_case() {
+    let world = world().await;
+    let address = serve(&world.engine).await;
+    let new = world.engine.create_session(&lender(), REQUEST.as_bytes()).await.unwrap();
+    let path = format!("/v1/sessions/{}", new.session.id());
+    for (scheme, status) in [("Bearer", "200"), ("bearer", "200"), ("BEARER", "200"), ("Basic", "401"), ("", "401")] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        let answer = send(address, &format!("{head}Authorization: {scheme} {BEARER}\r\n\r\n")).await;
+        assert_eq!(&answer[9..12], status, "{scheme}");
     }
 }
 
