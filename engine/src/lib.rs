@@ -25,6 +25,8 @@ pub mod consent;
 pub mod session;
 // What the person typed, opened at the last moment.
 pub mod credentials;
+
+mod secret_file;
 // One collection: connector, sandbox, verdict.
 pub mod collect;
 // Minimise, review, release.

@@ -2,7 +2,9 @@
 //! be killed and started again on the same folder and port.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -103,7 +105,8 @@ impl Node {
         for (name, value) in source.secrets {
             std::fs::write(path(SECRETS).join(name), value)?;
         }
-        std::fs::write(path("passphrase"), PASSPHRASE)?;
+        let mut passphrase = File::options().write(true).create_new(true).mode(0o600).open(path("passphrase"))?;
+        passphrase.write_all(PASSPHRASE.as_bytes())?;
         std::fs::write(path("service.jwk.json"), &service.jwk)?;
         std::fs::write(path("consentry.toml"), configuration(&url, source, categories, service))?;
         let node = Self { folder, url, child: None };
@@ -321,7 +324,7 @@ pub fn free_address() -> anyhow::Result<SocketAddr> {
 }
 
 fn listens(url: &str) -> bool {
-    use std::io::{Read as _, Write as _};
+    use std::io::Read as _;
     let ask = || -> std::io::Result<bool> {
         let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://"))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;

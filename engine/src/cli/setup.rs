@@ -10,7 +10,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::engine::catalogue::Catalogue;
 use crate::engine::{Builder, Engine};
-use crate::keys::SoftwareKeys;
+use crate::keys::software::KeyFileError;
+use crate::keys::{KeyError, SoftwareKeys};
+use crate::secret_file;
 
 /// Where a node keeps its keys.
 pub(super) fn key_file(config: &Config) -> PathBuf {
@@ -20,8 +22,9 @@ pub(super) fn key_file(config: &Config) -> PathBuf {
 /// The passphrase, from its file.
 pub(super) fn passphrase(config: &Config) -> anyhow::Result<SecretString> {
     let path = &config.keys.passphrase_file;
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
-    let text = zeroize::Zeroizing::new(text);
+    let told = || format!("the passphrase file {} can't be used", path.display());
+    let bytes = secret_file::read_private(path).with_context(told)?;
+    let text = std::str::from_utf8(&bytes).with_context(told)?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
@@ -35,7 +38,9 @@ pub(super) async fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
 pub(super) fn with_keys(config: &Config) -> anyhow::Result<Builder> {
     let path = key_file(config);
     let opened = SoftwareKeys::open(&path, passphrase(config)?, SystemClock.now());
-    let keys = opened.with_context(|| format!("{}: make keys with `consentry keys generate`", path.display()))?;
+    let missing = matches!(opened, Err(KeyError::File(KeyFileError::Missing)));
+    let advice = if missing { ": make keys with `consentry keys generate`" } else { "" };
+    let keys = opened.with_context(|| format!("{}{advice}", path.display()))?;
     Ok(Engine::builder().configure(config)?.keys(Arc::new(keys)))
 }
 

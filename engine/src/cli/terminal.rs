@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
 use super::hidden;
+use crate::secret_file;
 
 /// Where answers come from: flags first, then the terminal, if somebody may be asked.
 pub(super) struct Terminal {
@@ -127,8 +128,8 @@ pub(super) struct FromFile {
 impl FromFile {
     /// What the file holds, without the line end that an editor leaves.
     pub(super) fn read(&self) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-        let read = std::fs::read(&self.path).with_context(|| format!("{} can't be read", self.path.display()));
-        let mut value = Zeroizing::new(read?);
+        let mut value =
+            secret_file::read(&self.path).with_context(|| format!("{} can't be read", self.path.display()))?;
         let length = value.trim_ascii_end().len();
         value.truncate(length);
         Ok(value)

@@ -303,7 +303,7 @@ fn read_secrets(files: &BTreeMap<String, PathBuf>) -> Result<Secrets, BuildError
     let mut secrets = Secrets::new();
     for (name, path) in files {
         let unreadable = |source| BuildError::Secret { path: path.clone(), source };
-        let mut value = Zeroizing::new(std::fs::read(path).map_err(unreadable)?);
+        let mut value = crate::secret_file::read(path).map_err(unreadable)?;
         // An editor's line end is no part of the secret.
         let length = value.trim_ascii_end().len();
         value.truncate(length);

@@ -5,12 +5,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
+
+use crate::secret_file::open_to_others;
 
 /// Marks the file, and names the version of its form.
 const MAGIC: &[u8; 16] = b"consentry-keys1\n";
@@ -36,6 +38,9 @@ pub enum KeyFileError {
     /// No guess without a passphrase.
     #[error("the passphrase is empty")]
     NoPassphrase,
+    /// Too short, too long, or without the marks of a key file.
+    #[error("this is no key file, or it is damaged: put a copy of the real one in its place")]
+    Form,
     /// Wrong passphrase, or changed by somebody: the two can't be told apart.
     #[error("the passphrase is wrong, or the key file is damaged")]
     Damaged,
@@ -83,20 +88,19 @@ impl KeyFile {
             io::ErrorKind::NotFound => KeyFileError::Missing,
             _ => error.into(),
         })?;
-        let mode = file.metadata()?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = open_to_others(&file.metadata()?) {
             return Err(KeyFileError::Open(mode));
         }
         let mut envelope = Vec::new();
         file.take(FILE_BYTES_MAX + 1).read_to_end(&mut envelope)?;
         if envelope.len() < HEADER_BYTES || envelope.len() as u64 > FILE_BYTES_MAX {
-            return Err(KeyFileError::Damaged);
+            return Err(KeyFileError::Form);
         }
         let (header, sealed) = envelope.split_at(HEADER_BYTES);
         let (magic, rest) = header.split_at(MAGIC.len());
         let cost = Cost(rest[0]);
         if magic != MAGIC || !(Cost::LEAST.0..=Cost::MOST.0).contains(&cost.0) {
-            return Err(KeyFileError::Damaged);
+            return Err(KeyFileError::Form);
         }
         let (salt, nonce) = rest[1..].split_at(SALT_BYTES);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyFileError::Damaged)?;
