@@ -162,7 +162,7 @@ pub struct PurposeSection {
 #[non_exhaustive]
 pub enum ConfigError {
     /// A file can't be read.
-    #[error("{} can't be read: {source}", path.display())]
+    #[error("{} can't be read", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -170,7 +170,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The TOML is wrong; the text names line and key.
-    #[error("{}: {source}", path.display())]
+    #[error("{} is no configuration", path.display())]
     Form {
         /// Which file.
         path: PathBuf,
@@ -186,7 +186,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// An Online Service's registration is wrong.
-    #[error("online-service {id}: {source}")]
+    #[error("online-service {id}")]
     Registration {
         /// Which.
         id: OnlineServiceId,

@@ -67,10 +67,12 @@ fn recipient(name: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
         bail!("{} or {} exists; keys are never overwritten", public.display(), private.display());
     }
     let key = PrivateKey::generate(Algorithm::RsaOaep256)?;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&private)?;
-    file.write_all(&key.danger_to_pkcs8())?;
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&private);
+    let mut file = file.with_context(|| format!("{} can't be made", private.display()))?;
+    file.write_all(&key.danger_to_pkcs8()).with_context(|| format!("{} can't be written", private.display()))?;
     file.sync_all()?;
-    std::fs::write(&public, format!("{:#}\n", key.public().to_jwk()))?;
+    std::fs::write(&public, format!("{:#}\n", key.public().to_jwk()))
+        .with_context(|| format!("{} can't be written", public.display()))?;
     writeln!(out, "{}\n{}", public.display(), private.display())?;
     Ok(())
 }

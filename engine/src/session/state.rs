@@ -4,6 +4,8 @@
 //! A state never goes back, with two exceptions that are part of the flow: a person answers a question and the collection
 //! goes on, and a login that was refused may be tried again, [`LOGINS_REJECTED_MAX`] times.
 
+use std::fmt;
+
 use consentry_contract::failure::Code;
 use serde::{Deserialize, Serialize};
 
@@ -96,9 +98,30 @@ pub enum Step {
     DeadlineReached,
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoticeShown => "a notice",
+            Self::ConsentGiven => "a consent",
+            Self::ConsentRefused => "a refusal of consent",
+            Self::CredentialsGiven => "a login",
+            Self::LoginSubmitted => "a login that was sent",
+            Self::Asked(_) => "a question",
+            Self::Answered(_) => "an answer",
+            Self::LoginRejected => "a login that was rejected",
+            Self::Collected => "what was collected",
+            Self::Shared => "a decision on what to share",
+            Self::Acknowledged { .. } => "an acknowledgement",
+            Self::Failed(_) => "a failure",
+            Self::Withdrawn => "a withdrawal",
+            Self::DeadlineReached => "a deadline",
+        })
+    }
+}
+
 /// Says that a step does not fit the state. It changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session that is {state} can't take the step {step:?}")]
+#[error("a session that is {state} can't take {step}")]
 pub struct StepRefused {
     /// The state's name.
     pub state: &'static str,
