@@ -64,6 +64,16 @@ pub enum StoreError {
     /// The disk failed. Whether the last write is there is known after a restart only.
     #[error("the store can't be read or written")]
     Io(#[source] std::io::Error),
+    /// The store's own files are damaged, and it does not open.
+    #[error(
+        "the store in {} is damaged: put a copy of the folder in its place, or move it away to begin with an empty one, \
+         without its sessions, consents, receipts, ledger and parcels that nobody fetched",
+        folder.display()
+    )]
+    Broken {
+        /// Where it is.
+        folder: std::path::PathBuf,
+    },
     /// A record does not open. It is not served.
     #[error("a record of {namespace} is damaged")]
     Damaged {

@@ -126,7 +126,7 @@ impl Open {
         // A store that was just closed keeps its lock until sled's threads have ended.
         let mut waits = 0;
         let db = loop {
-            match open(&config) {
+            match open(&config, folder) {
                 Err(StoreError::InUse) if waits < LOCK_WAITS => waits += 1,
                 opened => break opened?,
             }
@@ -244,12 +244,23 @@ impl Store for SledStore {
     }
 }
 
-fn open(config: &sled::Config) -> Result<Db, StoreError> {
+fn open(config: &sled::Config, folder: &Path) -> Result<Db, StoreError> {
     config.open().map_err(|error| match error {
         // sled reports a lock that somebody else holds as an error of kind `Other`, or as `WouldBlock`.
         sled::Error::Io(error) if is_lock(&error) => StoreError::InUse,
-        error => failed(error),
+        error => opening_failed(error, folder),
     })
+}
+
+/// A full disk is told as such here only: where a write met it, sled can't go on, and is opened again.
+fn opening_failed(error: sled::Error, folder: &Path) -> StoreError {
+    match failed(error) {
+        StoreError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            StoreError::Broken { folder: folder.to_owned() }
+        }
+        StoreError::Io(error) => error.into(),
+        error => error,
+    }
 }
 
 async fn blocking<T: Send + 'static>(
@@ -282,6 +293,8 @@ fn remove_chunks(batch: &mut Batch, key: &str, current: Option<&(Revision, u32, 
 fn failed(error: sled::Error) -> StoreError {
     StoreError::Io(match error {
         sled::Error::Io(error) => error,
+        // sled's own text tells of its insides.
+        sled::Error::Corruption { .. } => io::Error::new(io::ErrorKind::InvalidData, "what was read is damaged"),
         error => io::Error::other(error),
     })
 }

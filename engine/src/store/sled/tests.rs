@@ -85,6 +85,17 @@ async fn a_full_disk_is_told_before_anything_is_written_and_deleting_still_works
     assert_eq!(store.get("a").await.unwrap(), None);
 }
 
+#[test]
+fn why_a_store_does_not_open_is_told_with_what_to_do() {
+    let folder = Path::new("/var/lib/store");
+    let told = |error| opening_failed(error, folder);
+    let full = io::Error::from(io::ErrorKind::StorageFull);
+    assert!(matches!(told(sled::Error::Io(full)), StoreError::Full));
+    let broken = told(sled::Error::Corruption { at: None, bt: () }).to_string();
+    assert!(broken.contains("/var/lib/store is damaged") && broken.contains("move it away"), "{broken}");
+    assert!(!failed(sled::Error::Corruption { at: None, bt: () }).to_string().contains("backtrace"));
+}
+
 #[tokio::test]
 async fn after_an_error_of_the_disk_the_store_opens_itself_again() {
     let folder = tempfile::tempdir().unwrap();
