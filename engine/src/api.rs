@@ -28,9 +28,11 @@ mod callback;
 mod journey;
 pub mod problem;
 mod requests;
+mod serve;
 
 use body::{Body, Text};
 use problem::Problem;
+pub use serve::serve;
 
 /// Largest body of a request: a sealed login with its encoding.
 pub const BODY_BYTES_MAX: usize = crate::jose::jwe::CREDENTIALS_BYTES_MAX + 4096;
@@ -67,19 +69,6 @@ pub fn router(engine: Shared) -> Router {
         })
         .layer(middleware::from_fn(log_and_harden))
         .with_state(engine)
-}
-
-/// Serves the API until `stop` resolves; requests under way are finished.
-///
-/// # Errors
-/// The listener failed.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
-    engine: Shared,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let app = router(engine).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).with_graceful_shutdown(stop).await
 }
 
 async fn log_and_harden(request: Request, next: Next) -> Response {

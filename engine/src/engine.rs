@@ -229,6 +229,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Ends the streams of events of all sessions: who reads them must not keep a node from stopping.
+    pub fn end_streams(&self) {
+        self.sessions().values().for_each(|session| session.close());
+    }
+
     /// Ends what runs, waits for it, and leaves what survives a restart in the store.
     pub async fn shut_down(&self) {
         let sessions: Vec<Arc<Session>> = self.sessions().values().cloned().collect();

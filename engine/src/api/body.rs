@@ -3,6 +3,8 @@
 //! To close a connection while the other side still writes lets it see a broken connection instead of the answer. So the
 //! rest of a body that is too large is read and dropped, up to a bound.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
@@ -14,6 +16,8 @@ use super::{BODY_BYTES_MAX, Problem, Shared};
 
 /// Most bytes that are read beyond [`BODY_BYTES_MAX`] before the connection is closed.
 const DROPPED_BYTES_MAX: usize = 1024 * 1024;
+/// Longest wait for a whole body.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// JSON that was read, or a problem that says where it is wrong.
 pub(super) struct Body<T>(pub(super) T);
@@ -49,6 +53,11 @@ impl FromRequest<Shared> for Text {
 }
 
 async fn read(request: Request) -> Result<Vec<u8>, Problem> {
+    let late = || refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
+    tokio::time::timeout(WAIT, read_all(request)).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn read_all(request: Request) -> Result<Vec<u8>, Problem> {
     let mut chunks = request.into_body().into_data_stream();
     let (mut bytes, mut dropped) = (vec![], 0);
     while let Some(chunk) = chunks.next().await {

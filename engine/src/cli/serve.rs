@@ -34,9 +34,10 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     out.flush()?;
     let stop = stop_signal()?;
     let sweeper = tokio::spawn(sweep(engine.clone()));
-    crate::api::serve(listener, engine.clone(), stop).await?;
+    let served = crate::api::serve(listener, engine.clone(), stop).await;
     sweeper.abort();
     engine.shut_down().await;
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

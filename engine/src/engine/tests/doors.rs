@@ -136,6 +136,29 @@ async fn why_it_failed_is_told_whole_and_to_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_events_keeps_no_node_from_stopping() {
+    let world = world().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async move { stopped.await.unwrap() };
+    let served = tokio::spawn(crate::api::serve(listener, world.engine.clone(), stopped));
+    let new = world.engine.create_session(&lender(), REQUEST.as_bytes()).await.unwrap();
+    let mut reader = tokio::net::TcpStream::connect(address).await.unwrap();
+    let path = format!("/v1/sessions/{}/events", new.session.id());
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n", new.token);
+    reader.write_all(request.as_bytes()).await.unwrap();
+    let mut begun = [0; 15];
+    reader.read_exact(&mut begun).await.unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200 OK");
+    stop.send(()).unwrap();
+    let began = std::time::Instant::now();
+    reader.read_to_end(&mut vec![]).await.unwrap();
+    served.await.unwrap().unwrap();
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "it ended by itself, nothing was cut off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_name_of_a_scheme_has_no_case() {
     let world = world().await;
     let address = serve(&world.engine).await;

@@ -1,0 +1,87 @@
+//! Connections: how many there are at once, how long a head may take, and how they end.
+//!
+//! Whoever connects and says nothing, or half of something, takes a place for a while and no longer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::ConnectInfo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, router};
+
+/// Most connections at once; the next ones wait in the listener's queue.
+const CONNECTIONS_MAX: usize = 1024;
+/// Longest wait for the head of a request, the first as well as a later one.
+const HEAD: Duration = Duration::from_secs(10);
+/// Longest wait, once told to stop, for requests under way.
+const GRACE: Duration = Duration::from_secs(10);
+/// Wait after a connection could not be taken: most often too many files are open.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Serves the API until `stop` resolves. Then streams of events end, requests under way have ten seconds, and what is
+/// left is cut off.
+///
+/// # Errors
+/// None today: a connection that can't be taken is logged, and taking the next one is tried.
+pub async fn serve(
+    listener: TcpListener,
+    engine: Shared,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (app, closing) = (router(engine.clone()), CancellationToken::new());
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    tokio::pin!(stop);
+    loop {
+        let accept = async { (places.clone().acquire_owned().await, listener.accept().await) };
+        let (place, accepted) = tokio::select! {
+            () = &mut stop => break,
+            next = accept => next,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) => {
+                let connection = connection(stream, app.clone().layer(Extension(ConnectInfo(peer))), closing.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    engine.end_streams();
+    closing.cancel();
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, ended).await.is_err() {
+        tracing::warn!("connections that did not end were cut off");
+    }
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, app: axum::Router, closing: CancellationToken) {
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    tokio::pin!(connection);
+    // How a connection ends is the other side's affair; what was answered has its line already.
+    let _ = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+}
