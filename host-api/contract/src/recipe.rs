@@ -10,6 +10,7 @@
 mod buffer;
 mod encode;
 mod evaluate;
+mod outputs;
 mod pattern;
 mod sink;
 mod structure;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use encode::{Charset, Encoding};
 pub use evaluate::{EvaluationError, OUTPUT_BYTES_MAX, Reveal, evaluate};
+pub use outputs::{Output, outputs};
 pub use pattern::{GUEST_TEXT_BYTES_MAX, Pattern, PatternError};
 pub use sink::{MissingSink, Refusal, Sink, SinkId, SinkUse, Sinks, Slot};
 

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::buffer::Buffer;
 use super::encode::encode;
-use super::{Algorithm, Leaf, Node, Piece, Recipe};
+use super::{Algorithm, Encoding, Leaf, Node, Piece, Recipe};
 
 /// Largest value that a recipe may give, in bytes; nested encodings grow by a factor each.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
@@ -36,29 +36,57 @@ pub enum EvaluationError {
 /// # Errors
 /// If a secret is not there, or a value does not fit its encoding.
 pub fn evaluate(recipe: &Recipe, secrets: &dyn Reveal) -> Result<Zeroizing<Vec<u8>>, EvaluationError> {
-    match recipe.node() {
-        Node::Secret(leaf) => {
-            let value = secrets.reveal(leaf).ok_or_else(|| EvaluationError::Gone(leaf.clone()))?;
-            if value.len() > OUTPUT_BYTES_MAX { Err(EvaluationError::TooLarge) } else { Ok(value) }
-        }
-        Node::Join(pieces) => concatenate(pieces, secrets),
-        Node::Digest(algorithm, pieces) => Ok(hash(*algorithm, &concatenate(pieces, secrets)?)),
-    }
+    Walk { secrets, seen: &mut |_, _, _| {} }.value(recipe)
 }
 
-fn concatenate(pieces: &[Piece], secrets: &dyn Reveal) -> Result<Zeroizing<Vec<u8>>, EvaluationError> {
-    let mut out = Buffer::with_capacity(256);
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => out.push(text.as_bytes()),
-            Piece::Bytes(bytes) => out.push(bytes),
-            Piece::Secret(recipe, encoding) => out.push(&encode(evaluate(recipe, secrets)?, *encoding)?),
-        }
-        if out.len() > OUTPUT_BYTES_MAX {
-            return Err(EvaluationError::TooLarge);
-        }
+/// An evaluation, with somebody who sees each value that it passes through.
+pub(super) struct Walk<'a> {
+    pub(super) secrets: &'a dyn Reveal,
+    /// Called with each node's value under [`Encoding::Raw`], and with what each other encoding made of it.
+    pub(super) seen: &'a mut dyn FnMut(&Recipe, Encoding, &[u8]),
+}
+
+impl Walk<'_> {
+    pub(super) fn value(&mut self, recipe: &Recipe) -> Result<Zeroizing<Vec<u8>>, EvaluationError> {
+        let value = match recipe.node() {
+            Node::Secret(leaf) => {
+                let value = self.secrets.reveal(leaf).ok_or_else(|| EvaluationError::Gone(leaf.clone()))?;
+                if value.len() > OUTPUT_BYTES_MAX {
+                    return Err(EvaluationError::TooLarge);
+                }
+                value
+            }
+            Node::Join(pieces) => self.concatenated(pieces)?,
+            Node::Digest(algorithm, pieces) => hash(*algorithm, &self.concatenated(pieces)?),
+        };
+        (self.seen)(recipe, Encoding::Raw, &value);
+        Ok(value)
     }
-    Ok(out.into_bytes())
+
+    fn concatenated(&mut self, pieces: &[Piece]) -> Result<Zeroizing<Vec<u8>>, EvaluationError> {
+        let mut out = Buffer::with_capacity(256);
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => out.push(text.as_bytes()),
+                Piece::Bytes(bytes) => out.push(bytes),
+                Piece::Secret(recipe, encoding) => out.push(&self.encoded(recipe, *encoding)?),
+            }
+            if out.len() > OUTPUT_BYTES_MAX {
+                return Err(EvaluationError::TooLarge);
+            }
+        }
+        Ok(out.into_bytes())
+    }
+
+    fn encoded(&mut self, recipe: &Recipe, encoding: Encoding) -> Result<Zeroizing<Vec<u8>>, EvaluationError> {
+        let value = self.value(recipe)?;
+        if encoding == Encoding::Raw {
+            return Ok(value);
+        }
+        let encoded = encode(value, encoding)?;
+        (self.seen)(recipe, encoding, &encoded);
+        Ok(encoded)
+    }
 }
 
 fn hash(algorithm: Algorithm, bytes: &[u8]) -> Zeroizing<Vec<u8>> {

@@ -245,6 +245,34 @@ fn evaluation_fails_without_a_word_about_the_value() {
 }
 
 #[test]
+fn the_outputs_of_a_recipe_are_every_value_on_the_way() {
+    let values = Values::of(&[("field.login", "marie"), ("field.p", "s3cret é"), ("answer.code", "123456")]);
+    let hidden = |leaf: &Leaf| *leaf.name != *"login";
+    let shown = |recipe: &Recipe| {
+        let outputs = outputs(recipe, &values, &hidden).unwrap();
+        let shown = outputs.iter().map(|output| {
+            let leaf = output.leaf.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+            format!("{leaf}={}", String::from_utf8_lossy(&output.value))
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let (login, p, code) = (secret("field.login"), secret("field.p"), secret("answer.code"));
+    assert_eq!(shown(&p), ["field.p=s3cret é"]);
+    assert!(shown(&join(vec![piece(&login, "base64")])).is_empty(), "an identifier alone is not hidden");
+    let pair = join(vec![raw(&login), text(":"), raw(&p)]);
+    assert_eq!(
+        shown(&join(vec![text("Basic "), piece(&pair, "base64")])),
+        ["field.p=s3cret é", "-=marie:s3cret é", "-=bWFyaWU6czNjcmV0IMOp", "-=Basic bWFyaWU6czNjcmV0IMOp"]
+    );
+    // The digest is a value, and so is its encoding; the same secret twice is one output.
+    let digest = Recipe::digest(Algorithm::Sha1, vec![raw(&code), raw(&code)]).unwrap();
+    let all = outputs(&join(vec![piece(&digest, "hex")]), &values, &hidden).unwrap();
+    let raw_digest = evaluate(&digest, &values).unwrap();
+    assert_eq!(all.iter().map(|output| output.value.len()).collect::<Vec<_>>(), [6, 20, 40]);
+    assert_eq!(all[1].value, raw_digest);
+}
+
+#[test]
 fn debug_shows_structure_only() {
     let recipe = join(vec![text("my address"), piece(&secret("field.p"), "json"), Piece::Bytes(b"more".to_vec())]);
     assert_eq!(format!("{recipe:?}"), "join(text, json(field.p), text)");
