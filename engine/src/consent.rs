@@ -7,7 +7,8 @@
 //! A type says what was true when somebody looked. What must stay true is decided by compare-and-set on one key, the
 //! consent record: using a grant, beginning a send and withdrawing all write it, so one of two always sees the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
@@ -32,6 +33,9 @@ const ATTEMPTS_MAX: u32 = 64;
 /// Keeps the consents.
 pub struct ConsentRegister {
     shelf: Shelf<R14ConsentRecord>,
+    /// Withdrawals that the store did not take, and when. They hold here all the same: whoever reads or writes the record
+    /// meets them.
+    unwritten: Mutex<BTreeMap<ConsentId, Timestamp>>,
 }
 
 /// Proof that a consent was active when it was looked up.
@@ -91,6 +95,8 @@ pub struct Withdrawal {
     pub at: Timestamp,
     /// A send that had begun before: it may have arrived. After this, none begins.
     pub sending: Option<ParcelId>,
+    /// Whether it is on the record durably. Where it is not, it holds as long as this process lives, and is tried again.
+    pub noted: bool,
 }
 
 /// Why the register can't do what it was asked.
@@ -114,7 +120,7 @@ pub enum ConsentError {
 impl ConsentRegister {
     /// Keeps consents on this shelf.
     pub fn new(shelf: Shelf<R14ConsentRecord>) -> Self {
-        Self { shelf }
+        Self { shelf, unwritten: Mutex::default() }
     }
 
     /// Makes the record of a consent that is being asked for. It is valid until `valid_until`, decision included.
@@ -175,13 +181,34 @@ impl ConsentRegister {
     }
 
     /// Records that the person took it back. When this returns, no login is opened and no send begins any more under this
-    /// consent; one that had begun is named.
+    /// consent, even if the store took no write; one that had begun is named.
     ///
     /// # Errors
-    /// [`ConsentError`].
+    /// [`ConsentError::Refused`]: there is nothing to take back. [`ConsentError::Store`]: the record can't even be read; it is
+    /// withdrawn all the same, and whether a send had begun is not known.
     pub async fn withdraw(&self, id: ConsentId, now: Timestamp) -> Result<Withdrawal, ConsentError> {
-        let (record, _) = self.change(id, |record| record.withdraw(now)).await?;
-        Ok(Withdrawal { at: record.changed_at(), sending: record.sending() })
+        let (record, noted) = match self.change(id, |record| record.withdraw(now)).await {
+            Ok((record, _)) => (record, true),
+            Err(ConsentError::Store(_) | ConsentError::Contended) => {
+                self.unwritten().entry(id).or_insert(now);
+                // Read after it holds: a send that begins is seen here, or sees it.
+                (self.record(id).await?, false)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Withdrawal { at: record.changed_at(), sending: record.sending(), noted })
+    }
+
+    /// Writes the withdrawals that the store did not take before.
+    ///
+    /// # Errors
+    /// [`ConsentError`] of the first that it does not take now either.
+    pub async fn write_withdrawals(&self) -> Result<(), ConsentError> {
+        let waiting: Vec<ConsentId> = self.unwritten().keys().copied().collect();
+        for id in waiting {
+            self.change(id, Ok).await?;
+        }
+        Ok(())
     }
 
     /// Closes the record because its time is over.
@@ -197,7 +224,7 @@ impl ConsentRegister {
     /// # Errors
     /// [`ConsentError::Refused`] says why it is not.
     pub async fn active(&self, id: ConsentId, now: Timestamp) -> Result<ActiveConsent, ConsentError> {
-        let (record, revision) = self.read(id).await?;
+        let (record, revision, _) = self.read(id).await?;
         record.check_active(now)?;
         Ok(ActiveConsent { record, revision, looked_at: now })
     }
@@ -272,18 +299,37 @@ impl ConsentRegister {
         Ok(self.read(id).await?.0)
     }
 
-    async fn read(&self, id: ConsentId) -> Result<(Consent, Revision), ConsentError> {
+    /// The record as the person's word has it, and whether that is how it is stored.
+    async fn read(&self, id: ConsentId) -> Result<(Consent, Revision, bool), ConsentError> {
         let stored = self.shelf.get::<Consent>(&id.to_string()).await?.ok_or(ConsentError::Unknown)?;
-        Ok((stored.value, stored.revision))
+        let unwritten = self.unwritten().get(&id).copied();
+        match unwritten.map(|at| stored.value.clone().withdraw(at)) {
+            Some(Ok(withdrawn)) => {
+                let same = withdrawn == stored.value;
+                Ok((withdrawn, stored.revision, same))
+            }
+            _ => Ok((stored.value, stored.revision, true)),
+        }
     }
 
     /// Writes the record if nobody wrote since; says whether it did.
     async fn write(&self, record: &Consent, expect: Expect) -> Result<bool, ConsentError> {
         match self.shelf.put(&record.id().to_string(), record, expect, record.term()).await {
+            Ok(_) if record.status() == Status::Withdrawn => {
+                self.unwritten().remove(&record.id());
+                Ok(true)
+            }
+            // The person withdrew in between, and the store did not take that.
+            Ok(_) if self.unwritten().contains_key(&record.id()) => Err(Refusal::Withdrawn.into()),
             Ok(_) => Ok(true),
             Err(StoreError::Conflict) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, BTreeMap<ConsentId, Timestamp>> {
+        // An entry is put in or taken out in one step.
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn change(
@@ -292,9 +338,9 @@ impl ConsentRegister {
         change: impl Fn(Consent) -> Result<Consent, Refusal>,
     ) -> Result<(Consent, Revision), ConsentError> {
         for _ in 0..ATTEMPTS_MAX {
-            let (record, revision) = self.read(id).await?;
+            let (record, revision, is_stored) = self.read(id).await?;
             let changed = change(record.clone())?;
-            if changed == record || self.write(&changed, Expect::At(revision)).await? {
+            if (is_stored && changed == record) || self.write(&changed, Expect::At(revision)).await? {
                 return Ok((changed, revision));
             }
         }

@@ -124,6 +124,8 @@ pub struct Data<S: Stage> {
     provenance: Provenance,
     collected: usize,
     omitted: Omissions,
+    /// What the person leaves out, each with its place: it goes nowhere, and is there again if they decide once more.
+    aside: Vec<(usize, Item)>,
     terms: S::Terms,
     /// Lives as long as these items do, at whatever stage: erasure looks whether it is gone.
     presence: Arc<()>,
@@ -139,6 +141,7 @@ impl Data<Collected> {
             provenance,
             collected,
             omitted: Omissions::default(),
+            aside: Vec::new(),
             terms: (),
             presence: Arc::default(),
         }
@@ -208,17 +211,41 @@ pub(crate) fn advance<S: Stage, T: Stage>(
     terms: T::Terms,
     mut keep: impl FnMut(usize, &Item) -> bool,
 ) -> Data<T> {
-    let Data { items, gathered, provenance, collected, mut omitted, presence, terms: _ } = data;
+    let mut data = set_aside(data, _step, terms, &mut keep);
+    data.aside.clear();
+    data
+}
+
+/// The same, with the items that `keep` refuses laid aside, for [`recall`].
+pub(crate) fn set_aside<S: Stage, T: Stage>(
+    data: Data<S>,
+    _step: Step,
+    terms: T::Terms,
+    mut keep: impl FnMut(usize, &Item) -> bool,
+) -> Data<T> {
+    let Data { items, gathered, provenance, collected, mut omitted, mut aside, presence, terms: _ } = data;
     let mut kept = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
         if keep(at, &item) {
             kept.push(item);
         } else {
             omitted.count(item.category().into());
+            aside.push((at, item));
         }
     }
     debug_assert_eq!(collected, kept.len() + omitted.total(), "items are kept or counted");
-    Data { items: kept, gathered, provenance, collected, omitted, terms, presence }
+    Data { items: kept, gathered, provenance, collected, omitted, aside, terms, presence }
+}
+
+/// Leads data back to the review, because what followed did not come about. What was laid aside is in its place again.
+pub(crate) fn recall<S: Stage>(data: Data<S>, _step: Step, terms: Terms) -> Data<Minimised> {
+    let Data { mut items, gathered, provenance, collected, mut omitted, aside, presence, terms: _ } = data;
+    for (at, item) in aside {
+        omitted.uncount(item.category().into());
+        items.insert(at.min(items.len()), item);
+    }
+    debug_assert_eq!(collected, items.len() + omitted.total(), "items are kept or counted");
+    Data { items, gathered, provenance, collected, omitted, aside: Vec::new(), terms, presence }
 }
 
 impl<S: Stage> fmt::Debug for Data<S> {
@@ -235,6 +262,13 @@ impl<S: Stage> fmt::Debug for Data<S> {
 impl Omissions {
     fn count(&mut self, category: Category) {
         *self.0.entry(category).or_default() += 1;
+    }
+
+    fn uncount(&mut self, category: Category) {
+        if let Some(count) = self.0.get_mut(&category) {
+            *count -= 1;
+        }
+        self.0.retain(|_, count| *count > 0);
     }
 
     /// How many items were left out.

@@ -28,7 +28,7 @@ use crate::seal::recipient::ParcelError;
 use crate::session::Session;
 use crate::session::question::NotAsked;
 use crate::session::row::SessionRows;
-use crate::session::state::StepRefused;
+use crate::session::state::{Step, StepRefused};
 use crate::store::{Shelves, StoreError};
 use crate::trace::{TraceError, Traces};
 
@@ -68,6 +68,8 @@ pub struct Engine {
     sessions_max: usize,
     /// When everything stored was last looked through.
     erased_second: AtomicI64,
+    /// When a write was last tried for nothing but to see whether it is taken.
+    probed_second: AtomicI64,
     /// Runs and deliveries under way. Shutting down waits for them.
     tasks: TaskTracker,
 }
@@ -163,6 +165,11 @@ impl EngineError {
         false
     }
 
+    /// The step of a session whose consent is not there any more because of the person's word: a withdrawal is no failure.
+    fn withdrawal(&self) -> Option<Step> {
+        matches!(self, Self::Consent(ConsentError::Refused(ConsentRefusal::Withdrawn))).then_some(Step::Withdrawn)
+    }
+
     /// The failure code under which a command line or an event tells this.
     pub fn code(&self) -> Code {
         match self {
@@ -219,11 +226,12 @@ impl Engine {
         Ok(self.keys.publics(Duty::Signing).await?)
     }
 
-    /// Whether the store and the keys answer.
+    /// Whether the store takes writes, as of the last one, and the keys answer. [`Engine::sweep`] tries a write when there was none.
     ///
     /// # Errors
     /// [`EngineError::Platform`].
     pub async fn healthy(&self) -> Result<(), EngineError> {
+        self.shelves.check()?;
         self.rows.probe().await?;
         self.keys.publics(Duty::Intake).await?;
         Ok(())

@@ -100,10 +100,10 @@ impl Data<Collected> {
 }
 
 impl Data<Minimised> {
-    /// Leaves out what the person does not want to share.
+    /// Leaves out what the person does not want to share. It stays in memory, beside the rest, until that has gone on.
     pub fn review(self, decision: &Decision) -> Data<Reviewed> {
         let terms = self.terms().clone();
-        data::advance(self, Step(()), terms, |at, item| decision.keeps(at, item.category().into()))
+        data::set_aside(self, Step(()), terms, |at, item| decision.keeps(at, item.category().into()))
     }
 }
 
@@ -120,7 +120,13 @@ impl Data<Reviewed> {
             return Err(Refusal::OtherLeaf);
         }
         let gate = Gate { leaf: leaf.id(), parcel, released_at: by.looked_at(), terms };
-        Ok(data::advance(self, Step(()), gate, |_, _| true))
+        Ok(data::set_aside(self, Step(()), gate, |_, _| true))
+    }
+
+    /// Goes back to the review: the person may decide anew.
+    pub(crate) fn recall(self) -> Data<Minimised> {
+        let terms = self.terms().clone();
+        data::recall(self, Step(()), terms)
     }
 
     fn check(&self, terms: &Terms, by: &ActiveConsent) -> Result<(), Refusal> {
@@ -134,6 +140,14 @@ impl Data<Reviewed> {
             return Err(Refusal::Nothing);
         }
         Ok(())
+    }
+}
+
+impl Data<Released> {
+    /// Goes back to the review, because the parcel that was made of it was not taken and is gone.
+    pub(crate) fn recall(self) -> Data<Minimised> {
+        let terms = self.terms().terms.clone();
+        data::recall(self, Step(()), terms)
     }
 }
 

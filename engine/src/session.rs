@@ -63,6 +63,8 @@ struct Inner {
     sending: Option<Sending>,
     notes: Notes,
     receipts: Vec<(ReceiptId, String)>,
+    /// The person withdrew, and the store has not taken all of that yet.
+    unnoted: bool,
 }
 
 /// The Data Source that was chosen.
@@ -145,6 +147,7 @@ impl Session {
             sending: None,
             notes: Notes::default(),
             receipts: vec![],
+            unnoted: false,
         };
         Self { id, request, person, started, events: Arc::default(), inner: Mutex::new(inner) }
     }
@@ -342,6 +345,20 @@ impl Session {
         review
     }
 
+    /// Gives back what was taken from the review, because nothing came of it.
+    ///
+    /// # Errors
+    /// The session ended meanwhile: the review is given back, so that its run can be ended.
+    pub fn return_review(&self, review: Review) -> Result<(), Box<Review>> {
+        let mut inner = self.lock();
+        if inner.state != State::InReview {
+            return Err(Box::new(review));
+        }
+        inner.review = Some(review);
+        inner.busy = false;
+        Ok(())
+    }
+
     /// Goes to delivery with a parcel that is in the outbox.
     ///
     /// # Errors
@@ -402,6 +419,16 @@ impl Session {
         let given = notes.leaves.iter().filter(|leaf| matches!(leaf.event(), Event::ConsentGiven { .. }));
         let next = Notes { leaves: given.cloned().collect(), ..Notes::default() };
         std::mem::replace(notes, next)
+    }
+
+    /// Remembers whether a withdrawal has still to be noted durably.
+    pub fn set_unnoted(&self, unnoted: bool) {
+        self.lock().unnoted = unnoted;
+    }
+
+    /// Whether a withdrawal has still to be noted durably.
+    pub fn is_unnoted(&self) -> bool {
+        self.lock().unnoted
     }
 
     /// Keeps a receipt for the person to fetch while the session lives.

@@ -24,6 +24,7 @@ mod head;
 mod memory;
 mod shelf;
 mod sled;
+mod watched;
 mod wraps;
 
 pub use shelf::{Expired, Kept, Record, Shelf, Shelves, Stored};

@@ -149,10 +149,17 @@ pub(super) async fn share(Person(session): Person, State(engine): At, Body(share
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Takes the consent back. The answer names a send that had begun before.
+/// What is told where a withdrawal holds and is not on the disk.
+const NOT_NOTED: &str = "Your withdrawal holds: nothing is collected or sent any more, and what was in memory is erased. It could \
+    not be written to the record of your consent and to the ledger yet, because the store takes nothing at the moment; this is \
+    tried again until it works. If the engine ends before that, the record will say that your consent's time was over.";
+
+/// Takes the consent back. The answer names a send that had begun before, and says what could not be noted yet.
 pub(super) async fn withdraw(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
     let withdrawal = engine.withdraw(&session).await?;
-    Ok(Json(json!({ "withdrawn_at": withdrawal.at, "sending": withdrawal.sending })))
+    let next = (!withdrawal.noted).then_some(NOT_NOTED);
+    let (at, sending, noted) = (withdrawal.at, withdrawal.sending, withdrawal.noted);
+    Ok(Json(json!({ "withdrawn_at": at, "sending": sending, "noted": noted, "next": next })))
 }
 
 /// The receipts so far, one for each login that was opened.

@@ -66,6 +66,16 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing here.", "Check the address and the key.")
     }
 
+    /// The engine is there and can't do its work. It is again by itself, once the reason is gone.
+    pub fn degraded(error: &EngineError) -> Self {
+        let (reason, next) = if error.is_full() {
+            ("The disk of the store is full.", "Make room: the engine goes on by itself then.")
+        } else {
+            ("The store can't be read or written, or the keys don't answer.", "Look into the log: it names the reason.")
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "degraded", "The engine can't do its work now.", next).detail(reason)
+    }
+
     /// The caller did not say who it is.
     pub fn unauthorized() -> Self {
         let next = "Send `Authorization: Bearer KEY`: an Online Service its key, a person the session's token.";
@@ -90,7 +100,8 @@ impl From<EngineError> for Problem {
         let step = "Read the session's state and events; they say what comes next.";
         if error.is_full() {
             tracing::error!(error = %chain(&error), "the disk of the store is full: make room");
-            let next = "The operator has to make room. Try again then: what was not stored did not happen.";
+            let next = "The operator has to make room. What was not stored did not happen: try again then, unless the session's \
+                        state says that it has ended.";
             return Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", "The disk of the engine is full.", next);
         }
         match error {

@@ -12,11 +12,11 @@ use crate::data::Digest;
 use crate::id::{ParcelId, SessionId};
 use crate::jose::PublicKey;
 
-/// Whether the engine is there and its store answers.
+/// Whether the engine is there, its store takes writes and its keys answer.
 pub(super) async fn health(State(engine): At) -> Response {
     match engine.healthy().await {
         Ok(()) => Json(json!({ "status": "ok" })).into_response(),
-        Err(error) => error.into_response(),
+        Err(error) => Problem::degraded(&error).into_response(),
     }
 }
 

@@ -241,6 +241,7 @@ impl Builder {
             sessions: Mutex::default(),
             sessions_max: self.sessions_max.unwrap_or(1024),
             erased_second: AtomicI64::new(0),
+            probed_second: AtomicI64::new(0),
             tasks: TaskTracker::new(),
             node,
             clock,

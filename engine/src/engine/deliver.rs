@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use consentry_contract::failure::{Code, Failure};
+use consentry_contract::failure::Failure;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Engine, EngineError};
-use crate::data::Digest;
+use crate::consent::ActiveConsent;
+use crate::data::{Data, Digest, Minimised, Released, Reviewed};
 use crate::forward::ParcelReady;
 use crate::id::ParcelId;
-use crate::ledger::Event;
+use crate::ledger::{AcceptedLeaf, Event};
 use crate::online_service::OnlineService;
 use crate::outbox::{Fetched, How, OutboxError, ParcelBytes, ThinEvent};
 use crate::outcome::{Delivery, Outcome, Run};
@@ -37,8 +39,8 @@ impl Engine {
     /// Shares what the person leaves in: releases it, seals it to the Online Service and puts it into the outbox.
     ///
     /// # Errors
-    /// [`EngineError::Gate`] for a decision that leaves nothing: the review goes on. After any other error of the gate, the
-    /// seal or the outbox the session has failed.
+    /// [`EngineError::Gate`] for a decision that leaves nothing, and a full disk: the review goes on, and the person can share
+    /// again. After a withdrawal the session was withdrawn; after any other error it has failed.
     pub async fn share(&self, session: &Arc<Session>, decision: &Decision) -> Result<ParcelId, EngineError> {
         let leaves = session.with_review(|data| decision.leaves_something(data));
         if !leaves.ok_or_else(|| self.wrong_state(session, Step::Shared))? {
@@ -48,8 +50,13 @@ impl Engine {
         let shortfall = data.gathered().shortfall.clone();
         let parcel = match self.release(session, data.review(decision), shortfall.clone()).await {
             Ok(parcel) => parcel,
-            Err(error) => {
-                self.end_run_failed(session, run, error.code()).await;
+            Err(NotReleased { error, data: Some(data) }) => {
+                self.review_again(session, Review { run, data }).await;
+                return Err(error);
+            }
+            Err(NotReleased { error, data: None }) => {
+                let step = error.withdrawal().unwrap_or(Step::Failed(error.code()));
+                self.end_run_after(session, run, step).await;
                 return Err(error);
             }
         };
@@ -74,17 +81,38 @@ impl Engine {
         Ok(parcel)
     }
 
-    /// The gate, the seal, the outbox. Nothing is released without its leaf.
+    /// The gate, the seal, the outbox. Nothing is released without its leaf, and no run makes more than one parcel: what is
+    /// tried again has the same name.
     pub(super) async fn release(
         &self,
         session: &Session,
-        data: crate::data::Data<crate::data::Reviewed>,
+        data: Data<Reviewed>,
         shortfall: Option<Failure>,
-    ) -> Result<Parcel, EngineError> {
+    ) -> Result<Parcel, NotReleased> {
         let now = self.clock.now();
+        let planned = session.planned_parcel();
+        let parcel = planned.unwrap_or_else(|| self.entropy.with(|rng| ParcelId::new(now, rng)));
+        let (active, leaf) = match self.prepare_release(session, &data, parcel, shortfall, now).await {
+            Ok(proofs) => proofs,
+            Err(error) => return Err(NotReleased::after(error, || data.recall())),
+        };
+        let released = data.release(&active, &leaf, parcel).map_err(EngineError::from)?;
+        match self.enqueue(session, &released, now).await {
+            Ok(sealed) => Ok(sealed),
+            Err(error) => Err(NotReleased::after(error, || released.recall())),
+        }
+    }
+
+    /// Notes what is going to be released, and gets the two proofs that the gate asks for.
+    async fn prepare_release(
+        &self,
+        session: &Session,
+        data: &Data<Reviewed>,
+        parcel: ParcelId,
+        shortfall: Option<Failure>,
+        now: Timestamp,
+    ) -> Result<(ActiveConsent, AcceptedLeaf), EngineError> {
         let (consent, run) = (data.terms().consent, data.provenance().run);
-        let service = self.online_service(data.terms().online_service).ok_or(EngineError::NotFound)?;
-        let parcel = self.entropy.with(|rng| ParcelId::new(now, rng));
         let leaf = session.plan_leaf(Event::Released { consent, run, parcel }, |event| self.ledger.plan(event, now));
         session.note(|notes| {
             notes.shared = data.counts();
@@ -93,11 +121,22 @@ impl Engine {
         // From here on a restart looks whether the leaf and the parcel came to be.
         self.rows.save(session).await?;
         let active = self.consents.active(consent, now).await?;
-        let leaf = self.ledger.accept_planned(&leaf, now).await?;
-        let released = data.release(&active, &leaf, parcel)?;
-        let sealed = released.seal_for(&service, &*self.keys, &self.entropy).await?;
+        Ok((active, self.ledger.accept_planned(&leaf, now).await?))
+    }
+
+    async fn enqueue(&self, session: &Session, data: &Data<Released>, now: Timestamp) -> Result<Parcel, EngineError> {
+        let service = self.online_service(data.terms().terms.online_service).ok_or(EngineError::NotFound)?;
+        let sealed = data.seal_for(&service, &*self.keys, &self.entropy).await?;
         self.outbox.enqueue(&sealed, session.id(), session.deadline(), now).await?;
         Ok(sealed)
+    }
+
+    /// Gives the person what they may decide about once more; nothing if the session ended meanwhile.
+    async fn review_again(&self, session: &Arc<Session>, review: Review) {
+        if let Err(review) = session.return_review(review) {
+            drop(review.data);
+            self.end_run(session, review.run, None).await;
+        }
     }
 
     /// Gives a parcel's bytes to its Online Service. The first time, the send begins here: by compare-and-set on the consent
@@ -189,11 +228,32 @@ impl Engine {
         self.sessions().values().find(|session| session.parcel() == Some(parcel)).cloned()
     }
 
-    async fn end_run_failed(&self, session: &Arc<Session>, run: Run, code: Code) {
-        if let Err(refused) = session.step(Step::Failed(code), self.clock.now()) {
+    async fn end_run_after(&self, session: &Arc<Session>, run: Run, step: Step) {
+        if let Err(refused) = session.step(step, self.clock.now()) {
             tracing::debug!(session = %session.id(), %refused, "a release failed as its session ended");
         }
         self.end_run(session, run, None).await;
+    }
+}
+
+/// Why nothing was released, and what goes back to the review where that is all that happened.
+#[derive(Debug)]
+pub(super) struct NotReleased {
+    error: EngineError,
+    data: Option<Data<Minimised>>,
+}
+
+impl NotReleased {
+    /// Where the store had no room nothing happened: the same can be tried again.
+    fn after(error: EngineError, recall: impl FnOnce() -> Data<Minimised>) -> Self {
+        let data = error.is_full().then(recall);
+        Self { error, data }
+    }
+}
+
+impl From<EngineError> for NotReleased {
+    fn from(error: EngineError) -> Self {
+        Self { error, data: None }
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 
 use super::catalogue::Offer;
 use super::{Engine, EngineError};
-use crate::consent::{Notice, Withdrawal};
+use crate::consent::{ConsentError, Notice, Refusal, Withdrawal};
 use crate::data::{Category, Digest};
 use crate::id::{ConsentId, DataRequestId, SessionId};
 use crate::ledger::Event;
@@ -106,7 +107,8 @@ impl Engine {
         granted: &BTreeSet<Category>,
     ) -> Result<(), EngineError> {
         let now = self.clock.now();
-        let consent = session.consent().ok_or_else(|| self.wrong_state(session, Step::ConsentGiven))?;
+        let decided = || session.consent().filter(|_| !session.state().is_end());
+        let consent = decided().ok_or_else(|| self.wrong_state(session, Step::ConsentGiven))?;
         self.consents.give(consent, notice, granted, now).await?;
         self.go_on_given(session, consent, *notice).await
     }
@@ -138,40 +140,79 @@ impl Engine {
     pub async fn refuse_consent(&self, session: &Session) -> Result<(), EngineError> {
         let now = self.clock.now();
         let consent = session.consent().ok_or_else(|| self.wrong_state(session, Step::ConsentRefused))?;
-        self.consents.refuse(consent, now).await?;
+        self.note_refusal(consent, now).await?;
         session.step(Step::ConsentRefused, now)?;
         self.close(session).await;
         Ok(())
     }
 
+    /// A no needs no room: a record that was never given ends with its time, whether or not the no is on it.
+    async fn note_refusal(&self, consent: ConsentId, now: Timestamp) -> Result<(), ConsentError> {
+        match self.consents.refuse(consent, now).await {
+            Err(error @ ConsentError::Refused(_)) => Err(error),
+            Err(error) => {
+                let error = crate::api::problem::chain(&error);
+                tracing::error!(%consent, error, "a refusal could not be noted; its record will say that its time was over");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// Takes the consent back: what runs is stopped, what is held is erased, and no send begins any more. One that had
-    /// begun is named. Before the decision it is a no.
+    /// begun is named. Before the decision it is a no. Nothing keeps it from happening; what the store did not take is told,
+    /// and tried again by [`Engine::sweep`]. To withdraw again changes nothing.
     ///
     /// # Errors
-    /// [`EngineError::Consent`] and [`EngineError::Platform`].
+    /// [`EngineError::Consent`].
     pub async fn withdraw(&self, session: &Arc<Session>) -> Result<Withdrawal, EngineError> {
         let now = self.clock.now();
-        let nothing = Withdrawal { at: now, sending: None };
-        let mut noted = Ok(());
+        let nothing = Withdrawal { at: now, sending: None, noted: true };
         let withdrawal = match (session.state(), session.consent()) {
             (State::Requested, _) | (_, None) => nothing,
-            (State::AwaitingConsent, Some(consent)) => {
-                self.consents.refuse(consent, now).await?;
-                nothing
-            }
-            (_, Some(consent)) => {
-                let withdrawal = self.consents.withdraw(consent, now).await?;
-                let withdrawn = Event::ConsentWithdrawn { consent };
-                let leaf = session.plan_leaf(withdrawn, |event| self.ledger.plan(event, now));
-                noted = self.ledger.accept_planned(&leaf, now).await.map(drop);
-                withdrawal
-            }
+            (State::AwaitingConsent, Some(consent)) => match self.note_refusal(consent, now).await {
+                // The yes was faster.
+                Err(ConsentError::Refused(Refusal::AlreadyDecided)) => {
+                    self.note_withdrawal(session, consent, now).await?
+                }
+                noted => noted.map(|()| nothing)?,
+            },
+            (State::Withdrawn, Some(consent)) => match self.note_withdrawal(session, consent, now).await {
+                // It was a no.
+                Err(ConsentError::Refused(Refusal::NotGiven | Refusal::Refused)) => nothing,
+                noted => noted?,
+            },
+            (_, Some(consent)) => self.note_withdrawal(session, consent, now).await?,
         };
         // A session that has ended stays ended; the withdrawal is on the record all the same.
         self.finish(session, Step::Withdrawn).await;
-        // It holds, whatever became of its leaf; whoever hears of an error says it again, and the leaf is written then.
-        noted?;
+        session.set_unnoted(!withdrawal.noted);
         Ok(withdrawal)
+    }
+
+    /// Puts a withdrawal on the record and into the ledger, as far as the store takes it.
+    async fn note_withdrawal(
+        &self,
+        session: &Session,
+        consent: ConsentId,
+        now: Timestamp,
+    ) -> Result<Withdrawal, ConsentError> {
+        let withdrawal = match self.consents.withdraw(consent, now).await {
+            Err(ConsentError::Store(error)) => {
+                tracing::error!(%consent, error = %crate::api::problem::chain(&error), "a consent record can't be read");
+                // Whether it was sent can't be looked up: it may have been.
+                Withdrawal { at: now, sending: session.parcel(), noted: false }
+            }
+            withdrawn => withdrawn?,
+        };
+        let withdrawn = Event::ConsentWithdrawn { consent };
+        let leaf = session.plan_leaf(withdrawn, |event| self.ledger.plan(event, now));
+        let accepted = self.ledger.accept_planned(&leaf, now).await;
+        if let Err(error) = &accepted {
+            let error = crate::api::problem::chain(error);
+            tracing::error!(%consent, error, "a withdrawal has no leaf in the ledger yet");
+        }
+        Ok(Withdrawal { noted: withdrawal.noted && accepted.is_ok(), ..withdrawal })
     }
 
     pub(super) fn wrong_state(&self, session: &Session, step: Step) -> EngineError {

@@ -4,6 +4,7 @@
 //! What came before the login, and what lies in the outbox, goes on.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use consentry_contract::failure::{Code, Failure};
 use jiff::Timestamp;
@@ -17,6 +18,9 @@ use crate::session::row::SessionRow;
 use crate::session::state::{State, Step};
 use crate::session::{PlannedParcel, Sending, Session};
 use crate::store::StoreError;
+
+/// How often, in seconds, it is tried whether the store takes a write, so that an idle node is not told healthy on a full disk.
+const PROBE_SECONDS: i64 = 10;
 
 impl Engine {
     /// Takes up the stored sessions of this node.
@@ -138,6 +142,25 @@ impl Engine {
         self.fail(session, Code::NodeLost).await;
     }
 
+    /// Whether the store takes writes: tried every [`PROBE_SECONDS`], and each time while it took none.
+    async fn probe(&self, now: Timestamp) -> bool {
+        let before = self.shelves.check();
+        let last = self.probed_second.load(Ordering::Relaxed);
+        if before.is_ok() && now.as_second() - last < PROBE_SECONDS {
+            return true;
+        }
+        self.probed_second.store(now.as_second(), Ordering::Relaxed);
+        let probed = self.shelves.probe().await;
+        match (&before, &probed) {
+            (Ok(()), Err(error)) => {
+                tracing::error!(error = %crate::api::problem::chain(error), "the store takes no writes");
+            }
+            (Err(_), Ok(())) => tracing::info!("the store takes writes again"),
+            _ => {}
+        }
+        probed.is_ok()
+    }
+
     /// Does what is due by the clock: ends sessions and deliveries whose time is over, takes down questions, tells Online
     /// Services, erases what is past its period. Call it every second; calling it more often does no harm.
     ///
@@ -145,15 +168,25 @@ impl Engine {
     /// The store can't be reached: call it again.
     pub async fn sweep(self: &Arc<Self>) -> Result<(), EngineError> {
         let now = self.clock.now();
+        let takes_writes = self.probe(now).await;
         let sessions: Vec<Arc<Session>> = self.sessions().values().cloned().collect();
         for session in sessions {
             session.sweep_question(now);
+            if session.is_unnoted()
+                && takes_writes
+                && let Err(error) = self.withdraw(&session).await
+            {
+                tracing::error!(session = %session.id(), %error, "a withdrawal can't be noted");
+            }
             if now >= session.deadline() {
                 self.expire(&session).await;
                 if !session.is_busy() {
                     self.sessions().remove(&session.id());
                 }
             }
+        }
+        if takes_writes && let Err(error) = self.consents.write_withdrawals().await {
+            tracing::error!(error = %crate::api::problem::chain(&error), "a withdrawal can't be noted");
         }
         self.erase_due(now).await?;
         self.tell_events().await?;

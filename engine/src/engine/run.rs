@@ -58,7 +58,8 @@ impl Engine {
     /// under way; the session's events tell how it goes.
     ///
     /// # Errors
-    /// [`EngineError`]. From [`EngineError::Sealed`] and [`EngineError::Fields`] on, a grant was used.
+    /// [`EngineError`]. After [`EngineError::Sealed`], [`EngineError::Fields`] and a full disk another login may be given, three
+    /// in all; each that was tried has used up its grant, and has a receipt. After any other the session has ended.
     pub async fn open_login(
         self: &Arc<Self>,
         session: &Arc<Session>,
@@ -101,7 +102,7 @@ impl Engine {
             Ok(grant) => grant,
             Err(error) => {
                 let error = EngineError::from(error);
-                self.fail(session, error.code()).await;
+                self.after_login(session, &error).await;
                 return Err(error);
             }
         };
@@ -116,7 +117,7 @@ impl Engine {
                 let outcome = Outcome::failed(Failure::new(error.code()));
                 self.conclude(session, run.end(outcome)).await;
                 session.release_run();
-                self.after_failure(session, Failure::new(error.code())).await;
+                self.after_login(session, &error).await;
                 Err(error)
             }
         }
@@ -272,16 +273,26 @@ impl Engine {
             Err(failure) => {
                 self.conclude(&session, run.end(Outcome::failed(failure.clone()))).await;
                 session.release_run();
-                self.after_failure(&session, failure).await;
+                let again = failure.code == Code::CredentialsRejected;
+                self.after_failure(&session, failure, again).await;
             }
         }
         self.save(&session).await;
     }
 
-    /// A refused login may be given again; every other failure ends the session.
-    async fn after_failure(&self, session: &Arc<Session>, failure: Failure) {
-        let again = failure.code == Code::CredentialsRejected;
-        let step = if again { Step::LoginRejected } else { Step::Failed(failure.code) };
+    /// A login that was none, or that the store had no room for, was not used: another may be given, as often as one that the
+    /// Data Source refused. Why it was none makes no difference to anything that can be seen.
+    async fn after_login(&self, session: &Arc<Session>, error: &EngineError) {
+        if let Some(step) = error.withdrawal() {
+            return self.finish(session, step).await;
+        }
+        let again = matches!(error, EngineError::Sealed | EngineError::Fields(_)) || error.is_full();
+        self.after_failure(session, Failure::new(error.code()), again).await;
+    }
+
+    /// Another login may be given after some failures; every other one ends the session.
+    async fn after_failure(&self, session: &Arc<Session>, failure: Failure, again: bool) {
+        let step = if again { Step::LoginRejected(failure.code) } else { Step::Failed(failure.code) };
         match session.step_for(step, Some(failure), self.clock.now()) {
             Ok(state) if state.is_end() => self.close(session).await,
             Ok(_) => self.save(session).await,

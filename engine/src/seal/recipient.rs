@@ -77,12 +77,12 @@ pub enum ParcelError {
 }
 
 impl Data<Released> {
-    /// Signs the data, seals it to the one Online Service it was released to, and forgets it.
+    /// Signs the data and seals it to the one Online Service it was released to.
     ///
     /// # Errors
     /// [`ParcelError`].
     pub async fn seal_for(
-        self,
+        &self,
         to: &OnlineService,
         keys: &dyn KeyProvider,
         entropy: &Entropy,
@@ -95,7 +95,7 @@ impl Data<Released> {
             id: gate.parcel,
             consent: gate.terms.consent,
             online_service: gate.terms.online_service,
-            sealed: Sealed::for_recipient(&self, to.key(), keys, entropy).await?,
+            sealed: Sealed::for_recipient(self, to.key(), keys, entropy).await?,
         })
     }
 }

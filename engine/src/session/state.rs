@@ -24,12 +24,12 @@ pub enum State {
     AwaitingConsent,
     /// The person consented and is asked for the login of the Data Source.
     AwaitingCredentials {
-        /// How often the Data Source refused a login in this session.
+        /// How often a login came to nothing in this session: the Data Source refused it, or it was none.
         rejected: u8,
     },
     /// A connector is at work.
     Collecting {
-        /// How often the Data Source refused a login in this session.
+        /// As in [`State::AwaitingCredentials`].
         rejected: u8,
         /// The login went out to the Data Source: nothing is repeated automatically from here.
         login_submitted: bool,
@@ -79,8 +79,8 @@ pub enum Step {
     Asked(QuestionId),
     /// The person answered, or the question was taken down.
     Answered(QuestionId),
-    /// The Data Source refused the login.
-    LoginRejected,
+    /// The login came to nothing, for this reason: the Data Source refused it, or it did not open, or it could not be used.
+    LoginRejected(Code),
     /// The connector is done, and there is something to look at.
     Collected,
     /// The person chose what to share, and the parcel is in the outbox.
@@ -108,7 +108,7 @@ impl fmt::Display for Step {
             Self::LoginSubmitted => "a login that was sent",
             Self::Asked(_) => "a question",
             Self::Answered(_) => "an answer",
-            Self::LoginRejected => "a login that was rejected",
+            Self::LoginRejected(_) => "a login that was rejected",
             Self::Collected => "what was collected",
             Self::Shared => "a decision on what to share",
             Self::Acknowledged { .. } => "an acknowledgement",
@@ -199,9 +199,10 @@ impl State {
             {
                 Self::Collecting { rejected, login_submitted }
             }
-            (&(Self::Collecting { rejected, .. } | Self::AwaitingPerson { rejected, .. }), Step::LoginRejected) => {
-                Self::after_rejection(rejected)
-            }
+            (
+                &(Self::Collecting { rejected, .. } | Self::AwaitingPerson { rejected, .. }),
+                Step::LoginRejected(code),
+            ) => Self::after_rejection(rejected, code),
             (Self::Collecting { .. } | Self::AwaitingPerson { .. }, Step::Collected) => Self::InReview,
             (Self::InReview, Step::Shared) => Self::Delivering,
             (Self::Delivering, Step::Acknowledged { partial: false }) => Self::Completed,
@@ -210,11 +211,11 @@ impl State {
         })
     }
 
-    fn after_rejection(rejected: u8) -> Self {
+    fn after_rejection(rejected: u8, code: Code) -> Self {
         if rejected < LOGINS_REJECTED_MAX {
             Self::AwaitingCredentials { rejected: rejected + 1 }
         } else {
-            Self::Failed { code: Code::CredentialsRejected }
+            Self::Failed { code }
         }
     }
 
@@ -277,9 +278,10 @@ mod tests {
 
     #[test]
     fn a_refused_login_may_be_given_twice_more_and_no_more() {
-        let again = [Step::LoginRejected, Step::CredentialsGiven];
+        let rejected = Step::LoginRejected(Code::CredentialsRejected);
+        let again = [rejected, Step::CredentialsGiven];
         assert_eq!(
-            started(&[again[0], again[1], again[0], again[1], Step::LoginRejected, Step::CredentialsGiven]),
+            started(&[again[0], again[1], again[0], again[1], rejected, Step::CredentialsGiven]),
             "awaiting-credentials collecting awaiting-credentials collecting failed !"
         );
     }
@@ -316,7 +318,7 @@ mod tests {
             Step::LoginSubmitted,
             Step::Asked(question(1)),
             Step::Answered(question(1)),
-            Step::LoginRejected,
+            Step::LoginRejected(Code::DecryptFailed),
             Step::Collected,
             Step::Shared,
             Step::Acknowledged { partial: false },

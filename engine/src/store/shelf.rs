@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::head::Head;
 use super::memory::MemoryStore;
 use super::sled::SledStore;
+use super::watched::Watched;
 use super::wraps::{KeyName, Wraps};
 use super::{Entry, Expect, NAME_BYTES_MAX, Revision, Store, StoreError, VALUE_BYTES_MAX, is_due};
 use crate::clock::Clock;
@@ -64,7 +65,7 @@ impl<T: Record> Kept for T {
 pub struct Shelves(Arc<Parts>);
 
 struct Parts {
-    store: Box<dyn Store>,
+    store: Watched,
     keys: Arc<dyn KeyProvider>,
     entropy: Arc<Entropy>,
     clock: Arc<dyn Clock>,
@@ -181,12 +182,28 @@ impl Shelves {
         entropy: Arc<Entropy>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self(Arc::new(Parts { store, keys, entropy, clock }))
+        Self(Arc::new(Parts { store: Watched::new(store), keys, entropy, clock }))
     }
 
     /// The shelf of a row.
     pub fn shelf<R: Storable>(&self) -> Shelf<R> {
         Shelf { parts: self.0.clone(), row: PhantomData }
+    }
+
+    /// Whether the last write was taken.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] or [`StoreError::Io`]: why it was not.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.0.store.check()
+    }
+
+    /// Tries whether a write is taken, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.0.store.probe().await
     }
 
     /// All records of all rows that are past their deadline.
@@ -335,7 +352,7 @@ impl<R: Storable> Shelf<R> {
 
 impl Parts {
     fn wraps(&self) -> Wraps<'_> {
-        Wraps { store: &*self.store, keys: &*self.keys }
+        Wraps { store: &self.store, keys: &*self.keys }
     }
 
     async fn find<T: Kept>(&self, key: &str) -> Result<Found, StoreError> {

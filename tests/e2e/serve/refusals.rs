@@ -25,6 +25,7 @@ fn check_sealed(reply: &Reply, what: &str) {
         problem["title"].is_string() && problem["next"].is_string() && problem["detail"].is_null(),
         "{what}: {problem}"
     );
+    assert_eq!(problem["failure"]["blame"], "person", "{what}");
 }
 
 /// The token with another header.
@@ -85,7 +86,13 @@ async fn what_was_not_sealed_for_this_session_is_refused_alike() {
             _ => person.seal(Some("qst_01JD8Z3M7K0000000000000000"), &LOGIN).await.unwrap(),
         };
         check_sealed(&credentials(&person, &token).await, what);
+        assert_eq!(person.status().await.unwrap()["state"], "awaiting-credentials", "{what}");
     }
+    // Who sent one that was none gives another.
+    let (person, mut events) = world.agreed().await;
+    check_sealed(&credentials(&person, &damaged(&person.seal(None, &LOGIN).await.unwrap(), 4)).await, "first");
+    person.log_in(&LOGIN).await.unwrap();
+    events.until("in-review", EVENT).await.unwrap();
     assert!(world.bank.requests().is_empty());
     // The one whose login was tried elsewhere goes on undisturbed.
     bystander.log_in(&LOGIN).await.unwrap();

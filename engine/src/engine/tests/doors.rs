@@ -33,7 +33,7 @@ label = { en = "Scope" }
 "#;
 
 /// The API of this engine, on loopback.
-async fn serve(engine: &Arc<Engine>) -> SocketAddr {
+pub(super) async fn serve(engine: &Arc<Engine>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(crate::api::serve(listener, engine.clone(), std::future::pending()));
@@ -41,7 +41,7 @@ async fn serve(engine: &Arc<Engine>) -> SocketAddr {
 }
 
 /// Asks as a browser does; gives the status and everything else.
-async fn get(address: SocketAddr, path: &str, bearer: &str) -> (u16, String) {
+pub(super) async fn get(address: SocketAddr, path: &str, bearer: &str) -> (u16, String) {
     let answer = send(
         address,
         &format!(
@@ -53,7 +53,7 @@ async fn get(address: SocketAddr, path: &str, bearer: &str) -> (u16, String) {
 }
 
 /// What comes back until the connection is closed.
-async fn send(address: SocketAddr, request: &str) -> String {
+pub(super) async fn send(address: SocketAddr, request: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -177,14 +177,14 @@ async fn a_login_that_was_refused_is_told_with_its_reason_until_the_next_one() {
     let (session, now) = (world.agreed().await, world.clock.now());
     session.step(Step::CredentialsGiven, now).unwrap();
     let failure = Failure { page: Some("login".parse().unwrap()), ..Failure::new(Code::CredentialsRejected) };
-    session.step_for(Step::LoginRejected, Some(failure.clone()), now).unwrap();
+    session.step_for(Step::LoginRejected(failure.code), Some(failure.clone()), now).unwrap();
     assert_eq!(session.failure().as_ref(), Some(&failure));
     world.engine.fail(&session, Code::CredentialsRejected).await;
     assert_eq!(session.failure().as_ref(), Some(&failure), "the end keeps the reason");
 
     let again = world.agreed().await;
     again.step(Step::CredentialsGiven, now).unwrap();
-    again.step_for(Step::LoginRejected, Some(failure), now).unwrap();
+    again.step_for(Step::LoginRejected(failure.code), Some(failure), now).unwrap();
     again.step(Step::CredentialsGiven, now).unwrap();
     assert_eq!(again.failure(), None);
 }

@@ -21,7 +21,7 @@ struct Outside {
     receipts: Mutex<Vec<String>>,
 }
 
-async fn world_over(store: &Arc<Faulty>, clock: &Arc<ManualClock>, keys: &Arc<dyn KeyProvider>) -> World {
+pub(super) async fn world_over(store: &Arc<Faulty>, clock: &Arc<ManualClock>, keys: &Arc<dyn KeyProvider>) -> World {
     let mut catalogue = Catalogue::default();
     assert_eq!(catalogue.add(hollow_connector()), None);
     let entropy = Arc::new(Entropy::system());

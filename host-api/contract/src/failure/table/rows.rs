@@ -285,7 +285,7 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
     ),
     row(
         Code::DecryptFailed,
-        &Facts(Platform, WithPerson, Start, Claim::Host),
+        &Facts(Person, WithPerson, Start, Claim::Host),
         ["What you sent could not be opened.", "Votre envoi n'a pas pu être ouvert."],
         ["Reload the page and enter it again.", "Rechargez la page et saisissez-le à nouveau."],
         "The sealed fields do not open: an unknown key id, another algorithm, or a changed text.",
