@@ -1,7 +1,7 @@
 //! The network as a port: the live one speaks HTTP to the checked addresses; a replay puts a tape in its place.
 //! It follows no redirect, keeps no cookie, reads no proxy setting of the environment: all of that is decided above it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -92,12 +92,16 @@ impl TlsSettings {
     /// When the roots can't be read.
     pub fn of_this_machine() -> Result<Self, rustls::Error> {
         use rustls_platform_verifier::BuilderVerifierExt;
+        static READ: OnceLock<TlsSettings> = OnceLock::new();
+        if let Some(read) = READ.get() {
+            return Ok(read.clone());
+        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_platform_verifier()?
             .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
+        Ok(READ.get_or_init(|| Self(Arc::new(config))).clone())
     }
 }
 

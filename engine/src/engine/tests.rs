@@ -102,12 +102,15 @@ impl World {
     }
 
     async fn sealed(&self, session: SessionId, fields: &[(&str, &str)]) -> String {
-        let key = self.engine.intake_keys().await.unwrap().remove(0);
         let typed = |text: &str| Zeroizing::new(text.as_bytes().to_vec());
         let values = fields.iter().map(|(name, text)| ((*name).to_owned(), typed(text))).collect::<Vec<_>>();
-        let message = crate::credentials::write(session, None, &values);
-        let key = RecipientKey::from_public(key).unwrap();
-        entropy().with(|rng| jwe::seal(&message, jwe::Content::Plain, &key, rng)).unwrap()
+        self.seal(&crate::credentials::write(session, None, &values)).await
+    }
+
+    /// Seals what a person sends.
+    async fn seal(&self, message: &[u8]) -> String {
+        let key = RecipientKey::from_public(self.engine.intake_keys().await.unwrap().remove(0)).unwrap();
+        entropy().with(|rng| jwe::seal(message, jwe::Content::Plain, &key, rng)).unwrap()
     }
 
     async fn receipts(&self, session: &Session) -> Vec<Facts> {

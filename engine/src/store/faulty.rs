@@ -1,5 +1,5 @@
 //! A store that fails where a test says: its durable operations (every put and delete) are numbered, and from a given number
-//! on the disk is full, or the machine is dead.
+//! on the disk is full, or the machine is dead, from just before that operation or from just after it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Full,
     /// Nothing answers any more, as if the process had been killed just before that operation.
     Dead,
+    /// That operation is durable, and nobody hears of it: the process was killed just after it.
+    DeadAfter,
 }
 
 /// The store that survives, and how it is to fail.
@@ -58,25 +60,30 @@ impl Faulty {
         self.died.notified().await;
     }
 
-    fn is_over(&self, number: usize) -> bool {
-        number >= self.at.load(Ordering::SeqCst)
-    }
-
-    async fn durable(&self, is_put: bool) -> Result<(), StoreError> {
-        let number = self.done.fetch_add(1, Ordering::SeqCst) + 1;
+    /// Does the next operation, or fails it.
+    async fn durable<T>(
+        &self,
+        is_put: bool,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let (number, at) = (self.done.fetch_add(1, Ordering::SeqCst) + 1, self.at.load(Ordering::SeqCst));
         match self.fault {
-            Fault::Full if is_put && self.is_over(number) => Err(StoreError::Full),
-            Fault::Dead if self.is_over(number) => {
+            Fault::Full if is_put && number >= at => Err(StoreError::Full),
+            Fault::Dead | Fault::DeadAfter if number >= at => {
+                if self.fault == Fault::DeadAfter && number == at {
+                    // What it answers, nobody hears.
+                    let _ = operation.await;
+                }
                 self.died.notify_one();
                 std::future::pending().await
             }
-            _ => Ok(()),
+            _ => operation.await,
         }
     }
 
     /// A dead machine reads nothing either.
     async fn readable(&self) {
-        if self.fault == Fault::Dead && self.is_over(self.done()) {
+        if self.fault != Fault::Full && self.done() >= self.at.load(Ordering::SeqCst) {
             std::future::pending().await
         }
     }
@@ -90,13 +97,11 @@ impl Store for Arc<Faulty> {
     }
 
     async fn put(&self, key: &str, head: Vec<u8>, body: Vec<u8>, expect: Expect) -> Result<Revision, StoreError> {
-        self.durable(true).await?;
-        self.below.put(key, head, body, expect).await
+        self.durable(true, self.below.put(key, head, body, expect)).await
     }
 
     async fn delete(&self, key: &str, expect: Expect) -> Result<(), StoreError> {
-        self.durable(false).await?;
-        self.below.delete(key, expect).await
+        self.durable(false, self.below.delete(key, expect)).await
     }
 
     async fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {

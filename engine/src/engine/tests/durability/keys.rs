@@ -1,0 +1,63 @@
+//! Keys that count what was opened with them: every login that was opened needs a receipt.
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::clock::Month;
+use crate::jose::PublicKey;
+use crate::keys::{Destroyed, Duty, KeyError, RecordKey, Wrap};
+
+#[derive(Debug)]
+pub(super) struct CountingKeys {
+    below: Arc<dyn KeyProvider>,
+    opened: AtomicUsize,
+}
+
+impl CountingKeys {
+    pub(super) fn over(below: &Arc<dyn KeyProvider>) -> Arc<Self> {
+        Arc::new(Self { below: below.clone(), opened: AtomicUsize::default() })
+    }
+
+    /// How many sealed messages of people were opened, in all lives.
+    pub(super) fn opened(&self) -> usize {
+        self.opened.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl KeyProvider for CountingKeys {
+    async fn publics(&self, duty: Duty) -> Result<Vec<PublicKey>, KeyError> {
+        self.below.publics(duty).await
+    }
+
+    async fn unwrap(&self, duty: Duty, kid: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        if duty == Duty::Intake {
+            self.opened.fetch_add(1, Ordering::SeqCst);
+        }
+        self.below.unwrap(duty, kid, wrapped).await
+    }
+
+    async fn sign(&self, duty: Duty, kid: &str, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.below.sign(duty, kid, message).await
+    }
+
+    async fn wrap_record(&self, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
+        self.below.wrap_record(key, aad).await
+    }
+
+    async fn unwrap_record(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, KeyError> {
+        self.below.unwrap_record(wrap, aad).await
+    }
+
+    async fn month_hmac(&self, month: Month, data: &[u8], now: jiff::Timestamp) -> Result<[u8; 32], KeyError> {
+        self.below.month_hmac(month, data, now).await
+    }
+
+    async fn destroy_due(&self, now: jiff::Timestamp) -> Result<Vec<Destroyed>, KeyError> {
+        self.below.destroy_due(now).await
+    }
+
+    async fn destroy(&self, kid: &str, now: jiff::Timestamp) -> Result<Destroyed, KeyError> {
+        self.below.destroy(kid, now).await
+    }
+}
