@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::collect::compile::limited;
+
 mod collect;
 mod config;
 mod connectors;
@@ -52,6 +54,9 @@ enum Command {
     /// Connectors.
     #[command(subcommand)]
     Connectors(connectors::Command),
+    /// Compiles one connector from standard input to standard output: what the engine starts itself as.
+    #[command(hide = true)]
+    CompileConnector,
     /// Writes a completion script for a shell to standard output.
     Completions {
         /// Which shell.
@@ -87,6 +92,7 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(&command, out),
         Command::Keys(command) => keys::run(command, out),
         Command::Connectors(command) => connectors::run(&command, out),
+        Command::CompileConnector => limited::run().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it can't write.
             let mut script = vec![];

@@ -4,6 +4,7 @@
 
 pub mod package;
 pub mod sandbox;
+pub mod compile;
 pub mod cache;
 
 use std::sync::Arc;
@@ -23,8 +24,9 @@ use consentry_host_api::{Grants, HostCtx, Ports, RunSpec};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use cache::CompiledCache;
+use compile::CompileError;
 use package::Package;
-use sandbox::{GuestRun, Sandbox};
+use sandbox::{GuestRun, Sandbox, SandboxError};
 
 /// What every collection of this host shares.
 pub struct Collector {
@@ -134,8 +136,10 @@ impl Collector {
     fn prepare(&self, package: &Package) -> Result<sandbox::Prepared, Failure> {
         let compiled = tokio::task::block_in_place(|| self.compiled.prepare(&self.sandbox, package));
         compiled.map_err(|error| {
-            tracing::error!(connector = package.digest(), %error, "a connector can't be prepared");
-            Failure::new(Code::IncompatibleWorld)
+            let platform = matches!(error, SandboxError::Compiler(CompileError::Start { .. }));
+            let error = crate::api::problem::chain(&error);
+            tracing::error!(connector = package.digest(), error, "a connector can't be prepared");
+            Failure::new(if platform { Code::PlatformFailed } else { Code::IncompatibleWorld })
         })
     }
 

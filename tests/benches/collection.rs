@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use bare::Bare;
 use consentry::collect::Collector;
 use consentry::collect::cache::CompiledCache;
+use consentry::collect::compile::Compiler;
 use consentry_host_api::network::TlsSettings;
 use consentry_host_api::stop::StopReason;
 use consentry_tests::collecting::{Collecting, Reaction, collector, connector, told};
@@ -176,7 +177,7 @@ async fn waiting(collector: &Arc<Collector>) -> anyhow::Result<()> {
 fn load(collector: &Collector) -> anyhow::Result<()> {
     let package = connector("sample-bank")?;
     let folder = tempfile::tempdir()?;
-    let cache = || CompiledCache::new(Some(folder.path().to_owned()), &[3; 32]);
+    let cache = || CompiledCache::new(Some(folder.path().to_owned()), &[3; 32], Compiler::in_process());
     let started = Instant::now();
     cache().prepare(&collector.sandbox, &package)?;
     println!("compile: {:.0} ms", started.elapsed().as_secs_f64() * 1e3);

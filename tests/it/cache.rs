@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use consentry::collect::cache::CompiledCache;
+use consentry::collect::compile::Compiler;
 use consentry::collect::package::Package;
 use consentry::collect::sandbox::{Sandbox, SandboxSettings};
 use tempfile::TempDir;
@@ -16,7 +17,7 @@ const KEY: [u8; 32] = [1; 32];
 /// As a host that was just started: nothing is in memory.
 fn started(folder: &Path, key: [u8; 32], packages: &[&Package]) {
     let sandbox = Sandbox::new(&SandboxSettings { concurrent_runs: 1, guest_threads: 1 }).unwrap();
-    let cache = CompiledCache::new(Some(folder.to_owned()), &key);
+    let cache = CompiledCache::new(Some(folder.to_owned()), &key, Compiler::in_process());
     for package in packages {
         cache.prepare(&sandbox, package).unwrap();
     }

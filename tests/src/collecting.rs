@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use consentry::collect::cache::CompiledCache;
+use consentry::collect::compile::Compiler;
 use consentry::collect::package::Package;
 use consentry::collect::sandbox::{Sandbox, SandboxSettings};
 use consentry::collect::{Collection, Collector, Order};
@@ -50,7 +51,7 @@ pub fn collector() -> anyhow::Result<Collector> {
     let settings = SandboxSettings { concurrent_runs: 64, ..SandboxSettings::default() };
     Ok(Collector {
         sandbox: Sandbox::new(&settings)?,
-        compiled: CompiledCache::new(None, &[7; 32]),
+        compiled: CompiledCache::new(None, &[7; 32], Compiler::in_process()),
         tls: TlsSettings::of_this_machine()?,
         limits: Wishes::new(),
         development: true,

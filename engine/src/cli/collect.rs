@@ -161,7 +161,7 @@ async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
     let config = options.config.as_deref().map(Config::read).transpose()?;
     let mut builder = match &config {
         Some(config) => setup::with_keys(config)?,
-        None => Engine::builder(),
+        None => setup::builder(),
     };
     let folder = options.connectors.as_deref().or(config.as_ref().map(|config| config.connectors.folder.as_path()));
     let folder = folder.context("--connectors or --config")?;

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 
 use crate::clock::{Clock, SystemClock};
+use crate::collect::compile::Compiler;
 use crate::config::Config;
 use crate::engine::catalogue::Catalogue;
 use crate::engine::{Builder, Engine};
@@ -41,7 +42,12 @@ pub(super) fn with_keys(config: &Config) -> anyhow::Result<Builder> {
     let missing = matches!(opened, Err(KeyError::File(KeyFileError::Missing)));
     let advice = if missing { ": make keys with `consentry keys generate`" } else { "" };
     let keys = opened.with_context(|| format!("{}{advice}", path.display()))?;
-    Ok(Engine::builder().configure(config)?.keys(Arc::new(keys)))
+    Ok(builder().configure(config)?.keys(Arc::new(keys)))
+}
+
+/// Begins to wire an engine of this program, which is its own compiler.
+pub(super) fn builder() -> Builder {
+    Engine::builder().compiler(Compiler::this_program())
 }
 
 /// The connectors of a folder. A file that is not served is told, and spoils nothing.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::compile::CompileError;
 use consentry_contract::failure::GuestEnd;
 use consentry_contract::limits::LimitName;
 use consentry_host_api::bindings::{Connector, ConnectorPre};
@@ -52,6 +53,9 @@ pub enum SandboxError {
         /// wasmtime's chain of reasons; it speaks of types and names, never of values.
         reason: String,
     },
+    /// The compiler gave no answer about the connector.
+    #[error("the connector can't be compiled")]
+    Compiler(#[source] CompileError),
 }
 
 /// How many and how large.
@@ -217,6 +221,21 @@ fn trapped(error: &wasmtime::Error, ctx: &mut HostCtx) -> (GuestEnd, Vec<String>
     (GuestEnd::Trapped, trace)
 }
 
+/// What decides which code is made of a connector, and which code may be loaded: the same here and in the compiler's process.
+pub(super) fn code_config() -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false) // plain functions: guests wait in host calls, on fibers
+        .epoch_interruption(true)
+        .memory_reservation(4 << 30) // elides bounds checks: 28 % of a parsing guest's CPU
+        .memory_guard_size(32 << 20)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .cranelift_nan_canonicalization(true) // replay is bit-identical
+        .relaxed_simd_deterministic(true);
+    config
+}
+
 fn config(settings: &SandboxSettings) -> Config {
     let slots = settings.concurrent_runs;
     let mut pool = PoolingAllocationConfig::new();
@@ -232,19 +251,11 @@ fn config(settings: &SandboxSettings) -> Config {
         .max_core_instances_per_component(8)
         .max_memories_per_component(1)
         .max_tables_per_component(2);
-    let mut config = Config::new();
+    let mut config = code_config();
     config
-        .concurrency_support(false) // plain functions: guests wait in host calls, on fibers
-        .epoch_interruption(true)
         .async_stack_size(512 << 10)
         .async_stack_zeroing(true) // a fiber's stack may hold another run's bytes
         .max_wasm_stack(256 << 10)
-        .memory_reservation(4 << 30) // elides bounds checks: 28 % of a parsing guest's CPU
-        .memory_guard_size(32 << 20)
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .cranelift_nan_canonicalization(true) // replay is bit-identical
-        .relaxed_simd_deterministic(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }

@@ -17,6 +17,7 @@ use super::catalogue::Catalogue;
 use crate::clock::{Clock, SystemClock};
 use crate::collect::Collector;
 use crate::collect::cache::CompiledCache;
+use crate::collect::compile::Compiler;
 use crate::collect::sandbox::{Sandbox, SandboxError, SandboxSettings};
 use crate::config::{Config, ConfigError};
 use crate::consent::ConsentRegister;
@@ -64,6 +65,9 @@ pub enum BuildError {
     /// The store can't be opened.
     #[error("the store can't be opened")]
     Store(#[from] StoreError),
+    /// Nobody said where connectors are compiled.
+    #[error("it is not said where connectors are compiled: see Builder::compiler")]
+    NoCompiler,
     /// A file with a secret can't be read or written.
     #[error("{} can't be read or written", path.display())]
     Secret {
@@ -84,6 +88,7 @@ pub struct Builder {
     keys: Option<Arc<dyn KeyProvider>>,
     store: Option<PathBuf>,
     compiled: Option<PathBuf>,
+    compiler: Option<Compiler>,
     catalogue: Catalogue,
     sandbox: SandboxSettings,
     limits: Wishes,
@@ -196,11 +201,19 @@ impl Builder {
         Self { sandbox, ..self }
     }
 
+    /// Compiles connectors there. There is no default: a program that embeds the engine must be able to be called as a compiler
+    /// ([`Compiler::this_program`]), name one that can ([`Compiler::process`]), or do without one ([`Compiler::in_process`]).
+    #[must_use]
+    pub fn compiler(self, compiler: Compiler) -> Self {
+        Self { compiler: Some(compiler), ..self }
+    }
+
     /// Builds the engine and takes up what an earlier life of this node left behind.
     ///
     /// # Errors
     /// [`BuildError`].
     pub async fn build(self) -> Result<Arc<Engine>, BuildError> {
+        let compiler = self.compiler.ok_or(BuildError::NoCompiler)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let entropy = self.entropy.unwrap_or_else(|| Arc::new(Entropy::system()));
         let keys = self.keys.unwrap_or_else(|| Arc::new(SoftwareKeys::ephemeral(clock.now())));
@@ -216,7 +229,7 @@ impl Builder {
         let cache_key = cache_key(self.compiled.as_deref(), &entropy)?;
         let collector = Collector {
             sandbox: Sandbox::new(&self.sandbox)?,
-            compiled: CompiledCache::new(self.compiled, &cache_key),
+            compiled: CompiledCache::new(self.compiled, &cache_key, compiler),
             tls: tls.clone(),
             limits: self.limits,
             development: self.settings.development,

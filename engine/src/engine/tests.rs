@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::catalogue::Catalogue;
 use super::*;
 use crate::clock::ManualClock;
+use crate::collect::compile::Compiler;
 use crate::collect::sandbox::SandboxSettings;
 use crate::consent::Status;
 use crate::data::Digest;
@@ -43,6 +44,7 @@ async fn world_in(folder: Option<&Path>, clock: Arc<ManualClock>, keys: Arc<dyn 
     let mut catalogue = Catalogue::default();
     assert_eq!(catalogue.add(hollow_connector()), None);
     let mut builder = Engine::builder()
+        .compiler(Compiler::in_process())
         .clock(clock.clone())
         .entropy(Arc::new(Entropy::system()))
         .keys(keys)

@@ -196,7 +196,11 @@ async fn an_operators_secret_that_is_not_set_is_named_and_no_login_is_opened() {
     assert_eq!(catalogue.add(crate::fixtures::hollow_connector_with(&text)), None);
     let builder = || {
         let sandbox = SandboxSettings { concurrent_runs: 4, guest_threads: 1 };
-        Engine::builder().keys(crate::keys::software::tests::keys()).online_service(lender()).sandbox(sandbox)
+        Engine::builder()
+            .compiler(Compiler::in_process())
+            .keys(crate::keys::software::tests::keys())
+            .online_service(lender())
+            .sandbox(sandbox)
     };
     let clock = Arc::new(ManualClock::new(now()));
     let engine = builder().clock(clock.clone()).catalogue(catalogue).build().await.unwrap();

@@ -98,6 +98,7 @@ pub(in crate::engine::tests) async fn world_over(
     let shelves = Shelves::over(Box::new(store.clone()), keys.clone(), entropy.clone(), clock.clone());
     shelves.clear_orphans().await.unwrap();
     let mut builder = Engine::builder()
+        .compiler(Compiler::in_process())
         .clock(clock.clone())
         .entropy(entropy)
         .keys(keys.clone())
