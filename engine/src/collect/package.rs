@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use consentry_contract::manifest::Manifest;
+use consentry_contract::plain::plain;
 use sha2::{Digest as _, Sha256};
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
@@ -134,7 +135,8 @@ impl Package {
 
 /// Walks the component's outer layer: imports, exports, manifest. Nested modules can only import what the outer layer has.
 fn inspect(bytes: &[u8]) -> Result<String, PackageError> {
-    let broken = |error: wasmparser::BinaryReaderError| PackageError::NotAComponent(error.to_string());
+    let broken =
+        |error: wasmparser::BinaryReaderError| PackageError::NotAComponent(plain(&error.to_string()).into_owned());
     let (mut depth, mut exports_collect, mut manifest) = (0_u32, false, None);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(broken)? {
@@ -174,7 +176,7 @@ fn inspect(bytes: &[u8]) -> Result<String, PackageError> {
 }
 
 fn check_import(name: &str) -> Result<(), PackageError> {
-    let foreign = || PackageError::ForeignImport { import: name.to_owned() };
+    let foreign = || PackageError::ForeignImport { import: plain(name).into_owned() };
     let (interface, version) = name.strip_prefix(CONTRACT).and_then(|rest| rest.split_once('@')).ok_or_else(foreign)?;
     if !consentry_host_api::INTERFACES.contains(&interface) {
         return Err(foreign());
@@ -182,6 +184,6 @@ fn check_import(name: &str) -> Result<(), PackageError> {
     let mut numbers = version.split('.').map(str::parse::<u64>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) if (major, minor) == SERVED => Ok(()),
-        _ => Err(PackageError::WrongContract { import: name.to_owned() }),
+        _ => Err(PackageError::WrongContract { import: plain(name).into_owned() }),
     }
 }

@@ -36,6 +36,14 @@ pub const CONTRACTS: &[&str] = &["0.1"];
 /// Largest manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
 
+/// Most Data Sources of one connector, most origins of one of them, and most URLs (pages, sinks and captures together): each URL is
+/// resolved for each source.
+pub const SOURCES_MAX: usize = 1000;
+/// See [`SOURCES_MAX`].
+pub const ORIGINS_MAX: usize = 50;
+/// See [`SOURCES_MAX`].
+pub const URLS_MAX: usize = 300;
+
 /// A manifest that holds together.
 #[derive(Debug, Clone)]
 pub struct Manifest {

@@ -8,14 +8,15 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::error::{Locator, ManifestError, ManifestErrors, Place};
+use super::error::{ERRORS_MAX, Locator, ManifestError, ManifestErrors, Place};
 use super::parts::{Label, Owner, RequestTemplate, Source, Template};
 use super::raw::{self, Text};
 use super::words::{Capability, Method, SourceKind};
-use super::{CONTRACTS, MANIFEST_BYTES_MAX, Manifest, plan};
+use super::{CONTRACTS, MANIFEST_BYTES_MAX, Manifest, ORIGINS_MAX, SOURCES_MAX, URLS_MAX, plan};
 use crate::document::{self, Format};
 use crate::failure::Name;
 use crate::limits::{LimitName, Wishes};
+use crate::plain::is_unseen;
 
 pub(super) fn manifest(text: &str) -> Result<Manifest, ManifestErrors> {
     let mut checker = Checker { locator: Locator::new(text), errors: Vec::new() };
@@ -42,6 +43,7 @@ struct Checker<'a> {
 impl Checker<'_> {
     /// The manifest, or none with something in `errors`.
     fn manifest(&mut self, raw: &raw::Manifest) -> Option<Manifest> {
+        self.counts(raw)?;
         let contract = CONTRACTS.iter().copied().find(|known| known == raw.contract.get_ref());
         if contract.is_none() {
             self.fail(
@@ -83,11 +85,34 @@ impl Checker<'_> {
             logout: logout.flatten(),
         };
         for source in &manifest.sources {
+            if self.errors.len() >= ERRORS_MAX {
+                break;
+            }
             if let Err(errors) = plan::resolve(&manifest, source, None) {
                 self.errors.extend(errors.iter().cloned());
             }
         }
         self.errors.is_empty().then_some(manifest)
+    }
+
+    /// How many there are of what is checked against each other; with more nothing else is looked at.
+    fn counts(&mut self, raw: &raw::Manifest) -> Option<()> {
+        let answers = raw.answer.iter().map(|answer| answer.get_ref().sink.len());
+        let fields = raw.field.iter().map(|field| field.get_ref().sink.len());
+        let others = raw.operator.iter().chain(&raw.cookie).map(|named| named.get_ref().sink.len());
+        let captures = raw.capture.iter().map(|capture| 1 + capture.get_ref().sink.len());
+        let urls = raw.page.len() + answers.chain(fields).chain(others).chain(captures).sum::<usize>();
+        let origins = raw.source.get_ref().iter().map(|source| source.get_ref().origins.get_ref().len()).max();
+        for (what, count, max) in [
+            ("sources", raw.source.get_ref().len(), SOURCES_MAX),
+            ("origins of a source", origins.unwrap_or_default(), ORIGINS_MAX),
+            ("pages, sinks and captures", urls, URLS_MAX),
+        ] {
+            if count > max {
+                self.fail(raw.source.span(), format!("a manifest has at most {max} {what}; this one has {count}"));
+            }
+        }
+        self.errors.is_empty().then_some(())
     }
 
     fn all(&mut self) -> ManifestErrors {
@@ -101,8 +126,10 @@ impl Checker<'_> {
     }
 
     fn fail(&mut self, span: Range<usize>, problem: impl Into<String>) {
-        let error = self.place(span).error(problem);
-        self.errors.push(error);
+        if self.errors.len() < ERRORS_MAX {
+            let error = self.place(span).error(problem);
+            self.errors.push(error);
+        }
     }
 
     /// An id: kebab-case, of the form that may stand in a failure report.
@@ -135,10 +162,17 @@ impl Checker<'_> {
     /// A text for people: not empty, not endless, one line.
     fn text(&mut self, text: &Text) -> String {
         let value = text.get_ref().trim();
-        if value.is_empty() || value.chars().count() > 200 || value.chars().any(char::is_control) {
-            self.fail(text.span(), "must be one line of 1 to 200 characters");
+        if value.is_empty() || value.chars().count() > 200 || value.contains(is_unseen) {
+            self.fail(text.span(), "must be one line of 1 to 200 characters, all of which are seen");
         }
         value.to_owned()
+    }
+
+    /// A text that people read as a part of a permission or a report: two that look alike are alike.
+    fn seen(&mut self, text: &Text) {
+        if text.get_ref().contains(is_unseen) {
+            self.fail(text.span(), "holds characters that are not seen");
+        }
     }
 
     /// A word of a closed list.

@@ -6,6 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::plain::plain;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[error("line {line}, {key}: {problem}")]
@@ -18,7 +20,10 @@ pub struct ManifestError {
     pub problem: String,
 }
 
-/// Everything that could be found wrong at once: never empty, in the order of the lines.
+/// Most things that are told at once: who reads more?
+pub(super) const ERRORS_MAX: usize = 100;
+
+/// Everything that could be found wrong at once, [`ERRORS_MAX`] things at most: never empty, in the order of the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestErrors(Vec<ManifestError>);
 
@@ -27,6 +32,7 @@ impl ManifestErrors {
     pub(super) fn of(mut errors: Vec<ManifestError>) -> Option<Self> {
         errors.sort();
         errors.dedup();
+        errors.truncate(ERRORS_MAX);
         (!errors.is_empty()).then_some(Self(errors))
     }
 
@@ -65,7 +71,9 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn error(&self, problem: impl Into<String>) -> ManifestError {
-        ManifestError { line: self.line, key: self.key.clone(), problem: problem.into() }
+        // What is wrong is often quoted, and it is a stranger's.
+        let problem = plain(&problem.into()).into_owned();
+        ManifestError { line: self.line, key: self.key.clone(), problem }
     }
 }
 
@@ -86,7 +94,7 @@ impl<'a> Locator<'a> {
         let key = key.trim_start_matches('.');
         Place {
             line: before.matches('\n').count() + 1,
-            key: if key.is_empty() { "manifest".to_owned() } else { key.to_owned() },
+            key: if key.is_empty() { "manifest".to_owned() } else { plain(key).into_owned() },
         }
     }
 

@@ -142,6 +142,47 @@ fn secrets_are_checked() {
     );
 }
 
+/// What an operator says yes to is what is enforced: a line feed, an escape or a letter that looks like another would make it two.
+#[test]
+fn what_is_not_seen_can_not_stand_in_what_people_read() {
+    let unseen = ['\n', '\u{1b}', '\u{200b}', '\u{202e}', '\u{2028}'];
+    let escaped = |c: char| format!(r"\u{:04x}", u32::from(c));
+    for c in unseen.map(escaped) {
+        for (from, to, key) in [
+            ("POST {base}/login\"", format!("POST {{base}}/lo{c}gin\""), "field[0].sink[0].request"),
+            ("slot = \"form:login\"", format!("slot = \"form:log{c}in\""), "field[0].sink[0].slot"),
+            ("at = \"/access_token\"", format!("at = \"/access{c}token\""), "capture[0].at"),
+            ("name = \"Consentry authors\"", format!("name = \"Consentry{c}authors\""), "owner.name"),
+            ("kind = \"bank\"", format!("kind = \"{c}bank\""), "source[0].kind"),
+        ] {
+            assert!(example().contains(from), "{from}");
+            let errors = Manifest::parse(&example().replacen(from, &to, 1)).unwrap_err();
+            assert!(errors.iter().any(|error| error.key == key), "{key}: {errors}");
+            assert!(!errors.to_string().contains(&unseen[1..]), "{errors}");
+            assert_eq!(errors.to_string().lines().count(), errors.iter().count(), "{errors}");
+        }
+    }
+    // The same URL to a parser, another one to a reader; and a letter that is none of the bank's.
+    for base in ["https://127.0.0.1 /", "https://b\u{430}nk.example", "https://bücher.example"] {
+        let errors = Manifest::parse(&example().replacen("http://127.0.0.1:18090", base, 1)).unwrap_err();
+        assert!(errors.to_string().contains("ASCII"), "{errors}");
+    }
+}
+
+#[test]
+fn a_manifest_that_would_take_long_is_refused_and_not_everything_is_told() {
+    let source = example().split("[[source]]").nth(1).unwrap().split("\n[").next().unwrap();
+    let sources: String = (0..1001).map(|_| format!("\n[[source]]{source}")).collect();
+    let errors = Manifest::parse(&format!("{}{sources}", example())).unwrap_err();
+    assert!(errors.to_string().contains("at most 1000 sources"), "{errors}");
+    let pages: String = (0..301).map(|_| "\n[[page]]\nid = \"a\"\nurl = \"x\"").collect();
+    let errors = Manifest::parse(&format!("{}{pages}", example())).unwrap_err();
+    assert!(errors.to_string().contains("at most 300 pages, sinks and captures"), "{errors}");
+    let many = "x\", \"".repeat(200);
+    let errors = Manifest::parse(&example().replacen("\"bank.account\"", &format!("\"{many}y\""), 1)).unwrap_err();
+    assert_eq!(errors.iter().count(), 100);
+}
+
 #[test]
 fn answers_need_prompts() {
     let errors = Manifest::parse(&example().replace("\"http\", \"prompt\"]", "\"http\"]")).unwrap_err();

@@ -20,6 +20,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Algorithm, Encoding, Leaf, Recipe};
+use crate::plain::is_unseen;
 
 /// Longest piece of the connector's own text that `text` stands for, in bytes. Long texts beside a secret would let a connector lay
 /// out a table of guesses for the Data Source to echo.
@@ -194,7 +195,7 @@ fn literal(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '\n' => f.write_str("\\n")?,
             '\r' => f.write_str("\\r")?,
             '\t' => f.write_str("\\t")?,
-            c if c.is_control() => write!(f, "\\u{{{:x}}}", u32::from(c))?,
+            c if is_unseen(c) => write!(f, "\\u{{{:x}}}", u32::from(c))?,
             c => write!(f, "{c}")?,
         }
     }

@@ -50,6 +50,7 @@ fn texts_are_taken_in_their_normal_form_or_refused() {
         ("bank.account", "label", "   ", None),
         ("bank.account", "label", "a\nb", None),
         ("bank.account", "label", "a\u{202E}b", None),
+        ("bank.account", "label", "a\u{2028}b", None),
         ("person.address", "lines", "1 rue de la Paix\nBâtiment B", Some("1 rue de la Paix\nBâtiment B")),
         ("person.address", "lines", "1 rue\0", None),
         ("person.phone", "number", "+33612345678", Some("+33612345678")),

@@ -26,11 +26,11 @@ pub(super) fn normal(check: Check, text: &str) -> Option<String> {
     }
 }
 
-/// Trimmed, not blank, not too long, without control characters and without the invisible ones that turn text around.
+/// Trimmed, not blank, not too long, without control characters and without the invisible ones that break lines or turn text around.
 fn words(text: &str, max: usize, lines: bool) -> Option<String> {
     let text = text.trim();
     let bad = |c: char| {
-        (c.is_control() && !(lines && c == '\n')) || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        (c.is_control() && !(lines && c == '\n')) || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
     (!text.is_empty() && text.chars().count() <= max && !text.contains(bad)).then(|| text.to_owned())
 }

@@ -65,6 +65,7 @@ impl Checker<'_> {
 
     /// A selector or pointer that the document capability takes.
     fn at(&mut self, text: &Text) {
+        self.seen(text);
         if text.get_ref().is_empty() {
             self.fail(text.span(), "must be a CSS selector or a JSON Pointer");
         } else if let Err(problem) = check_at(text.get_ref()) {

@@ -136,6 +136,7 @@ impl Checker<'_> {
 
     fn capture(&mut self, raw: &raw::Capture, declared: &BTreeSet<Leaf>, secrets: &mut Secrets) {
         let (name, from) = (self.id(&raw.name), self.request(&raw.from));
+        self.seen(&raw.at);
         let at = match capture_at(raw.at.get_ref()) {
             Ok(at) => Some(at),
             Err(problem) => {
@@ -171,6 +172,7 @@ impl Checker<'_> {
     ) {
         for sink in raw.iter().map(Spanned::get_ref) {
             let request = self.request(&sink.request);
+            self.seen(&sink.slot);
             let slot = self.word(&sink.slot, Slot::parse, Slot::ALLOWED);
             let recipe = self.recipe(leaf, &sink.recipe, declared);
             let max = *sink.max.get_ref();

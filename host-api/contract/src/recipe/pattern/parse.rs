@@ -170,7 +170,8 @@ fn plain(word: &str) -> Option<Part> {
         named => {
             let (kind, name) = named.split_once('.')?;
             let kind = LeafKind::ALL.iter().copied().find(|each| each.as_str() == kind)?;
-            (!name.is_empty()).then(|| Part::Named(Leaf::new(kind, name)))
+            (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()))
+                .then(|| Part::Named(Leaf::new(kind, name)))
         }
     }
 }
