@@ -2,6 +2,7 @@
 
 mod connectors;
 mod demo;
+mod fuzz;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +20,8 @@ enum Command {
     Connectors(connectors::Args),
     /// Show one collection on this terminal: a bank, an engine, an Online Service, and a person
     Demo,
+    /// Fuzz one reader of bytes from outside for some time; by hand, with cargo-fuzz installed
+    Fuzz(fuzz::Args),
     /// Run every suite, or those whose name contains one of the words
     Test {
         /// Words
@@ -30,6 +33,7 @@ fn main() -> anyhow::Result<()> {
     match Xtask::parse().command {
         Command::Connectors(args) => connectors::run(&args),
         Command::Demo => demo::run(),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Test { words } => test::run(&words),
     }
 }

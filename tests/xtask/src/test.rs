@@ -58,6 +58,10 @@ const SUITES: &[Suite] = &[
             "online-service",
         ],
     },
+    Suite {
+        name: "properties: kept inputs of the fuzzers, and inputs near them",
+        command: &["cargo", "test", "--quiet", "--package", "consentry-properties"],
+    },
     Suite { name: "sources install", command: &["tests/sources/install", "target/sources"] },
     Suite {
         name: "end to end: real applications, the binary",
