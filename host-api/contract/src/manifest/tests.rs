@@ -162,8 +162,8 @@ fn what_is_not_seen_can_not_stand_in_what_people_read() {
             assert_eq!(errors.to_string().lines().count(), errors.iter().count(), "{errors}");
         }
     }
-    // The same URL to a parser, another one to a reader; and a letter that is none of the bank's.
-    for base in ["https://127.0.0.1 /", "https://b\u{430}nk.example", "https://bücher.example"] {
+    // The same URL to a parser, another one to a reader; and a letter that looks like another.
+    for base in ["https://127.0.0.1/a b", "https://127.0.0.1/b\u{430}nk"] {
         let errors = Manifest::parse(&example().replacen("http://127.0.0.1:18090", base, 1)).unwrap_err();
         assert!(errors.to_string().contains("ASCII"), "{errors}");
     }

@@ -113,16 +113,16 @@ fn is_loopback(host: &Host<&str>) -> bool {
 
 /// Reads an absolute URL without login and fragment.
 pub(super) fn absolute(text: &str) -> Result<Url, UrlProblem> {
-    // A URL is read by people, who must see what a parser sees: it drops blanks and newlines, and knows letters that look like others.
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(UrlProblem::new("a URL in a manifest is ASCII without blanks: names as `xn--`, the rest as `%XX`"));
-    }
     let url = Url::parse(text).map_err(|error| UrlProblem::new(format!("not an absolute URL: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(UrlProblem::new("a URL in a manifest has no login"));
     }
     if url.fragment().is_some() {
         return Err(UrlProblem::new("a URL in a manifest has no fragment (`#`)"));
+    }
+    // A URL is read by people, who must see what a parser sees: it drops blanks and newlines, and knows letters that look like others.
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(UrlProblem::new("a URL in a manifest is ASCII without blanks: names as `xn--`, the rest as `%XX`"));
     }
     Ok(url)
 }
