@@ -20,6 +20,8 @@ use crate::online_service::{KeyHash, Localised, OnlineService, Purpose, Registra
 use crate::request::DataRequest;
 use crate::store::Shelves;
 
+pub(crate) mod disk;
+
 pub(crate) const BEARER: &str = "test-bearer-key";
 
 pub(crate) fn at(text: &str) -> Timestamp {

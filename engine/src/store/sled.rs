@@ -1,11 +1,12 @@
 //! The embedded store: sled, with what it lacks.
 //!
 //! sled acknowledges after `sync_file_range`, which reaches neither the file's metadata nor the drive's cache; so every write
-//! here syncs the file itself before it returns. Values beyond a segment go to files that sled never syncs; so bodies are
+//! here syncs the file itself before it returns. A start of sled that is cut off can leave a file half-written that the next one
+//! calls damaged; so such files are taken away first, and what a start wrote is synced. Values beyond a segment go to files that sled never syncs; so bodies are
 //! cut into chunks, and those files never come to be. After an error of the disk sled refuses everything; so it is opened
 //! again at the next call. One writer at a time: the disk sets the pace in any case, and nobody reads what is not durable.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,14 @@ const SEGMENT_BYTES: usize = 4 * 32 * CHUNK_BYTES;
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Free space below which nothing new is written, so that sled, which can't go on after a full disk, never meets one.
 const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// sled's own files.
+const DATA: &str = "db";
+const SETTINGS: &str = "conf";
+/// How the name of a summary of the data ends while sled writes it.
+const UNFINISHED: &str = ".generating";
+/// A summary ends with its length and its checksum.
+const LENGTH_BYTES: usize = 8;
 
 /// How long the lock of the folder is waited for, and how often.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
@@ -132,8 +141,10 @@ impl Open {
             }
             std::thread::sleep(LOCK_WAIT);
         };
-        let file = File::open(folder.join("db"))?;
+        let file = File::open(folder.join(DATA))?;
         sync(&file)?;
+        // sled writes its settings once and never syncs them; without them, or with half of them, it opens nothing.
+        sync(&File::open(folder.join(SETTINGS))?)?;
         // The names of the files are in the folder, and the folder's in the one above.
         File::open(folder)?.sync_all()?;
         if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
@@ -244,7 +255,39 @@ impl Store for SledStore {
     }
 }
 
+/// Takes away what a start that was cut off left half-written, which sled would take for damage: settings of a store that has
+/// no data yet, and an unfinished summary of the data. The data itself, and the summary before, are whole: sled touches them
+/// only once the new one is synced.
+fn clear_half_written(folder: &Path) -> Result<(), StoreError> {
+    let data = match File::open(folder.join(DATA)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        opened => Some(opened?),
+    };
+    // Whoever holds the folder may be writing them just now.
+    if let Some(Err(TryLockError::WouldBlock)) = data.as_ref().map(File::try_lock) {
+        return Err(StoreError::InUse);
+    }
+    let is_empty = data.as_ref().map_or(Ok(true), |data| data.metadata().map(|data| data.len() == 0))?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is = |end: &str| path.to_string_lossy().ends_with(end);
+        if is_empty && path.file_name() == Some(SETTINGS.as_ref()) || is(UNFINISHED) && !is_whole(&fs::read(&path)?) {
+            tracing::warn!(file = %path.display(), "an earlier start was cut off while it wrote this file: it is taken away");
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_whole(summary: &[u8]) -> bool {
+    let parts = summary
+        .split_last_chunk()
+        .and_then(|(rest, crc)| Some((rest.get(..rest.len().checked_sub(LENGTH_BYTES)?)?, crc)));
+    parts.is_some_and(|(content, crc)| crc32fast::hash(content) == u32::from_le_bytes(*crc))
+}
+
 fn open(config: &sled::Config, folder: &Path) -> Result<Db, StoreError> {
+    clear_half_written(folder)?;
     config.open().map_err(|error| match error {
         // sled reports a lock that somebody else holds as an error of kind `Other`, or as `WouldBlock`.
         sled::Error::Io(error) if is_lock(&error) => StoreError::InUse,

@@ -4,6 +4,8 @@ use std::process::{Command, Stdio};
 use super::*;
 use crate::store::conformance;
 
+mod power_loss;
+
 fn count_files(folder: &Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
 }
@@ -109,6 +111,37 @@ async fn after_an_error_of_the_disk_the_store_opens_itself_again() {
     assert_eq!(store.get("a").await.unwrap().unwrap().body, [2]);
 }
 
+#[tokio::test]
+async fn what_a_start_left_half_written_is_taken_away_and_what_it_finished_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(SETTINGS), [0; 63]).unwrap();
+    fs::write(folder.path().join(DATA), []).unwrap();
+    for number in 0..2 {
+        let store = SledStore::open(folder.path()).await.unwrap();
+        put(&store, "a", vec![number]).await.unwrap();
+    }
+    let summaries = || {
+        let paths = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.to_string_lossy().contains("snap.")).collect::<Vec<_>>()
+    };
+    let [summary] = &summaries()[..] else { panic!("{:?}", summaries()) };
+    let whole = fs::read(summary).unwrap();
+    assert!(is_whole(&whole));
+    let unfinished = folder.path().join(format!("snap.7FFFFFFFFFFFFFFF{UNFINISHED}"));
+    for length in [0, 11, 12, whole.len() - 1] {
+        fs::write(&unfinished, &whole[..length]).unwrap();
+        let store = SledStore::open(folder.path()).await.unwrap();
+        assert_eq!(store.get("a").await.unwrap().unwrap().body, [1], "{length}");
+        assert!(!unfinished.exists(), "{length}");
+    }
+    // A start that died before it gave a whole summary its name.
+    let [summary] = &summaries()[..] else { panic!("{:?}", summaries()) };
+    fs::rename(summary, summary.with_extension(format!("{}{UNFINISHED}", summary.extension().unwrap().display())))
+        .unwrap();
+    let store = SledStore::open(folder.path()).await.unwrap();
+    assert_eq!(store.get("a").await.unwrap().unwrap().body, [1]);
+}
+
 static SYNCED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 #[tokio::test]
@@ -135,13 +168,13 @@ async fn a_write_that_can_not_be_synced_is_not_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     drop(SledStore::open(folder.path()).await.unwrap());
     fn failing(file: &File) -> io::Result<()> {
-        // The store opens; then the disk is gone.
+        // The store opens, which syncs two files; then the disk is gone.
         if file.metadata()?.is_file() && SYNCS_LEFT.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) <= 0 {
             return Err(io::Error::other("the disk"));
         }
         Ok(())
     }
-    static SYNCS_LEFT: std::sync::atomic::AtomicIsize = std::sync::atomic::AtomicIsize::new(1);
+    static SYNCS_LEFT: std::sync::atomic::AtomicIsize = std::sync::atomic::AtomicIsize::new(2);
     let store = SledStore::open_with(folder.path(), RESERVE_BYTES, failing).await.unwrap();
     assert!(matches!(put(&store, "a", vec![1]).await, Err(StoreError::Io(_))));
 }

@@ -158,8 +158,7 @@ impl<'a> Lives<'a> {
                 let parcel = key.rsplit('/').next().unwrap().parse().unwrap();
                 assert!(!world.engine.outbox.holds(parcel).await.unwrap(), "a parcel that nobody waits for");
             }
-            drop(world);
-            check_remains(&self.below, &self.clock, &self.keys()).await;
+            check_remains(&self.below, &world).await;
         });
     }
 }
