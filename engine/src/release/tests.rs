@@ -1,4 +1,9 @@
+use std::sync::Arc;
+
+use consentry_contract::item::{CATEGORIES, Check, Field, Kind, RawValue, Value};
+
 use super::*;
+use crate::data::Item;
 use crate::fixtures::{
     category, collected, entropy, given, id, lender, lender_as, name_item, now, proofs, register, shelves,
     transaction_item,
@@ -7,7 +12,7 @@ use crate::id::ConsentId;
 use crate::jose::{Algorithm, jwe, jws};
 use crate::keys::Duty;
 use crate::ledger::Ledger;
-use crate::seal::recipient::ParcelError;
+use crate::seal::recipient::{ItemForm, ParcelError};
 
 async fn leaf(consent: ConsentId, parcel: ParcelId) -> AcceptedLeaf {
     let event = Event::Released { consent, run: id(1), parcel };
@@ -77,6 +82,58 @@ async fn only_the_online_service_of_the_consent_opens_the_parcel_and_it_keeps_to
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}\n{json:#}");
+}
+
+fn raw(field: &Field, text: &str) -> RawValue {
+    match field.kind {
+        Kind::Text => RawValue::Text(text.to_owned()),
+        Kind::Integer => RawValue::Integer(match field.check {
+            Check::Range(low, high) => (low + text.len() as i64).min(high),
+            _ => -(text.len() as i64),
+        }),
+        Kind::Decimal => RawValue::Decimal(format!("-{}.50", text.len())),
+        Kind::Date => RawValue::Date(format!("2001-02-{:02}", 1 + text.len() % 28)),
+        Kind::Instant => RawValue::Instant("2026-11-21T10:00:00+01:00".to_owned()),
+        Kind::Flag => RawValue::Flag(text.len() % 2 == 0),
+        Kind::Blob => RawValue::Blob(Arc::new(zeroize::Zeroizing::new([b"\xff\xd8\xff", text.as_bytes()].concat()))),
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+    /// As a receiver reads it: the form of the schema, and the words that were collected.
+    #[test]
+    fn an_item_is_written_as_the_schema_says_with_nothing_lost(
+        at in 0..CATEGORIES.len(),
+        text in "[a-zA-Zé漢\"\\\\ /<&\u{7f}\u{1f600}0-9]{1,12}|EUR|FR|\\+33612345678|a@b\\.example|FR1420041010050500013M02606|BNPAFRPP",
+    ) {
+        let category = &CATEGORIES[at];
+        let fields = category.fields.iter().filter_map(|field| {
+            let given = [text.as_str(), "EUR", "FR", "+33612345678", "a@b.example", "FR1420041010050500013M02606", "BNPAFRPP"];
+            let words = match field.check { Check::OneOf(words) => words, _ => &[] };
+            given.iter().chain(words).map(|text| (field.name.to_owned(), raw(field, text))).find(|one| {
+                // Alone it lacks others, but nothing is wrong with itself.
+                let errors = Item::check(category.name, vec![one.clone()], now()).err().unwrap_or_default();
+                errors.iter().all(|error| error.field.as_ref().is_none_or(|name| name.as_str() != field.name))
+            })
+        });
+        let item = Item::check(category.name, fields.collect(), now()).unwrap();
+        let written = serde_json::to_value(ItemForm(&item)).unwrap();
+        for (field, value) in item.fields() {
+            if let Value::Text(text) | Value::Decimal(text) = value {
+                proptest::prop_assert_eq!(&written["fields"][field.name], &serde_json::json!(text));
+            }
+        }
+        let mut schema = consentry_contract::item::json_schema();
+        schema["$ref"] = format!("#/$defs/{}", category.name).into();
+        for wrapped in ["properties", "required", "additionalProperties", "type"] {
+            schema.as_object_mut().unwrap().remove(wrapped);
+        }
+        let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&written).map(|error| error.to_string()).collect();
+        proptest::prop_assert!(errors.is_empty(), "{:?}\n{:#}", errors, written);
+        proptest::prop_assert_eq!(written["fields"].as_object().unwrap().len(), category.fields.len());
+    }
 }
 
 #[test]

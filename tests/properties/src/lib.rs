@@ -7,10 +7,13 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a property that does not hold stops the run")]
 
 pub mod document;
+#[cfg(feature = "engine")]
 pub mod egress;
 pub mod item;
+#[cfg(feature = "engine")]
 pub mod jwe;
 pub mod manifest;
+#[cfg(feature = "engine")]
 pub mod package;
 pub mod page;
 pub mod recipe;
@@ -31,8 +34,10 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "document", check: document::check },
     Target { name: "item", check: item::check },
+    #[cfg(feature = "engine")]
     Target { name: "jwe", check: jwe::check },
     Target { name: "manifest", check: manifest::check },
+    #[cfg(feature = "engine")]
     Target { name: "package", check: package::check },
     Target { name: "page", check: page::check },
     Target { name: "recipe", check: recipe::check },

@@ -50,9 +50,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn cargo_fuzz(command: &str, args: &Args, folders: &[&str], options: &[&str]) -> anyhow::Result<()> {
+    let manifest = std::fs::read_to_string("tests/fuzz/Cargo.toml")?;
+    let name = format!("name = \"{}\"", args.target);
+    let entry = manifest.split("[[bin]]").find(|entry| entry.contains(&name)).unwrap_or_default();
+    let features: &[&str] = if entry.contains("required-features") { &["--features", "engine"] } else { &[] };
     let status = Command::new("cargo")
         .args(["fuzz", command, "--fuzz-dir", "tests/fuzz", "--target-dir", "target/fuzz/build"])
         // The product as it is shipped, but for the sanitizer, which is a feature that the compiler has not promised to keep.
+        .args(features)
         .args(["--release", "--no-cfg-fuzzing", "--sanitizer", &args.sanitizer, &args.target])
         .args(folders)
         .arg("--")

@@ -54,9 +54,15 @@ impl Network for Redirecting {
 async fn fly(target: &str, follow: bool) -> (Result<Landed, FlightError>, Vec<String>) {
     let plan = Manifest::parse(MANIFEST).unwrap().for_source("provider", None).unwrap();
     let network = Arc::new(Redirecting { target: target.to_owned(), asked: Mutex::default() });
+    let landed = flight(network.clone(), plan, follow).fly().await;
+    let asked = network.asked.lock().unwrap().clone();
+    (landed, asked)
+}
+
+fn flight(network: Arc<dyn Network>, plan: SourcePlan, follow: bool) -> Flight {
     let url = Url::parse("https://provider.example/auth").unwrap();
-    let flight = Flight {
-        network: network.clone(),
+    Flight {
+        network,
         egress: Egress::new(plan.origins(), false),
         plan: Arc::new(plan),
         jar: Jar::default(),
@@ -72,15 +78,53 @@ async fn fly(target: &str, follow: bool) -> (Result<Landed, FlightError>, Vec<St
         callback: (CALLBACK.to_owned(), "mine".to_owned()),
         redirects_max: 5,
         answer_bytes_max: 1000,
-    };
-    let landed = flight.fly().await;
-    let asked = network.asked.lock().unwrap().clone();
-    (landed, asked)
+    }
 }
 
 /// Everything of an answer that a connector may read.
 fn shown(landed: &Landed) -> String {
     format!("{} {:?} {}", landed.url, landed.incoming.headers, String::from_utf8_lossy(&landed.incoming.body))
+}
+
+/// A chain of redirects of any spelling: whatever is asked was allowed, and the first that is not ends the flight.
+struct Chain {
+    targets: Vec<String>,
+    asked: Mutex<Vec<Url>>,
+}
+
+#[async_trait]
+impl Network for Chain {
+    async fn fetch(&self, request: Outgoing) -> Result<Incoming, NetworkError> {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(request.url);
+        let target =
+            self.targets.get(asked.len() - 1).and_then(|target| HeaderValue::from_bytes(target.as_bytes()).ok());
+        let status = if target.is_some() { StatusCode::SEE_OTHER } else { StatusCode::OK };
+        let headers = target.into_iter().map(|target| (LOCATION, target)).collect();
+        Ok(Incoming { status, headers, body: Vec::new() })
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_spelling_of_a_redirect_leads_outside(targets in proptest::collection::vec(
+        "(https?:|HTTPS:|//|/|\\\\|ftp:|javascript:|)(//|/\\\\|)(|u@|provider\\.example@|\t)\
+         (provider\\.example|PROVIDER\\.example|provider\\.example\\.|evil\\.test|127\\.1|0x7f000001|\\[::1\\]|provider。example|)\
+         (|:443|:8443|#|\\?)(|/next|/auth\\?code=x|/\\.\\.//evil\\.test)", 0..8)) {
+        let plan = Manifest::parse(MANIFEST).unwrap().for_source("provider", None).unwrap();
+        let egress = Egress::new(plan.origins(), false);
+        let network = Arc::new(Chain { targets, asked: Mutex::default() });
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let landed = runtime.block_on(flight(network.clone(), plan, true).fly());
+        let asked = network.asked.lock().unwrap();
+        proptest::prop_assert!(!asked.is_empty() && asked.len() <= 6, "{asked:?}");
+        for url in asked.iter() {
+            proptest::prop_assert!(egress.check(url).is_ok() && url.host_str() == Some("provider.example"), "{url}");
+        }
+        if let Ok(landed) = landed {
+            proptest::prop_assert!(egress.check(&landed.url).is_ok(), "{}", landed.url);
+        }
+    }
 }
 
 #[tokio::test]
