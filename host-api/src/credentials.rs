@@ -1,10 +1,13 @@
 //! credentials: handles only. A handle is a recipe; nothing here opens a value, and every error depends on the connector's own
-//! arguments alone.
+//! arguments alone. What is random or timed in a recipe (padding, a token's id and time) is drawn here, by the host, so that the recipe
+//! gives the same value however often it is evaluated.
 
 use std::sync::Arc;
 
 use consentry_contract::failure::{Code, Stage};
-use consentry_contract::recipe::{self, Algorithm, Encoding, Leaf, LeafKind, Recipe, RecipeError};
+use consentry_contract::recipe::{
+    self, Cipher, Digest, Encoding, Leaf, LeafKind, Mac, Recipe, RecipeError, Scheme, Stretch,
+};
 use wasmtime::component::Resource;
 
 use crate::bindings::consentry::connector::credentials;
@@ -52,9 +55,21 @@ impl HostCtx {
         Ok(Some(self.table.push(Handle(Recipe::secret(leaf)))?))
     }
 
-    /// Transforms that this host does not evaluate are refused by name.
-    fn not_served(&mut self, transform: &str) -> Fail {
-        self.refuse(Code::CapabilityDenied, format!("the transform {transform} is not served by this host"))
+    /// The algorithm of this name.
+    fn named<T>(&mut self, found: Option<T>, allowed: &[&str]) -> Result<T, Fail> {
+        found.ok_or_else(|| {
+            self.refuse(Code::InvalidArgument, format!("this host knows the algorithms {}", allowed.join(", ")))
+        })
+    }
+
+    fn of(&mut self, secret: &Resource<Handle>) -> Result<Arc<Recipe>, Fail> {
+        Ok(self.table.get(secret)?.0.clone())
+    }
+
+    fn drawn<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.ports.random.fill(&mut bytes);
+        bytes
     }
 }
 
@@ -91,46 +106,80 @@ impl credentials::Host for HostCtx {
 
     fn digest(&mut self, algorithm: String, data: Vec<Piece>) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "digest")?;
-        let Some(algorithm) = Algorithm::parse(&algorithm) else {
-            return Err(self.not_served("digest with this algorithm"));
-        };
+        let digest = self.named(Digest::parse(&algorithm), Digest::ALLOWED)?;
         let pieces = self.pieces(data)?;
-        self.handle(Recipe::digest(algorithm, pieces))
+        self.handle(Recipe::digest(digest, pieces))
     }
 
-    fn decode(&mut self, _: String, _: Resource<Handle>) -> Result<Resource<Handle>, Fail> {
+    fn decode(&mut self, encoding: String, secret: Resource<Handle>) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "decode")?;
-        Err(self.not_served("decode"))
+        let encoding = self.named(Encoding::parse(&encoding), &[Encoding::ALLOWED])?;
+        let of = self.of(&secret)?;
+        self.handle(Recipe::decode(encoding, &of))
     }
 
-    fn characters(&mut self, _: Resource<Handle>, _: Vec<u32>) -> Result<Resource<Handle>, Fail> {
+    fn characters(&mut self, secret: Resource<Handle>, positions: Vec<u32>) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "characters")?;
-        Err(self.not_served("characters"))
+        let of = self.of(&secret)?;
+        self.handle(Recipe::characters(&of, positions))
     }
 
-    fn keypad(&mut self, _: Resource<Handle>, _: Vec<(String, String)>) -> Result<Resource<Handle>, Fail> {
+    fn keypad(&mut self, secret: Resource<Handle>, keys: Vec<(String, String)>) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "keypad")?;
-        Err(self.not_served("keypad"))
+        let of = self.of(&secret)?;
+        self.handle(Recipe::keypad(&of, keys))
     }
 
-    fn mac(&mut self, _: String, _: Vec<Piece>, _: Vec<Piece>) -> Result<Resource<Handle>, Fail> {
+    fn mac(&mut self, algorithm: String, key: Vec<Piece>, data: Vec<Piece>) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "mac")?;
-        Err(self.not_served("mac"))
+        let mac = self.named(Mac::parse(&algorithm), Mac::ALLOWED)?;
+        let (key, data) = (self.pieces(key)?, self.pieces(data)?);
+        self.handle(Recipe::mac(mac, key, data))
     }
 
-    fn stretch(&mut self, _: String, _: Vec<Piece>, _: Vec<Piece>, _: u32, _: u32) -> Result<Resource<Handle>, Fail> {
+    fn stretch(
+        &mut self,
+        algorithm: String,
+        password: Vec<Piece>,
+        salt: Vec<Piece>,
+        rounds: u32,
+        size: u32,
+    ) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "stretch")?;
-        Err(self.not_served("stretch"))
+        let stretch = self.named(Stretch::parse(&algorithm), Stretch::ALLOWED)?;
+        let (password, salt) = (self.pieces(password)?, self.pieces(salt)?);
+        self.handle(Recipe::stretch(stretch, password, salt, rounds, size))
     }
 
-    fn encrypt(&mut self, _: String, _: Vec<Piece>, _: Vec<u8>, _: Vec<Piece>) -> Result<Resource<Handle>, Fail> {
+    fn encrypt(
+        &mut self,
+        algorithm: String,
+        key: Vec<Piece>,
+        iv: Vec<u8>,
+        data: Vec<Piece>,
+    ) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "encrypt")?;
-        Err(self.not_served("encrypt"))
+        let cipher = self.named(Cipher::parse(&algorithm), Cipher::ALLOWED)?;
+        let (key, data, seed) = (self.pieces(key)?, self.pieces(data)?, self.drawn());
+        self.handle(Recipe::encrypt(cipher, key, iv, data, seed))
     }
 
-    fn sign(&mut self, _: String, _: Resource<Handle>, _: Vec<Piece>) -> Result<Resource<Handle>, Fail> {
+    fn sign(&mut self, algorithm: String, key: Resource<Handle>, data: Vec<Piece>) -> Result<Resource<Handle>, Fail> {
         self.enter(NAME, "sign")?;
-        Err(self.not_served("sign"))
+        let key = self.of(&key)?;
+        let data = self.pieces(data)?;
+        let (word, key_id) = match algorithm.split_once(':') {
+            Some((word, key_id)) => (word, Some(key_id.to_owned())),
+            None => (algorithm.as_str(), None),
+        };
+        let token = word.strip_prefix("jwt-");
+        let scheme = Scheme::parse(token.unwrap_or(word)).filter(|_| token.is_some() || key_id.is_none());
+        let scheme = self.named(scheme, &[&Scheme::ALLOWED.join(", "), "jwt-SIGNATURE", "jwt-SIGNATURE:KEY-ID"])?;
+        if token.is_none() {
+            return self.handle(Recipe::sign(scheme, &key, data));
+        }
+        let (issued, id) = (self.ports.clock.now(), self.drawn());
+        self.handle(Recipe::token(scheme, key_id, &key, data, issued, id))
     }
 }
 

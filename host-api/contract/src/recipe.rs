@@ -6,27 +6,65 @@
 //! A recipe is kept in one canonical form: a join inside other pieces is spliced into them, neighbouring guest pieces are one piece,
 //! empty ones are gone. So two recipes with the same result by the same steps have the same structure, and one line in a manifest
 //! stands for all of them.
+//!
+//! # What a connector may choose
+//!
+//! A structure leaves some things to the connector, because the Data Source asks for them anew each time. Whatever it chooses, the
+//! result goes to the declared place only, and what a site repeats of it on the answer is cut out, because an evaluation can be done
+//! again: [`outputs`] gives each value on the way, padding and signatures included. What remains is the one bit of each submission
+//! (the site takes it or not), and these rules keep a choice from making more of it:
+//!
+//! | transform | the connector chooses | the rule |
+//! |---|---|---|
+//! | join, digest, MAC, stretch | `text`, such as a nonce | at most [`GUEST_TEXT_BYTES_MAX`] bytes in one piece, or what the pattern says |
+//! | stretch | the rounds | the pattern holds the least; [`WORK_MAX`] bounds the most |
+//! | decode | nothing | what can't be decoded ends the run |
+//! | characters | which positions | the pattern holds how many and how far; no position twice; a sink is used at most [`STEERED_USES_MAX`] times; the answer to fewer than [`NARROW`] of them is withheld ([`Recipe::is_narrow`]): one character can be neither cut out of a page nor left in it without telling which it is |
+//! | keypad | the keys | one character each, no two alike on either side, [`KEYS_MAX`] of at most [`KEY_BYTES_MAX`] bytes; a sink is used at most [`STEERED_USES_MAX`] times |
+//! | encrypt | the IV | the key is none of its choices: a captured secret, an exact text, or [pinned](Pattern) by its SHA-256. So a connector can't have a secret encrypted to itself |
+//! | sign | the message | the key is the operator's, as it is. Of a token (`jwt-…`) the host owns `iat`, `nbf`, `exp` and `jti`: it is good for [`TOKEN_SECONDS`] seconds and once |
+//!
+//! What depends on a value (too short, no such key, not text, not decodable) is one [`EvaluationError`] to whoever is outside, and ends
+//! the run.
 
 mod buffer;
+mod cipher;
+mod decode;
 mod encode;
 mod evaluate;
+mod leaf;
+mod letters;
 mod outputs;
 mod pattern;
+mod signing;
 mod sink;
+mod step;
 mod structure;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 pub use encode::{Charset, Encoding};
 pub use evaluate::{EvaluationError, OUTPUT_BYTES_MAX, Reveal, evaluate};
+pub use leaf::{Leaf, LeafKind};
+pub use letters::{KEY_BYTES_MAX, KEYS_MAX, NARROW, POSITION_MAX};
 pub use outputs::{Output, outputs};
-pub use pattern::{GUEST_TEXT_BYTES_MAX, Pattern, PatternError};
+pub use pattern::{GUEST_TEXT_BYTES_MAX, Pattern, PatternError, STEERED_USES_MAX};
+pub use signing::TOKEN_SECONDS;
 pub use sink::{MissingSink, Refusal, Sink, SinkId, SinkUse, Sinks, Slot};
+pub use step::STRETCH_BYTES_MAX;
+pub use words::{Cipher, Digest, Mac, Scheme, Stretch};
+
+use cipher::Encryption;
+use letters::{Keypad, Positions};
+use signing::{Signing, Token};
+use step::Step;
 
 /// Nodes and pieces of one recipe, counted as often as they are evaluated.
 pub const NODES_MAX: u32 = 128;
@@ -34,106 +72,8 @@ pub const NODES_MAX: u32 = 128;
 pub const DEPTH_MAX: u32 = 16;
 /// Bytes of the connector's own text in one recipe.
 pub const GUEST_BYTES_MAX: usize = 64 * 1024;
-
-/// Where a secret comes from; the part of its name before the dot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LeafKind {
-    /// A login field, entered by the person.
-    Field,
-    /// The answer to a prompt.
-    Answer,
-    /// Cut out of an answer of the Data Source by a capture rule.
-    Captured,
-    /// The operator's own.
-    Operator,
-    /// A cookie of this run.
-    Cookie,
-}
-
-impl LeafKind {
-    /// Every kind.
-    pub const ALL: &'static [LeafKind] =
-        &[LeafKind::Field, LeafKind::Answer, LeafKind::Captured, LeafKind::Operator, LeafKind::Cookie];
-
-    /// The word in patterns and messages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            LeafKind::Field => "field",
-            LeafKind::Answer => "answer",
-            LeafKind::Captured => "captured",
-            LeafKind::Operator => "operator",
-            LeafKind::Cookie => "cookie",
-        }
-    }
-
-    /// The manifest's table for secrets of this kind.
-    #[must_use]
-    pub const fn table(self) -> &'static str {
-        match self {
-            LeafKind::Captured => "capture",
-            other => other.as_str(),
-        }
-    }
-}
-
-/// The name of one secret, such as `field.password`. Never its value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Leaf {
-    /// Where it comes from.
-    pub kind: LeafKind,
-    /// Its name in the manifest.
-    pub name: Arc<str>,
-}
-
-impl Leaf {
-    /// Names a secret.
-    #[must_use]
-    pub fn new(kind: LeafKind, name: &str) -> Self {
-        Self { kind, name: name.into() }
-    }
-}
-
-impl fmt::Display for Leaf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.kind.as_str(), self.name)
-    }
-}
-
-/// A digest algorithm of [`Recipe::digest`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-    /// SHA-1, which some Data Sources still ask for.
-    Sha1,
-}
-
-impl Algorithm {
-    /// Every algorithm.
-    pub const ALL: &'static [Algorithm] = &[Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512, Algorithm::Sha1];
-
-    /// Reads a connector's argument.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == name)
-    }
-
-    /// The word in arguments and patterns.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Algorithm::Sha256 => "sha-256",
-            Algorithm::Sha384 => "sha-384",
-            Algorithm::Sha512 => "sha-512",
-            Algorithm::Sha1 => "sha-1",
-        }
-    }
-}
+/// Rounds of stretching in one recipe, of each block of its results; an RSA operation counts as some thousand.
+pub const WORK_MAX: u64 = 2_000_000;
 
 /// One part of a value that is being put together. The first two are the connector's own and therefore known to it.
 #[derive(Clone, PartialEq, Eq)]
@@ -162,7 +102,8 @@ impl Piece {
 pub(crate) enum Node {
     Secret(Leaf),
     Join(Vec<Piece>),
-    Digest(Algorithm, Vec<Piece>),
+    /// A transform over one list of pieces, or over two: key and data, password and salt.
+    Apply(Step, Vec<Vec<Piece>>),
 }
 
 /// How large a recipe is when it is evaluated.
@@ -171,6 +112,7 @@ struct Size {
     nodes: u32,
     depth: u32,
     guest_bytes: usize,
+    work: u64,
 }
 
 /// An unevaluated secret. `Debug` and [`Recipe::structure`] show what is done to which secret; neither shows a value or the
@@ -197,13 +139,46 @@ pub enum RecipeError {
     /// More than [`GUEST_BYTES_MAX`].
     #[error("a recipe holds at most {GUEST_BYTES_MAX} bytes of text")]
     TooMuchText,
+    /// More than [`WORK_MAX`].
+    #[error("a recipe stretches passwords by at most {WORK_MAX} rounds in all")]
+    TooMuchWork,
+    /// None, too many, too far, or one twice.
+    #[error("positions are from 1 to {POSITION_MAX}, at least one and none twice")]
+    Positions,
+    /// Not one character each, or two alike.
+    #[error(
+        "a keypad has 1 to {KEYS_MAX} keys: one character each, and beside it 1 to {KEY_BYTES_MAX} bytes; none twice on either side"
+    )]
+    Keypad,
+    /// No round, or no byte, or too many of them.
+    #[error("a stretched password has 1 to {STRETCH_BYTES_MAX} bytes and at least one round")]
+    Stretch,
+    /// The initialisation vector does not fit the cipher.
+    #[error("an IV has 16 bytes for aes-cbc, 12 for aes-gcm and none for RSA")]
+    Iv,
+    /// The connector's own key does not fit the cipher.
+    #[error(
+        "this is no key of that cipher: 16, 24 or 32 bytes for AES; a public key of 1024 to 4096 bits as PEM, DER, base64, JWK or MODULUS,EXPONENT for RSA"
+    )]
+    Key,
+    /// The key of a signature is none of the operator's.
+    #[error("the key of a signature is one of the operator's own secrets, as it is")]
+    SigningKey,
+    /// The claims of a token.
+    #[error(
+        "the claims of a token are one JSON object without iat, nbf, exp and jti, which are the host's; secrets stand inside its strings"
+    )]
+    Claims,
+    /// The name of a key.
+    #[error("the name of a key is 1 to 64 of the characters A-Z a-z 0-9 - . _ ~")]
+    KeyId,
 }
 
 impl Recipe {
     /// A secret as it is.
     #[must_use]
     pub fn secret(leaf: Leaf) -> Arc<Self> {
-        Arc::new(Self { node: Node::Secret(leaf), size: Size { nodes: 1, depth: 1, guest_bytes: 0 } })
+        Arc::new(Self { node: Node::Secret(leaf), size: Size { nodes: 1, depth: 1, ..Size::default() } })
     }
 
     /// The pieces, one behind the other. A single raw secret is that secret's recipe itself.
@@ -215,16 +190,133 @@ impl Recipe {
         if let [Piece::Secret(only, Encoding::Raw)] = pieces.as_slice() {
             return Ok(Arc::clone(only));
         }
-        Self::sized(&pieces).map(|size| Arc::new(Self { node: Node::Join(pieces), size }))
+        let size = sized(&pieces, 0)?;
+        Ok(Arc::new(Self { node: Node::Join(pieces), size }))
     }
 
     /// The digest over the pieces, as raw bytes.
     ///
     /// # Errors
     /// If there is nothing in it, or it grows beyond the limits.
-    pub fn digest(algorithm: Algorithm, pieces: Vec<Piece>) -> Result<Arc<Self>, RecipeError> {
-        let pieces = canonical(pieces)?;
-        Self::sized(&pieces).map(|size| Arc::new(Self { node: Node::Digest(algorithm, pieces), size }))
+    pub fn digest(digest: Digest, pieces: Vec<Piece>) -> Result<Arc<Self>, RecipeError> {
+        Self::apply(Step::Digest(digest), vec![pieces])
+    }
+
+    /// The value without this encoding.
+    ///
+    /// # Errors
+    /// If it grows beyond the limits.
+    pub fn decode(encoding: Encoding, of: &Arc<Self>) -> Result<Arc<Self>, RecipeError> {
+        match encoding {
+            Encoding::Raw => Ok(of.clone()),
+            encoding => Self::apply(Step::Decode(encoding), vec![alone(of)]),
+        }
+    }
+
+    /// The characters at these positions, counted from 1, in this order.
+    ///
+    /// # Errors
+    /// If a position is 0, beyond [`POSITION_MAX`] or there twice, or there is none.
+    pub fn characters(of: &Arc<Self>, positions: Vec<u32>) -> Result<Arc<Self>, RecipeError> {
+        Self::apply(Step::Characters(Positions::new(positions)?), vec![alone(of)])
+    }
+
+    /// Each character replaced by what stands beside it.
+    ///
+    /// # Errors
+    /// If the keys are none of a keypad: see [`RecipeError::Keypad`].
+    pub fn keypad(of: &Arc<Self>, keys: Vec<(String, String)>) -> Result<Arc<Self>, RecipeError> {
+        Self::apply(Step::Keypad(Keypad::new(keys)?), vec![alone(of)])
+    }
+
+    /// The message authentication code over the data, as raw bytes.
+    ///
+    /// # Errors
+    /// If there is nothing in key or data, or it grows beyond the limits.
+    pub fn mac(mac: Mac, key: Vec<Piece>, data: Vec<Piece>) -> Result<Arc<Self>, RecipeError> {
+        Self::apply(Step::Mac(mac), vec![key, data])
+    }
+
+    /// The password made into a key of `bytes` bytes.
+    ///
+    /// # Errors
+    /// If there is nothing in password or salt, or it is too much work.
+    pub fn stretch(
+        stretch: Stretch,
+        password: Vec<Piece>,
+        salt: Vec<Piece>,
+        rounds: u32,
+        bytes: u32,
+    ) -> Result<Arc<Self>, RecipeError> {
+        Self::apply(Step::stretch(stretch, rounds, bytes)?, vec![password, salt])
+    }
+
+    /// The data encrypted. What is random in it comes from `seed`, fresh for each call of this, so that the recipe gives the same result
+    /// whenever it is evaluated.
+    ///
+    /// # Errors
+    /// If the IV, or a key that is all the connector's own, does not fit the cipher.
+    pub fn encrypt(
+        cipher: Cipher,
+        key: Vec<Piece>,
+        iv: Vec<u8>,
+        data: Vec<Piece>,
+        seed: [u8; 32],
+    ) -> Result<Arc<Self>, RecipeError> {
+        let encryption = Encryption::new(cipher, iv, seed)?;
+        let key = canonical(key)?;
+        if let [own] = key.as_slice()
+            && own.guest_bytes().is_some_and(|bytes| !encryption.fits(bytes))
+        {
+            return Err(RecipeError::Key);
+        }
+        Self::apply(Step::Encrypt(encryption), vec![key, data])
+    }
+
+    /// The signature over the data, as raw bytes.
+    ///
+    /// # Errors
+    /// If the key is not one of the operator's secrets as it is, or there is nothing to sign.
+    pub fn sign(scheme: Scheme, key: &Arc<Self>, data: Vec<Piece>) -> Result<Arc<Self>, RecipeError> {
+        Self::signed(Signing::new(scheme, None), key, data)
+    }
+
+    /// A JSON Web Token in compact form, signed: these claims, and those which are the host's. It is good for [`TOKEN_SECONDS`] from
+    /// `issued` on; `id` is what makes it one of its kind.
+    ///
+    /// # Errors
+    /// If the key is not one of the operator's secrets as it is, or the claims are no object, or hold one of the host's.
+    pub fn token(
+        scheme: Scheme,
+        key_id: Option<String>,
+        key: &Arc<Self>,
+        claims: Vec<Piece>,
+        issued: Timestamp,
+        id: [u8; 16],
+    ) -> Result<Arc<Self>, RecipeError> {
+        let token = Token::new(key_id, issued, id)?;
+        let claims = canonical(claims)?;
+        token.check(&claims)?;
+        Self::signed(Signing::new(scheme, Some(token)), key, claims)
+    }
+
+    fn signed(signing: Signing, key: &Arc<Self>, data: Vec<Piece>) -> Result<Arc<Self>, RecipeError> {
+        match &key.node {
+            Node::Secret(leaf) if leaf.kind == LeafKind::Operator => {
+                Self::apply(Step::Sign(signing), vec![alone(key), data])
+            }
+            _ => Err(RecipeError::SigningKey),
+        }
+    }
+
+    fn apply(step: Step, lists: Vec<Vec<Piece>>) -> Result<Arc<Self>, RecipeError> {
+        let lists = lists.into_iter().map(canonical).collect::<Result<Vec<_>, _>>()?;
+        let size = sized(lists.iter().flatten(), step.work())?;
+        let size = Size { guest_bytes: size.guest_bytes.saturating_add(step.guest_bytes()), ..size };
+        if size.guest_bytes > GUEST_BYTES_MAX {
+            return Err(RecipeError::TooMuchText);
+        }
+        Ok(Arc::new(Self { node: Node::Apply(step, lists), size }))
     }
 
     /// Every secret that goes in. A recipe without any holds nothing but the connector's own text.
@@ -235,42 +327,74 @@ impl Recipe {
         leaves
     }
 
+    /// Whether single characters of a secret, fewer than [`NARROW`], can be read off the result. Cutting one out of a page would tell
+    /// which it is, as leaving it in would: the answer to a request that carries such a recipe can't be shown at all.
+    #[must_use]
+    pub fn is_narrow(&self) -> bool {
+        match &self.node {
+            Node::Secret(_) => false,
+            Node::Join(pieces) => pieces.iter().any(Piece::is_narrow),
+            Node::Apply(step, lists) => {
+                !step.is_one_way() && (step.is_narrow() || lists.iter().flatten().any(Piece::is_narrow))
+            }
+        }
+    }
+
+    /// How long an evaluation takes, in rounds of a stretch: as a rule of thumb, a million in half a second.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.size.work
+    }
+
     pub(crate) fn node(&self) -> &Node {
         &self.node
     }
 
     fn gather<'a>(&'a self, leaves: &mut BTreeSet<&'a Leaf>) {
-        let pieces = match &self.node {
+        let lists = match &self.node {
             Node::Secret(leaf) => {
                 leaves.insert(leaf);
                 return;
             }
-            Node::Join(pieces) | Node::Digest(_, pieces) => pieces,
+            Node::Join(pieces) => std::slice::from_ref(pieces),
+            Node::Apply(_, lists) => lists,
         };
-        for piece in pieces {
+        for piece in lists.iter().flatten() {
             if let Piece::Secret(recipe, _) = piece {
                 recipe.gather(leaves);
             }
         }
     }
+}
 
-    fn sized(pieces: &[Piece]) -> Result<Size, RecipeError> {
-        let mut size = Size { nodes: 1, depth: 1, guest_bytes: 0 };
-        for piece in pieces {
-            let (nodes, depth, guest_bytes) = match piece {
-                Piece::Secret(recipe, _) => (recipe.size.nodes, recipe.size.depth, recipe.size.guest_bytes),
-                guest => (1, 0, guest.guest_bytes().map_or(0, <[u8]>::len)),
-            };
-            size.nodes = size.nodes.saturating_add(nodes);
-            size.depth = size.depth.max(depth.saturating_add(1));
-            size.guest_bytes = size.guest_bytes.saturating_add(guest_bytes);
-        }
-        match size {
-            Size { nodes, .. } if nodes > NODES_MAX => Err(RecipeError::TooManyNodes),
-            Size { depth, .. } if depth > DEPTH_MAX => Err(RecipeError::TooDeep),
-            Size { guest_bytes, .. } if guest_bytes > GUEST_BYTES_MAX => Err(RecipeError::TooMuchText),
-            size => Ok(size),
-        }
+impl Piece {
+    fn is_narrow(&self) -> bool {
+        matches!(self, Piece::Secret(recipe, _) if recipe.is_narrow())
+    }
+}
+
+fn alone(recipe: &Arc<Recipe>) -> Vec<Piece> {
+    vec![Piece::Secret(recipe.clone(), Encoding::Raw)]
+}
+
+fn sized<'p>(pieces: impl IntoIterator<Item = &'p Piece>, work: u64) -> Result<Size, RecipeError> {
+    let mut size = Size { nodes: 1, depth: 1, guest_bytes: 0, work };
+    for piece in pieces {
+        let part = match piece {
+            Piece::Secret(recipe, _) => recipe.size,
+            guest => Size { nodes: 1, guest_bytes: guest.guest_bytes().map_or(0, <[u8]>::len), ..Size::default() },
+        };
+        size.nodes = size.nodes.saturating_add(part.nodes);
+        size.depth = size.depth.max(part.depth.saturating_add(1));
+        size.guest_bytes = size.guest_bytes.saturating_add(part.guest_bytes);
+        size.work = size.work.saturating_add(part.work);
+    }
+    match size {
+        Size { nodes, .. } if nodes > NODES_MAX => Err(RecipeError::TooManyNodes),
+        Size { depth, .. } if depth > DEPTH_MAX => Err(RecipeError::TooDeep),
+        Size { guest_bytes, .. } if guest_bytes > GUEST_BYTES_MAX => Err(RecipeError::TooMuchText),
+        Size { work, .. } if work > WORK_MAX => Err(RecipeError::TooMuchWork),
+        size => Ok(size),
     }
 }
 

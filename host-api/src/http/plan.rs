@@ -8,6 +8,7 @@ use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{self, Charset, Encoding, Leaf, LeafKind, Recipe, Slot, evaluate};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
@@ -16,6 +17,7 @@ use super::flight::Flight;
 use crate::ctx::HostCtx;
 use crate::egress::EgressError;
 use crate::fault::Fail;
+use crate::meter::CpuMeter;
 
 /// A request as the connector put it together; nothing of it is checked before it is sent.
 #[derive(Default)]
@@ -50,6 +52,9 @@ const HOST_HEADERS: [&str; 12] = [
 const OPTIONS: &[(&str, &[&str])] = &[("form", &["urlencoded", "multipart"]), ("redirect", &["follow", "manual"])];
 /// Methods of RFC 9110 that make sense towards a Data Source.
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// From this much work on, other guests are moved off the thread.
+const LONG: u64 = 20_000;
 
 type Value = Zeroizing<Vec<u8>>;
 
@@ -216,12 +221,32 @@ impl HostCtx {
     fn value(&mut self, part: &Part) -> Result<Value, Fail> {
         match part {
             None => Ok(Zeroizing::default()),
-            Some(recipe) => evaluate(recipe, &self.vault).map_err(|_| self.unusable()),
+            Some(recipe) => self.evaluated(recipe),
         }
     }
 
+    /// The CPU time of an evaluation is the run's, and a long one makes no other guest of this thread wait.
+    fn evaluated(&mut self, recipe: &Recipe) -> Result<Value, Fail> {
+        let left = self.budget.left(LimitName::Cpu);
+        if left == 0 {
+            self.reached(LimitName::Cpu);
+            return Err(Fail::stop());
+        }
+        let vault = &self.vault;
+        let meter = CpuMeter::new(left);
+        let long = recipe.work() > LONG
+            && Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let value =
+            if long { tokio::task::block_in_place(|| evaluate(recipe, vault)) } else { evaluate(recipe, vault) };
+        if recipe.work() > 0 {
+            self.budget.spend(LimitName::Cpu, meter.spent().min(left));
+        }
+        value.map_err(|_| self.unusable())
+    }
+
+    /// One end for whatever depends on a value.
     fn unusable(&mut self) -> Fail {
-        self.facts.host = Some(Code::InvariantBroken);
+        self.facts.host = Some(Code::SecretUnusable);
         Fail::stop()
     }
 
@@ -318,7 +343,7 @@ impl HostCtx {
     fn encoded(&mut self, piece: recipe::Piece, encoding: Encoding) -> Result<Value, Fail> {
         let Ok(inner) = Recipe::join(vec![piece]) else { return Ok(Value::default()) };
         let whole = Recipe::join(vec![recipe::Piece::Secret(inner, encoding)]).map_err(|_| self.unusable())?;
-        evaluate(&whole, &self.vault).map_err(|_| self.unusable())
+        self.evaluated(&whole)
     }
 
     /// RFC 7578, with a boundary that no connector can foresee.

@@ -33,6 +33,8 @@ codes! {
     CredentialsRejected = "credentials-rejected",
     /// The password is right but too old; the Data Source wants a new one.
     CredentialsExpired = "credentials-expired",
+    /// Something that was entered does not fit the form in which the Data Source asks for it: too short, a character that its keypad lacks.
+    SecretUnusable = "secret-unusable",
     /// The Data Source closed the account to logins.
     AccountLocked = "account-locked",
     /// A one-time password or another answer was wrong.

@@ -24,6 +24,10 @@ impl Buffer {
         self.0.len()
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
         self.0
     }

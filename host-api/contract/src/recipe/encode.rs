@@ -46,6 +46,10 @@ impl Charset {
             .filter(|charset| charset.output_encoding() == *charset)
             .map(Self)
     }
+
+    pub(super) fn decoder(self) -> encoding_rs::Decoder {
+        self.0.new_decoder_without_bom_handling()
+    }
 }
 
 impl Encoding {

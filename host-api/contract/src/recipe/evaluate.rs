@@ -1,11 +1,10 @@
 //! From a recipe to its value. This is the only place that asks for a secret, and every byte it touches on the way is wiped.
 
-use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
 use super::buffer::Buffer;
 use super::encode::encode;
-use super::{Algorithm, Encoding, Leaf, Node, Piece, Recipe};
+use super::{Encoding, Leaf, Node, Piece, Recipe};
 
 /// Largest value that a recipe may give, in bytes; nested encodings grow by a factor each.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
@@ -26,6 +25,10 @@ pub enum EvaluationError {
     /// The encoding is for text, and this is none.
     #[error("the encoding {0} needs text, and the recipe gives bytes which are none")]
     NotText(&'static str),
+    /// A position beyond the end, a character without a key, bytes that are not in the encoding, a key that is none, claims that are no
+    /// object: by the transform.
+    #[error("a value does not fit the transform {0}")]
+    Unfit(&'static str),
     /// Beyond [`OUTPUT_BYTES_MAX`].
     #[error("the recipe gives more than {OUTPUT_BYTES_MAX} bytes")]
     TooLarge,
@@ -57,7 +60,10 @@ impl Walk<'_> {
                 value
             }
             Node::Join(pieces) => self.concatenated(pieces)?,
-            Node::Digest(algorithm, pieces) => hash(*algorithm, &self.concatenated(pieces)?),
+            Node::Apply(step, lists) => {
+                let values = lists.iter().map(|pieces| self.concatenated(pieces)).collect::<Result<Vec<_>, _>>()?;
+                step.of(&values)?
+            }
         };
         (self.seen)(recipe, Encoding::Raw, &value);
         Ok(value)
@@ -87,19 +93,4 @@ impl Walk<'_> {
         (self.seen)(recipe, encoding, &encoded);
         Ok(encoded)
     }
-}
-
-fn hash(algorithm: Algorithm, bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    let algorithm = match algorithm {
-        Algorithm::Sha256 => &digest::SHA256,
-        Algorithm::Sha384 => &digest::SHA384,
-        Algorithm::Sha512 => &digest::SHA512,
-        Algorithm::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-    };
-    let mut digest = digest::digest(algorithm, bytes);
-    let value = Zeroizing::new(digest.as_ref().to_vec());
-    // The library's digest has no wipe: overwrite it with one of nothing, and keep the compiler from leaving that out.
-    digest = digest::digest(algorithm, b"");
-    std::hint::black_box(&digest);
-    value
 }

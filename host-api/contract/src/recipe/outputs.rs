@@ -15,8 +15,9 @@ pub struct Output {
 }
 
 /// Every value that the evaluation of a recipe passes through and that a `hidden` secret is in: the secrets themselves, what each
-/// transform and encoding made of them, and last the value of the whole. No value twice, none empty, and none of a recipe that holds
-/// only other secrets (identifiers are often Shareable Data). The same recipe and the same secrets give the same values as
+/// transform and encoding made of them, and last the value of the whole. No value twice, none empty, none of a recipe that holds
+/// only other secrets (identifiers are often Shareable Data), and no single characters: what carries those has an answer that nobody
+/// may see, see [`Recipe::is_narrow`]. The same recipe and the same secrets give the same values as
 /// [`evaluate`](super::evaluate) gave.
 ///
 /// # Errors
@@ -29,7 +30,11 @@ pub fn outputs(
     let mut outputs: Vec<Output> = Vec::new();
     let mut seen = |recipe: &Recipe, encoding: Encoding, value: &[u8]| {
         let known = |output: &Output| output.value.as_slice() == value;
-        if !value.is_empty() && recipe.leaves().into_iter().any(hidden) && !outputs.iter().any(known) {
+        if !value.is_empty()
+            && !recipe.is_narrow()
+            && recipe.leaves().into_iter().any(hidden)
+            && !outputs.iter().any(known)
+        {
             let leaf = match (recipe.node(), encoding) {
                 (Node::Secret(leaf), Encoding::Raw) => Some(leaf.clone()),
                 _ => None,

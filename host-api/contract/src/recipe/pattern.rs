@@ -3,23 +3,38 @@
 //! ```text
 //! recipe  = "raw"                          the secret that the sink belongs to
 //!         | KIND "." NAME                  another secret: field. answer. captured. operator. cookie.
-//!         | "text"                         a piece of the connector's own, bounded in length
+//!         | "text" | "text:" MAX           a piece of the connector's own, of at most 1024 or MAX bytes
 //!         | '"' TEXT '"'                   exactly this text of the connector's
+//!         | "pinned:" SHA256               a piece of the connector's own with this digest: a key
 //!         | "join" "(" list ")"            one behind the other
 //!         | ENCODING "(" list ")"          form, form:CHARSET, percent, json, xml, base64, base64url, hex
-//!         | DIGEST "(" list ")"            sha-256, sha-384, sha-512, sha-1
+//!         | STEP "(" list ")"              a transform over one list
+//!         | STEP "(" list ";" list ")"     over two: key and data, password and salt
 //! list    = recipe { "," recipe }
+//! STEP    = DIGEST                         sha-256, sha-384, sha-512, sha-1, md5
+//!         | "decode:" ENCODING
+//!         | "characters:" COUNT [ "/" LAST ]   so many characters, of the first LAST
+//!         | "keypad"
+//!         | HMAC                           hmac-sha-256, hmac-sha-512, hmac-sha-1                      two lists
+//!         | PBKDF2 ":" ROUNDS ":" BYTES    pbkdf2-sha-256, …; at least so many rounds                  two lists
+//!         | CIPHER                         aes-cbc, aes-gcm, rsa-pkcs1, rsa-oaep, rsa-oaep-256         two lists
+//!         | SIGNATURE | "jwt-" SIGNATURE   rs256, ps256, es256                                         two lists
 //! ```
 //!
 //! What is read is kept in the recipes' canonical form, so `base64(join(text, raw))` and `base64(text, raw)` are one pattern, which
 //! prints as the shorter.
 
 mod parse;
+mod rules;
+mod shape;
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Algorithm, Encoding, Leaf, Recipe};
+pub use rules::STEERED_USES_MAX;
+pub(super) use shape::Shape;
+
+use super::{Encoding, Leaf, Recipe};
 use crate::plain::is_unseen;
 
 /// Longest piece of the connector's own text that `text` stands for, in bytes. Long texts beside a secret would let a connector lay
@@ -41,15 +56,36 @@ pub(super) enum Part {
     Named(Leaf),
     /// One piece of the connector's own.
     Guest(Vec<Guest>),
+    /// One piece of the connector's own, by its SHA-256.
+    Pinned([u8; 32]),
     Encode(Encoding, Vec<Part>),
-    Digest(Algorithm, Vec<Part>),
+    Apply(Shape, Vec<Vec<Part>>),
+}
+
+impl Part {
+    /// The lists below.
+    fn lists(&self) -> &[Vec<Part>] {
+        match self {
+            Part::Encode(_, parts) => std::slice::from_ref(parts),
+            Part::Apply(_, lists) => lists,
+            Part::Own | Part::Named(_) | Part::Guest(_) | Part::Pinned(_) => &[],
+        }
+    }
 }
 
 /// What one piece of the connector's own is made of.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Guest {
-    Any,
+    /// At most so many bytes.
+    Any(usize),
     Exactly(String),
+}
+
+impl Guest {
+    /// What a piece of this length needs.
+    pub(super) fn any(bytes: usize) -> Self {
+        Self::Any(bytes.max(GUEST_TEXT_BYTES_MAX))
+    }
 }
 
 /// What does not read as a pattern.
@@ -80,15 +116,13 @@ impl Pattern {
     /// Whether the sink's own secret goes in: as `raw`, or by its name.
     #[must_use]
     pub fn holds(&self, owner: &Leaf) -> bool {
-        fn any(parts: &[Part], owner: &Leaf) -> bool {
-            parts.iter().any(|part| match part {
-                Part::Own => true,
-                Part::Named(leaf) => leaf == owner,
-                Part::Guest(_) => false,
-                Part::Encode(_, parts) | Part::Digest(_, parts) => any(parts, owner),
+        !self
+            .every(&|part| match part {
+                Part::Own => vec![owner],
+                Part::Named(leaf) if leaf == owner => vec![owner],
+                _ => Vec::new(),
             })
-        }
-        any(&self.parts, owner)
+            .is_empty()
     }
 
     /// Every secret named in it.
@@ -108,7 +142,7 @@ impl Pattern {
                 .iter()
                 .filter_map(|guest| match guest {
                     Guest::Exactly(text) => Some(text.as_str()),
-                    Guest::Any => None,
+                    Guest::Any(_) => None,
                 })
                 .collect(),
             _ => Vec::new(),
@@ -119,9 +153,7 @@ impl Pattern {
         fn walk<'a, T>(parts: &'a [Part], pick: &dyn Fn(&'a Part) -> Vec<T>, found: &mut Vec<T>) {
             for part in parts {
                 found.extend(pick(part));
-                if let Part::Encode(_, inner) | Part::Digest(_, inner) = part {
-                    walk(inner, pick, found);
-                }
+                part.lists().iter().for_each(|inner| walk(inner, pick, found));
             }
         }
         let mut found = Vec::new();
@@ -141,9 +173,9 @@ impl FromStr for Pattern {
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parts.as_slice() {
-            [Part::Guest(guests)] if guests.len() > 1 => call(f, "join", &self.parts),
+            [Part::Guest(guests)] if guests.len() > 1 => call(f, "join", std::slice::from_ref(&self.parts)),
             [only] => part(f, only),
-            several => call(f, "join", several),
+            _ => call(f, "join", std::slice::from_ref(&self.parts)),
         }
     }
 }
@@ -154,13 +186,18 @@ impl fmt::Debug for Pattern {
     }
 }
 
-fn call(f: &mut fmt::Formatter<'_>, name: &str, parts: &[Part]) -> fmt::Result {
+fn call(f: &mut fmt::Formatter<'_>, name: impl fmt::Display, lists: &[Vec<Part>]) -> fmt::Result {
     write!(f, "{name}(")?;
-    for (index, each) in parts.iter().enumerate() {
+    for (index, parts) in lists.iter().enumerate() {
         if index > 0 {
-            f.write_str(", ")?;
+            f.write_str("; ")?;
         }
-        part(f, each)?;
+        for (index, each) in parts.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            part(f, each)?;
+        }
     }
     f.write_str(")")
 }
@@ -169,15 +206,17 @@ fn part(f: &mut fmt::Formatter<'_>, part: &Part) -> fmt::Result {
     match part {
         Part::Own => f.write_str("raw"),
         Part::Named(leaf) => write!(f, "{leaf}"),
-        Part::Encode(encoding, parts) => call(f, &encoding.to_string(), parts),
-        Part::Digest(algorithm, parts) => call(f, algorithm.as_str(), parts),
+        Part::Pinned(pin) => write!(f, "pinned:{}", hex::encode(pin)),
+        Part::Encode(encoding, _) => call(f, encoding, part.lists()),
+        Part::Apply(shape, lists) => call(f, shape, lists),
         Part::Guest(guests) => {
             for (index, guest) in guests.iter().enumerate() {
                 if index > 0 {
                     f.write_str(", ")?;
                 }
                 match guest {
-                    Guest::Any => f.write_str("text")?,
+                    Guest::Any(GUEST_TEXT_BYTES_MAX) => f.write_str("text")?,
+                    Guest::Any(max) => write!(f, "text:{max}")?,
                     Guest::Exactly(text) => literal(f, text)?,
                 }
             }

@@ -30,6 +30,17 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
         "The source asks for a new password before it lets anybody in.",
     ),
     row(
+        Code::SecretUnusable,
+        &Facts(Person, WithPerson, Login, Claim::Host),
+        [
+            "What you entered does not have the form that their site asks for.",
+            "Votre saisie n'a pas la forme que leur site demande.",
+        ],
+        ["Check your sign-in details and enter them again.", "Vérifiez vos identifiants et saisissez-les à nouveau."],
+        "A recipe has no value: a position beyond the end, a character without a key on the keypad, bytes that are not in the encoding, a key that \
+         is none. Which one is not told: it depends on the value.",
+    ),
+    row(
         Code::AccountLocked,
         &Facts(Person, WithPerson, Login, Claim::Page),
         ["Your account there is locked.", "Votre compte y est bloqué."],

@@ -179,6 +179,9 @@ impl Checker<'_> {
             if !(1..=1000).contains(&max) {
                 self.fail(sink.max.span(), "allowed: 1 to 1000 uses in one run");
             }
+            if let Some(flaw) = recipe.as_ref().and_then(|recipe| recipe.flaw(leaf, max)) {
+                self.fail(sink.recipe.span(), flaw);
+            }
             if let (Some(request), Some(slot), Some(recipe)) = (request, slot, recipe) {
                 sinks.push(SinkTemplate { leaf: leaf.clone(), request, slot, recipe, max });
             }

@@ -1,10 +1,15 @@
 //! Reads patterns: recursive descent over characters, bounded in length and depth.
 
-use super::{Guest, Part, Pattern, PatternError};
-use crate::recipe::{Algorithm, DEPTH_MAX, Encoding, Leaf, LeafKind, NODES_MAX};
+use super::{GUEST_TEXT_BYTES_MAX, Guest, Part, Pattern, PatternError, Shape};
+use crate::recipe::{DEPTH_MAX, Encoding, GUEST_BYTES_MAX, Leaf, LeafKind, NODES_MAX};
 
-const ANY: &str = "raw, text, \"TEXT\", field.NAME, answer.NAME, captured.NAME, operator.NAME, cookie.NAME, or one of join, form, \
-                   form:CHARSET, percent, json, xml, base64, base64url, hex, sha-256, sha-384, sha-512, sha-1 with ( )";
+fn any() -> String {
+    format!(
+        "raw, text, text:MAX, \"TEXT\", pinned:SHA256, field.NAME, answer.NAME, captured.NAME, operator.NAME, cookie.NAME, or one of \
+         join, form, form:CHARSET, percent, json, xml, base64, base64url, hex, {} with ( )",
+        Shape::allowed()
+    )
+}
 
 pub(super) fn pattern(text: &str) -> Result<Pattern, PatternError> {
     let mut reader = Reader { characters: text.chars().collect(), next: 0, read: 0 };
@@ -38,35 +43,37 @@ impl Reader {
         let word = self.word();
         if self.peek() != Some('(') {
             let part = self.at(start, plain(&word))?;
-            match part {
-                Part::Guest(_) => append_guest(list, Guest::Any),
-                part => list.push(part),
-            }
+            append(list, part);
             return Ok(());
         }
         let wrap = self.at(start, Wrap::of(&word))?;
-        let parts = self.arguments(depth)?;
+        let lists = self.arguments(depth, wrap.lists())?;
         match wrap {
-            Wrap::Join => parts.into_iter().for_each(|part| append(list, part)),
-            Wrap::Encode(encoding) => list.push(Part::Encode(encoding, parts)),
-            Wrap::Digest(algorithm) => list.push(Part::Digest(algorithm, parts)),
+            Wrap::Join => lists.into_iter().flatten().for_each(|part| append(list, part)),
+            Wrap::Encode(encoding) => list.push(Part::Encode(encoding, lists.into_iter().flatten().collect())),
+            Wrap::Apply(shape) => list.push(Part::Apply(shape, lists)),
         }
         Ok(())
     }
 
-    fn arguments(&mut self, depth: u32) -> Result<Vec<Part>, PatternError> {
+    /// So many lists with `;` between.
+    fn arguments(&mut self, depth: u32, lists: usize) -> Result<Vec<Vec<Part>>, PatternError> {
+        let mut all = Vec::with_capacity(lists);
         let mut parts = Vec::new();
         loop {
-            self.next += 1; // the opening bracket, or the comma
+            self.next += 1; // the opening bracket, the comma or the semicolon
             self.peek();
             self.item(depth + 1, &mut parts)?;
+            let more = all.len() + 1 < lists;
             match self.peek() {
                 Some(',') => {}
-                Some(')') => {
+                Some(';') if more => all.push(std::mem::take(&mut parts)),
+                Some(')') if !more => {
                     self.next += 1;
-                    return Ok(parts);
+                    all.push(parts);
+                    return Ok(all);
                 }
-                _ => return Err(self.expected("`,` or `)`")),
+                _ => return Err(self.expected(if more { "`,` or `;`" } else { "`,` or `)`" })),
             }
         }
     }
@@ -82,7 +89,7 @@ impl Reader {
     fn word(&mut self) -> String {
         let rest = &self.characters[self.next.min(self.characters.len())..];
         let word: String =
-            rest.iter().take_while(|c| !matches!(c, '(' | ')' | ',' | '"') && !c.is_whitespace()).collect();
+            rest.iter().take_while(|c| !matches!(c, '(' | ')' | ',' | ';' | '"') && !c.is_whitespace()).collect();
         self.next += word.chars().count();
         word
     }
@@ -139,7 +146,7 @@ impl Reader {
         if value.is_none() {
             self.next = start;
         }
-        value.ok_or_else(|| self.expected(ANY))
+        value.ok_or_else(|| self.expected(&any()))
     }
 
     fn expected(&self, expected: &str) -> PatternError {
@@ -150,7 +157,7 @@ impl Reader {
 enum Wrap {
     Join,
     Encode(Encoding),
-    Digest(Algorithm),
+    Apply(Shape),
 }
 
 impl Wrap {
@@ -158,17 +165,30 @@ impl Wrap {
         if word == "join" {
             return Some(Self::Join);
         }
-        let digest = Algorithm::parse(word).map(Self::Digest);
-        digest.or_else(|| Encoding::parse(word).filter(|encoding| *encoding != Encoding::Raw).map(Self::Encode))
+        let shape = Shape::parse(word).map(Self::Apply);
+        shape.or_else(|| Encoding::parse(word).filter(|encoding| *encoding != Encoding::Raw).map(Self::Encode))
+    }
+
+    fn lists(&self) -> usize {
+        match self {
+            Self::Join | Self::Encode(_) => 1,
+            Self::Apply(shape) => shape.lists(),
+        }
     }
 }
 
 fn plain(word: &str) -> Option<Part> {
-    match word {
-        "raw" => Some(Part::Own),
-        "text" => Some(Part::Guest(vec![Guest::Any])),
-        named => {
-            let (kind, name) = named.split_once('.')?;
+    let guest = |max| Part::Guest(vec![Guest::Any(max)]);
+    match (word, word.split_once(':')) {
+        ("raw", _) => Some(Part::Own),
+        ("text", _) => Some(guest(GUEST_TEXT_BYTES_MAX)),
+        (_, Some(("text", max))) => max.parse().ok().filter(|max| (1..=GUEST_BYTES_MAX).contains(max)).map(guest),
+        (_, Some(("pinned", pin))) => {
+            let mut bytes = [0; 32];
+            hex::decode_to_slice(pin, &mut bytes).ok().map(|()| Part::Pinned(bytes))
+        }
+        _ => {
+            let (kind, name) = word.split_once('.')?;
             let kind = LeafKind::ALL.iter().copied().find(|each| each.as_str() == kind)?;
             (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()))
                 .then(|| Part::Named(Leaf::new(kind, name)))
@@ -190,7 +210,7 @@ fn append_guest(list: &mut Vec<Part>, guest: Guest) {
         return;
     };
     match (guests.last_mut(), guest) {
-        (Some(Guest::Any), Guest::Any) => {}
+        (Some(Guest::Any(before)), Guest::Any(max)) => *before = max.max(*before),
         (Some(Guest::Exactly(before)), Guest::Exactly(text)) => before.push_str(&text),
         (_, guest) => guests.push(guest),
     }
