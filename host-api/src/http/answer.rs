@@ -79,19 +79,28 @@ impl HostCtx {
             recognition.failure.get_or_insert(Code::OperatorRejected);
         }
         let page = recognition.page.as_ref().map(|page| page.as_str().to_owned());
+        let (bytes, charset, shown, url) = if landed.withheld {
+            drop(Zeroizing::new(bytes));
+            (Vec::new(), None, None, withheld_url(&landed.url))
+        } else {
+            (bytes, charset, document.clone(), landed.url.clone())
+        };
         let body: Bytes = Arc::new(Zeroizing::new(bytes));
         self.ports.tape.outside(Outside::Http {
             method: landed.method.to_string(),
-            url: landed.url.to_string(),
+            url: url.to_string(),
             status,
             page: page.clone(),
             body: body.clone(),
         });
-        let headers = landed.incoming.headers;
+        let mut headers = landed.incoming.headers;
         self.note(&recognition, status, &landed.url, &headers, document.as_ref())?;
         // Nobody declares this run's callback as a page, and it is where it should be.
         self.facts.unrecognised &= !landed.callback;
-        Ok(Response { status, url: landed.url.to_string(), headers, body, charset, document, page })
+        if landed.withheld {
+            headers.clear();
+        }
+        Ok(Response { status, url: url.to_string(), headers, body, charset, document: shown, page })
     }
 
     /// A body that is not what its content type says is kept as bytes: the connector learns of it when it asks for the document.
@@ -199,4 +208,9 @@ impl HostCtx {
         let document = self.parse(format, &body, charset.as_deref(), url.parse().ok().as_ref())?;
         self.keep(document, page)
     }
+}
+
+/// Of the address of a withheld answer only where it is: a path or a query may repeat what was sent.
+fn withheld_url(url: &url::Url) -> url::Url {
+    url.join("/").unwrap_or_else(|_| url.clone())
 }

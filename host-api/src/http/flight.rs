@@ -30,6 +30,8 @@ pub(super) struct Flight {
     pub(super) body: Option<Zeroizing<Vec<u8>>>,
     /// Some part of it was evaluated from a secret.
     pub(super) secret: bool,
+    /// Single characters of a secret are in it: nobody may read the answer.
+    pub(super) withheld: bool,
     /// It says who the operator is, and not who the person is.
     pub(super) operator: bool,
     pub(super) follow: bool,
@@ -49,6 +51,8 @@ pub(super) struct Landed {
     pub(super) callback: bool,
     /// What answered was asked in the operator's name.
     pub(super) operator: bool,
+    /// The answer is to be recognised, and not to be read.
+    pub(super) withheld: bool,
     pub(super) incoming: Incoming,
     /// What the hops set, in order, for the run's jar.
     pub(super) cookies: Vec<(Url, String)>,
@@ -216,8 +220,20 @@ struct Landing {
 impl Landing {
     fn at(self, flight: Flight, incoming: Incoming) -> Landed {
         let Self { cookies, captured, callback, requests, bytes_in } = self;
-        let Flight { method, url: request_url, shown: url, operator, .. } = flight;
-        Landed { method, url, request_url, callback, operator, incoming, cookies, captured, requests, bytes_in }
+        let Flight { method, url: request_url, shown: url, operator, withheld, .. } = flight;
+        Landed {
+            method,
+            url,
+            request_url,
+            callback,
+            operator,
+            withheld,
+            incoming,
+            cookies,
+            captured,
+            requests,
+            bytes_in,
+        }
     }
 }
 

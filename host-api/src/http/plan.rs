@@ -1,12 +1,14 @@
 //! From a connector's request to the bytes that go out. Everything about it is checked before a secret is opened: method, origin, header
 //! names, and for each part that holds a secret the manifest's sink. Evaluation comes last and its buffers wipe themselves.
 
+mod body;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use consentry_contract::failure::{Code, Stage};
 use consentry_contract::limits::LimitName;
-use consentry_contract::recipe::{self, Charset, Encoding, Leaf, LeafKind, Recipe, Slot, evaluate};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use consentry_contract::recipe::{self, Charset, Leaf, LeafKind, Recipe, Slot, evaluate};
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use url::Url;
@@ -49,7 +51,8 @@ const HOST_HEADERS: [&str; 12] = [
     "proxy-connection",
 ];
 /// Options of `request.set` that this host knows, with their values.
-const OPTIONS: &[(&str, &[&str])] = &[("form", &["urlencoded", "multipart"]), ("redirect", &["follow", "manual"])];
+const OPTIONS: &[(&str, &[&str])] =
+    &[("form", &["urlencoded", "multipart", "json", "xml"]), ("redirect", &["follow", "manual"])];
 /// Methods of RFC 9110 that make sense towards a Data Source.
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
@@ -100,15 +103,20 @@ impl HostCtx {
         for (name, value) in &request.options {
             let known = OPTIONS.iter().find(|(option, _)| option == name);
             let charset = name == "charset" && Charset::parse(value).is_some();
-            if !charset && !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
+            let file = (name.starts_with("filename:") || name.starts_with("type:"))
+                && !value.is_empty()
+                && value.chars().all(|c| !c.is_control());
+            if !charset && !file && !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
                 return Err(self.refuse(
                     Code::InvalidArgument,
-                    "this host knows the options form = urlencoded | multipart, charset = a label of the Encoding Standard, redirect = follow | manual",
+                    "this host knows the options form = urlencoded | multipart | json | xml, charset = a label of the Encoding Standard, redirect = follow | manual, and filename:FIELD and type:FIELD for a file of a multipart form",
                 ));
             }
         }
-        if request.body.is_some() && !request.fields.is_empty() {
-            return Err(self.refuse(Code::InvalidArgument, "a request has form fields or a body, not both"));
+        if request.body.is_some() && !request.fields.is_empty() && !Form::of(&request.options).has_template() {
+            let text =
+                "a request has form fields or a body, not both; with form = json or xml the fields go into the body";
+            return Err(self.refuse(Code::InvalidArgument, text));
         }
         Ok(())
     }
@@ -116,7 +124,7 @@ impl HostCtx {
     /// Every part as a recipe, each admitted by the manifest's sinks and counted against their maximum.
     fn recipes(&mut self, method: &Method, url: &Url, request: Request) -> Result<Parts, Fail> {
         let mut parts = Parts {
-            multipart: request.options.get("form").is_some_and(|form| form == "multipart"),
+            form: Form::of(&request.options),
             charset: request.options.get("charset").and_then(|label| Charset::parse(label)),
             follow: request.options.get("redirect").is_none_or(|redirect| redirect == "follow"),
             ..Parts::default()
@@ -131,7 +139,12 @@ impl HostCtx {
             parts.headers.push((header, part));
         }
         for (name, pieces) in request.fields {
-            let slot = if parts.multipart { Slot::Multipart(name.clone()) } else { Slot::Form(name.clone()) };
+            let slot = match parts.form {
+                Form::Urlencoded => Slot::Form(name.clone()),
+                Form::Multipart => Slot::Multipart(name.clone()),
+                Form::Json => Slot::Json(name.clone()),
+                Form::Xml => Slot::Xml(name.clone()),
+            };
             let part = self.part(method, url, slot, pieces, &mut parts)?;
             parts.fields.push((name, part));
         }
@@ -139,6 +152,7 @@ impl HostCtx {
             let part = self.part(method, url, Slot::Body, pieces, &mut parts)?;
             parts.body = Some((content_type, part));
         }
+        parts.options = request.options;
         Ok(parts)
     }
 
@@ -166,6 +180,7 @@ impl HostCtx {
         }
         if !leaves.is_empty() {
             parts.secret = true;
+            parts.withheld |= recipe.is_narrow();
             parts.kinds.extend(leaves.iter().map(|leaf| leaf.kind));
             parts
                 .answers
@@ -282,6 +297,7 @@ impl HostCtx {
             secret_headers,
             body,
             secret: parts.secret,
+            withheld: parts.withheld,
             operator: parts.kinds.contains(&LeafKind::Operator) && !parts.kinds.contains(&LeafKind::Field),
             follow: parts.follow,
             callback: self.callback.clone(),
@@ -302,67 +318,6 @@ impl HostCtx {
         url.set_query(Some(&query));
         Ok(url)
     }
-
-    fn encode_body(&mut self, parts: &Parts, headers: &mut HeaderMap) -> Result<Option<Value>, Fail> {
-        let (content_type, body) = if let Some((content_type, part)) = &parts.body {
-            (content_type.clone(), self.value(part)?)
-        } else if parts.fields.is_empty() {
-            return Ok(None);
-        } else if parts.multipart {
-            self.multipart(parts)?
-        } else {
-            ("application/x-www-form-urlencoded".to_owned(), self.urlencoded(parts)?)
-        };
-        let content_type = HeaderValue::from_str(&content_type)
-            .map_err(|_| self.refuse(Code::InvalidArgument, "the content type is no valid header value"))?;
-        headers.insert(CONTENT_TYPE, content_type);
-        Ok(Some(body))
-    }
-
-    fn urlencoded(&mut self, parts: &Parts) -> Result<Value, Fail> {
-        let encoding = Encoding::Form(parts.charset.unwrap_or(Charset::UTF_8));
-        let mut body = Zeroizing::new(Vec::with_capacity(1024));
-        for (name, part) in &parts.fields {
-            let name = self.encoded(recipe::Piece::Text(name.clone()), encoding)?;
-            let value = match part {
-                Some(recipe) => self.encoded(recipe::Piece::Secret(recipe.clone(), Encoding::Raw), encoding)?,
-                None => Value::default(),
-            };
-            let separator: &[u8] = if body.is_empty() { b"" } else { b"&" };
-            // Reserved before the secret is written, so that growing leaves no copy behind.
-            let mut longer = Zeroizing::new(Vec::with_capacity(body.len() + name.len() + value.len() + 1024));
-            for part in [body.as_slice(), separator, &name, b"=", &value] {
-                longer.extend_from_slice(part);
-            }
-            body = longer;
-        }
-        Ok(body)
-    }
-
-    /// One part in the form's charset, escaped.
-    fn encoded(&mut self, piece: recipe::Piece, encoding: Encoding) -> Result<Value, Fail> {
-        let Ok(inner) = Recipe::join(vec![piece]) else { return Ok(Value::default()) };
-        let whole = Recipe::join(vec![recipe::Piece::Secret(inner, encoding)]).map_err(|_| self.unusable())?;
-        self.evaluated(&whole)
-    }
-
-    /// RFC 7578, with a boundary that no connector can foresee.
-    fn multipart(&mut self, parts: &Parts) -> Result<(String, Value), Fail> {
-        let mut mark = [0; 16];
-        self.ports.random.fill(&mut mark);
-        let boundary: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut body = Zeroizing::new(Vec::with_capacity(1024));
-        for (name, part) in &parts.fields {
-            let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
-            let head = format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
-            let value = self.value(part)?;
-            body.extend_from_slice(head.as_bytes());
-            body.extend_from_slice(&value);
-            body.extend_from_slice(b"\r\n");
-        }
-        body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-        Ok((format!("multipart/form-data; boundary={boundary}"), body))
-    }
 }
 
 /// WHATWG URL, application/x-www-form-urlencoded serializing.
@@ -379,16 +334,47 @@ fn append_pair(text: &mut String, name: &str, value: &[u8]) {
 
 type Part = Option<std::sync::Arc<Recipe>>;
 
+/// How the fields of a request become its body.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Form {
+    #[default]
+    Urlencoded,
+    Multipart,
+    /// Strings of a JSON text, by their pointers.
+    Json,
+    /// Texts and attributes of an XML text, by their paths.
+    Xml,
+}
+
+impl Form {
+    fn of(options: &BTreeMap<String, String>) -> Self {
+        match options.get("form").map(String::as_str) {
+            Some("multipart") => Self::Multipart,
+            Some("json") => Self::Json,
+            Some("xml") => Self::Xml,
+            _ => Self::Urlencoded,
+        }
+    }
+
+    /// Whether the fields go into the body, which the connector writes.
+    fn has_template(self) -> bool {
+        matches!(self, Self::Json | Self::Xml)
+    }
+}
+
 #[derive(Default)]
 struct Parts {
     query: Vec<(String, Part)>,
     headers: Vec<(HeaderName, Part)>,
     fields: Vec<(String, Part)>,
     body: Option<(String, Part)>,
-    multipart: bool,
+    form: Form,
     charset: Option<Charset>,
+    options: BTreeMap<String, String>,
     follow: bool,
     secret: bool,
+    /// Single characters of a secret are in it: nobody may read the answer.
+    withheld: bool,
     kinds: BTreeSet<LeafKind>,
     answers: BTreeSet<Leaf>,
 }

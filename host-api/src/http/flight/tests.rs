@@ -72,6 +72,7 @@ fn flight(network: Arc<dyn Network>, plan: SourcePlan, follow: bool) -> Flight {
         headers: HeaderMap::new(),
         secret_headers: Vec::new(),
         body: None,
+        withheld: false,
         secret: false,
         operator: false,
         follow,

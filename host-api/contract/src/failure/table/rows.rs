@@ -37,8 +37,7 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
             "Votre saisie n'a pas la forme que leur site demande.",
         ],
         ["Check your sign-in details and enter them again.", "Vérifiez vos identifiants et saisissez-les à nouveau."],
-        "A recipe has no value: a position beyond the end, a character without a key on the keypad, bytes that are not in the encoding, a key that \
-         is none. Which one is not told: it depends on the value.",
+        "A recipe has no value: too short, no such key, not decodable. Which is not told: it depends on the value.",
     ),
     row(
         Code::AccountLocked,
