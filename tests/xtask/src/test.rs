@@ -1,6 +1,6 @@
 //! Every suite, cheap ones first, each with its time. Stops at the first that fails.
 
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -9,70 +9,54 @@ use anyhow::{Context, bail};
 struct Suite {
     name: &'static str,
     command: &'static [&'static str],
+    /// Without this it is not run, and the table says so.
+    needs: Option<Tool>,
 }
 
+/// A tool that nothing here installs: the probe says whether it is there.
+#[derive(Clone, Copy)]
+struct Tool {
+    name: &'static str,
+    probe: &'static [&'static str],
+}
+
+const DENY: Tool = Tool { name: "cargo-deny", probe: &["cargo", "deny", "--version"] };
+
+/// What is built and tested is always the whole workspace with its tests, cut down by kind of target only: one selection gives
+/// every dependency one set of features, and so it is compiled once.
 const SUITES: &[Suite] = &[
-    Suite { name: "format", command: &["cargo", "fmt", "--all", "--check"] },
+    suite("format", &["cargo", "fmt", "--all", "--check"]),
     Suite {
-        name: "contract: tables, documents, manifests, recipes",
-        command: &["cargo", "test", "--quiet", "--package", "consentry-contract", "--package", "consentry-sdk"],
+        needs: Some(DENY),
+        ..suite("lints: licences, sources, bans", &["cargo", "deny", "check", "bans", "licenses", "sources"])
     },
-    Suite { name: "connectors build", command: &["cargo", "xtask", "connectors"] },
-    Suite {
-        name: "host and engine: units",
-        command: &[
-            "cargo",
-            "test",
-            "--quiet",
-            "--package",
-            "consentry-host-api",
-            "--package",
-            "consentry-engine",
-            "--lib",
-            "--bins",
-        ],
-    },
-    Suite {
-        name: "engine: what must not compile",
-        command: &["cargo", "test", "--quiet", "--package", "consentry-engine", "--doc"],
-    },
-    Suite {
-        name: "examples: a bank that misbehaves, an Online Service that receives",
-        command: &["cargo", "test", "--quiet", "--package", "sample-bank", "--package", "online-service"],
-    },
-    Suite {
-        name: "components: connectors in the sandbox",
-        command: &["cargo", "test", "--quiet", "--package", "consentry-tests", "--test", "it"],
-    },
-    Suite {
-        name: "binaries build",
-        command: &[
-            "cargo",
-            "build",
-            "--quiet",
-            "--package",
-            "consentry-engine",
-            "--package",
-            "sample-bank",
-            "--package",
-            "online-service",
-        ],
-    },
-    Suite {
-        name: "properties: kept inputs of the fuzzers, and inputs near them",
-        command: &["cargo", "test", "--quiet", "--package", "consentry-properties"],
-    },
-    Suite { name: "sources install", command: &["tests/sources/install", "target/sources"] },
-    Suite {
-        name: "end to end: real applications, the binary",
-        command: &["cargo", "test", "--quiet", "--package", "consentry-tests", "--test", "e2e"],
-    },
-    Suite { name: "demo", command: &["cargo", "xtask", "demo"] },
-    Suite {
-        name: "lints",
-        command: &["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"],
-    },
+    suite("connectors build", &["cargo", "xtask", "connectors"]),
+    suite("binaries and tests build", super::demo::BUILD),
+    suite(
+        "units: tables, documents, recipes, stores, the host, the engine, connectors",
+        &["cargo", "test", "--quiet", "--workspace", "--lib", "--bins"],
+    ),
+    suite("what must not compile, and examples in the docs", &["cargo", "test", "--quiet", "--workspace", "--doc"]),
+    suite(
+        "components: connectors in the sandbox; examples",
+        &["cargo", "test", "--quiet", "--workspace", "--test", "it"],
+    ),
+    suite(
+        "properties: kept inputs of the fuzzers, and inputs near them",
+        &["cargo", "test", "--quiet", "--workspace", "--test", "corpus"],
+    ),
+    suite("sources install", &["tests/sources/install", "target/sources"]),
+    suite("end to end: real applications, the binary", &["cargo", "test", "--quiet", "--workspace", "--test", "e2e"]),
+    suite("demo", &["cargo", "xtask", "demo"]),
+    suite("lints: clippy", &["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
 ];
+
+const fn suite(name: &'static str, command: &'static [&'static str]) -> Suite {
+    Suite { name, command, needs: None }
+}
+
+/// What became of a suite; none if it was not run.
+type Ran = Option<(ExitStatus, Duration)>;
 
 /// Runs them all, or those whose name contains one of the words.
 ///
@@ -80,39 +64,59 @@ const SUITES: &[Suite] = &[
 /// When a suite fails.
 pub fn run(words: &[String]) -> anyhow::Result<()> {
     let chosen = |suite: &&Suite| words.is_empty() || words.iter().any(|word| suite.name.contains(word.as_str()));
-    let mut times: Vec<(&str, Duration)> = Vec::new();
+    let mut results: Vec<(&Suite, Ran)> = Vec::new();
     for suite in SUITES.iter().filter(chosen) {
-        println!("== {}: {}", suite.name, suite.command.join(" "));
-        let started = Instant::now();
-        let status = Command::new(suite.command[0])
-            .args(&suite.command[1..])
-            .status()
-            .with_context(|| format!("{} can't be started", suite.command[0]))?;
-        let took = started.elapsed();
-        println!(
-            "== {}: {} in {:.1} s",
-            suite.name,
-            if status.success() { "passed" } else { "FAILED" },
-            took.as_secs_f64()
-        );
-        times.push((suite.name, took));
-        if !status.success() {
-            table(&times);
+        let ran = suite.run()?;
+        results.push((suite, ran));
+        if ran.is_some_and(|(status, _)| !status.success()) {
+            table(&results);
             bail!("the suite `{}` failed", suite.name);
         }
     }
-    if times.is_empty() {
+    if results.is_empty() {
         bail!("no suite has such a name");
     }
-    table(&times);
-    println!("{} passed, 0 failed", times.len());
+    table(&results);
+    let passed = results.iter().filter(|(_, ran)| ran.is_some()).count();
+    println!("{passed} passed, 0 failed, {} not run", results.len() - passed);
     Ok(())
 }
 
-fn table(times: &[(&str, Duration)]) {
-    println!("\n{:>8}  suite", "seconds");
-    for (name, took) in times {
-        println!("{:>8.1}  {name}", took.as_secs_f64());
+impl Suite {
+    fn run(&self) -> anyhow::Result<Ran> {
+        if let Some(tool) = self.needs.filter(|tool| !tool.is_there()) {
+            println!("== {}: NOT RUN: {} is not installed", self.name, tool.name);
+            return Ok(None);
+        }
+        println!("== {}: {}", self.name, self.command.join(" "));
+        let started = Instant::now();
+        let status = Command::new(self.command[0])
+            .args(&self.command[1..])
+            .status()
+            .with_context(|| format!("{} can't be started", self.command[0]))?;
+        let took = started.elapsed();
+        let how = if status.success() { "passed" } else { "FAILED" };
+        println!("== {}: {how} in {:.1} s", self.name, took.as_secs_f64());
+        Ok(Some((status, took)))
     }
-    println!("{:>8.1}  together\n", times.iter().map(|(_, took)| took.as_secs_f64()).sum::<f64>());
+}
+
+impl Tool {
+    fn is_there(self) -> bool {
+        let mut probe = Command::new(self.probe[0]);
+        probe.args(&self.probe[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+        probe.status().is_ok_and(|status| status.success())
+    }
+}
+
+fn table(results: &[(&Suite, Ran)]) {
+    println!("\n{:>8}  suite", "seconds");
+    for (suite, ran) in results {
+        match ran {
+            Some((_, took)) => println!("{:>8.1}  {}", took.as_secs_f64(), suite.name),
+            None => println!("{:>8}  {}", "not run", suite.name),
+        }
+    }
+    let all: Duration = results.iter().filter_map(|(_, ran)| ran.map(|(_, took)| took)).sum();
+    println!("{:>8.1}  together\n", all.as_secs_f64());
 }
