@@ -61,6 +61,34 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::fixtures::disk::{Disk, Recorded, lose_power, record};
+
+    fn version(number: usize) -> Vec<u8> {
+        vec![u8::try_from(number).unwrap(); 10_000 * number]
+    }
+
+    #[test]
+    #[ignore = "runs only as the child of the next test"]
+    fn receiver_that_is_recorded() {
+        let Some(mut recorded) = Recorded::child() else { return };
+        for number in 1..6 {
+            recorded.begin();
+            receive(&recorded.folder.join("parcel.json"), &version(number)).unwrap();
+            recorded.acknowledged();
+        }
+    }
+
+    #[test]
+    fn what_was_received_survives_a_loss_of_power() {
+        let calls = record("forward::file::tests::receiver_that_is_recorded", &[]);
+        let wrong = |folder: &Path, begun, acknowledged| {
+            let found = std::fs::read(folder.join("parcel.json")).unwrap_or_default();
+            let right = found == version(acknowledged) || found == version(begun);
+            (!right).then(|| format!("{} bytes after {acknowledged} of {begun}", found.len()))
+        };
+        assert_eq!(lose_power(Disk::default(), &calls, 200, wrong), [""; 0]);
+        assert!(!lose_power(Disk::that_ignores_syncs(), &calls, 200, wrong).is_empty());
+    }
 
     #[test]
     fn a_file_is_there_whole_and_for_its_owner_only() {

@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::fixtures::disk::{Disk, Recorded, lose_power, record};
 use crate::jose::jwe::{self, CREDENTIALS_BYTES_MAX, Content};
 use crate::jose::tests::{published_key, recipient};
 use crate::jose::{Algorithm, jws};
@@ -191,4 +192,32 @@ fn nothing_secret_is_printed() {
         format!("SoftwareKeys {{ keys: {wanted:?}, months: [], file: Some({:?}), .. }} RecordKey", file.to_string())
     );
     assert_eq!(format!("{:?}", Wrap { kid: "k".into(), bytes: vec![7; 60] }), r#"Wrap { kid: "k", .. }"#);
+}
+
+#[test]
+#[ignore = "runs only as the child of the next test"]
+fn key_file_that_is_recorded() {
+    let Some(mut recorded) = Recorded::child() else { return };
+    let file = KeyFile::create(&recorded.folder.join("keys"), "right".into(), Cost::LEAST).unwrap();
+    for number in 1..5 {
+        recorded.begin();
+        let written = if number == 1 { file.write_new(&[number; 3000]) } else { file.replace(&[number; 3000]) };
+        written.unwrap();
+        recorded.acknowledged();
+    }
+}
+
+#[test]
+fn the_keys_survive_a_loss_of_power() {
+    let calls = record("keys::software::tests::key_file_that_is_recorded", &[]);
+    let wrong = |folder: &Path, begun: usize, acknowledged: usize| {
+        let found = match KeyFile::open(&folder.join("keys"), "right".into()) {
+            Ok((_, bytes)) => usize::from(bytes[0]),
+            Err(KeyFileError::Missing) => 0,
+            Err(error) => return Some(format!("after {acknowledged}: {error}")),
+        };
+        (found != begun && found != acknowledged).then(|| format!("version {found} after {acknowledged} of {begun}"))
+    };
+    assert_eq!(lose_power(Disk::default(), &calls, 40, wrong), [""; 0]);
+    assert!(!lose_power(Disk::that_ignores_syncs(), &calls, 20, wrong).is_empty());
 }

@@ -2,16 +2,15 @@
 //! is right, and the store goes on.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::*;
-use crate::fixtures::disk::{Call, Disk, Luck, Recorder};
+use crate::fixtures::disk::{Call, Disk, Recorded, lose_power, record};
 
-/// Says to the writer below that it is the child, and in which folder.
-const FOLDER: &str = "CONSENTRY_TEST_POWER_FOLDER";
+/// The child's test.
+const WRITER: &str = "store::sled::tests::power_loss::writer_that_is_recorded";
 /// Takes our own sync away from the child.
 const WITHOUT_SYNC: &str = "CONSENTRY_TEST_POWER_WITHOUT_SYNC";
 /// How many losses of power are tried; the test that is run by hand tries many times as many.
@@ -63,39 +62,25 @@ fn model_after(steps: &[Step]) -> Model {
 #[tokio::test]
 #[ignore = "runs only as the child of the tests below"]
 async fn writer_that_is_recorded() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let folder = Path::new(&folder);
+    let Some(mut recorded) = Recorded::child() else { return };
+    let folder = recorded.folder.join("store");
     let sync: SyncFile = if std::env::var_os(WITHOUT_SYNC).is_some() { |_| Ok(()) } else { File::sync_all };
-    let mut marks = File::create(folder.join("marks")).unwrap();
     let mut store = None;
     for (number, Step { key, body }) in steps().into_iter().enumerate() {
         if number % STEPS_BETWEEN_STARTS == 0 {
             drop(store.take());
         }
         if store.is_none() {
-            store = Some(SledStore::open_with(&folder.join("store"), 0, sync).await.unwrap());
+            store = Some(SledStore::open_with(&folder, 0, sync).await.unwrap());
         }
         let store = store.as_ref().unwrap();
-        marks.write_all(b"b").unwrap();
+        recorded.begin();
         match body {
             Some(body) => put(store, &key, body).await.map(drop).unwrap(),
             None => store.delete(&key, Expect::Any).await.unwrap(),
         }
-        marks.write_all(b"a").unwrap();
+        recorded.acknowledged();
     }
-}
-
-fn record(folder: &Path, without_sync: bool) -> Vec<Call> {
-    let recorder = Recorder::new(folder);
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "store::sled::tests::power_loss::writer_that_is_recorded", "--ignored", "--test-threads=1"]);
-    child.env(FOLDER, &recorder.folder).stdout(Stdio::null());
-    if without_sync {
-        child.env(WITHOUT_SYNC, "");
-    }
-    recorder.record(&mut child);
-    assert!(child.status().unwrap().success());
-    recorder.calls()
 }
 
 /// Opens the store as the power loss left it, and says what is wrong with it.
@@ -130,50 +115,23 @@ async fn wrong(folder: &Path, steps: &[Step], begun: usize, acknowledged: usize)
     (next.as_deref() != Some(&[7; 100_000])).then(|| "it does not go on".to_owned())
 }
 
-/// Lets the power fail at `losses` places of the log, and tells what went wrong where.
-fn lose_power(calls: &[Call], losses: usize, ignores_syncs: bool) -> Vec<String> {
+/// Lets the power fail at `losses` places of what the writer does, and tells what went wrong where.
+fn losses(disk: Disk, calls: &[Call], losses: usize) -> Vec<String> {
     let (steps, runtime) = (steps(), tokio::runtime::Runtime::new().unwrap());
-    let mut rng = StdRng::seed_from_u64(losses as u64);
-    // Half of them anywhere, half where names come and go: that is where the store starts.
-    let names = |call: &Call| !matches!(call, Call::Write { .. } | Call::Sync(_) | Call::SyncRange);
-    let names: Vec<usize> = (0..calls.len()).filter(|at| names(&calls[*at])).collect();
-    let near = |rng: &mut StdRng| names[rng.random_range(0..names.len())] + rng.random_range(0..8);
-    let place =
-        |number| if number % 8 < 4 { rng.random_range(1..=calls.len()) } else { near(&mut rng).min(calls.len()) };
-    let mut places: Vec<usize> = (0..losses).map(place).collect();
-    places.sort_unstable();
-    let mut disk = if ignores_syncs { Disk::that_ignores_syncs() } else { Disk::default() };
-    let (mut begun, mut acknowledged, mut taken, mut all) = (0, 0, 0, vec![]);
-    for (number, place) in places.into_iter().enumerate() {
-        for call in &calls[taken..place] {
-            if let Call::Write { path, data, .. } = call
-                && path == "marks"
-            {
-                begun += usize::from(data == b"b");
-                acknowledged += usize::from(data == b"a");
-            }
-            disk.take(call);
-        }
-        taken = place;
-        let luck = [Luck::Nothing, Luck::Everything, Luck::SomeCalls, Luck::SomeBlocks][number % 4];
-        let folder = tempfile::tempdir().unwrap();
-        disk.after_power_loss(luck, number as u64, folder.path());
-        let found = runtime.block_on(wrong(&folder.path().join("store"), &steps, begun, acknowledged));
-        all.extend(found.map(|wrong| format!("after call {place} of {}, {luck:?}: {wrong}", calls.len())));
-    }
-    all
+    lose_power(disk, calls, losses, |folder, begun, acknowledged| {
+        runtime.block_on(wrong(&folder.join("store"), &steps, begun, acknowledged))
+    })
 }
 
-fn check(losses: usize) {
-    let folder = tempfile::tempdir().unwrap();
-    let calls = record(folder.path(), false);
+fn check(number: usize) {
+    let calls = record(WRITER, &[]);
     let count = |which: fn(&Call) -> bool| calls.iter().filter(|call| which(call)).count();
-    let (writes, syncs) =
-        (count(|call| matches!(call, Call::Write { .. })), count(|call| matches!(call, Call::Sync(_))));
-    println!("{} calls, {writes} writes, {syncs} syncs, {losses} losses of power", calls.len());
+    let writes = count(|call| matches!(call, Call::Write { .. }));
+    let syncs = count(|call| matches!(call, Call::Sync(_)));
+    println!("{} calls, {writes} writes, {syncs} syncs, {number} losses of power", calls.len());
     assert!(syncs > STEPS, "{syncs}");
-    let wrong = lose_power(&calls, losses, false);
-    assert!(wrong.is_empty(), "{} of {losses}:\n{}", wrong.len(), wrong.join("\n"));
+    let wrong = losses(Disk::default(), &calls, number);
+    assert!(wrong.is_empty(), "{} of {number}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -189,14 +147,12 @@ fn whatever_was_acknowledged_survives_many_losses_of_power() {
 
 #[test]
 fn without_our_own_sync_a_loss_of_power_loses_what_was_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
-    let wrong = lose_power(&record(folder.path(), true), LOSSES / 2, false);
+    let wrong = losses(Disk::default(), &record(WRITER, &[(WITHOUT_SYNC, "")]), LOSSES / 2);
     assert!(wrong.len() > LOSSES / 8, "sled syncs more than was thought: {wrong:?}");
 }
 
 #[test]
 fn on_a_disk_that_ignores_syncs_a_loss_of_power_loses_what_was_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
-    let wrong = lose_power(&record(folder.path(), false), LOSSES / 2, true);
+    let wrong = losses(Disk::that_ignores_syncs(), &record(WRITER, &[]), LOSSES / 2);
     assert!(wrong.len() > LOSSES / 8, "{wrong:?}");
 }
