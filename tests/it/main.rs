@@ -3,6 +3,7 @@
 
 mod cache;
 mod contract;
+mod logins;
 mod raw;
 mod sample_bank;
 mod sandbox;

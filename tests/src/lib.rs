@@ -4,6 +4,7 @@ pub mod canary;
 pub mod child;
 pub mod collecting;
 pub mod journey;
+pub mod logins;
 pub mod node;
 pub mod service;
 pub mod sources;

@@ -31,6 +31,7 @@ pub mod page;
 pub mod phone;
 pub mod prompt;
 pub mod request;
+pub mod secret;
 
 mod date;
 mod number;
@@ -47,7 +48,7 @@ pub mod prelude {
     pub use crate::page::{Page, column, link, text};
     pub use crate::prompt::ask;
     pub use crate::request::{Request, Response, Secret, credential, get, post, send_all};
-    pub use crate::{english, french, items, phone};
+    pub use crate::{english, french, items, phone, secret};
 }
 
 /// Makes a function `fn() -> consentry_sdk::Result` the one that the host runs.

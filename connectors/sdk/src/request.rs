@@ -17,7 +17,7 @@ pub struct Request<'a> {
     headers: Vec<Named<'a>>,
     fields: Vec<Named<'a>>,
     body: Option<Named<'a>>,
-    options: Vec<(&'static str, String)>,
+    options: Vec<(String, String)>,
 }
 
 type Named<'a> = (String, Vec<Piece<'a>>);
@@ -90,8 +90,32 @@ impl<'a> Request<'a> {
 
     /// Redirects are answered, not followed.
     pub fn no_redirects(mut self) -> Self {
-        self.options.push(("redirect", "manual".to_owned()));
+        self.option("redirect", "manual");
         self
+    }
+
+    /// The fields go into this JSON text (`{}` will do): each is named by its JSON Pointer.
+    pub fn json(mut self, text: &str) -> Self {
+        self.option("form", "json");
+        self.body("application/json", text)
+    }
+
+    /// The fields go into this XML text, `<a><b></b></a>`: each is named by its path, `/a/b` or `/a/b@attribute`, without prefixes.
+    pub fn xml(mut self, text: &str) -> Self {
+        self.option("form", "xml");
+        self.body("application/xml", text)
+    }
+
+    /// Sets a file of a multipart form; the other fields become parts of it too.
+    pub fn file(mut self, name: &str, filename: &str, content_type: &str, value: impl Value<'a>) -> Self {
+        self.option("form", "multipart");
+        self.option(&format!("filename:{name}"), filename);
+        self.option(&format!("type:{name}"), content_type);
+        self.field(name, value)
+    }
+
+    fn option(&mut self, name: &str, value: &str) {
+        self.options.push((name.to_owned(), value.to_owned()));
     }
 
     /// Sends it. A page that the manifest calls a failure is a fault; another status than 200 alone is none.
@@ -144,10 +168,10 @@ impl Document {
             request.fields = filled
         }
         if !form.charset.eq_ignore_ascii_case("utf-8") {
-            request.options.push(("charset", form.charset));
+            request.option("charset", &form.charset);
         }
         if form.encoding == "multipart/form-data" {
-            request.options.push(("form", "multipart".to_owned()));
+            request.option("form", "multipart");
         }
         Ok(request)
     }
@@ -195,14 +219,27 @@ impl<'a> Value<'a> for Vec<Piece<'a>> {
     }
 }
 
-impl<'a, A: Value<'a>, B: Value<'a>> Value<'a> for (A, B) {
+impl<'a> Value<'a> for Vec<u8> {
     fn add_to(self, pieces: &mut Vec<Piece<'a>>) {
-        self.0.add_to(pieces);
-        self.1.add_to(pieces);
+        pieces.push(Piece::Bytes(self));
     }
 }
 
-fn pieces<'a>(value: impl Value<'a>) -> Vec<Piece<'a>> {
+macro_rules! tuples {
+    ($($($name:ident)+,)+) => {$(
+        impl<'a, $($name: Value<'a>),+> Value<'a> for ($($name,)+) {
+            fn add_to(self, pieces: &mut Vec<Piece<'a>>) {
+                #[expect(non_snake_case, reason = "a part is called by its type")]
+                let ($($name,)+) = self;
+                $($name.add_to(pieces);)+
+            }
+        }
+    )+};
+}
+
+tuples! { A B, A B C, A B C D, A B C D E, A B C D E F, }
+
+pub(crate) fn pieces<'a>(value: impl Value<'a>) -> Vec<Piece<'a>> {
     let mut pieces = Vec::new();
     value.add_to(&mut pieces);
     pieces

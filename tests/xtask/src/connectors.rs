@@ -19,13 +19,13 @@ const CONTRACT: &str = "consentry:connector/";
 /// Custom section in which the host looks for the manifest.
 const MANIFEST_SECTION: &str = "consentry:manifest";
 
-/// Where connectors are, and what their packages' names begin with. The hostile ones are for tests.
-const FOLDERS: [(&str, &str); 2] = [("connectors", "connector"), ("tests/hostile", "guest")];
+/// Where connectors are, and what their packages' names begin with. The latter two are for tests.
+const FOLDERS: [(&str, &str); 3] = [("connectors", "connector"), ("tests/hostile", "guest"), ("tests/guests", "guest")];
 
 /// Which connectors.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folders below `connectors/` and `tests/hostile/`; all that have a manifest, if none is named
+    /// Folders below `connectors/`, `tests/hostile/` and `tests/guests/`; all that have a manifest, if none is named
     pub names: Vec<String>,
 }
 
