@@ -215,7 +215,10 @@ fn interrupted(document: &Document, question: &Question<'_>) {
 /// Written out, read and written out again: the same.
 fn written_out(document: &Document, question: &Question<'_>) {
     let Ok(first) = document.source(&mut Unmetered) else { return };
-    if question.format == Format::Html && !html::is_plain(&first) {
+    // No XML has a zero in it, and no way to write one down.
+    if (question.format == Format::Html && !html::is_plain(&first))
+        || (question.format == Format::Xml && first.contains('\0'))
+    {
         return;
     }
     let Ok(again) = question.again(&first) else { return };

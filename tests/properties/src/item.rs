@@ -75,12 +75,21 @@ fn refused(errors: &[FieldError], name: &str, fields: Vec<(String, RawValue)>, o
     for (_, value) in &fields {
         if let RawValue::Text(text) = value
             && text.len() > 16
+            && !is_public(text)
         {
             assert!(errors.iter().all(|error| !error.to_string().contains(text.as_str())), "an error quotes a value");
         }
     }
     let again = Item::check(name, fields, observed).map(drop);
     assert_eq!(again.unwrap_err(), errors);
+}
+
+/// Whether a value is made of words of the table, which errors name.
+fn is_public(text: &str) -> bool {
+    CATEGORIES.iter().any(|of| {
+        of.name.contains(text)
+            || of.fields.iter().any(|field| field.name.contains(text) || field.check.to_string().contains(text))
+    })
 }
 
 fn accepted(item: &Item, name: &str, mut fields: Vec<(String, RawValue)>, observed: Timestamp) {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use consentry_properties::{TARGETS, Target};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestError, TestRunner};
 
 fn target(name: &str) -> &'static Target {
     TARGETS.iter().find(|target| target.name == name).expect("a target of that name")
@@ -114,8 +114,10 @@ fn twin(name: &str, cases: u32) {
         (target.check)(&data);
         Ok(())
     });
-    if let Err(error) = held {
-        panic!("{name}: {error}");
+    match held {
+        Ok(()) => {}
+        Err(TestError::Fail(why, data)) => panic!("{name}: {why}\n{}", data.escape_ascii()),
+        Err(error) => panic!("{name}: {error}"),
     }
 }
 
