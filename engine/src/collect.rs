@@ -6,6 +6,7 @@ pub mod package;
 pub mod sandbox;
 pub mod compile;
 pub mod cache;
+pub mod ways;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use consentry_contract::item::Item;
 use consentry_contract::limits::{LimitName, Limits, Wishes};
 use consentry_contract::manifest::SourcePlan;
 use consentry_host_api::egress::Egress;
-use consentry_host_api::network::{LiveNetwork, TlsSettings};
+use consentry_host_api::network::gate::Gated;
+use consentry_host_api::network::{LiveNetwork, TlsSettings, Way};
 use consentry_host_api::ports::{Clock, Observer, Prompter, Random};
 use consentry_host_api::stop::{StopReason, Stopper};
 use consentry_host_api::tape::TapeSink;
@@ -27,6 +29,7 @@ use cache::CompiledCache;
 use compile::CompileError;
 use package::Package;
 use sandbox::{GuestRun, Sandbox, SandboxError};
+use ways::Ways;
 
 /// What every collection of this host shares.
 pub struct Collector {
@@ -40,6 +43,8 @@ pub struct Collector {
     pub limits: Wishes,
     /// Loopback sources and http towards them.
     pub development: bool,
+    /// The way to each Data Source.
+    pub ways: Ways,
     /// The `user-agent` towards Data Sources.
     pub agent: String,
 }
@@ -147,10 +152,12 @@ impl Collector {
         let limits = Limits::new(&self.limits, order.package.manifest().limits());
         let wall = Duration::from_secs(limits.of(LimitName::Wall));
         let egress = Egress::new(order.plan.origins(), self.development);
+        let (way, gate) = self.ways.to(order.package.manifest().id().as_str(), order.plan.id().as_str());
+        let way = Way { head_bytes_max: limits.size(LimitName::HeadBytes), wire_bytes_max: limits.wire_bytes(), ..way };
         let network =
-            LiveNetwork::new(&egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
+            LiveNetwork::by(way, &egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
         let ports = Ports {
-            network: Arc::new(network),
+            network: Arc::new(Gated { network, gate }),
             prompter: order.prompter,
             observer: order.observer,
             tape: order.tape,

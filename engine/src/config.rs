@@ -2,9 +2,13 @@
 //! No secret stands in it: keys, passphrases and operators' secrets are named by file.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use consentry_host_api::network::gate::GateBounds;
+use consentry_host_api::network::{Proxy, ProxyLogin, Route};
 use serde::Deserialize;
 use url::Url;
 
@@ -33,6 +37,9 @@ pub struct Config {
     /// The most that a connector's manifest may ask for, by the names of the table of limits; the table's maximum elsewhere.
     #[serde(default)]
     pub limits: BTreeMap<String, u64>,
+    /// What every Data Source is asked for at most.
+    #[serde(default)]
+    pub egress: EgressSection,
     /// How events are told to Online Services.
     pub events: EventsSection,
     /// What the operator sets for single Data Sources.
@@ -93,6 +100,21 @@ pub struct SandboxSection {
     pub guest_threads: usize,
 }
 
+/// What one Data Source is asked for at most, by all collections of this node together; what is not set here has the value of the
+/// documented example.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EgressSection {
+    /// Requests under way at once; others wait for their turn, for half a minute at most.
+    pub requests_at_once_max: Option<u32>,
+    /// Requests in a minute; a sixth of them may go at once.
+    pub requests_per_minute_max: Option<u32>,
+    /// Requests without an answer, one after the other, before the Data Source is left alone.
+    pub failures_in_a_row_max: Option<u32>,
+    /// How long it is left alone before one request looks whether it answers again.
+    pub rest_seconds: Option<u64>,
+}
+
 /// How events are told to Online Services.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -114,6 +136,16 @@ pub struct SourceSection {
     /// The operator's own secrets towards it: name in the manifest, and the file that holds it.
     #[serde(default)]
     pub secret_files: BTreeMap<String, PathBuf>,
+    /// The proxy it is reached through, `http://HOST:PORT` (CONNECT) or `socks5://HOST:PORT`. It is told addresses that were checked here,
+    /// never names, and TLS goes through it to the Data Source.
+    pub proxy: Option<Url>,
+    /// A file that holds `NAME:PASSWORD` for the proxy.
+    pub proxy_login_file: Option<PathBuf>,
+    /// The address of this machine that connections to it start at.
+    pub source_address: Option<IpAddr>,
+    /// What it is asked for at most, where that is another than for all.
+    #[serde(default)]
+    pub egress: EgressSection,
 }
 
 /// An Online Service.
@@ -223,6 +255,9 @@ impl Config {
         for path in paths.into_iter().chain(keys).chain(secrets) {
             *path = folder.join(&*path);
         }
+        for path in self.source.iter_mut().filter_map(|section| section.proxy_login_file.as_mut()) {
+            *path = folder.join(&*path);
+        }
     }
 
     /// Checks every value that can be checked without the connectors.
@@ -251,6 +286,11 @@ impl Config {
             }
         }
         self.limits().map(drop)?;
+        self.egress.bounds("egress", GateBounds::default())?;
+        for section in &self.source {
+            section.bounds(self)?;
+            section.route(None)?;
+        }
         self.online_services().map(drop)
     }
 
@@ -285,6 +325,67 @@ impl Config {
     /// What the operator set for one Data Source.
     pub fn source(&self, connector: &str, id: &str) -> Option<&SourceSection> {
         self.source.iter().find(|section| section.connector == connector && section.id == id)
+    }
+}
+
+impl EgressSection {
+    /// What a Data Source is asked for at most; `usual` where nothing is set.
+    ///
+    /// # Errors
+    /// A value that makes no sense.
+    pub fn bounds(&self, key: &str, usual: GateBounds) -> Result<GateBounds, ConfigError> {
+        let numbers = [
+            ("requests-at-once-max", self.requests_at_once_max, 10_000),
+            ("requests-per-minute-max", self.requests_per_minute_max, 1_000_000),
+            ("failures-in-a-row-max", self.failures_in_a_row_max, 10_000),
+            ("rest-seconds", self.rest_seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)), 3_600),
+        ];
+        for (name, given, most) in numbers {
+            if given.is_some_and(|given| !(1..=most).contains(&given)) {
+                return Err(value(&format!("{key}.{name}"), &format!("must be from 1 to {most}")));
+            }
+        }
+        let per_minute = self.requests_per_minute_max.and_then(NonZeroU32::new);
+        Ok(GateBounds {
+            requests_at_once: self.requests_at_once_max.unwrap_or(usual.requests_at_once),
+            requests_per_minute: per_minute.unwrap_or(usual.requests_per_minute),
+            failures_in_a_row: self.failures_in_a_row_max.unwrap_or(usual.failures_in_a_row),
+            rest: self.rest_seconds.map_or(usual.rest, Duration::from_secs),
+        })
+    }
+}
+
+impl SourceSection {
+    /// What it is asked for at most.
+    ///
+    /// # Errors
+    /// A value that makes no sense.
+    pub fn bounds(&self, config: &Config) -> Result<GateBounds, ConfigError> {
+        let usual = config.egress.bounds("egress", GateBounds::default())?;
+        self.egress.bounds(&format!("source {}/{}: egress", self.connector, self.id), usual)
+    }
+
+    /// The way out to it, with the proxy's login as its file has it.
+    ///
+    /// # Errors
+    /// A proxy that is none.
+    pub fn route(&self, login: Option<&str>) -> Result<Route, ConfigError> {
+        Ok(Route { proxy: self.proxy(login)?, source: self.source_address })
+    }
+
+    fn proxy(&self, login: Option<&str>) -> Result<Option<Proxy>, ConfigError> {
+        let key = |name: &str| format!("source {}/{}: {name}", self.connector, self.id);
+        let Some(url) = &self.proxy else {
+            return match &self.proxy_login_file {
+                Some(_) => Err(value(&key("proxy-login-file"), "there is no `proxy` that it is for")),
+                None => Ok(None),
+            };
+        };
+        let login = match login.map(ProxyLogin::parse) {
+            Some(None) => return Err(value(&key("proxy-login-file"), "its file must hold NAME:PASSWORD")),
+            login => login.flatten(),
+        };
+        Proxy::new(url, login).map(Some).map_err(|error| value(&key("proxy"), &error.to_string()))
     }
 }
 
@@ -350,6 +451,22 @@ mod tests {
         assert!(!config.engine.development);
         assert_eq!(config.online_service.len(), 1);
         assert!(config.limits().is_ok());
+        // What is said to be usual is what is done where nothing is said.
+        assert_eq!(config.egress.bounds("egress", GateBounds::default()).unwrap(), GateBounds::default());
+        let source = config.source[0].bounds(&config).unwrap();
+        assert_eq!(source.requests_per_minute.get(), 120);
+        assert_eq!(source.rest, GateBounds::default().rest);
+    }
+
+    #[test]
+    fn a_way_out_is_read_with_its_login_apart() {
+        let text =
+            EXAMPLE.replacen("# proxy = ", "proxy = ", 1).replacen("# proxy-login-file = ", "proxy-login-file = ", 1);
+        let config = Config::parse(&text.replacen("# source-address = ", "source-address = ", 1)).unwrap();
+        let route = config.source[0].route(Some("node:s3cret")).unwrap();
+        assert!(route.proxy.is_some() && route.source.is_some());
+        assert!(!format!("{route:?} {config:?}").contains("s3cret"));
+        assert!(config.source[0].route(Some("no login")).is_err());
     }
 
     #[test]
@@ -365,6 +482,14 @@ mod tests {
             ("node = \"node-1\"", "node = \"node 1\"", "engine.node"),
             ("sessions-max = 10000", "sessions-max = 0", "api.sessions-max"),
             ("requests = 500", "requestz = 500", "limits.requestz"),
+            ("rest-seconds = 30", "rest-seconds = 0", "egress.rest-seconds"),
+            (
+                "requests-per-minute-max = 120",
+                "requests-per-minute-max = 0",
+                "source oidc-provider/demo: egress.requests-per-minute-max",
+            ),
+            ("# proxy = \"http:", "proxy = \"https:", "source oidc-provider/demo: proxy"),
+            ("# proxy-login-file", "proxy-login-file", "source oidc-provider/demo: proxy-login-file"),
         ] {
             assert!(EXAMPLE.contains(from), "{from}");
             let mut config = Config::parse(&EXAMPLE.replacen(from, to, 1)).unwrap();

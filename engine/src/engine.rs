@@ -237,6 +237,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether http and this machine are allowed towards Data Sources and Online Services, which is never for real persons' data.
+    pub fn is_development(&self) -> bool {
+        self.settings.development()
+    }
+
     /// Ends the streams of events of all sessions: who reads them must not keep a node from stopping.
     pub fn end_streams(&self) {
         self.sessions().values().for_each(|session| session.close());

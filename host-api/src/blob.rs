@@ -10,10 +10,11 @@ use zeroize::Zeroizing;
 use crate::bindings::consentry::connector::types;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
+use crate::held::Held;
 
 /// Bytes by handle.
 #[derive(Clone)]
-pub struct Blob(pub(crate) Bytes);
+pub struct Blob(pub(crate) Bytes, pub(crate) Arc<Held>);
 
 const NAME: &str = "types";
 /// Most bytes that one read copies into the guest.
@@ -31,11 +32,9 @@ impl types::Host for HostCtx {
 impl types::HostBlob for HostCtx {
     fn new(&mut self, bytes: Vec<u8>) -> wasmtime::Result<Resource<Blob>> {
         self.enter_infallible(NAME, "blob")?;
-        if !self.budget.spend(LimitName::BlobBytes, bytes.len() as u64) {
-            self.reached(LimitName::BlobBytes);
-            return Err(wasmtime::Error::new(crate::fault::Stopped));
-        }
-        Ok(self.table.push(Blob(Arc::new(Zeroizing::new(bytes))))?)
+        let counted = self.spend(LimitName::BlobBytes, bytes.len() as u64).and_then(|()| self.hold(bytes.len()));
+        let held = counted.map_err(|_| wasmtime::Error::new(crate::fault::Stopped))?;
+        Ok(self.table.push(Blob(Arc::new(Zeroizing::new(bytes)), held))?)
     }
 
     fn size(&mut self, this: Resource<Blob>) -> wasmtime::Result<u64> {

@@ -42,7 +42,10 @@ impl HostCtx {
 
     fn handle(&mut self, made: Result<Arc<Recipe>, RecipeError>) -> Result<Resource<Handle>, Fail> {
         match made {
-            Ok(recipe) => Ok(self.table.push(Handle(recipe))?),
+            Ok(recipe) => {
+                self.hold_for_good(recipe.approximate_bytes())?;
+                Ok(self.table.push(Handle(recipe))?)
+            }
             Err(error) => Err(self.refuse(Code::InvalidArgument, error.to_string())),
         }
     }

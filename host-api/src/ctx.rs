@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use consentry_contract::failure::{Code, DatasetFacts, Name, RunFacts, Stage};
 use consentry_contract::item::{RunItems, category as category_of};
@@ -18,14 +19,16 @@ use wasmtime::component::ResourceTable;
 use crate::budget::Budget;
 use crate::egress::Egress;
 use crate::fault::Fail;
+use crate::held::{Held, Holdings};
 use crate::http::Jar;
+use crate::meter::{CpuAccount, CpuMeter};
 use crate::network::Network;
 use crate::ports::{Clock, Observer, Prompter, Random};
 use crate::stop::{StopReason, Stopper};
 use crate::tape::{Call, TapeSink};
 use crate::vault::Vault;
 
-/// Length of one CPU tick of the sandbox, in milliseconds.
+/// How often a guest is interrupted, in milliseconds: to hand over, and to look what it has used.
 pub const TICK_MILLISECONDS: u64 = 2;
 
 /// What this connector may do this time: manifest, cut by the operator, cut by the consent. Computed by the engine; asked by every
@@ -101,6 +104,10 @@ pub struct HostCtx {
     pub(crate) stopper: Stopper,
     pub(crate) hops: TaskTracker,
     pub(crate) budget: Budget,
+    pub(crate) holdings: Holdings,
+    /// What stays until the run is over.
+    kept: Vec<Arc<Held>>,
+    cpu: CpuAccount,
     pub(crate) facts: RunFacts,
     pub(crate) items: RunItems,
     /// The connector said that the login worked.
@@ -148,6 +155,9 @@ impl HostCtx {
             stopper: spec.stopper,
             hops: spec.hops,
             budget: Budget::new(spec.limits),
+            holdings: Holdings::default(),
+            kept: Vec::new(),
+            cpu: CpuAccount::default(),
             authenticated: false,
             answers_until: None,
             sink_uses: BTreeMap::new(),
@@ -246,12 +256,41 @@ impl HostCtx {
         self.facts.stage = stage;
     }
 
-    /// One tick of CPU time. False ends the guest.
+    /// Counts what the host keeps in memory for the run, until the receipt is dropped.
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<Arc<Held>, Fail> {
+        match self.holdings.hold(bytes as u64, self.budget.limits().of(LimitName::HostMemory)) {
+            Some(held) => Ok(held),
+            None => {
+                self.reached(LimitName::HostMemory);
+                Err(Fail::stop())
+            }
+        }
+    }
+
+    /// The same, for what stays until the run is over.
+    pub(crate) fn hold_for_good(&mut self, bytes: usize) -> Result<(), Fail> {
+        let held = self.hold(bytes)?;
+        self.kept.push(held);
+        Ok(())
+    }
+
+    /// The run's CPU time: whoever drives the guest charges its turns here.
+    pub fn cpu(&self) -> &CpuAccount {
+        &self.cpu
+    }
+
+    /// Ends work in the host when the run's CPU time is used up.
+    pub(crate) fn cpu_meter(&self) -> CpuMeter {
+        let limit = Duration::from_millis(self.budget.limits().of(LimitName::Cpu));
+        CpuMeter::new(limit.saturating_sub(self.cpu.used()))
+    }
+
+    /// Looks at the guest that has its turn. False ends it.
     pub fn tick(&mut self) -> bool {
         if self.stopper.stopped().is_some() {
             return false;
         }
-        if self.budget.spend(LimitName::Cpu, TICK_MILLISECONDS) {
+        if self.cpu.used() <= Duration::from_millis(self.budget.limits().of(LimitName::Cpu)) {
             return true;
         }
         self.reached(LimitName::Cpu);

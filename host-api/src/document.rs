@@ -1,6 +1,8 @@
 //! document: the connector asks, the host reads. The parsing itself is in the contract crate; here are the handles, the limits and what a
 //! miss means: a name on the failure report.
 
+use std::sync::Arc;
+
 use consentry_contract::document::{Column, Document, DocumentError, Exhausted, Format};
 use consentry_contract::failure::{Code, Name, Stage};
 use consentry_contract::limits::LimitName;
@@ -10,6 +12,7 @@ use crate::bindings::consentry::connector::document as wit;
 use crate::bindings::consentry::connector::types::Fault;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
+use crate::held::Held;
 use crate::meter::CpuMeter;
 
 /// A document by handle, and the page rule that recognised the answer it came in.
@@ -17,6 +20,7 @@ use crate::meter::CpuMeter;
 pub struct Parsed {
     pub(crate) document: Document,
     pub(crate) page: Option<String>,
+    held: Arc<Held>,
 }
 
 const NAME: &str = "document";
@@ -27,11 +31,8 @@ impl HostCtx {
         &mut self,
         work: impl FnOnce(&mut CpuMeter) -> Result<T, DocumentError>,
     ) -> Result<T, Fail> {
-        let mut meter = CpuMeter::new(self.budget.left(LimitName::Cpu));
-        let done = work(&mut meter);
-        let spent = meter.spent().min(self.budget.left(LimitName::Cpu));
-        self.budget.spend(LimitName::Cpu, spent);
-        done.map_err(|error| self.document_fault(&error))
+        let mut meter = self.cpu_meter();
+        work(&mut meter).map_err(|error| self.document_fault(&error))
     }
 
     /// As [`Self::metered`]; a pointer where markup came is told as a page that is not the expected one.
@@ -77,9 +78,21 @@ impl HostCtx {
         self.metered(|meter| Document::parse(format, bytes, charset, url, &limits, meter))
     }
 
+    /// A document of its own, which counts as what it takes.
     pub(crate) fn keep(&mut self, document: Document, page: Option<String>) -> Result<Resource<Parsed>, Fail> {
+        let held = self.hold(document.approximate_bytes())?;
+        self.keep_held(document, page, held)
+    }
+
+    /// Another view of what is counted already.
+    pub(crate) fn keep_held(
+        &mut self,
+        document: Document,
+        page: Option<String>,
+        held: Arc<Held>,
+    ) -> Result<Resource<Parsed>, Fail> {
         self.spend(LimitName::Documents, 1)?;
-        Ok(self.table.push(Parsed { document, page })?)
+        Ok(self.table.push(Parsed { document, page, held })?)
     }
 
     fn document(&self, this: &Resource<Parsed>) -> Result<Document, Fail> {
@@ -182,9 +195,9 @@ impl wit::HostDocument for HostCtx {
 
     fn parts(&mut self, this: Resource<Parsed>, at: String) -> Result<Vec<Resource<Parsed>>, Fail> {
         self.enter(NAME, "document.parts")?;
-        let (document, page) = (self.document(&this)?, self.page_of(&this)?);
+        let Parsed { document, page, held } = self.table.get(&this)?.clone();
         let parts = self.ask(&document, &at, |meter| document.parts(&at, meter))?;
-        parts.into_iter().map(|part| self.keep(part, page.clone())).collect()
+        parts.into_iter().map(|part| self.keep_held(part, page.clone(), held.clone())).collect()
     }
 
     fn nested(&mut self, this: Resource<Parsed>, at: String, format: String) -> Result<Resource<Parsed>, Fail> {

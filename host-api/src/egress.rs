@@ -1,13 +1,16 @@
 //! Which origins a run may reach, at which addresses. The one choke point of everything that leaves the host for a Data Source:
 //! a URL is checked before the request, every address after resolution, and the connection goes to the address that was checked.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod address;
+mod resolver;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use consentry_contract::manifest::Origin;
-use ipnet::{Ipv4Net, Ipv6Net};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
+
+pub use resolver::{Resolver, SystemResolver};
 
 /// Why a URL or an address is refused. Holds no path and no query: those may carry values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,17 +69,17 @@ impl Egress {
         if !self.origins.iter().any(|origin| origin.contains(url)) {
             return Err(EgressError::Origin { origin: url.origin().ascii_serialization() });
         }
-        if let Some(address) = literal(&host)
-            && !self.admits(address)
-        {
-            return Err(EgressError::Address { host: host.to_string() });
-        }
-        Ok(())
+        let refused = match literal(&host) {
+            Some(address) => !self.admits(url.scheme() == "https", address),
+            // A name that means this machine wherever it is looked up (RFC 6761).
+            None => !self.development && is_loopback(&host),
+        };
+        if refused { Err(EgressError::Address { host: host.to_string() }) } else { Ok(()) }
     }
 
-    /// Whether a connection may go to this address.
-    pub fn admits(&self, address: IpAddr) -> bool {
-        is_public(address) || (self.development && address.is_loopback())
+    /// Whether a connection may go to this address; one without TLS stays on this machine.
+    pub fn admits(&self, tls: bool, address: IpAddr) -> bool {
+        (tls && address::is_public(address)) || (self.development && address.is_loopback())
     }
 }
 
@@ -93,84 +96,6 @@ fn is_loopback(host: &Host<&str>) -> bool {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(v4) => v4.is_loopback(),
         Host::Ipv6(v6) => v6.is_loopback(),
-    }
-}
-
-/// Addresses of the IANA special-purpose registries (RFC 6890 and its updates) are not public; forms that embed an IPv4
-/// address (mapped, compatible, NAT64, 6to4, Teredo) are not either, so that no private address hides in them.
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !special_v4().iter().any(|net| net.contains(&v4)),
-        IpAddr::V6(v6) => !special_v6().iter().any(|net| net.contains(&v6)),
-    }
-}
-
-const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
-    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
-}
-
-const fn v6(first: [u16; 4], prefix: u8) -> Ipv6Net {
-    Ipv6Net::new_assert(Ipv6Addr::new(first[0], first[1], first[2], first[3], 0, 0, 0, 0), prefix)
-}
-
-fn special_v4() -> &'static [Ipv4Net] {
-    const NETS: [Ipv4Net; 16] = [
-        v4(0, 0, 0, 0, 8),        // this network
-        v4(10, 0, 0, 0, 8),       // private
-        v4(100, 64, 0, 0, 10),    // carrier NAT
-        v4(127, 0, 0, 0, 8),      // loopback
-        v4(169, 254, 0, 0, 16),   // link-local, cloud metadata
-        v4(172, 16, 0, 0, 12),    // private
-        v4(192, 0, 0, 0, 24),     // protocol assignments
-        v4(192, 0, 2, 0, 24),     // documentation
-        v4(192, 88, 99, 0, 24),   // 6to4 relay
-        v4(192, 168, 0, 0, 16),   // private
-        v4(198, 18, 0, 0, 15),    // benchmarking
-        v4(198, 51, 100, 0, 24),  // documentation
-        v4(203, 0, 113, 0, 24),   // documentation
-        v4(168, 63, 129, 16, 32), // a cloud's own metadata and DNS address, publicly numbered
-        v4(224, 0, 0, 0, 4),      // multicast
-        v4(240, 0, 0, 0, 4),      // reserved, broadcast
-    ];
-    &NETS
-}
-
-fn special_v6() -> &'static [Ipv6Net] {
-    const NETS: [Ipv6Net; 13] = [
-        v6([0, 0, 0, 0], 64),          // unspecified, loopback, IPv4-compatible and IPv4-mapped
-        v6([0x64, 0xff9b, 0, 0], 96),  // NAT64
-        v6([0x64, 0xff9b, 1, 0], 48),  // local NAT64
-        v6([0x100, 0, 0, 0], 64),      // discard
-        v6([0x2001, 0, 0, 0], 23),     // protocol assignments, Teredo
-        v6([0x2001, 0xdb8, 0, 0], 32), // documentation
-        v6([0x2002, 0, 0, 0], 16),     // 6to4
-        v6([0x3fff, 0, 0, 0], 20),     // documentation
-        v6([0x5f00, 0, 0, 0], 16),     // segment routing
-        v6([0xfc00, 0, 0, 0], 7),      // unique local
-        v6([0xfe80, 0, 0, 0], 10),     // link-local
-        v6([0xfec0, 0, 0, 0], 10),     // old site-local
-        v6([0xff00, 0, 0, 0], 8),      // multicast
-    ];
-    &NETS
-}
-
-/// The resolver handed to the HTTP client: it answers with admitted addresses only, so that no later look-up of the same
-/// name can lead elsewhere (DNS rebinding).
-#[derive(Debug, Clone)]
-pub(crate) struct CheckedResolver(pub(crate) Egress);
-
-impl Resolve for CheckedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let egress = self.0.clone();
-        Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let admitted: Vec<SocketAddr> =
-                tokio::net::lookup_host((host.as_str(), 0)).await?.filter(|found| egress.admits(found.ip())).collect();
-            if admitted.is_empty() {
-                return Err(Box::new(EgressError::Address { host }) as Box<dyn std::error::Error + Send + Sync>);
-            }
-            Ok(Box::new(admitted.into_iter()) as Addrs)
-        })
     }
 }
 
@@ -209,24 +134,96 @@ mod tests {
         check(true, "https://[::ffff:10.0.0.1]/", Err("no public address"));
     }
 
+    /// Every way of writing an address that a URL may hold is the address.
     #[test]
-    fn special_addresses_are_not_public() {
-        for address in [
+    fn spellings_of_an_address_are_the_address() {
+        for host in [
             "169.254.169.254",
-            "::1",
-            "::ffff:8.8.8.8",
-            "64:ff9b::808:808",
-            "fe80::1",
-            "fd00::1",
-            "100.64.0.1",
-            "0.0.0.0",
-            "168.63.129.16",
-            "2002:7f00:1::",
+            "2852039166",
+            "0xa9fea9fe",
+            "0xA9.0xFE.0xA9.0xFE",
+            "0251.0376.0251.0376",
+            "169.254.43518",
+            "169.16689662",
+            "169.254.169.254.",
+            "169%2e254%2e169%2e254",
+            "１６９.254.169.254",
+            "[::ffff:169.254.169.254]",
+            "[::ffff:a9fe:a9fe]",
+            "[0:0:0:0:0:ffff:a9fe:a9fe]",
+            "[64:ff9b::169.254.169.254]",
         ] {
-            assert!(!is_public(address.parse().unwrap()), "{address}");
+            let url = Url::parse(&format!("https://{host}/latest/meta-data")).unwrap();
+            // Declared exactly so: what refuses it is the address.
+            let egress = Egress::new(&[Origin::of(&url).unwrap()], true);
+            assert!(matches!(egress.check(&url), Err(EgressError::Address { .. })), "{host}");
         }
-        for address in ["8.8.8.8", "2a00:1450:4007::200e"] {
-            assert!(is_public(address.parse().unwrap()), "{address}");
+    }
+
+    #[test]
+    fn a_host_that_only_looks_like_a_declared_one_is_another() {
+        for url in [
+            "https://bank.example./",
+            "https://bank.example%2e/",
+            "https://www.bank.example/",
+            "https://bank.example.evil.test/",
+            "https://evil.test/bank.example",
+            "https://evil.test\\@bank.example/",
+            "https://evil.test#@bank.example/",
+            "https://evil.test?@bank.example/",
+            "https://bаnk.example/", // a Cyrillic letter
+            "https://bank-example/",
+            "https://bank.example:444/",
+        ] {
+            check(true, url, Err("not a declared origin"));
+        }
+        for url in ["https://bank.example@evil.test/", "https://bank.example:443@evil.test/", "https://@bank.example/"]
+        {
+            let found =
+                Egress::new(&[Origin::parse("https://bank.example").unwrap()], true).check(&Url::parse(url).unwrap());
+            // Without a login before the `@` it is the declared host; with one, no host at all is looked at.
+            assert_eq!(found.is_ok(), url == "https://@bank.example/", "{url}");
+        }
+        check(false, "https://bank.example\t/\na", Ok(()));
+    }
+
+    #[test]
+    fn this_machine_by_name_is_for_development() {
+        for host in ["localhost", "a.localhost"] {
+            let url = Url::parse(&format!("https://{host}/")).unwrap();
+            let origins = [Origin::of(&url).unwrap()];
+            assert!(matches!(Egress::new(&origins, false).check(&url), Err(EgressError::Address { .. })), "{host}");
+            assert!(Egress::new(&origins, true).check(&url).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn without_tls_a_connection_stays_on_this_machine() {
+        let egress = Egress::new(&[], true);
+        let [loopback, public, private] = ["127.0.0.1", "8.8.8.8", "10.0.0.1"].map(|text| text.parse().unwrap());
+        assert!(egress.admits(false, loopback) && egress.admits(true, loopback) && egress.admits(true, public));
+        assert!(!egress.admits(false, public) && !egress.admits(true, private) && !egress.admits(false, private));
+        assert!(!Egress::new(&[], false).admits(true, loopback));
+    }
+
+    proptest::proptest! {
+        /// Whatever text is taken for a URL: what is let through has a declared origin, TLS or this machine, and no login.
+        #[test]
+        fn what_is_let_through_is_what_was_declared(
+            scheme in "(https?|ftp|HTTPS)",
+            before in "(|[a-z]{1,3}@|a:b@|bank.example@|/|\\\\|[\t\n])",
+            host in "(bank\\.example|bank\\.example\\.|evil\\.test|BANK.example|bank。example|127\\.0\\.0\\.1|0x7f000001|10\\.0\\.0\\.1|\\[::ffff:a00:1\\])",
+            after in "(|:443|:8443|:18090|\\\\@bank\\.example|@bank\\.example|#@bank\\.example|%00|%0d%0aHost:x)",
+            path in "(|/|/a\\?b|//evil\\.test)",
+        ) {
+            let Ok(url) = Url::parse(&format!("{scheme}://{before}{host}{after}{path}")) else { return Ok(()) };
+            let declared = ["https://bank.example", "http://127.0.0.1:18090", "https://10.0.0.1"];
+            let egress = Egress::new(&declared.map(|origin| Origin::parse(origin).unwrap()), true);
+            if egress.check(&url).is_ok() {
+                let origin = url.origin().ascii_serialization();
+                proptest::prop_assert!(declared[..2].contains(&origin.as_str()), "{url}");
+                proptest::prop_assert!(url.username().is_empty() && url.password().is_none(), "{url}");
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod answer;
 mod capture;
 mod flight;
 mod jar;
+mod names;
 mod plan;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use flight::{Flight, FlightError, Landed};
 
 use crate::bindings::consentry::connector::credentials as guest;
 use crate::bindings::consentry::connector::http as wit;
+use crate::bindings::consentry::connector::types::Fault;
 use crate::blob::Blob;
 use crate::credentials::Handle;
 use crate::ctx::HostCtx;
@@ -70,7 +72,7 @@ impl HostCtx {
             Piece::Bytes(bytes) => bytes.len(),
             Piece::Secret(..) => 0,
         };
-        let held = self.hold(name.len() + pieces.iter().map(size).sum::<usize>())?;
+        let held = self.write(name.len() + pieces.iter().map(size).sum::<usize>())?;
         let request = self.table.get_mut(this)?;
         request.held += held;
         put(request, name, pieces);
@@ -78,7 +80,7 @@ impl HostCtx {
     }
 
     /// What a connector writes into requests counts from then on: it may never send them.
-    fn hold(&mut self, bytes: usize) -> wasmtime::Result<u64> {
+    fn write(&mut self, bytes: usize) -> wasmtime::Result<u64> {
         let held = bytes as u64 + PART_BYTES;
         match self.spend(LimitName::BytesOut, held) {
             Err(Fail::Stop(error)) => Err(error),
@@ -108,20 +110,49 @@ impl HostCtx {
         }
     }
 
+    /// Says no for a while: the connector, and whoever reads of the failure, learn when another try makes sense.
+    fn refuse_until(&mut self, code: Code, reason: String, retry_after: Duration) -> Fail {
+        let wait = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+        self.facts.retry_after_ms = Some(wait);
+        match self.refuse(code, reason) {
+            Fail::Fault(fault) => {
+                Fail::Fault(Fault { retry_after_ms: Some(u32::try_from(wait).unwrap_or(u32::MAX)), ..fault })
+            }
+            stop => stop,
+        }
+    }
+
     fn no_answer(&mut self, method: &str, error: &FlightError) -> Fail {
         let reason = error.to_string();
         self.ports.tape.outside(Outside::HttpFailed { method: method.to_owned(), reason: reason.clone() });
         let code = match error {
-            FlightError::Network(NetworkError::TooLarge(_)) => {
-                self.reached(LimitName::AnswerBytes);
+            // The smaller of two limits was the bound.
+            FlightError::Network(NetworkError::TooLarge(max)) => {
+                let whole = *max < self.budget.limits().of(LimitName::AnswerBytes);
+                self.reached(if whole { LimitName::BytesIn } else { LimitName::AnswerBytes });
+                return Fail::stop();
+            }
+            FlightError::Network(NetworkError::HeadTooLarge(_)) => {
+                self.reached(LimitName::HeadBytes);
+                return Fail::stop();
+            }
+            FlightError::Network(NetworkError::WireBytes) => {
+                self.reached(LimitName::BytesIn);
                 return Fail::stop();
             }
             FlightError::TooManyRedirects => {
-                self.reached(LimitName::Redirects);
+                let few = self.budget.left(LimitName::Requests) < self.budget.limits().of(LimitName::Redirects);
+                self.reached(if few { LimitName::Requests } else { LimitName::Redirects });
                 return Fail::stop();
             }
             FlightError::Network(NetworkError::Cancelled) => return Fail::stop(),
-            FlightError::Network(NetworkError::Egress(_)) => Code::EgressFailed,
+            FlightError::Network(NetworkError::Egress(_) | NetworkError::Proxy) => Code::EgressFailed,
+            FlightError::Network(NetworkError::Busy { retry_after }) => {
+                return self.refuse_until(Code::RateLimited, reason, *retry_after);
+            }
+            FlightError::Network(NetworkError::Resting { retry_after }) => {
+                return self.refuse_until(Code::SourceUnavailable, reason, *retry_after);
+            }
             // Where a redirect leads is the source's doing; the reason tells the author which line of the manifest would allow it.
             FlightError::Network(_) | FlightError::Redirect(_) | FlightError::SecretRedirect => Code::SourceUnavailable,
             FlightError::ForeignState => Code::InvariantBroken,
@@ -141,7 +172,7 @@ impl wit::Host for HostCtx {
     async fn send_all(
         &mut self,
         requests: Vec<Resource<Request>>,
-    ) -> wasmtime::Result<Vec<Result<Resource<Response>, crate::bindings::consentry::connector::types::Fault>>> {
+    ) -> wasmtime::Result<Vec<Result<Resource<Response>, Fault>>> {
         use crate::bindings::consentry::connector::types::Host as _;
         self.enter_infallible(NAME, "send-all")?;
         let at_once = self.budget.limits().size(LimitName::RequestsAtOnce).max(1);
@@ -194,7 +225,7 @@ fn ended() -> wasmtime::Error {
 impl wit::HostRequest for HostCtx {
     fn new(&mut self, method: String, url: String) -> wasmtime::Result<Resource<Request>> {
         self.enter_infallible(NAME, "request")?;
-        let held = self.hold(method.len() + url.len())?;
+        let held = self.write(method.len() + url.len())?;
         Ok(self.table.push(Request { method, url, held, ..Request::default() })?)
     }
 
@@ -216,7 +247,7 @@ impl wit::HostRequest for HostCtx {
 
     fn set(&mut self, this: Resource<Request>, name: String, value: String) -> wasmtime::Result<()> {
         self.enter_infallible(NAME, "request.set")?;
-        let held = self.hold(name.len() + value.len())?;
+        let held = self.write(name.len() + value.len())?;
         let request = self.table.get_mut(&this)?;
         request.held += held;
         request.options.insert(name, value);
@@ -258,9 +289,10 @@ impl wit::HostResponse for HostCtx {
 
     fn blob(&mut self, this: Resource<Response>) -> Result<Resource<Blob>, Fail> {
         self.enter(NAME, "response.blob")?;
-        let body = self.table.get(&this)?.body();
+        let response = self.table.get(&this)?;
+        let (body, held) = (response.body(), response.held());
         self.spend(LimitName::BlobBytes, body.len() as u64)?;
-        Ok(self.table.push(Blob(body))?)
+        Ok(self.table.push(Blob(body, held))?)
     }
 
     fn captured(&mut self, _: Resource<Response>, name: String) -> wasmtime::Result<Option<Resource<Handle>>> {

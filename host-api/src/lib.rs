@@ -7,6 +7,7 @@ pub mod bindings;
 mod ctx;
 mod budget;
 mod fault;
+mod held;
 mod hop;
 mod meter;
 pub mod ports;
@@ -31,6 +32,7 @@ mod log;
 
 pub use ctx::{Grants, HostCtx, Ports, Remains, RunSpec, TICK_MILLISECONDS};
 pub use fault::Stopped;
+pub use meter::CpuAccount;
 
 use wasmtime::component::{HasSelf, Linker};
 

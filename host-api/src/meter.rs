@@ -1,36 +1,116 @@
-//! CPU time that the host spends for a guest, charged to the run. Thread CPU time, not wall time: a busy machine makes no run fail.
+//! CPU time that is spent for a guest, in it and in the host: the time of the thread while the guest has its turn. Thread time, not wall time:
+//! a busy machine makes no run fail, and a host function that works for long is not cheaper than the guest's own loop.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use consentry_contract::document::{Exhausted, Meter};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
-/// Counts from its making; the thread must not change meanwhile.
+/// Nobody has the turn.
+const NO_TURN: u64 = u64::MAX;
+
+/// The CPU time of one run.
+#[derive(Debug, Clone)]
+pub struct CpuAccount(Arc<Account>);
+
+#[derive(Debug)]
+struct Account {
+    /// Nanoseconds of the turns that are over.
+    spent: AtomicU64,
+    /// The thread's time at which the present turn began.
+    turn: AtomicU64,
+}
+
+impl Default for CpuAccount {
+    fn default() -> Self {
+        Self(Arc::new(Account { spent: AtomicU64::new(0), turn: AtomicU64::new(NO_TURN) }))
+    }
+}
+
+impl CpuAccount {
+    /// Does the work of a guest, and counts what each of its turns takes, on whichever thread it has it.
+    pub async fn charge<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|ctx| {
+            self.0.turn.store(nanoseconds(thread_time()), Ordering::Relaxed);
+            let polled: Poll<T> = work.as_mut().poll(ctx);
+            self.0.spent.store(nanoseconds(self.used()), Ordering::Relaxed);
+            self.0.turn.store(NO_TURN, Ordering::Relaxed);
+            polled
+        })
+        .await
+    }
+
+    /// What was used so far, the present turn included; asked by whoever has that turn.
+    pub(crate) fn used(&self) -> Duration {
+        let spent = self.0.spent.load(Ordering::Relaxed);
+        let turn = match self.0.turn.load(Ordering::Relaxed) {
+            NO_TURN => 0,
+            began => nanoseconds(thread_time()).saturating_sub(began),
+        };
+        Duration::from_nanos(spent.saturating_add(turn))
+    }
+}
+
+/// Stops a document's work when the run has used up its time.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
-    start: Duration,
-    left: Duration,
+    end: Duration,
 }
 
 impl CpuMeter {
-    /// `left` milliseconds may be spent.
-    pub(crate) fn new(left: u64) -> Self {
-        Self { start: thread_time(), left: Duration::from_millis(left) }
-    }
-
-    /// Milliseconds spent so far, rounded up so that many small calls count too.
-    pub(crate) fn spent(&self) -> u64 {
-        thread_time().saturating_sub(self.start).as_micros().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+    /// So much may still be used from now on; the thread must not change meanwhile.
+    pub(crate) fn new(left: Duration) -> Self {
+        Self { end: thread_time().saturating_add(left) }
     }
 }
 
 impl Meter for CpuMeter {
     fn check(&mut self) -> Result<(), Exhausted> {
-        if thread_time().saturating_sub(self.start) > self.left { Err(Exhausted) } else { Ok(()) }
+        if thread_time() > self.end { Err(Exhausted) } else { Ok(()) }
     }
 }
 
 fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or(TimeSpec::new(0, 0)).into()
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work_for(milliseconds: u64) {
+        let end = thread_time() + Duration::from_millis(milliseconds);
+        while thread_time() < end {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[tokio::test]
+    async fn work_counts_and_waiting_does_not() {
+        let account = CpuAccount::default();
+        let inside = account.clone();
+        account
+            .charge(async move {
+                work_for(20);
+                assert!(inside.used() >= Duration::from_millis(20), "the present turn counts");
+                // Somebody else's turn on the same thread.
+                let others = tokio::spawn(async { work_for(60) });
+                others.await.unwrap();
+                work_for(10);
+            })
+            .await;
+        let used = account.used();
+        assert!(used >= Duration::from_millis(30) && used < Duration::from_millis(60), "{used:?}");
+        work_for(30);
+        assert_eq!(account.used(), used, "nothing counts between turns");
+    }
 }

@@ -1,15 +1,24 @@
 //! The network as a port: the live one speaks HTTP to the checked addresses; a replay puts a tape in its place.
 //! It follows no redirect, keeps no cookie, reads no proxy setting of the environment: all of that is decided above it.
 
+mod dial;
+pub mod gate;
+mod live;
+mod route;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{HeaderMap, Method, StatusCode};
+use rustls::RootCertStore;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::egress::{CheckedResolver, Egress, EgressError};
+use crate::egress::EgressError;
+
+pub use live::{LiveNetwork, Patience, Way};
+pub use route::{Proxy, ProxyError, ProxyLogin, Route};
 
 /// A request as it goes out. The body may hold a secret, so it wipes itself; `Debug` shows method and origin only.
 pub struct Outgoing {
@@ -63,10 +72,34 @@ pub enum NetworkError {
     /// The answer is longer than the limit.
     #[error("the answer is longer than {0} bytes")]
     TooLarge(u64),
+    /// The answer's head is longer than the limit, or has more fields than anybody needs.
+    #[error("the head of the answer is longer than {0} bytes, or has more than {HEAD_FIELDS_MAX} fields")]
+    HeadTooLarge(usize),
+    /// All that came for this run, packed and framed as it was, is more than the limit.
+    #[error("the source sent more than this run may receive")]
+    WireBytes,
+    /// The operator's proxy lets nothing through.
+    #[error("no connection through the operator's proxy")]
+    Proxy,
+    /// Other collections have to go first: the operator's bounds for this Data Source.
+    #[error("too many requests to this Data Source at the moment")]
+    Busy {
+        /// When it is worth another try.
+        retry_after: Duration,
+    },
+    /// The Data Source failed so often in a row that it is left alone for a while.
+    #[error("this Data Source did not answer several times in a row and is left alone for a while")]
+    Resting {
+        /// When it is asked again.
+        retry_after: Duration,
+    },
     /// The run was ended.
     #[error("the run was ended")]
     Cancelled,
 }
+
+/// Most fields in the head of an answer.
+pub(crate) const HEAD_FIELDS_MAX: usize = 256;
 
 /// Fetches one answer.
 #[async_trait]
@@ -103,82 +136,17 @@ impl TlsSettings {
             .with_no_client_auth();
         Ok(READ.get_or_init(|| Self(Arc::new(config))).clone())
     }
-}
 
-/// The live network of one run: its own connections, shared with no other run.
-#[derive(Debug)]
-pub struct LiveNetwork {
-    client: reqwest::Client,
-}
-
-/// Longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Longest wait between two pieces of an answer.
-const BETWEEN_READS: Duration = Duration::from_secs(30);
-/// Longest time from request to the answer's last byte.
-const WHOLE: Duration = Duration::from_secs(60);
-
-impl LiveNetwork {
+    /// Trusts these roots and no others.
+    ///
     /// # Errors
-    /// When the HTTP client can't be built.
-    pub fn new(egress: &Egress, tls: &TlsSettings, agent: &str) -> Result<Self, NetworkError> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured((*tls.0).clone())
-            .dns_resolver(CheckedResolver(egress.clone()))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(agent)
-            .connect_timeout(CONNECT)
-            .read_timeout(BETWEEN_READS)
-            .timeout(WHOLE)
-            .build()
-            .map_err(|_| NetworkError::Unreachable("the HTTP client could not be built"))?;
-        Ok(Self { client })
+    /// When TLS can't be set up at all.
+    pub fn trusting(roots: RootCertStore) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        Ok(Self(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
     }
 }
 
-#[async_trait]
-impl Network for LiveNetwork {
-    async fn fetch(&self, request: Outgoing) -> Result<Incoming, NetworkError> {
-        let limit = request.body_bytes_max;
-        let mut builder = self.client.request(request.method, request.url).headers(request.headers);
-        if let Some(body) = request.body {
-            // The client takes ownership and frees without wiping: the allocator does that.
-            builder = builder.body(body.to_vec());
-        }
-        let mut answer = builder.send().await.map_err(|error| reason(&error))?;
-        if answer.content_length().is_some_and(|length| length > limit) {
-            return Err(NetworkError::TooLarge(limit));
-        }
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| reason(&error))? {
-            if (body.len() + chunk.len()) as u64 > limit {
-                return Err(NetworkError::TooLarge(limit));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Incoming { status, headers, body })
-    }
-}
-
-/// The client's own error text holds the URL, so only its kind is kept.
-fn reason(error: &reqwest::Error) -> NetworkError {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if let Some(egress) = inner.downcast_ref::<EgressError>() {
-            return NetworkError::Egress(egress.clone());
-        }
-        source = inner.source();
-    }
-    if error.is_timeout() {
-        NetworkError::Timeout
-    } else if error.is_connect() {
-        NetworkError::Unreachable("no connection")
-    } else if error.is_body() || error.is_decode() {
-        NetworkError::Unreachable("the answer broke off or could not be unpacked")
-    } else {
-        NetworkError::Unreachable("the exchange broke off")
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,7 @@ impl output::Host for HostCtx {
             return Ok(());
         }
         self.spend(LimitName::ItemBytes, item.size())?;
+        self.hold_for_good(usize::try_from(item.size()).unwrap_or(usize::MAX))?;
         if let Err(error) = self.items.add(item) {
             return Err(self.refused(&category, &[error]));
         }

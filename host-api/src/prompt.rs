@@ -1,9 +1,11 @@
 //! prompt: questions to the person. Asking and waiting are two calls; answers that are secrets go straight into the vault and reach the
 //! connector as handles.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use consentry_contract::failure::{Code, Stage};
+use consentry_contract::item::Bytes;
 use consentry_contract::limits::LimitName;
 use consentry_contract::manifest::AnswerKind;
 use consentry_contract::recipe::{Leaf, LeafKind};
@@ -15,6 +17,7 @@ use crate::blob::Blob;
 use crate::credentials::Handle;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
+use crate::held::Held;
 use crate::hop;
 use crate::ports::{Answer, Question};
 use crate::tape::Outside;
@@ -25,6 +28,8 @@ pub struct Challenge {
     pending: Option<oneshot::Receiver<Answer>>,
     /// Takes the question down when the challenge goes.
     _shown: Box<dyn Send + Sync>,
+    /// Its picture counts while it is shown.
+    _image: Option<Arc<Held>>,
 }
 
 const NAME: &str = "prompt";
@@ -36,21 +41,29 @@ const KINDS: [&str; 6] = ["otp", "approve", "choose", "captcha", "redirect", "te
 const DETAILS: [&str; 4] = ["medium", "target", "expires-seconds", "url"];
 /// Longest detail, in bytes.
 const DETAIL_BYTES_MAX: usize = 512;
+/// Most details of one question.
+const DETAILS_MAX: usize = 64;
 
 impl HostCtx {
     fn question(
         &mut self,
         kind: String,
         details: Vec<(String, String)>,
-        image: Option<Resource<Blob>>,
+        image: Option<Bytes>,
     ) -> Result<Question, Fail> {
         if !KINDS.contains(&kind.as_str()) {
             return Err(
                 self.refuse(Code::ChallengeUnsupported, format!("a prompt's kind is one of {}", KINDS.join(", ")))
             );
         }
+        if details.len() > DETAILS_MAX {
+            return Err(self.refuse(Code::InvalidArgument, format!("a prompt has at most {DETAILS_MAX} details")));
+        }
         for (name, value) in &details {
-            if !DETAILS.contains(&name.as_str()) && !name.starts_with("option:") || value.len() > DETAIL_BYTES_MAX {
+            if name.len() > DETAIL_BYTES_MAX
+                || !DETAILS.contains(&name.as_str()) && !name.starts_with("option:")
+                || value.len() > DETAIL_BYTES_MAX
+            {
                 return Err(self.refuse(
                     Code::InvalidArgument,
                     format!(
@@ -60,7 +73,6 @@ impl HostCtx {
                 ));
             }
         }
-        let image = image.map(|blob| self.table.get(&blob).map(|blob| blob.0.clone())).transpose()?;
         Ok(Question { kind, details, image })
     }
 
@@ -95,12 +107,17 @@ impl prompt::Host for HostCtx {
         self.enter(NAME, "ask")?;
         self.spend(LimitName::Prompts, 1)?;
         self.at(Stage::Challenge);
+        let image = image.map(|blob| self.table.get(&blob).cloned()).transpose()?;
+        let (image, held) = image.map_or((None, None), |Blob(bytes, held)| (Some(bytes), Some(held)));
         let question = self.question(kind.clone(), details, image)?;
         if !self.grants.attended {
             return Err(self.refuse(Code::PersonAbsent, "nobody is there to answer: this run is not attended"));
         }
         match self.ports.prompter.ask(question) {
-            Ok(asked) => Ok(self.table.push(Challenge { kind, pending: Some(asked.answer), _shown: asked.shown })?),
+            Ok(asked) => {
+                let (pending, shown) = (Some(asked.answer), asked.shown);
+                Ok(self.table.push(Challenge { kind, pending, _shown: shown, _image: held })?)
+            }
             Err(code) => Err(self.refuse(code, "the question could not be asked")),
         }
     }

@@ -3,7 +3,10 @@
 
 mod cache;
 mod contract;
+mod evil;
+mod limits;
 mod logins;
+mod pool;
 mod raw;
 mod sample_bank;
 mod sandbox;

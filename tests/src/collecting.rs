@@ -10,6 +10,7 @@ use consentry::collect::cache::CompiledCache;
 use consentry::collect::compile::Compiler;
 use consentry::collect::package::Package;
 use consentry::collect::sandbox::{Sandbox, SandboxSettings};
+use consentry::collect::ways::Ways;
 use consentry::collect::{Collection, Collector, Order};
 use consentry_contract::failure::{Code, Failure, Quality};
 use consentry_contract::limits::Wishes;
@@ -17,6 +18,7 @@ use consentry_contract::manifest::{FieldKind, Manifest};
 use consentry_contract::recipe::{Leaf, LeafKind};
 use consentry_host_api::Grants;
 use consentry_host_api::network::TlsSettings;
+use consentry_host_api::network::gate::GateBounds;
 use consentry_host_api::ports::{Answer, Asked, Clock, Observer, Prompter, Question, Random};
 use consentry_host_api::stop::Stopper;
 use consentry_host_api::tape::{NoTape, TapeSink};
@@ -55,6 +57,7 @@ pub fn collector() -> anyhow::Result<Collector> {
         tls: TlsSettings::of_this_machine()?,
         limits: Wishes::new(),
         development: true,
+        ways: Ways::new(GateBounds::default(), Arc::new(Now)),
         agent: "Consentry-tests/0.1".to_owned(),
     })
 }
@@ -278,7 +281,8 @@ pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-struct Now;
+/// The real time.
+pub struct Now;
 
 impl Clock for Now {
     #[expect(clippy::disallowed_methods, reason = "the sites under test stamp their answers with the real time")]

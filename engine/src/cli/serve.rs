@@ -31,6 +31,9 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     let listener =
         tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
     writeln!(out, "consentry: node {} listens on {}", config.engine.node, listener.local_addr()?)?;
+    if engine.is_development() {
+        writeln!(out, "consentry: DEVELOPMENT MODE, never for real persons' data: http and this machine are allowed")?;
+    }
     out.flush()?;
     let stop = stop_signal()?;
     let sweeper = tokio::spawn(sweep(engine.clone()));

@@ -16,7 +16,7 @@ use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap, UpdateDeadline, WasmBacktrace,
 };
 
-/// Length of one CPU tick. Short, so that a spinning guest hands over soon; a run's CPU budget is counted in these.
+/// How often a guest is interrupted. Short, so that a spinning guest hands over soon, and ends soon after its CPU time.
 pub const TICK: Duration = Duration::from_millis(TICK_MILLISECONDS);
 /// Most memory maps that one pool slot can take while it is in use (two memories' worth of guards, table, stack).
 const MAPS_PER_SLOT: u64 = 6;
@@ -113,8 +113,17 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError`]: the kernel's map limit, wasmtime's settings, threads.
     pub fn new(settings: &SandboxSettings) -> Result<Self, SandboxError> {
+        Self::keeping(settings, 0)
+    }
+
+    /// The same, with so many bytes of each memory, table and stack that stay mapped when a run ends and are overwritten with zeros; the
+    /// rest is given back to the system.
+    ///
+    /// # Errors
+    /// [`SandboxError`], as [`Self::new`].
+    pub fn keeping(settings: &SandboxSettings, keep_resident_bytes: usize) -> Result<Self, SandboxError> {
         check_map_count(settings.concurrent_runs)?;
-        let engine = Engine::new(&config(settings)).map_err(SandboxError::Setup)?;
+        let engine = Engine::new(&config(settings, keep_resident_bytes)).map_err(SandboxError::Setup)?;
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(SandboxError::Setup)?;
         // Without I/O and timer drivers: a host function that forgets to hop to the I/O runtime fails in its first test.
@@ -160,7 +169,8 @@ impl Sandbox {
         let task = guests.spawn(async move {
             let mut store = Store::new(&engine, ctx);
             arm(&mut store);
-            let (end, trace) = drive(&pre, &mut store).await;
+            let cpu = store.data().cpu().clone();
+            let (end, trace) = cpu.charge(drive(&pre, &mut store)).await;
             let ctx = store.into_data();
             drop(slot);
             GuestRun { ctx: Some(ctx), end, trace }
@@ -180,7 +190,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// Limits that the store itself enforces, and the tick that counts CPU time.
+/// Limits that the store itself enforces, and the tick at which CPU time is looked at.
 fn arm(store: &mut Store<HostCtx>) {
     store.limiter(|ctx| ctx.memory_limiter());
     store.set_hostcall_fuel(store.data().call_bytes_max());
@@ -236,7 +246,7 @@ pub(super) fn code_config() -> Config {
     config
 }
 
-fn config(settings: &SandboxSettings) -> Config {
+fn config(settings: &SandboxSettings, keep_resident_bytes: usize) -> Config {
     let slots = settings.concurrent_runs;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
@@ -244,6 +254,9 @@ fn config(settings: &SandboxSettings) -> Config {
         .total_memories(slots)
         .total_tables(slots * 2)
         .total_stacks(slots)
+        .linear_memory_keep_resident(keep_resident_bytes)
+        .table_keep_resident(keep_resident_bytes)
+        .async_stack_keep_resident(keep_resident_bytes)
         .max_memory_size(most(LimitName::Memory))
         .table_elements(most(LimitName::TableElements))
         .max_core_instance_size(64 << 10)

@@ -7,18 +7,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use consentry_contract::limits::Wishes;
-use consentry_host_api::network::TlsSettings;
+use consentry_host_api::network::gate::GateBounds;
+use consentry_host_api::network::{Route, TlsSettings};
 use tokio_util::task::TaskTracker;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::Engine;
 use super::catalogue::Catalogue;
+use super::ports::RunClock;
 use crate::clock::{Clock, SystemClock};
 use crate::collect::Collector;
 use crate::collect::cache::CompiledCache;
 use crate::collect::compile::Compiler;
 use crate::collect::sandbox::{Sandbox, SandboxError, SandboxSettings};
+use crate::collect::ways::Ways;
 use crate::config::{Config, ConfigError};
 use crate::consent::ConsentRegister;
 use crate::consent::notice::Operator;
@@ -45,6 +48,8 @@ type Secrets = BTreeMap<String, Zeroizing<Vec<u8>>>;
 pub(super) struct SourceSettings {
     bases: HashMap<SourceKey, Url>,
     secrets: HashMap<SourceKey, Secrets>,
+    usual: GateBounds,
+    routes: Vec<(SourceKey, Route, GateBounds)>,
     development: bool,
     callback: Option<Url>,
 }
@@ -120,11 +125,15 @@ impl Builder {
         };
         self.settings.development = config.engine.development;
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
+        self.settings.usual = config.egress.bounds("egress", GateBounds::default())?;
         for section in &config.source {
             let key = (section.connector.clone(), section.id.clone());
             if let Some(base) = &section.base {
                 self.settings.bases.insert(key.clone(), base.clone());
             }
+            let login = section.proxy_login_file.as_deref().map(read_text).transpose()?;
+            let route = section.route(login.as_ref().map(|login| login.as_str()))?;
+            self.settings.routes.push((key.clone(), route, section.bounds(config)?));
             self.settings.secrets.insert(key, read_secrets(&section.secret_files)?);
         }
         Ok(self)
@@ -223,6 +232,11 @@ impl Builder {
         };
         #[cfg(test)]
         let shelves = self.shelves.unwrap_or(shelves);
+        if self.settings.development {
+            tracing::warn!(
+                "DEVELOPMENT MODE: Data Sources and Online Services may be on this machine and without TLS, and connectors' own lines are logged. Never for real persons' data."
+            );
+        }
         let tls = TlsSettings::of_this_machine()?;
         let node = self.node.unwrap_or_else(|| "desk".to_owned());
         let timeout = self.event_timeout.unwrap_or(Duration::from_secs(10));
@@ -233,6 +247,7 @@ impl Builder {
             tls: tls.clone(),
             limits: self.limits,
             development: self.settings.development,
+            ways: self.settings.ways(Arc::new(RunClock(clock.clone()))),
             agent: AGENT.to_owned(),
         };
         let engine = Arc::new(Engine {
@@ -268,6 +283,13 @@ impl Builder {
 }
 
 impl SourceSettings {
+    fn ways(&self, clock: Arc<dyn consentry_host_api::ports::Clock>) -> Ways {
+        let ways = Ways::new(self.usual, clock);
+        self.routes.iter().fold(ways, |ways, ((connector, source), route, bounds)| {
+            ways.set(connector, source, route.clone(), *bounds)
+        })
+    }
+
     pub(super) fn base(&self, connector: &str, source: &str) -> Option<&Url> {
         self.bases.get(&(connector.to_owned(), source.to_owned()))
     }
@@ -311,6 +333,14 @@ fn cache_key(compiled: Option<&Path>, entropy: &Entropy) -> Result<Zeroizing<[u8
 
 fn desk() -> Operator {
     Operator { name: "This computer".to_owned(), contact: "the person at this computer".to_owned() }
+}
+
+/// One line of a file that is kept from others.
+fn read_text(path: &Path) -> Result<Zeroizing<String>, BuildError> {
+    let unreadable = |source| BuildError::Secret { path: path.to_owned(), source };
+    let bytes = crate::secret_file::read(path).map_err(unreadable)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(std::io::ErrorKind::InvalidData.into()))?;
+    Ok(Zeroizing::new(text.trim_end().to_owned()))
 }
 
 fn read_secrets(files: &BTreeMap<String, PathBuf>) -> Result<Secrets, BuildError> {

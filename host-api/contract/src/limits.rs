@@ -74,15 +74,17 @@ limits! {
     Requests "requests" Count 200, 2_000, "requests to the Data Source, redirects included";
     RequestsAtOnce "requests-at-once" Count 4, 16, "requests that are under way at the same time";
     Redirects "redirects" Count 10, 20, "redirects of one request";
-    BytesIn "bytes-in" Bytes 64 * MIB, 512 * MIB, "what comes from the Data Source, after it is unpacked";
+    BytesIn "bytes-in" Bytes 64 * MIB, 512 * MIB, "what comes from the Data Source, unpacked, and what of it comes over the wire, beside heads";
     BytesOut "bytes-out" Bytes 4 * MIB, 64 * MIB, "what is sent to the Data Source";
     AnswerBytes "answer-bytes" Bytes 16 * MIB, 64 * MIB, "one answer of the Data Source, after it is unpacked";
+    HeadBytes "head-bytes" Bytes 64 * KIB, 256 * KIB, "the head of one answer of the Data Source";
     Prompts "prompts" Count 10, 50, "questions to the person";
     Items "items" Count 20_000, 200_000, "items emitted";
     ItemBytes "item-bytes" Bytes 32 * MIB, 128 * MIB, "all items together, their documents included";
     LogLines "log-lines" Count 500, 5_000, "lines of log";
     LogLineBytes "log-line-bytes" Bytes 512, 4 * KIB, "one line of log; the rest is cut off";
     Progress "progress" Count 500, 5_000, "reports of progress";
+    HostMemory "host-memory" Bytes 96 * MIB, 512 * MIB, "what the host holds for the run: answers, documents, blobs, recipes and items";
     Handles "handles" Count 1_024, 8_192, "secrets, requests, answers and blobs held at the same time";
     BlobBytes "blob-bytes" Bytes 32 * MIB, 128 * MIB, "blobs held at the same time";
     Documents "documents" Count 256, 4_096, "documents and their parts held at the same time";
@@ -171,6 +173,12 @@ impl Limits {
     #[must_use]
     pub const fn of(&self, name: LimitName) -> u64 {
         self.0[name as usize]
+    }
+
+    /// What may arrive over the wire in all: as much as may be unpacked from it, and a head of usual size for each request.
+    #[must_use]
+    pub const fn wire_bytes(&self) -> u64 {
+        self.of(LimitName::BytesIn) + self.of(LimitName::Requests) * 16 * KIB
     }
 
     /// The value as a size in memory.

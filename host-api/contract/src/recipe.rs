@@ -365,6 +365,12 @@ impl Recipe {
             }
         }
     }
+
+    /// Roughly what it takes in memory, with everything that it is made of.
+    #[must_use]
+    pub fn approximate_bytes(&self) -> usize {
+        self.size.guest_bytes + self.size.nodes as usize * size_of::<Piece>()
+    }
 }
 
 impl Piece {

@@ -17,6 +17,7 @@ use crate::bindings::consentry::connector::types::Fault;
 use crate::ctx::HostCtx;
 use crate::document::Parsed;
 use crate::fault::Fail;
+use crate::held::Held;
 use crate::tape::Outside;
 
 /// An answer by handle.
@@ -28,6 +29,7 @@ pub struct Response {
     charset: Option<String>,
     document: Option<Document>,
     page: Option<String>,
+    held: Arc<Held>,
 }
 
 impl Response {
@@ -45,6 +47,10 @@ impl Response {
 
     pub(super) fn body(&self) -> Bytes {
         self.body.clone()
+    }
+
+    pub(super) fn held(&self) -> Arc<Held> {
+        self.held.clone()
     }
 
     pub(super) fn header(&self, name: &str) -> Vec<String> {
@@ -73,6 +79,8 @@ impl HostCtx {
         let mut body = Body { bytes, charset, document };
         self.capture(&landed.method, &landed.request_url, landed.incoming.status, &mut body)?;
         let Body { bytes, charset, document } = body;
+        let tree = document.as_ref().map_or(0, Document::approximate_bytes);
+        let held = self.hold(bytes.len() + head_bytes(&landed.incoming.headers) + tree)?;
         let status = landed.incoming.status.as_u16();
         let mut recognition = self.recognise(&landed.url, status, document.as_ref())?;
         if landed.operator && status == 401 {
@@ -100,7 +108,7 @@ impl HostCtx {
         if landed.withheld {
             headers.clear();
         }
-        Ok(Response { status, url: url.to_string(), headers, body, charset, document: shown, page })
+        Ok(Response { status, url: url.to_string(), headers, body, charset, document: shown, page, held })
     }
 
     /// A body that is not what its content type says is kept as bytes: the connector learns of it when it asks for the document.
@@ -194,10 +202,10 @@ impl HostCtx {
     ) -> Result<Resource<Parsed>, Fail> {
         let response = self.table.get(this)?;
         let (page, body, charset) = (response.page.clone(), response.body.clone(), response.charset.clone());
-        let (ready, url) = (response.document.clone(), response.url.clone());
+        let (ready, url, held) = (response.document.clone(), response.url.clone(), response.held());
         let wanted = format.map(|name| self.format(name)).transpose()?;
         if let Some(document) = ready.filter(|document| wanted.is_none_or(|wanted| wanted == document.format())) {
-            return self.keep(document, page);
+            return self.keep_held(document, page, held);
         }
         let Some(format) = wanted else {
             return Err(self.refuse(
@@ -213,4 +221,8 @@ impl HostCtx {
 /// Of the address of a withheld answer only where it is: a path or a query may repeat what was sent.
 fn withheld_url(url: &url::Url) -> url::Url {
     url.join("/").unwrap_or_else(|_| url.clone())
+}
+
+fn head_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }

@@ -5,6 +5,11 @@ use http::HeaderValue;
 use url::Url;
 use zeroize::Zeroizing;
 
+/// Most bytes of one cookie, its attributes included (RFC 6265, section 6.1).
+const COOKIE_BYTES_MAX: usize = 4096;
+/// Most cookies of one run. Every one that fits goes into a request, so that many small ones would cost as much as large ones.
+const COOKIES_MAX: usize = 180;
+
 /// Cookies of one run.
 #[derive(Clone, Default)]
 pub struct Jar(CookieStore);
@@ -16,8 +21,13 @@ impl std::fmt::Debug for Jar {
 }
 
 impl Jar {
-    /// Takes what a source set. A cookie that breaks the rules is ignored, as browsers do.
+    /// Takes what a source set. A cookie that breaks the rules is ignored, as browsers do; so is what is too large, or one too many.
     pub(super) fn store(&mut self, url: &Url, cookie: &str) {
+        let name = cookie.split('=').next().unwrap_or_default().trim();
+        let is_full = || self.0.iter_any().count() >= COOKIES_MAX && !self.0.iter_any().any(|held| held.name() == name);
+        if cookie.len() > COOKIE_BYTES_MAX || is_full() {
+            return;
+        }
         let _ = self.0.parse(cookie, url);
     }
 
@@ -34,5 +44,24 @@ impl Jar {
     pub(super) fn value(&self, url: &Url, name: &str) -> Option<Zeroizing<Vec<u8>>> {
         let found = self.0.get_request_values(url).find(|(cookie, _)| *cookie == name);
         found.map(|(_, value)| Zeroizing::new(value.as_bytes().to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jar_is_bounded_and_what_is_in_it_can_still_change() {
+        let (url, mut jar) = (Url::parse("https://bank.example/").unwrap(), Jar::default());
+        for number in 0..400 {
+            jar.store(&url, &format!("c{number}=v; Path=/"));
+        }
+        jar.store(&url, "c7=new; Path=/");
+        jar.store(&url, &format!("c8={}; Path=/", "v".repeat(COOKIE_BYTES_MAX)));
+        let header = jar.header(&url).unwrap();
+        let text = header.to_str().unwrap();
+        assert_eq!(text.split("; ").count(), COOKIES_MAX);
+        assert!(text.contains("c7=new") && text.contains("c8=v") && text.len() < 4 * 1024, "{text}");
     }
 }

@@ -16,10 +16,10 @@ use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use super::flight::Flight;
+use super::names;
 use crate::ctx::HostCtx;
 use crate::egress::EgressError;
 use crate::fault::Fail;
-use crate::meter::CpuMeter;
 
 /// A request as the connector put it together; nothing of it is checked before it is sent.
 #[derive(Default)]
@@ -35,21 +35,6 @@ pub struct Request {
     pub(super) held: u64,
 }
 
-/// Headers that are the host's: framing, routing, and what would let a request be read in two ways.
-const HOST_HEADERS: [&str; 12] = [
-    "host",
-    "cookie",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "connection",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "proxy-authorization",
-    "proxy-connection",
-];
 /// Options of `request.set` that this host knows, with their values.
 const OPTIONS: &[(&str, &[&str])] =
     &[("form", &["urlencoded", "multipart", "json", "xml"]), ("redirect", &["follow", "manual"])];
@@ -210,11 +195,8 @@ impl HostCtx {
 
     fn header_name(&mut self, name: &str) -> Result<HeaderName, Fail> {
         match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(header) if !HOST_HEADERS.contains(&header.as_str()) => Ok(header),
-            _ => Err(self.refuse(
-                Code::InvalidArgument,
-                format!("the header is no valid name, or one of the host's: {}", HOST_HEADERS.join(", ")),
-            )),
+            Ok(header) if !names::is_host_header(header.as_str()) => Ok(header),
+            _ => Err(self.refuse(Code::InvalidArgument, names::RULE)),
         }
     }
 
@@ -242,20 +224,14 @@ impl HostCtx {
 
     /// The CPU time of an evaluation is the run's, and a long one makes no other guest of this thread wait.
     fn evaluated(&mut self, recipe: &Recipe) -> Result<Value, Fail> {
-        let left = self.budget.left(LimitName::Cpu);
-        if left == 0 {
-            self.reached(LimitName::Cpu);
+        if !self.tick() {
             return Err(Fail::stop());
         }
         let vault = &self.vault;
-        let meter = CpuMeter::new(left);
         let long = recipe.work() > LONG
             && Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
         let value =
             if long { tokio::task::block_in_place(|| evaluate(recipe, vault)) } else { evaluate(recipe, vault) };
-        if recipe.work() > 0 {
-            self.budget.spend(LimitName::Cpu, meter.spent().min(left));
-        }
         value.map_err(|_| self.unusable())
     }
 
@@ -283,7 +259,8 @@ impl HostCtx {
             .entry("accept-language")
             .or_insert(HeaderValue::from_str(&self.language).unwrap_or_else(|_| HeaderValue::from_static("en")));
         let body = self.encode_body(&parts, &mut headers)?;
-        let size = url.as_str().len() + body.as_ref().map_or(0, |body| body.len());
+        let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let size = url.as_str().len() + head + body.as_ref().map_or(0, |body| body.len());
         self.spend(LimitName::BytesOut, size as u64)?;
         Ok(Flight {
             network: self.ports.network.clone(),

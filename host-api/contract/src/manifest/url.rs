@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use unicode_security::confusable_detection::skeleton;
+use unicode_security::{RestrictionLevel, RestrictionLevelDetection as _};
 use url::{Host, Url};
 
 use crate::glob::{self, Part};
@@ -40,8 +42,8 @@ impl Origin {
                 return Err(UrlProblem::new(format!("the scheme `{other}` is not allowed; use https")));
             }
         }
-        if matches!(host, Host::Domain(name) if name.contains('*')) {
-            return Err(UrlProblem::new("the host must be written out; `*` is allowed in the path only"));
+        if let Host::Domain(name) = host {
+            check_name(name)?;
         }
         let mut origin = url.clone();
         origin.set_path("/");
@@ -111,7 +113,29 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-/// Reads an absolute URL without login and fragment.
+/// A name that means the same host to everybody, and looks like no other.
+fn check_name(name: &str) -> Result<(), UrlProblem> {
+    if name.contains('*') {
+        return Err(UrlProblem::new("the host must be written out; `*` is allowed in the path only"));
+    }
+    if name.ends_with('.') || (!name.contains('.') && name != "localhost") {
+        return Err(UrlProblem::new("the host must be a whole domain name, without a dot at its end"));
+    }
+    let disguised = name.split('.').filter(|label| label.starts_with("xn--")).find(|label| is_disguise(label));
+    disguised.map_or(Ok(()), |label| {
+        Err(UrlProblem::new(format!("the name `{label}` mixes scripts or looks like another name (UTS 39)")))
+    })
+}
+
+/// Whether a label in punycode reads as something else than it is: letters of several scripts, or such that look like ASCII.
+fn is_disguise(label: &str) -> bool {
+    let (readable, decoded) = idna::domain_to_unicode(label);
+    decoded.is_err()
+        || readable.detect_restriction_level() > RestrictionLevel::HighlyRestrictive
+        || skeleton(&readable).all(|letter| letter.is_ascii())
+}
+
+/// Reads an absolute URL without login and fragment, whose origin is written the one way in which origins are compared.
 pub(super) fn absolute(text: &str) -> Result<Url, UrlProblem> {
     let url = Url::parse(text).map_err(|error| UrlProblem::new(format!("not an absolute URL: {error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -123,6 +147,12 @@ pub(super) fn absolute(text: &str) -> Result<Url, UrlProblem> {
     // A URL is read by people, who must see what a parser sees: it drops blanks and newlines, and knows letters that look like others.
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(UrlProblem::new("a URL in a manifest is ASCII without blanks: names as `xn--`, the rest as `%XX`"));
+    }
+    // What an operator reads is what is meant: no other alphabet, no number for an address, no port that says nothing.
+    let origin = url.origin().ascii_serialization();
+    let rest = text.strip_prefix(origin.as_str());
+    if url.has_host() && !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) {
+        return Err(UrlProblem::new(format!("write its origin as `{origin}`, which is what it means")));
     }
     Ok(url)
 }
@@ -201,4 +231,70 @@ fn wild<'a>(text: &'a str, star: Part<'a>) -> Vec<Part<'a>> {
         parts.push(Part::Exact(piece.as_bytes()));
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&str, &str>) {
+        let found = Origin::parse(text).map(|origin| origin.to_string()).map_err(|problem| problem.to_string());
+        match (&found, expected) {
+            (Ok(found), Ok(expected)) if found == expected => {}
+            (Err(found), Err(expected)) if found.contains(expected) => {}
+            _ => panic!("{text}: found {found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn an_origin_is_written_as_it_is_compared() {
+        for text in ["https://bank.example", "https://bank.example:8443", "https://[2a00::1]", "http://127.0.0.1:18090"]
+        {
+            check(text, Ok(text));
+        }
+        check("https://bank.example/", Ok("https://bank.example"));
+        for (text, meant) in [
+            ("https://Bank.example", "https://bank.example"),
+            ("HTTPS://bank.example", "https://bank.example"),
+            ("https://bank.example:443", "https://bank.example"),
+            ("https://bank%2eexample", "https://bank.example"),
+            ("https:\\\\bank.example", "https://bank.example"),
+            ("https:bank.example", "https://bank.example"),
+            ("https://0x7f.1", "https://127.0.0.1"),
+            ("https://2130706433", "https://127.0.0.1"),
+            ("https://0177.0.0.1", "https://127.0.0.1"),
+            ("https://127.1", "https://127.0.0.1"),
+            ("https://[::ffff:127.0.0.1]", "https://[::ffff:7f00:1]"),
+        ] {
+            check(text, Err(&format!("write its origin as `{meant}`")));
+        }
+        for text in [
+            "https://bank。example",
+            " https://bank.example",
+            "https://ba\tnk.example",
+            "https://bücher.example",
+            "https://b\u{430}nk.example",
+        ] {
+            check(text, Err("ASCII"));
+        }
+    }
+
+    #[test]
+    fn a_name_is_whole_and_looks_like_no_other() {
+        for text in ["https://xn--bcher-kva.example", "https://xn--e1afmkfd.example", "https://xn--wgv71a.example"] {
+            check(text, Ok(text));
+        }
+        for (text, problem) in [
+            ("https://xn--bnk-6cd.example", "mixes scripts or looks like"), // a Cyrillic letter among Latin ones
+            ("https://xn--80ak6aa92e.example", "mixes scripts or looks like"), // Cyrillic letters that read `apple`
+            ("https://www.xn--pple-43d.example", "mixes scripts or looks like"),
+            ("https://bank.example.", "whole domain name"),
+            ("https://intranet", "whole domain name"),
+            ("https://*.bank.example", "written out"),
+            ("https://xn--a.example", "not an absolute URL"),
+        ] {
+            check(text, Err(problem));
+        }
+    }
 }

@@ -105,3 +105,104 @@ pub fn opens_a_tangled_document() -> Result {
 pub fn asks_a_document_too_much() -> Result {
     open("html", &"<i></i>".repeat(50_000))?.find("b ~ i", "text").map(drop)
 }
+
+pub fn opens_too_many_documents() -> Result {
+    let mut all = Vec::new();
+    loop {
+        all.push(open("json", "1")?);
+    }
+}
+
+pub fn opens_deep_json() -> Result {
+    open("json", &"[".repeat(100_000)).map(drop)
+}
+
+pub fn opens_many_attributes() -> Result {
+    let attributes: String = (0..2_000).map(|number| format!(" a{number}=b")).collect();
+    open("html", &format!("<p{attributes}>")).map(drop)
+}
+
+/// A small source: an entity is one character here and five there.
+pub fn opens_much_text() -> Result {
+    open("html", &format!("<p>{}", "text ".repeat(100_000))).map(drop)
+}
+
+/// Each paragraph holds all that follow, and each is asked for with what it holds.
+pub fn asks_for_a_long_answer() -> Result {
+    let page = open("html", &("<div>word ".repeat(400) + &"word ".repeat(2_000)))?;
+    let column = consentry_sdk::contract::document::Column {
+        name: "all".to_owned(),
+        at: String::new(),
+        take: "html".to_owned(),
+    };
+    page.rows("div", &[column]).map(drop)
+}
+
+pub fn asks_with_a_long_selector() -> Result {
+    open("html", "<p>")?.find(&"p ".repeat(1_000), "text").map(drop)
+}
+
+/// Asks what the test says, of siblings that nothing tells apart.
+pub fn asks_with_quadratic_selectors() -> Result {
+    let page = open("html", &"<i class='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'></i>".repeat(20_000))?;
+    let _ = page.find(&credentials::plain("elsewhere").unwrap_or_default(), "text")?;
+    crate::honest()
+}
+
+pub fn emits_too_much() -> Result {
+    loop {
+        items::BankTransaction::new("a", "2025-01-01", &"x".repeat(100), 1, "EUR").emit()?;
+    }
+}
+
+/// Few, but large.
+pub fn keeps_documents() -> Result {
+    let (source, mut all) = ("<b>x</b>".repeat(60_000), Vec::new());
+    loop {
+        all.push(open("html", &source)?);
+    }
+}
+
+pub fn keeps_answers() -> Result {
+    let mut all = Vec::new();
+    loop {
+        all.push(get("/login").send()?);
+    }
+}
+
+pub fn keeps_recipes() -> Result {
+    let (text, mut all) = ("x".repeat(60_000), Vec::new());
+    loop {
+        all.push(credentials::join(&[credentials::Piece::Text(text.clone())])?);
+    }
+}
+
+pub fn reads_too_much() -> Result {
+    loop {
+        get("/login").send()?;
+    }
+}
+
+pub fn reports_progress() -> Result {
+    for _ in 0..2_000 {
+        consentry_sdk::contract::progress::step("first");
+    }
+    crate::honest()
+}
+
+/// The host copies, counts and wipes each; the guest does nothing.
+pub fn churns_blobs() -> Result {
+    let bytes = vec![0; 8 << 20];
+    while black_box(true) {
+        drop(consentry_sdk::output::Blob::new(&bytes));
+    }
+    Ok(())
+}
+
+pub fn asks_with_many_details() -> Result {
+    let mut question = ask("choose");
+    for number in 0..1_000 {
+        question = question.detail(&format!("option:{number}"), "x");
+    }
+    question.show().map(drop)
+}

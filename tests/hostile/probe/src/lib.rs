@@ -3,6 +3,7 @@
 
 mod exhaust;
 mod misbehave;
+mod network;
 
 use consentry_sdk::prelude::*;
 
@@ -26,6 +27,24 @@ fn collect() -> Result {
         "opens-a-deep-document" => exhaust::opens_a_deep_document(),
         "opens-a-tangled-document" => exhaust::opens_a_tangled_document(),
         "asks-a-document-too-much" => exhaust::asks_a_document_too_much(),
+        "opens-too-many-documents" => exhaust::opens_too_many_documents(),
+        "opens-deep-json" => exhaust::opens_deep_json(),
+        "opens-many-attributes" => exhaust::opens_many_attributes(),
+        "opens-much-text" => exhaust::opens_much_text(),
+        "asks-for-a-long-answer" => exhaust::asks_for_a_long_answer(),
+        "asks-with-a-long-selector" => exhaust::asks_with_a_long_selector(),
+        "asks-with-quadratic-selectors" => exhaust::asks_with_quadratic_selectors(),
+        "emits-too-much" => exhaust::emits_too_much(),
+        "keeps-documents" => exhaust::keeps_documents(),
+        "keeps-answers" => exhaust::keeps_answers(),
+        "keeps-recipes" => exhaust::keeps_recipes(),
+        "keeps-requests-at-once" => network::keeps_requests_at_once(),
+        "reads-too-much" => exhaust::reads_too_much(),
+        "asks-once" => network::asks_once(),
+        "asks-with-host-headers" => network::asks_with_host_headers(),
+        "reports-progress" => exhaust::reports_progress(),
+        "churns-blobs" => exhaust::churns_blobs(),
+        "asks-with-many-details" => exhaust::asks_with_many_details(),
         "panics" => misbehave::panics(),
         "aborts" => misbehave::aborts(),
         "recurses" => misbehave::recurses(),

@@ -1,0 +1,57 @@
+//! Sites that were written to harm whoever reads them, as plain TCP on this machine.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use consentry_tests::collecting::lock;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+
+/// A site, and what it was asked, head by head.
+pub struct EvilSite {
+    pub url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    most: Arc<AtomicUsize>,
+}
+
+impl EvilSite {
+    /// Says `answer` to everybody, then `again` and again until they hang up.
+    pub async fn saying(answer: impl Into<String>, again: &'static str) -> Self {
+        let (answer, asked) = (answer.into(), Arc::<Mutex<Vec<String>>>::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (seen, now, most) = (asked.clone(), Arc::new(AtomicUsize::new(0)), Arc::<AtomicUsize>::default());
+        let highest = most.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (answer, seen, now, highest) = (answer.clone(), seen.clone(), now.clone(), highest.clone());
+                tokio::spawn(async move {
+                    let (read, mut write) = stream.split();
+                    let (mut head, mut read) = (String::new(), BufReader::new(read));
+                    while read.read_line(&mut head).await? > 2 {}
+                    lock(&seen).push(head);
+                    highest.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+                    // Long enough for whoever comes at the same time.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    now.fetch_sub(1, SeqCst);
+                    write.write_all(answer.as_bytes()).await?;
+                    while !again.is_empty() {
+                        write.write_all(again.repeat(64).as_bytes()).await?;
+                    }
+                    write.shutdown().await
+                });
+            }
+        });
+        Self { url, asked, most }
+    }
+
+    pub fn most_at_once(&self) -> usize {
+        self.most.load(SeqCst)
+    }
+
+    pub fn asked(&self) -> Vec<String> {
+        lock(&self.asked).clone()
+    }
+}
