@@ -94,7 +94,7 @@ fn raw(field: &Field, text: &str) -> RawValue {
         Kind::Decimal => RawValue::Decimal(format!("-{}.50", text.len())),
         Kind::Date => RawValue::Date(format!("2001-02-{:02}", 1 + text.len() % 28)),
         Kind::Instant => RawValue::Instant("2026-11-21T10:00:00+01:00".to_owned()),
-        Kind::Flag => RawValue::Flag(text.len() % 2 == 0),
+        Kind::Flag => RawValue::Flag(text.len().is_multiple_of(2)),
         Kind::Blob => RawValue::Blob(Arc::new(zeroize::Zeroizing::new([b"\xff\xd8\xff", text.as_bytes()].concat()))),
     }
 }
