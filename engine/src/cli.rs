@@ -13,7 +13,7 @@ use crate::collect::compile::limited;
 
 mod collect;
 mod config;
-mod connectors;
+mod connector;
 mod hidden;
 mod keys;
 mod receive;
@@ -53,7 +53,7 @@ enum Command {
     Keys(keys::Command),
     /// Connectors.
     #[command(subcommand)]
-    Connectors(connectors::Command),
+    Connector(connector::Command),
     /// Compiles one connector from standard input to standard output: what the engine starts itself as.
     #[command(hide = true)]
     CompileConnector,
@@ -91,7 +91,7 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Serve(options) => block_on(serve::run(options, out)),
         Command::Config(command) => config::run(&command, out),
         Command::Keys(command) => keys::run(command, out),
-        Command::Connectors(command) => connectors::run(&command, out),
+        Command::Connector(command) => connector::run(&command, out),
         Command::CompileConnector => limited::run().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it can't write.

@@ -2,7 +2,9 @@
 //! from manifest, operator and consent; what it brings goes back as [`Collection`]. Nothing of a run outlives the call: secrets are
 //! destroyed, tasks have ended, only items and facts remain.
 
+pub mod signature;
 pub mod package;
+pub mod decisions;
 pub mod sandbox;
 pub mod compile;
 pub mod cache;

@@ -12,8 +12,10 @@ use consentry_host_api::network::{Proxy, ProxyLogin, Route};
 use serde::Deserialize;
 use url::Url;
 
+use crate::collect::signature::{NotAKey, Trust, TrustedKey};
 use crate::consent::notice::Operator;
 use crate::data::Category;
+use crate::engine::catalogue::{Folder, NotAPin};
 use crate::id::OnlineServiceId;
 use crate::jose::RecipientKey;
 use crate::online_service::{KeyHash, Localised, OnlineService, Purpose, Registration, RegistrationError, Role};
@@ -88,6 +90,22 @@ pub struct KeysSection {
 pub struct ConnectorsSection {
     /// The folder of `*.wasm` files.
     pub folder: PathBuf,
+    /// Serves what nobody known has signed, without approval. In development only.
+    #[serde(default)]
+    pub unsigned: bool,
+    /// Whose signatures are accepted.
+    #[serde(default)]
+    pub trusted_key: Vec<TrustedKeySection>,
+}
+
+/// A key that signs connectors.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrustedKeySection {
+    /// Who answers for what it signs.
+    pub owner: String,
+    /// The public key: the line that begins with RW.
+    pub key: String,
 }
 
 /// The sandbox.
@@ -133,6 +151,8 @@ pub struct SourceSection {
     pub id: String,
     /// Another base address than the manifest's, in development.
     pub base: Option<Url>,
+    /// The one version that serves it, by number or digest; without it the highest that may run.
+    pub version: Option<String>,
     /// The operator's own secrets towards it: name in the manifest, and the file that holds it.
     #[serde(default)]
     pub secret_files: BTreeMap<String, PathBuf>,
@@ -291,6 +311,7 @@ impl Config {
             section.bounds(self)?;
             section.route(None)?;
         }
+        self.connectors().map(drop)?;
         self.online_services().map(drop)
     }
 
@@ -304,6 +325,37 @@ impl Config {
             None => Err(value(&format!("limits.{name}"), "there is no limit of this name")),
         };
         self.limits.iter().map(known).collect()
+    }
+
+    /// The folder of connectors, and who decides about them.
+    ///
+    /// # Errors
+    /// A key or a version that is none, or unsigned connectors outside of development.
+    pub fn connectors(&self) -> Result<Folder, ConfigError> {
+        let section = &self.connectors;
+        if section.unsigned && !self.engine.development {
+            let problem =
+                "unsigned connectors are for development = true only: sign them with `consentry connector sign`";
+            return Err(value("connectors.unsigned", problem));
+        }
+        let key = |each: &TrustedKeySection| {
+            let wrong = |error: NotAKey| value("connectors.trusted-key", &format!("{}: {error}", each.owner));
+            TrustedKey::parse(&each.owner, &each.key).map_err(wrong)
+        };
+        let trust = Trust::keys(section.trusted_key.iter().map(key).collect::<Result<_, _>>()?);
+        let mut pins = BTreeMap::new();
+        for source in &self.source {
+            if let Some(version) = &source.version {
+                let wrong = |error: NotAPin| value(&format!("source {}: version", source.id), &error.to_string());
+                pins.insert((source.connector.clone(), source.id.clone()), version.parse().map_err(wrong)?);
+            }
+        }
+        Ok(Folder {
+            path: section.folder.clone(),
+            trust: if section.unsigned { trust.or_unsigned() } else { trust },
+            decisions: Some(self.engine.data_folder.join("connectors.json")),
+            pins,
+        })
     }
 
     /// Registers every Online Service: reads its key and checks its purposes.

@@ -40,11 +40,10 @@ mod intake;
 mod ports;
 mod restart;
 mod run;
+mod swap;
 
 pub use build::{BuildError, Builder};
 pub use intake::NewSession;
-
-use catalogue::Catalogue;
 
 /// The engine of one node.
 pub struct Engine {
@@ -61,7 +60,7 @@ pub struct Engine {
     rows: SessionRows,
     forwarder: Arc<Forwarder>,
     collector: Arc<Collector>,
-    catalogue: Catalogue,
+    connectors: swap::Connectors,
     settings: build::SourceSettings,
     online_services: HashMap<OnlineServiceId, Arc<OnlineService>>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -198,11 +197,6 @@ impl Engine {
     /// An Online Service by id.
     pub fn online_service(&self, id: OnlineServiceId) -> Option<Arc<OnlineService>> {
         self.online_services.get(&id).cloned()
-    }
-
-    /// The connectors of this node.
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
     }
 
     /// A session that this node holds.

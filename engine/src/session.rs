@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::consent::Notice;
-use crate::data::{Data, Minimised};
+use crate::data::{Data, Digest, Minimised};
 use crate::id::{ConsentId, ParcelId, ReceiptId, RunId, SessionId};
 use crate::ledger::{Event, PlannedLeaf};
 use crate::online_service::KeyHash;
@@ -74,6 +74,8 @@ pub struct Choice {
     pub connector: String,
     /// The Data Source's id within it.
     pub source: String,
+    /// The version of the connector, by what it is: the one that the notice names and that runs, whatever serves others meanwhile.
+    pub digest: Digest,
 }
 
 impl Session {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use consentry::collect::signature::unsigned;
 use consentry_tests::node::{Node, binary, connector, free_address};
 use consentry_tests::service::{ID, Service, next};
 use online_service::receiver::Taken;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 mod failures;
 mod terminal;
+mod trust;
 
 /// The longest that one call may take; a collection takes three seconds in a build without optimisation.
 const WITHIN: Duration = Duration::from_secs(90);
@@ -87,6 +89,7 @@ impl Desk {
         let mut arguments = words("collect --connector sample-bank --source sample-bank --development --base");
         arguments.push(self.bank.site_url.clone());
         arguments.extend(["--connectors".to_owned(), connectors.parent().unwrap().display().to_string()]);
+        arguments.extend(["--trust".to_owned(), connectors.with_file_name("developer.pub").display().to_string()]);
         arguments.extend(["--out".to_owned(), self.out().display().to_string()]);
         arguments.extend(words(more));
         arguments
@@ -220,10 +223,10 @@ fn manifest() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../connectors/sample-bank/manifest.toml")
 }
 
-/// The good connector with a text of its manifest replaced by one of the same length.
+/// The good connector with a text of its manifest replaced by one of the same length, and without a signature.
 fn with_manifest(from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
-    let mut bytes = std::fs::read(connector("sample-bank").unwrap()).unwrap();
+    let mut bytes = unsigned(&std::fs::read(connector("sample-bank").unwrap()).unwrap()).to_vec();
     let at = bytes.windows(from.len()).rposition(|window| window == from.as_bytes()).expect("it is in the manifest");
     bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
     bytes
@@ -255,13 +258,13 @@ async fn a_bad_connector_is_named_with_its_reason_and_spoils_no_other() {
     ];
     let files: Vec<(&str, Vec<u8>)> = bad.iter().map(|(name, bytes, _)| (*name, bytes.clone())).collect();
     let folder = folder_with(&files);
-    let listed = call(words(&format!("connectors list --json {}", folder.path().display()))).await;
+    let listed = call(words(&format!("connector list --json {}", folder.path().display()))).await;
     assert_eq!(listed.code, Some(0), "{listed:?}");
     assert_eq!(listed.json().as_array().unwrap().len(), 1);
     for (name, _, reason) in &bad {
         let check = |text: &str| text.contains(name) && text.contains(reason);
         let path = folder.path().join(name).display().to_string();
-        let checked = call(words(&format!("connectors check {path}"))).await;
+        let checked = call(words(&format!("connector check {path}"))).await;
         assert!(checked.code == Some(1) && check(&checked.err), "{name}: {checked:?}");
         let told: Vec<&str> = listed.err.split("consentry: ").filter(|told| told.contains(name)).collect();
         assert!(told.len() == 1 && check(told[0]), "{name}: {told:?}");
@@ -301,7 +304,7 @@ fn with_section(mut bytes: Vec<u8>, manifest: &[u8]) -> Vec<u8> {
 async fn a_connector_whose_code_is_damaged_is_the_operators_turn() {
     let folder = folder_with(&[("sample-bank.wasm", with_damaged_code())]);
     let desk = Desk::new().await;
-    let mut arguments = desk.collect(&login());
+    let mut arguments = desk.collect(&format!("{} --unsigned", login()));
     let at = arguments.iter().position(|word| word == "--connectors").unwrap();
     arguments[at + 1] = folder.path().display().to_string();
     let called = call(arguments).await;
@@ -319,7 +322,7 @@ async fn an_unknown_connector_category_or_flag_is_said_with_what_to_do() {
         (
             format!("collect --connectors {folder} --connector no-bank --out {out} --yes --json"),
             1,
-            "consentry connectors list",
+            "consentry connector list",
         ),
         (format!("collect --connectors {folder}/none --out {out} --yes --json"), 1, "can't be read"),
         (format!("collect --connectors {folder} --category shoe.size --out {out}"), 2, "shoe.size"),

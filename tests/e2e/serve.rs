@@ -15,6 +15,7 @@ mod delivery;
 mod flow;
 mod log;
 mod refusals;
+mod versions;
 
 /// Longest wait for an event of a session. A collection of the sample bank takes two seconds in a build without optimisation.
 const EVENT: Duration = Duration::from_secs(60);

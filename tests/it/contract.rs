@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use consentry::collect::package::{Package, PackageError};
+use consentry::collect::signature::Trust;
 use consentry_tests::collecting::collector;
 use wit_parser::Resolve;
 
@@ -75,13 +76,14 @@ async fn a_connector_built_for_each_released_version_still_links() {
     let collector = collector().unwrap();
     for version in released() {
         let path = root().join("tests/golden").join(format!("connector-{version}.wasm"));
-        let package = Package::open(&path).unwrap();
+        let package = Package::open(&path, &Trust::default().or_unsigned()).unwrap();
         collector.compiled.prepare(&collector.sandbox, &package).unwrap();
     }
 }
 
 fn refused(text: &str) -> String {
-    let error: PackageError = Package::read(wat::parse_str(text).unwrap()).unwrap_err();
+    let error: PackageError =
+        Package::read(wat::parse_str(text).unwrap(), &Trust::default().or_unsigned()).unwrap_err();
     error.to_string()
 }
 
@@ -108,6 +110,6 @@ fn what_is_no_connector_is_refused_with_what_to_do() {
         let found = refused(text);
         assert!(found.contains(expected), "{text}: {found}");
     }
-    let noise = Package::read(b"not wasm at all".to_vec()).unwrap_err().to_string();
+    let noise = Package::read(b"not wasm at all".to_vec(), &Trust::default().or_unsigned()).unwrap_err().to_string();
     assert!(noise.contains("no WebAssembly component"), "{noise}");
 }

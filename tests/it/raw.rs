@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use consentry::collect::package::{MANIFEST_SECTION, Package};
+use consentry::collect::signature::Trust;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -26,7 +27,7 @@ pub fn guest(text: &str) -> Package {
     let mut component = ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap();
     CustomSection { name: MANIFEST_SECTION.into(), data: MANIFEST.as_bytes().into() }
         .append_to_component(&mut component);
-    Package::read(component).unwrap()
+    Package::read(component, &Trust::default().or_unsigned()).unwrap()
 }
 
 /// One that runs these instructions and says that it is done.

@@ -10,6 +10,7 @@ use consentry::collect::cache::CompiledCache;
 use consentry::collect::compile::Compiler;
 use consentry::collect::package::Package;
 use consentry::collect::sandbox::{Sandbox, SandboxSettings};
+use consentry::collect::signature::{Trust, TrustedKey};
 use consentry::collect::ways::Ways;
 use consentry::collect::{Collection, Collector, Order};
 use consentry_contract::failure::{Code, Failure, Quality};
@@ -42,7 +43,18 @@ pub fn connector_path(name: &str) -> PathBuf {
 /// When it was not built: run `cargo xtask connectors`.
 pub fn connector(name: &str) -> anyhow::Result<Package> {
     let path = connector_path(name);
-    Package::open(&path).with_context(|| format!("the connector {name} is not built; run `cargo xtask connectors`"))
+    Package::open(&path, &trust()?)
+        .with_context(|| format!("the connector {name} is not built; run `cargo xtask connectors`"))
+}
+
+/// Trust in the key that `cargo xtask connectors` signs with.
+///
+/// # Errors
+/// When nothing was built yet.
+pub fn trust() -> anyhow::Result<Trust> {
+    let path = connector_path("developer").with_extension("pub");
+    let text = std::fs::read_to_string(path).context("no connector is built; run `cargo xtask connectors`")?;
+    Ok(Trust::keys(vec![TrustedKey::parse("developer", &text)?]))
 }
 
 /// A collector that may reach loopback, for the whole test binary.

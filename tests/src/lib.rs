@@ -8,3 +8,4 @@ pub mod logins;
 pub mod node;
 pub mod service;
 pub mod sources;
+pub mod versions;

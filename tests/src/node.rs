@@ -108,10 +108,24 @@ impl Node {
         let mut passphrase = File::options().write(true).create_new(true).mode(0o600).open(path("passphrase"))?;
         passphrase.write_all(PASSPHRASE.as_bytes())?;
         std::fs::write(path("service.jwk.json"), &service.jwk)?;
-        std::fs::write(path("consentry.toml"), configuration(&url, source, categories, service))?;
+        std::fs::write(path("consentry.toml"), configuration(&url, source, categories, service, &developer_key()?))?;
         let node = Self { folder, url, child: None };
         node.take_keys()?;
+        node.approve(&format!("connectors/{}.wasm", source.id))?;
         Ok(node)
+    }
+
+    /// The operator approves a connector of the engine, whatever it asks for.
+    ///
+    /// # Errors
+    /// The engine refuses it.
+    pub fn approve(&self, file: &str) -> anyhow::Result<()> {
+        let approved = Command::new(binary("consentry")?)
+            .args(["connector", "approve", "--yes", "--config"])
+            .args([self.path("consentry.toml"), self.path(file)])
+            .output()?;
+        ensure!(approved.status.success(), "not approved: {}", String::from_utf8_lossy(&approved.stderr));
+        Ok(())
     }
 
     /// A file or folder of the engine: `data`, `consentry.toml`, `stdout`, `stderr`, `connectors`.
@@ -174,6 +188,15 @@ impl Node {
         child.kill()?;
         child.wait()?;
         bail!("the engine did not end within {} s", ENDS_WITHIN.as_secs())
+    }
+
+    /// Tells the process to read its configuration again.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        let child = self.child.as_ref().context("the engine is not running")?;
+        Ok(kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGHUP)?)
     }
 
     /// Every node of one test program has the same keys: to make them takes seconds, and they are read from files all the same.
@@ -241,7 +264,16 @@ fn built(path: &str, command: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn configuration(url: &str, source: Served<'_>, categories: &[&str], service: &Registered) -> String {
+/// The line of the public key that `cargo xtask connectors` signs with.
+///
+/// # Errors
+/// Nothing is built.
+pub fn developer_key() -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(built("connectors/developer.pub", "cargo xtask connectors")?)?;
+    Ok(text.lines().last().unwrap_or_default().to_owned())
+}
+
+fn configuration(url: &str, source: Served<'_>, categories: &[&str], service: &Registered, key: &str) -> String {
     let listen = url.trim_start_matches("http://");
     let Registered { id, events, bearer_sha256, .. } = service;
     let Served { id: source, base, secrets } = source;
@@ -271,6 +303,9 @@ passphrase-file = "passphrase"
 
 [connectors]
 folder = "connectors"
+[[connectors.trusted-key]]
+owner = "developer"
+key = "{key}"
 
 [sandbox]
 concurrent-runs-max = 8

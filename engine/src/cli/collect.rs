@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::consent::notice::Language;
 use crate::data::Category;
 use crate::engine::Engine;
-use crate::engine::catalogue::Offer;
+use crate::engine::catalogue::{Folder, Offer};
 use crate::entropy::Entropy;
 use crate::id::OnlineServiceId;
 use crate::online_service::OnlineService;
@@ -37,6 +37,12 @@ pub(super) struct Options {
     /// The folder of connectors; with --config its own is the default.
     #[arg(long, value_name = "FOLDER", required_unless_present = "config")]
     connectors: Option<PathBuf>,
+    /// A public key whose signatures on connectors are accepted. May be repeated.
+    #[arg(long = "trust", value_name = "FILE")]
+    trust: Vec<PathBuf>,
+    /// Runs connectors that nobody known has signed; needs --development.
+    #[arg(long, requires = "development")]
+    unsigned: bool,
     /// The connector, by id.
     #[arg(long, value_name = "ID")]
     connector: Option<String>,
@@ -163,9 +169,7 @@ async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
         Some(config) => setup::with_keys(config)?,
         None => setup::builder(),
     };
-    let folder = options.connectors.as_deref().or(config.as_ref().map(|config| config.connectors.folder.as_path()));
-    let folder = folder.context("--connectors or --config")?;
-    builder = builder.catalogue(setup::catalogue(folder));
+    builder = builder.catalogue(setup::catalogue(&folder(options, config.as_ref())?));
     if options.development {
         builder = builder.development(true);
     }
@@ -190,6 +194,24 @@ async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
     let service = service.ok_or_else(|| anyhow!("the configuration registers no such Online Service"))?;
     let listen = config.map(|config| config.api.listen).context("--config")?;
     Ok((engine, Receiver::Registered(service, listen)))
+}
+
+/// Where connectors come from, and whose. Without a configuration, whoever sits at the terminal answers for the folder.
+fn folder(options: &Options, config: Option<&Config>) -> anyhow::Result<Folder> {
+    let given = super::connector::trust(&options.trust)?;
+    let mut folder = match config {
+        Some(config) if options.trust.is_empty() => config.connectors()?,
+        Some(config) => Folder { trust: given, ..config.connectors()? },
+        None => Folder::of(options.connectors.as_deref().context("--connectors or --config")?, given),
+    };
+    if let Some(path) = &options.connectors {
+        folder.path.clone_from(path);
+    }
+    if options.unsigned {
+        eprintln!("consentry: warning: unsigned connectors are run; nobody answers for what they do");
+        folder.trust = folder.trust.or_unsigned();
+    }
+    Ok(folder)
 }
 
 async fn serve_api(
@@ -232,9 +254,7 @@ fn pick(options: &Options, offers: Vec<Offer>, terminal: &Terminal) -> anyhow::R
         .filter(|offer| fits(&options.connector, &offer.connector) && fits(&options.source, &offer.source))
         .collect();
     if left.is_empty() {
-        bail!(
-            "no connector of the folder serves such a source with what is asked for; see `consentry connectors list`"
-        );
+        bail!("no connector of the folder serves such a source with what is asked for; see `consentry connector list`");
     }
     let names: Vec<String> =
         left.iter().map(|offer| format!("{} ({}, {})", offer.name, offer.country, offer.kind)).collect();

@@ -28,6 +28,12 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<Exit
             let services = config.online_service.len();
             writeln!(out, "{}: in order; node {}, {services} Online Service(s)", file.display(), config.engine.node)?;
             if config.engine.development {
+                if config.connectors.unsigned {
+                    writeln!(
+                        out,
+                        "warning: connectors.unsigned = true runs what nobody answers for; never in production"
+                    )?;
+                }
                 writeln!(out, "warning: development = true allows http and loopback; never in production")?;
             }
         }

@@ -1,13 +1,14 @@
 //! `consentry serve`: one node, until it is told to stop.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use super::{ConfigFile, setup};
@@ -37,8 +38,10 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     out.flush()?;
     let stop = stop_signal()?;
     let sweeper = tokio::spawn(sweep(engine.clone()));
+    let reader = tokio::spawn(read_again(engine.clone(), options.file.config, signal(SignalKind::hangup())?));
     let served = crate::api::serve(listener, engine.clone(), stop).await;
     sweeper.abort();
+    reader.abort();
     engine.shut_down().await;
     served?;
     Ok(ExitCode::SUCCESS)
@@ -52,6 +55,19 @@ pub(super) async fn sweep(engine: Arc<Engine>) {
         ticks.tick().await;
         if let Err(error) = engine.sweep().await {
             tracing::error!(error = %crate::api::problem::chain(&error), "what is due by the clock could not be done");
+        }
+    }
+}
+
+/// On SIGHUP, reads again which connectors are trusted and pinned. The rest of the configuration is for the next start.
+async fn read_again(engine: Arc<Engine>, path: PathBuf, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        match Config::read(&path).and_then(|config| config.connectors()) {
+            Ok(folder) => engine.watch(folder).await,
+            Err(error) => {
+                let error = crate::api::problem::chain(&error);
+                tracing::error!(error, "the configuration is not taken: everything stays as it was");
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use crate::clock::{Clock, SystemClock};
 use crate::collect::compile::Compiler;
 use crate::config::Config;
-use crate::engine::catalogue::Catalogue;
+use crate::engine::catalogue::{Catalogue, Folder};
 use crate::engine::{Builder, Engine};
 use crate::keys::software::KeyFileError;
 use crate::keys::{KeyError, SoftwareKeys};
@@ -22,7 +22,11 @@ pub(super) fn key_file(config: &Config) -> PathBuf {
 
 /// The passphrase, from its file.
 pub(super) fn passphrase(config: &Config) -> anyhow::Result<SecretString> {
-    let path = &config.keys.passphrase_file;
+    passphrase_in(&config.keys.passphrase_file)
+}
+
+/// A passphrase, from a file that is its owner's alone.
+pub(super) fn passphrase_in(path: &Path) -> anyhow::Result<SecretString> {
     let told = || format!("the passphrase file {} can't be used", path.display());
     let bytes = secret_file::read_private(path).with_context(told)?;
     let text = std::str::from_utf8(&bytes).with_context(told)?;
@@ -31,7 +35,8 @@ pub(super) fn passphrase(config: &Config) -> anyhow::Result<SecretString> {
 
 /// An engine as the configuration says, its keys opened, its connectors loaded.
 pub(super) async fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
-    let builder = with_keys(config)?.catalogue(catalogue(&config.connectors.folder));
+    let folder = config.connectors()?;
+    let builder = with_keys(config)?.catalogue(catalogue(&folder)).watch(folder);
     Ok(builder.build().await?)
 }
 
@@ -51,8 +56,8 @@ pub(super) fn builder() -> Builder {
 }
 
 /// The connectors of a folder. A file that is not served is told, and spoils nothing.
-pub(super) fn catalogue(folder: &Path) -> Catalogue {
-    let (catalogue, refused) = Catalogue::load(folder);
+pub(super) fn catalogue(folder: &Folder) -> Catalogue {
+    let (catalogue, refused) = folder.load();
     for error in refused {
         eprintln!("consentry: {:#}", anyhow::Error::from(error));
     }

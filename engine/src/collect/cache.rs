@@ -67,6 +67,13 @@ impl CompiledCache {
         prepared
     }
 
+    /// Drops a connector that is not to run again, with its file.
+    pub fn forget(&self, sandbox: &Sandbox, digest: &str) {
+        lock(&self.slots).remove(digest);
+        // One that is not there is forgotten already.
+        let _ = self.path(sandbox, digest).map(std::fs::remove_file);
+    }
+
     fn make(&self, sandbox: &Sandbox, package: &Package) -> Result<Prepared, SandboxError> {
         let component = match self.load(sandbox, package) {
             Some(component) => component,
@@ -75,15 +82,15 @@ impl CompiledCache {
         sandbox.link(&component)
     }
 
-    fn path(&self, sandbox: &Sandbox, package: &Package) -> Option<PathBuf> {
+    fn path(&self, sandbox: &Sandbox, digest: &str) -> Option<PathBuf> {
         let settings =
             BuildHasherDefault::<DefaultHasher>::default().hash_one(sandbox.engine().precompile_compatibility_hash());
-        let name = format!("{}-{settings:016x}.cwasm", package.digest().trim_start_matches("sha256:"));
+        let name = format!("{}-{settings:016x}.cwasm", digest.trim_start_matches("sha256:"));
         self.folder.as_ref().map(|folder| folder.join(name))
     }
 
     fn load(&self, sandbox: &Sandbox, package: &Package) -> Option<Component> {
-        let path = self.path(sandbox, package)?;
+        let path = self.path(sandbox, package.digest())?;
         let bytes = std::fs::read(&path).ok()?;
         let Some(code) = self.open(&path, &bytes) else {
             tracing::warn!(
@@ -101,7 +108,7 @@ impl CompiledCache {
             CompileError::Refused(reason) => SandboxError::Connector { reason },
             error => SandboxError::Compiler(error),
         })?;
-        if let Some(path) = self.path(sandbox, package) {
+        if let Some(path) = self.path(sandbox, package.digest()) {
             // A cache that can't be written costs time, not correctness.
             if let Err(error) = self.store(&path, &code) {
                 tracing::warn!(%error, "a compiled connector could not be cached");

@@ -1,10 +1,12 @@
-//! One file is the whole connector: a component with its manifest in a custom section. This module reads it and refuses what
-//! imports anything but the contract, before a compiler sees a byte of it. It compiles nothing.
+//! One file is the whole connector: a component with its manifest in a custom section and a signature behind it. This module reads
+//! it and refuses what no trusted key has signed, and what imports anything but the contract, before a compiler or the cache of
+//! compiled code sees a byte of it. It compiles nothing.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::signature::{SignatureError, Signer, Trust};
 use consentry_contract::manifest::Manifest;
 use consentry_contract::plain::plain;
 use sha2::{Digest as _, Sha256};
@@ -38,6 +40,9 @@ pub enum PackageError {
         /// Its length.
         bytes: u64,
     },
+    /// No trusted key stands for it.
+    #[error("the connector is refused")]
+    Signature(#[from] SignatureError),
     /// Not a WebAssembly component at all.
     #[error("this is no WebAssembly component ({0}); build it with `cargo xtask connectors`")]
     NotAComponent(String),
@@ -71,12 +76,13 @@ pub enum PackageError {
     Manifest(#[source] consentry_contract::manifest::ManifestErrors),
 }
 
-/// A connector that may be compiled: contract checked, manifest read.
+/// A connector that may be compiled: signature and contract checked, manifest read. There is no other way to one.
 #[derive(Clone)]
 pub struct Package {
     bytes: Arc<[u8]>,
     manifest: Arc<Manifest>,
     digest: String,
+    signer: Option<Signer>,
 }
 
 impl std::fmt::Debug for Package {
@@ -93,20 +99,22 @@ impl Package {
     ///
     /// # Errors
     /// [`PackageError`], which says what to do.
-    pub fn open(path: &Path) -> Result<Self, PackageError> {
+    pub fn open(path: &Path, trust: &Trust) -> Result<Self, PackageError> {
         let unreadable = |source| PackageError::Unreadable { path: path.to_owned(), source };
         let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
         if bytes > CONNECTOR_BYTES_MAX {
             return Err(PackageError::TooLarge { bytes });
         }
-        Self::read(std::fs::read(path).map_err(unreadable)?)
+        Self::read(std::fs::read(path).map_err(unreadable)?, trust)
     }
 
     /// Reads a connector from bytes.
     ///
     /// # Errors
     /// [`PackageError`], which says what to do.
-    pub fn read(bytes: Vec<u8>) -> Result<Self, PackageError> {
+    pub fn read(mut bytes: Vec<u8>, trust: &Trust) -> Result<Self, PackageError> {
+        let (length, signer) = trust.check(&bytes)?;
+        bytes.truncate(length);
         let manifest = Manifest::parse(&inspect(&bytes)?).map_err(PackageError::Manifest)?;
         let mut digest = String::with_capacity(71);
         digest.push_str("sha256:");
@@ -114,10 +122,10 @@ impl Package {
             // Unwrap safety: writing to a String can't fail.
             write!(digest, "{byte:02x}").expect("a String takes all");
         }
-        Ok(Self { bytes: bytes.into(), manifest: Arc::new(manifest), digest })
+        Ok(Self { bytes: bytes.into(), manifest: Arc::new(manifest), digest, signer })
     }
 
-    /// The component.
+    /// The component, without its signature.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -127,9 +135,15 @@ impl Package {
         &self.manifest
     }
 
-    /// `sha256:` and 64 hexadecimal digits over the whole file, manifest included.
+    /// `sha256:` and 64 hexadecimal digits over the component, manifest included. Not over its signature: what runs has one name,
+    /// whoever signs it and however often, so that a revoked connector does not come back under another.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Who signed it; nobody known, in development.
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signer.as_ref()
     }
 }
 

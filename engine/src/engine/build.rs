@@ -14,8 +14,9 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::Engine;
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Folder};
 use super::ports::RunClock;
+use super::swap::Connectors;
 use crate::clock::{Clock, SystemClock};
 use crate::collect::Collector;
 use crate::collect::cache::CompiledCache;
@@ -95,6 +96,7 @@ pub struct Builder {
     compiled: Option<PathBuf>,
     compiler: Option<Compiler>,
     catalogue: Catalogue,
+    folder: Option<Folder>,
     sandbox: SandboxSettings,
     limits: Wishes,
     settings: SourceSettings,
@@ -167,6 +169,12 @@ impl Builder {
     #[must_use]
     pub fn catalogue(self, catalogue: Catalogue) -> Self {
         Self { catalogue, ..self }
+    }
+
+    /// Goes on to look at this folder, from which the catalogue was made, and takes what changes there.
+    #[must_use]
+    pub fn watch(self, folder: Folder) -> Self {
+        Self { folder: Some(folder), ..self }
     }
 
     /// Names the operator, for notices.
@@ -259,7 +267,7 @@ impl Builder {
             rows: SessionRows::new(shelves.shelf(), &node),
             forwarder: Arc::new(Forwarder::new(tls, self.settings.development, timeout, AGENT)),
             collector: Arc::new(collector),
-            catalogue: self.catalogue,
+            connectors: Connectors::new(self.catalogue, self.folder),
             settings: self.settings,
             online_services: self
                 .online_services

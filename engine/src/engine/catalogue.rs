@@ -1,36 +1,67 @@
-//! The connectors of a folder, and the Data Sources that they serve.
+//! The connectors of a folder, which version of each serves which Data Source, and why. A catalogue is one look at the folder and
+//! never changes; an engine that sees the folder change makes another one, and what runs goes on with what it has.
 //!
-//! One bad file spoils nothing else: it is named with its reason, and the others are served. Two files with the same id
-//! are both refused, since nobody can say which one was meant.
+//! One bad file spoils nothing else: it is named with its reason, and the others are served. Two different files that call
+//! themselves the same version are both refused, since nobody can say which one was meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use consentry_contract::manifest::{Manifest, PlanError, Source, SourcePlan};
-use serde::Serialize;
+use consentry_contract::manifest::{PlanError, Source, SourcePlan};
 use url::Url;
 
+use crate::collect::decisions::{Decisions, DecisionsError, Difference, Revocation, Verdict, Version};
 use crate::collect::package::{Package, PackageError};
 use crate::consent::notice;
 use crate::data::{Category, Digest};
-use crate::online_service::Localised;
 use crate::request::DataRequest;
 use crate::session::question::localised;
 
-/// What a catalogue holds of one connector.
+mod folder;
+mod offer;
+
+pub use folder::{Folder, NotAPin, Pin};
+pub use offer::{LoginField, Offer, login_fields};
+
+/// What a catalogue holds of one version of a connector.
 #[derive(Debug, Clone)]
 pub struct Connector {
     /// The connector.
     pub package: Package,
-    /// The digest of its one file.
+    /// The digest of what it is.
     pub digest: Digest,
+    /// Whether it may run, and why.
+    pub standing: Standing,
+    /// No file of it is there any more: it goes on for the sessions that have chosen it.
+    pub gone: bool,
+}
+
+/// Whether a version may run, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Whoever wired the engine, or sits at the terminal, answers for it.
+    Given,
+    /// Nobody known has signed it: in development only.
+    Unsigned,
+    /// The operator approved this very version.
+    Approved,
+    /// It asks for nothing that this approved version may not do.
+    Covered(Version),
+    /// It asks for more than was approved: not run until the operator approves it.
+    Waiting(Box<Difference>),
+    /// It was revoked: not run any more.
+    Revoked(Revocation),
 }
 
 /// The connectors of a node.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    connectors: BTreeMap<String, Connector>,
+    /// Every version of each, the highest first.
+    connectors: BTreeMap<String, Vec<Connector>>,
+    pins: BTreeMap<(String, String), Pin>,
+    /// What the folder looked like.
+    stamp: folder::Stamp,
 }
 
 /// A file that is not served.
@@ -45,6 +76,9 @@ pub enum CatalogueError {
         /// Why.
         source: std::io::Error,
     },
+    /// What the operator decided can't be read, so nothing is served.
+    #[error("no connector is served")]
+    Decisions(#[from] DecisionsError),
     /// A file is no connector.
     #[error("{}: not served", path.display())]
     Package {
@@ -53,121 +87,180 @@ pub enum CatalogueError {
         /// Why.
         source: PackageError,
     },
-    /// Two files have the same id.
-    #[error("{}: the id {id} is also that of another file; neither is served", path.display())]
+    /// Two files call themselves the same version of the same connector.
+    #[error("{}: another file is also version {version} of {id}; neither is served", path.display())]
     Twice {
         /// The later file.
         path: PathBuf,
-        /// The id.
+        /// The connector's id.
         id: String,
+        /// Its version.
+        version: String,
+    },
+    /// It asks for more than the operator has approved.
+    #[error("{}: version {version} of {id} is not served: it asks for more than was approved; see `consentry connector diff`, then `consentry connector approve`", path.display())]
+    Waiting {
+        /// The file.
+        path: PathBuf,
+        /// The connector's id.
+        id: String,
+        /// Its version.
+        version: String,
+    },
+    /// It was revoked.
+    #[error("{}: version {version} of {id} is revoked: {why}", path.display())]
+    Revoked {
+        /// The file.
+        path: PathBuf,
+        /// The connector's id.
+        id: String,
+        /// Its version.
+        version: String,
+        /// Why.
+        why: String,
+    },
+    /// A pin names a version that is not there or may not run.
+    #[error("the source {id} of {connector} is not served: it is pinned to {pin}, which is not there or may not run")]
+    Pin {
+        /// The connector's id.
+        connector: String,
+        /// The Data Source.
+        id: String,
+        /// The version.
+        pin: Pin,
     },
 }
 
-/// A Data Source that can be chosen.
-#[derive(Debug, Clone, Serialize)]
-pub struct Offer {
-    /// The connector's id.
-    pub connector: String,
-    /// The Data Source's id.
-    pub source: String,
-    /// Its name.
-    pub name: String,
-    /// ISO 3166-1 alpha-2.
-    pub country: String,
-    /// What it is.
-    pub kind: &'static str,
-    /// What of the request it can give.
-    pub categories: BTreeSet<Category>,
-    /// The login fields, for a form.
-    pub fields: Vec<LoginField>,
-}
-
-/// A login field, for a form.
-#[derive(Debug, Clone, Serialize)]
-pub struct LoginField {
-    /// Its name.
-    pub name: String,
-    /// What the person reads.
-    pub label: Localised,
-    /// Whether it is hidden while it is typed.
-    pub hidden: bool,
-    /// Whether it may be left empty.
-    pub optional: bool,
-    /// What the whole value looks like, as an HTML pattern.
-    pub pattern: Option<String>,
-}
-
 impl Catalogue {
-    /// Reads every `*.wasm` of a folder, and says which files are not served.
-    pub fn load(folder: &Path) -> (Self, Vec<CatalogueError>) {
-        let mut catalogue = Self::default();
-        let mut refused = vec![];
-        let paths = match wasm_files(folder) {
-            Ok(paths) => paths,
-            Err(source) => return (catalogue, vec![CatalogueError::Folder { path: folder.to_owned(), source }]),
-        };
-        let mut twice = BTreeSet::new();
-        for path in paths {
-            match Package::open(&path) {
-                Ok(package) => {
-                    if let Some(id) = catalogue.add(package) {
-                        refused.push(CatalogueError::Twice { path, id: id.clone() });
-                        twice.insert(id);
-                    }
-                }
-                Err(source) => refused.push(CatalogueError::Package { path, source }),
-            }
-        }
-        catalogue.connectors.retain(|id, _| !twice.contains(id));
-        (catalogue, refused)
-    }
-
-    /// Adds a connector; gives its id back if there is one of this id already.
+    /// Adds a connector for which the one who adds it answers; gives its id back if this version of it is there already.
     pub fn add(&mut self, package: Package) -> Option<String> {
-        let id = package.manifest().id().as_str().to_owned();
-        let digest = Digest::of(package.bytes());
-        match self.connectors.entry(id) {
-            std::collections::btree_map::Entry::Occupied(entry) => Some(entry.key().clone()),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(Connector { package, digest });
-                None
-            }
+        self.put(Connector::new(package, Standing::Given)).err()
+    }
+
+    fn put(&mut self, connector: Connector) -> Result<(), String> {
+        let manifest = connector.package.manifest();
+        let versions = self.connectors.entry(manifest.id().as_str().to_owned()).or_default();
+        match versions.iter().find(|each| each.package.manifest().version() == manifest.version()) {
+            // The same connector in two files, or signed by two keys.
+            Some(known) if known.digest == connector.digest => return Ok(()),
+            Some(_) => return Err(manifest.id().as_str().to_owned()),
+            None => {}
+        }
+        let at = versions.partition_point(|each| each.package.manifest().version() > manifest.version());
+        versions.insert(at, connector);
+        Ok(())
+    }
+
+    /// The version that serves a Data Source to whoever begins now: the pinned one, else the highest that may run.
+    pub fn serving(&self, connector: &str, source: &str) -> Option<&Connector> {
+        let pin = self.pin(connector, source);
+        let mut able = self.versions(connector).filter(|each| each.may_run() && each.has(source));
+        let first = able.clone().find(|each| pin.map_or(!each.gone, |pin| pin.names(each)));
+        match pin {
+            Some(_) => first,
+            // What stands in for an update that waits for its approval.
+            None => first.or_else(|| able.next()),
         }
     }
 
-    /// A connector by id.
-    pub fn connector(&self, id: &str) -> Option<&Connector> {
-        self.connectors.get(id)
+    /// A version that may run, also one that no longer serves who begins now.
+    pub fn version(&self, connector: &str, digest: &Digest) -> Option<&Connector> {
+        self.versions(connector).find(|each| each.digest == *digest && each.may_run())
     }
 
-    /// Every connector.
+    /// The version that the operator wants for a Data Source.
+    pub fn pin(&self, connector: &str, source: &str) -> Option<&Pin> {
+        self.pins.get(&(connector.to_owned(), source.to_owned()))
+    }
+
+    /// Every version of a connector, the highest first.
+    pub fn versions(&self, connector: &str) -> impl Iterator<Item = &Connector> + Clone {
+        self.connectors.get(connector).into_iter().flatten()
+    }
+
+    /// Every version of every connector.
     pub fn connectors(&self) -> impl Iterator<Item = &Connector> {
-        self.connectors.values()
+        self.connectors.values().flatten()
+    }
+
+    /// Every Data Source that is served, by its connector.
+    pub fn served(&self) -> impl Iterator<Item = (&Connector, &Source)> {
+        self.connectors.iter().flat_map(|(id, versions)| {
+            let ids: BTreeSet<&str> = versions
+                .iter()
+                .flat_map(|each| each.package.manifest().sources())
+                .map(|source| source.id.as_str())
+                .collect();
+            ids.into_iter().filter_map(|source| {
+                let connector = self.serving(id, source)?;
+                Some((connector, connector.source(source)?))
+            })
+        })
     }
 
     /// The Data Sources that can give something of what is asked for, those that give most first.
     pub fn offers(&self, request: &DataRequest) -> Vec<Offer> {
         let wanted: BTreeSet<Category> = request.wanted().iter().map(|asked| asked.category).collect();
-        let mut offers: Vec<Offer> = vec![];
-        for connector in self.connectors.values() {
-            let manifest = connector.package.manifest();
-            for source in manifest.sources().iter().filter(|source| request.takes(source.kind)) {
-                let categories: BTreeSet<Category> = categories(source).intersection(&wanted).copied().collect();
-                if !categories.is_empty() {
-                    offers.push(offer(manifest, source, categories));
-                }
-            }
-        }
+        let takes = |(_, source): &(&Connector, &Source)| request.takes(source.kind);
+        let mut offers: Vec<Offer> = self
+            .served()
+            .filter(takes)
+            .map(|(connector, source)| Offer::of(connector.package.manifest(), source, &wanted))
+            .filter(|offer| !offer.categories.is_empty())
+            .collect();
         offers.sort_by_key(|offer| (std::cmp::Reverse(offer.categories.len()), offer.name.clone()));
         offers
+    }
+
+    /// Keeps of an earlier look at the folder what is still needed: versions that sessions have chosen, and those that stand in for
+    /// an update that may not run yet.
+    pub(super) fn keep(&mut self, earlier: &Self, in_use: &BTreeSet<Digest>, decide: impl Fn(&Package) -> Standing) {
+        for old in earlier.connectors().filter(|old| old.may_run()) {
+            let id = old.package.manifest().id().as_str();
+            let (mut there, mut waits, mut runs) = (false, false, false);
+            for each in self.versions(id) {
+                there |= each.digest == old.digest;
+                waits |= matches!(each.standing, Standing::Waiting(_));
+                runs |= each.may_run();
+            }
+            if !there && (in_use.contains(&old.digest) || waits && !runs) {
+                let standing = if old.standing == Standing::Given { Standing::Given } else { decide(&old.package) };
+                // One that was replaced by another file of the same number is over.
+                let _ = self.put(Connector { standing, gone: true, ..old.clone() });
+            }
+        }
+    }
+}
+
+impl Catalogue {
+    /// Another look that saw nothing: what was known before, until something changes again.
+    pub(super) fn instead(self, known: &Self) -> Self {
+        Self { stamp: self.stamp, ..known.clone() }
     }
 }
 
 impl Connector {
+    fn new(package: Package, standing: Standing) -> Self {
+        Self { digest: Digest::of(package.bytes()), package, standing, gone: false }
+    }
+
+    /// Whether it may run.
+    pub fn may_run(&self) -> bool {
+        !matches!(self.standing, Standing::Waiting(_) | Standing::Revoked(_))
+    }
+
+    fn source(&self, id: &str) -> Option<&Source> {
+        self.package.manifest().sources().iter().find(|source| source.id.as_str() == id)
+    }
+
+    fn has(&self, source: &str) -> bool {
+        self.source(source).is_some()
+    }
+
     /// What a notice says about one of its Data Sources.
     pub fn notice_source(&self, id: &str) -> Option<notice::Source> {
         let manifest = self.package.manifest();
-        let source = manifest.sources().iter().find(|source| source.id.as_str() == id)?;
+        let source = self.source(id)?;
         Some(notice::Source {
             id: source.id.as_str().to_owned(),
             name: source.name.clone(),
@@ -175,7 +268,7 @@ impl Connector {
             connector: manifest.id().as_str().to_owned(),
             version: manifest.version().to_string(),
             digest: self.digest,
-            categories: categories(source),
+            categories: offer::categories(source),
             login: manifest.fields().iter().map(|field| localised(&field.label)).collect(),
         })
     }
@@ -189,43 +282,32 @@ impl Connector {
     }
 }
 
-fn offer(manifest: &Manifest, source: &Source, categories: BTreeSet<Category>) -> Offer {
-    Offer {
-        connector: manifest.id().as_str().to_owned(),
-        source: source.id.as_str().to_owned(),
-        name: source.name.clone(),
-        country: source.country.clone(),
-        kind: source.kind.as_str(),
-        categories,
-        fields: login_fields(manifest),
+/// What the operator's decisions make of a connector.
+fn standing(package: &Package, decisions: Option<&Decisions>) -> Standing {
+    let Some(decisions) = decisions else { return Standing::Given };
+    match decisions.verdict(package) {
+        Verdict::Revoked(revocation) => Standing::Revoked(revocation),
+        _ if package.signer().is_none() => Standing::Unsigned,
+        Verdict::Approved => Standing::Approved,
+        Verdict::Covered(by) => Standing::Covered(by),
+        Verdict::Waiting(difference) => Standing::Waiting(difference),
     }
 }
 
-/// The login fields of a connector.
-pub fn login_fields(manifest: &Manifest) -> Vec<LoginField> {
-    let field = |field: &consentry_contract::manifest::Field| LoginField {
-        name: field.name.as_str().to_owned(),
-        label: localised(&field.label),
-        hidden: field.kind == consentry_contract::manifest::FieldKind::Secret,
-        optional: field.optional,
-        pattern: field.pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
-    };
-    manifest.fields().iter().map(field).collect()
-}
+impl CatalogueError {
+    /// Whether it says that nothing is known, not that one file is bad.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self, Self::Folder { .. } | Self::Decisions(_))
+    }
 
-/// What a Data Source can give. Names that are not in the item table can't be in a manifest.
-fn categories(source: &Source) -> BTreeSet<Category> {
-    source.categories.iter().filter_map(|name| name.parse().ok()).collect()
-}
-
-fn wasm_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut paths = vec![];
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "wasm") {
-            paths.push(path);
+    /// Why a connector that was read is not served; none if it is.
+    fn of(path: &Path, connector: &Connector) -> Option<Self> {
+        let manifest = connector.package.manifest();
+        let (path, id, version) = (path.to_owned(), manifest.id().as_str().to_owned(), manifest.version().to_string());
+        match &connector.standing {
+            Standing::Waiting(_) => Some(Self::Waiting { path, id, version }),
+            Standing::Revoked(revocation) => Some(Self::Revoked { path, id, version, why: revocation.why.clone() }),
+            _ => None,
         }
     }
-    paths.sort();
-    Ok(paths)
 }

@@ -57,7 +57,7 @@ impl Engine {
 
     /// The Data Sources that can give something of what is asked for.
     pub fn sources_for(&self, request: &DataRequest) -> Vec<Offer> {
-        self.catalogue.offers(request)
+        self.catalogue().offers(request)
     }
 
     /// Chooses a Data Source, compiles the notice and makes the record of the consent that is asked for. The person may
@@ -74,7 +74,7 @@ impl Engine {
         let now = self.clock.now();
         let request = session.request();
         let service = self.online_service(request.online_service()).ok_or(EngineError::NotFound)?;
-        let known = self.catalogue.connector(connector).and_then(|found| found.notice_source(source));
+        let known = self.catalogue().serving(connector, source).and_then(|found| found.notice_source(source));
         let facts = known.ok_or_else(|| EngineError::Source(format!("there is no source {connector}/{source}")))?;
         let notice = Notice::compile(request, &service, &facts, &self.operator);
         let notice = Arc::new(notice.map_err(|error| EngineError::Source(error.to_string()))?);
@@ -83,7 +83,7 @@ impl Engine {
         }
         let consent = self.entropy.with(|rng| ConsentId::new(now, rng));
         self.consents.ask(consent, session.id(), request, &notice, session.deadline(), now).await?;
-        let choice = Choice { connector: connector.to_owned(), source: source.to_owned() };
+        let choice = Choice { connector: connector.to_owned(), source: source.to_owned(), digest: facts.digest };
         let earlier = session.consent();
         session.choose(choice, notice.clone(), consent)?;
         if session.state() == State::Requested {

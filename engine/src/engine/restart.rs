@@ -63,7 +63,8 @@ impl Engine {
         let service = self.online_service(row.online_service)?;
         let request = DataRequest::parse(row.request, row.request_json.as_bytes(), &service).ok()?;
         let notice = row.choice.as_ref().and_then(|choice| {
-            let source = self.catalogue.connector(&choice.connector)?.notice_source(&choice.source)?;
+            let connector = self.catalogue().version(&choice.connector, &choice.digest)?.clone();
+            let source = connector.notice_source(&choice.source)?;
             Notice::compile(&request, &service, &source, &self.operator).ok().map(Arc::new)
         });
         Some(Arc::new(Session::resume(row, request, notice, self.clock.now())))
@@ -167,6 +168,7 @@ impl Engine {
     /// # Errors
     /// The store can't be reached: call it again.
     pub async fn sweep(self: &Arc<Self>) -> Result<(), EngineError> {
+        self.follow_folder().await;
         let now = self.clock.now();
         let takes_writes = self.probe(now).await;
         let sessions: Vec<Arc<Session>> = self.sessions().values().cloned().collect();

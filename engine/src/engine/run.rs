@@ -334,16 +334,13 @@ impl Engine {
 
     pub(super) fn connector_of(&self, session: &Session) -> Result<Connector, EngineError> {
         let choice = session.choice().ok_or_else(|| self.wrong_state(session, Step::CredentialsGiven))?;
-        let connector = self.catalogue.connector(&choice.connector).cloned();
-        let connector =
-            connector.ok_or_else(|| EngineError::Source(format!("{} is not served any more", choice.connector)))?;
-        // The person read a notice about one connector; another file under the same id is another connector.
-        let shown = session.notice().is_some_and(|notice| notice.facts().source.digest == connector.digest);
-        if shown {
-            Ok(connector)
-        } else {
-            Err(EngineError::Source("the connector has changed since the notice".to_owned()))
-        }
+        // The person read a notice about one version; another one, however alike, is another connector.
+        let connector = self.catalogue().version(&choice.connector, &choice.digest).cloned();
+        let connector = connector.filter(|_| session.notice().is_some());
+        connector.ok_or_else(|| {
+            let told = format!("this version of {} is not served any more: choose the source again", choice.connector);
+            EngineError::Source(told)
+        })
     }
 }
 

@@ -33,7 +33,7 @@ async fn an_operators_secret_is_given_by_file_or_asked_for_by_name() {
     let given = desk.folder.path().join("secret");
     std::fs::write(&given, "consentry\n").unwrap();
     let base = format!(
-        "collect --connectors {folder} --connector oidc-provider --source oidc-provider --development --base {} \
+        "collect --connectors {folder} --trust {folder}/developer.pub --connector oidc-provider --source oidc-provider --development --base {} \
          --out {out} --yes --json --field login=marie --field password=No-Horse-Here-0",
         desk.bank.site_url
     );
@@ -61,7 +61,7 @@ async fn whoever_reads_json_gets_json_when_nothing_could_begin() {
     )))
     .await;
     assert_eq!(called.code, Some(1), "{called:?}");
-    assert!(called.json()["error"].as_str().unwrap().contains("consentry connectors list"), "{called:?}");
+    assert!(called.json()["error"].as_str().unwrap().contains("consentry connector list"), "{called:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +100,7 @@ async fn an_author_reads_which_line_would_allow_it_and_where_it_crashed() {
     let crashing = super::with_section(wat::parse_str(CRASHING).unwrap(), &std::fs::read(manifest()).unwrap());
     let folder = folder_with(&[("sample-bank.wasm", crashing)]);
     let desk = Desk::new().await;
-    let mut arguments = desk.collect(&login());
+    let mut arguments = desk.collect(&format!("{} --unsigned", login()));
     let at = arguments.iter().position(|word| word == "--connectors").unwrap();
     arguments[at + 1] = folder.path().display().to_string();
     let called = call(arguments).await;

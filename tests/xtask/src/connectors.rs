@@ -1,13 +1,17 @@
 //! Builds connectors: cargo makes core modules, this makes each a component that imports nothing but the contract and carries its
-//! manifest. The names of functions stay in, so that a trap can be read.
+//! manifest and a signature. The names of functions stay in, so that a trap can be read. The key that signs is a developer's: it is
+//! made in the target folder, without a passphrase, and nobody else trusts it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use consentry_contract::manifest::Manifest;
+use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use sha2::{Digest as _, Sha256};
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::{ComponentEncoder, DecodedWasm};
@@ -18,6 +22,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const CONTRACT: &str = "consentry:connector/";
 /// Custom section in which the host looks for the manifest.
 const MANIFEST_SECTION: &str = "consentry:manifest";
+/// Custom section in which the host looks for the signature over all that stands before it.
+const SIGNATURE_SECTION: &str = "consentry:signature";
 
 /// Where connectors are, and what their packages' names begin with. The latter two are for tests.
 const FOLDERS: [(&str, &str); 3] = [("connectors", "connector"), ("tests/hostile", "guest"), ("tests/guests", "guest")];
@@ -49,8 +55,9 @@ pub fn run(args: &Args) -> Result<()> {
         // …/target/wasm32-unknown-unknown/debug/NAME.wasm
         let target = module.ancestors().nth(3).context("cargo writes into a target folder")?;
         let path = target.join("connectors").join(format!("{name}.wasm"));
-        std::fs::create_dir_all(path.parent().unwrap_or(target))?;
-        write(&path, &component)?;
+        let folder = path.parent().unwrap_or(target);
+        std::fs::create_dir_all(folder)?;
+        write(&path, &signed(&component, &developer_key(folder)?)?)?;
         println!("{name:<20} {:>9} bytes  {}", component.len(), digest(&component));
     }
     Ok(())
@@ -149,6 +156,28 @@ fn check_imports(component: &[u8]) -> Result<()> {
         ensure!(type_only || name.starts_with(CONTRACT), "it imports `{name}`; a connector imports {CONTRACT}* only");
     }
     Ok(())
+}
+
+/// The key of this target folder; its public half stands beside it.
+fn developer_key(folder: &Path) -> Result<SecretKey> {
+    let [secret, public] = ["developer.key", "developer.pub"].map(|name| folder.join(name));
+    if !secret.exists() || !public.exists() {
+        let pair = KeyPair::generate_unencrypted_keypair()?;
+        // Gone first: a file that others could read stays that way when it is written over.
+        let _ = std::fs::remove_file(&secret);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?;
+        file.write_all(pair.sk.to_box(Some("a developer's key, for tests"))?.into_string().as_bytes())?;
+        write(&public, pair.pk.to_box()?.into_string().as_bytes())?;
+    }
+    Ok(SecretKeyBox::from_string(&std::fs::read_to_string(secret)?)?.into_unencrypted_secret_key()?)
+}
+
+fn signed(component: &[u8], key: &SecretKey) -> Result<Vec<u8>> {
+    let signature = minisign::sign(None, key, component, Some(&digest(component)), Some("a connector of Consentry"))?;
+    let mut signed = component.to_vec();
+    CustomSection { name: SIGNATURE_SECTION.into(), data: signature.into_string().as_bytes().into() }
+        .append_to_component(&mut signed);
+    Ok(signed)
 }
 
 /// A file that is being loaded elsewhere is never half written.

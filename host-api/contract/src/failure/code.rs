@@ -105,6 +105,8 @@ codes! {
     Cancelled = "cancelled",
     /// The connector was built for a contract that this engine does not speak.
     IncompatibleWorld = "incompatible-world",
+    /// The operator revoked the connector, or the key that signed it.
+    ConnectorRevoked = "connector-revoked",
     /// The engine node that ran the collection is gone.
     NodeLost = "node-lost",
     /// A disk, a store or another part of the platform failed.

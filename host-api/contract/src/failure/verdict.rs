@@ -264,6 +264,7 @@ fn keeps_items(code: Code) -> bool {
             | Code::InvariantBroken
             | Code::Trap
             | Code::Cancelled
+            | Code::ConnectorRevoked
             | Code::NodeLost
             | Code::PlatformFailed
     )

@@ -302,6 +302,31 @@ fn permissions_are_sentences_and_differ_where_the_manifest_does() {
     assert!(matches!(new.as_slice(), [only] if only.kind == PermissionKind::Sink), "{new:?}");
 }
 
+/// What the second manifest asks for and the first does not allow.
+fn beyond(before: &str, after: &str) -> Vec<PermissionKind> {
+    let [before, after] = [before, after].map(|text| Manifest::parse(text).unwrap().permissions());
+    let new = after.iter().filter(|asked| !before.iter().any(|permission| permission.allows(asked)));
+    new.map(|permission| permission.kind).collect()
+}
+
+#[test]
+fn less_of_the_same_is_allowed_and_more_or_other_is_not() {
+    let bare = example().to_owned();
+    let change = |from: &str, to: &str| {
+        assert!(bare.contains(from), "{from}");
+        bare.replacen(from, to, 1)
+    };
+    let (more, less) = (change("max = 2", "max = 3"), change("max = 2", "max = 1"));
+    assert_eq!(beyond(&bare, &more), [PermissionKind::Sink]);
+    assert_eq!(beyond(&bare, &less), []);
+    // What was scrubbed from answers is scrubbed no more.
+    let open = change("kind = \"secret\"", "kind = \"identifier\"");
+    assert!(beyond(&bare, &open).contains(&PermissionKind::Field));
+    let large = change("[limits]", "[limits]\nmemory = 134217728");
+    assert_eq!(beyond(&bare, &large), [PermissionKind::Limit]);
+    assert_eq!(beyond(&large, &bare), []);
+}
+
 #[test]
 fn the_lines_of_a_refusal_make_the_manifest_admit_it() {
     let plan = Manifest::parse(example()).unwrap().for_source("sample-bank", None).unwrap();

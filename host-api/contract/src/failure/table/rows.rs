@@ -315,6 +315,13 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
         "The connector was built for another version of the contract; rebuild it, or update the engine.",
     ),
     row(
+        Code::ConnectorRevoked,
+        &Facts(Platform, NextVersion, Start, Claim::Host),
+        ["This site can't be read here at the moment.", "Ce site ne peut pas être lu ici pour le moment."],
+        ["We have to adapt; you did nothing wrong.", "C'est à nous de nous adapter ; vous n'y êtes pour rien."],
+        "The operator revoked this version or the key that signed it; `consentry connector list` says why.",
+    ),
+    row(
         Code::NodeLost,
         &Facts(Platform, WithPerson, Navigate, Claim::Host),
         ["Something broke on our side.", "Une erreur s'est produite de notre côté."],

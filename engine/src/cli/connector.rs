@@ -1,0 +1,198 @@
+//! `consentry connector`: what a file is and asks for, who signed it, and what the operator decides about it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use comfy_table::Table;
+use consentry_contract::limits::LimitName;
+
+use super::setup;
+use crate::collect::package::Package;
+use crate::collect::signature::{SigningKey, Trust, TrustedKey, unsigned};
+use crate::config::Config;
+
+mod decide;
+mod list;
+
+/// Connectors.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists the versions of a folder, which of them serve which Data Sources, and why.
+    List(list::Options),
+    /// Says whether a file is a connector that this engine runs, and what it asks for.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Lists the limits that a manifest may ask for, with their defaults and maxima.
+    Limits,
+    /// Makes a key that signs connectors: NAME.key to keep, NAME.pub to give to operators.
+    Keygen {
+        /// The path and the beginning of both file names.
+        name: PathBuf,
+        /// A file with the passphrase, mode 600; or /dev/fd/N.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: PathBuf,
+    },
+    /// Signs a connector. An earlier signature is replaced.
+    Sign {
+        /// The file.
+        file: PathBuf,
+        /// The secret key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// A file with its passphrase, mode 600; or /dev/fd/N.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+        /// Writes the signed connector there; over the file itself, without it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Says whose signature a connector has.
+    Verify {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        trust: TrustOptions,
+    },
+    /// Says what one version asks for and another does not.
+    Diff(decide::Diff),
+    /// Approves a connector for what it asks, which is shown first.
+    Approve(decide::Approve),
+    /// Revokes a version or a key: what runs is ended, and nothing of it runs again.
+    Revoke(decide::Revoke),
+}
+
+/// Whose signatures are accepted.
+#[derive(Debug, clap::Args)]
+pub(super) struct TrustOptions {
+    /// A public key. May be repeated.
+    #[arg(long = "trust", value_name = "FILE")]
+    keys: Vec<PathBuf>,
+    /// The configuration whose trusted keys count.
+    #[arg(long, env = "CONSENTRY_CONFIG", value_name = "FILE", conflicts_with = "keys")]
+    config: Option<PathBuf>,
+}
+
+impl TrustOptions {
+    fn read(&self) -> anyhow::Result<Trust> {
+        match &self.config {
+            Some(path) => Ok(Config::read(path)?.connectors()?.trust),
+            None => trust(&self.keys),
+        }
+    }
+}
+
+/// These files' keys, each called by its file's name.
+pub(super) fn trust(files: &[PathBuf]) -> anyhow::Result<Trust> {
+    let read = |path: &PathBuf| {
+        let told = || format!("{} can't be used", path.display());
+        let text = std::fs::read_to_string(path).with_context(told)?;
+        let owner = path.file_stem().unwrap_or_default().to_string_lossy();
+        TrustedKey::parse(&owner, &text).with_context(told)
+    };
+    Ok(Trust::keys(files.iter().map(read).collect::<anyhow::Result<_>>()?))
+}
+
+pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List(options) => list::run(options, out)?,
+        Command::Check { file } => check(file, out)?,
+        Command::Limits => limits(out)?,
+        Command::Keygen { name, passphrase_file } => keygen(name, passphrase_file, out)?,
+        Command::Sign { file, key, passphrase_file, out: to } => {
+            let to = to.as_ref().unwrap_or(file);
+            sign(file, key, passphrase_file.as_deref(), to, out)?;
+        }
+        Command::Verify { file, trust } => verify(file, &trust.read()?, out)?,
+        Command::Diff(options) => decide::diff(options, out)?,
+        Command::Approve(options) => return decide::approve(options, out),
+        Command::Revoke(options) => decide::revoke(options, out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens a connector to look at it, whoever signed it.
+fn look(file: &Path) -> anyhow::Result<Package> {
+    open(file, &Trust::default().or_unsigned())
+}
+
+fn open(file: &Path, trust: &Trust) -> anyhow::Result<Package> {
+    Package::open(file, trust).with_context(|| format!("{} is refused", file.display()))
+}
+
+fn check(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let package = look(file)?;
+    let manifest = package.manifest();
+    writeln!(out, "{}: a connector", file.display())?;
+    writeln!(out, "  id           {} {}", manifest.id(), manifest.version())?;
+    writeln!(out, "  contract     {}", manifest.contract())?;
+    writeln!(out, "  owner        {} <{}>", manifest.owner().name, manifest.owner().contact)?;
+    writeln!(out, "  digest       {}", package.digest())?;
+    writeln!(out, "  asks for")?;
+    for permission in manifest.permissions() {
+        writeln!(out, "    {:<11}{permission}", permission.kind.to_string())?;
+    }
+    Ok(())
+}
+
+fn keygen(name: &Path, passphrase: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let [secret, public] = ["key", "pub"].map(|ending| {
+        let mut path = name.as_os_str().to_owned();
+        path.push(format!(".{ending}"));
+        PathBuf::from(path)
+    });
+    if public.exists() {
+        anyhow::bail!("{} exists; keys are never overwritten", public.display());
+    }
+    let passphrase = setup::passphrase_in(passphrase)?;
+    let text = SigningKey::generate(&secret, &passphrase).with_context(|| secret.display().to_string())?;
+    std::fs::write(&public, text).with_context(|| format!("{} can't be written", public.display()))?;
+    writeln!(out, "{}\n{}", secret.display(), public.display())?;
+    Ok(())
+}
+
+fn sign(file: &Path, key: &Path, passphrase: Option<&Path>, to: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let package = look(file)?;
+    let passphrase = passphrase.map(setup::passphrase_in).transpose()?;
+    let key = SigningKey::open(key, passphrase.as_ref()).with_context(|| key.display().to_string())?;
+    let manifest = package.manifest();
+    let comment = format!("{} {} {}", manifest.id(), manifest.version(), package.digest());
+    let signed = key.sign(unsigned(package.bytes()), &comment)?;
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions());
+    crate::forward::file::receive(to, &signed).with_context(|| format!("{} can't be written", to.display()))?;
+    // What is written is for its owner only; a connector is no secret.
+    std::fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    writeln!(out, "{}: signed\n  {comment}", to.display())?;
+    Ok(())
+}
+
+fn verify(file: &Path, trust: &Trust, out: &mut dyn Write) -> anyhow::Result<()> {
+    let package = open(file, trust)?;
+    match package.signer() {
+        Some(signer) => writeln!(out, "{}: signed by {} ({})", file.display(), signer.owner, signer.key)?,
+        None => writeln!(out, "{}: nobody known has signed it; accepted in development only", file.display())?,
+    }
+    writeln!(out, "  {} {} {}", package.manifest().id(), package.manifest().version(), package.digest())?;
+    Ok(())
+}
+
+fn limits(out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.set_header(["limit", "unit", "default", "maximum", "bounds"]);
+    for limit in LimitName::ALL {
+        let row = limit.row();
+        table.add_row([
+            row.name,
+            &row.unit.to_string(),
+            &row.default.to_string(),
+            &row.maximum.to_string(),
+            row.bounds,
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}

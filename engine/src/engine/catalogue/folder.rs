@@ -1,0 +1,155 @@
+//! A folder of connectors, and everything that decides which of them are served: trusted keys, the operator's decisions, pins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::{Catalogue, CatalogueError, Connector, Standing, standing};
+use crate::collect::decisions::Decisions;
+use crate::collect::package::Package;
+use crate::collect::signature::Trust;
+use crate::data::Digest;
+
+/// A folder of `*.wasm` files, and who decides about them.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whose signatures are accepted.
+    pub trust: Trust,
+    /// The file of the operator's decisions; without one, whoever uses the folder answers for all of it.
+    pub decisions: Option<PathBuf>,
+    /// Which version serves which Data Source: by connector and source. The highest that may run, where nothing is said.
+    pub pins: BTreeMap<(String, String), Pin>,
+}
+
+/// One version of a connector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pin {
+    /// By its number in the manifest.
+    Version(String),
+    /// By what it is.
+    Digest(Digest),
+}
+
+/// Neither a version nor a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write a version as 1.2.3, or a digest as sha256:…")]
+pub struct NotAPin;
+
+impl std::str::FromStr for Pin {
+    type Err = NotAPin;
+
+    fn from_str(text: &str) -> Result<Self, NotAPin> {
+        if let Ok(digest) = Digest::try_from(text.to_owned()) {
+            return Ok(Self::Digest(digest));
+        }
+        text.parse::<semver::Version>().map(|version| Self::Version(version.to_string())).map_err(|_| NotAPin)
+    }
+}
+
+impl std::fmt::Display for Pin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Version(version) => f.write_str(version),
+            Self::Digest(digest) => write!(f, "{digest}"),
+        }
+    }
+}
+
+impl Pin {
+    pub(super) fn names(&self, connector: &Connector) -> bool {
+        match self {
+            Self::Version(version) => connector.package.manifest().version().to_string() == *version,
+            Self::Digest(digest) => connector.digest == *digest,
+        }
+    }
+}
+
+/// What tells one state of the files from another: name, inode, length and time of each. Files are replaced, not written over.
+pub(super) type Stamp = BTreeSet<(PathBuf, u64, u64, i64, i64)>;
+
+impl Folder {
+    /// The folder alone: everything in it that these keys have signed is served.
+    pub fn of(path: &Path, trust: Trust) -> Self {
+        Self { path: path.to_owned(), trust, decisions: None, pins: BTreeMap::new() }
+    }
+
+    /// Reads every `*.wasm` of the folder, and says what is not served.
+    pub fn load(&self) -> (Catalogue, Vec<CatalogueError>) {
+        // Before the files are read: what changes meanwhile is seen the next time.
+        let stamp = self.stamp();
+        let mut catalogue = Catalogue { stamp, pins: self.pins.clone(), ..Catalogue::default() };
+        let paths = match wasm_files(&self.path) {
+            Ok(paths) => paths,
+            Err(source) => return (catalogue, vec![CatalogueError::Folder { path: self.path.clone(), source }]),
+        };
+        let decisions = match self.decisions.as_deref().map(Decisions::read).transpose() {
+            Ok(decisions) => decisions,
+            Err(error) => return (catalogue, vec![error.into()]),
+        };
+        let mut refused = vec![];
+        let mut twice = BTreeSet::new();
+        for path in paths {
+            let package = match Package::open(&path, &self.trust) {
+                Ok(package) => package,
+                Err(source) => {
+                    refused.push(CatalogueError::Package { path, source });
+                    continue;
+                }
+            };
+            let number = package.manifest().version().clone();
+            let connector = Connector::new(package.clone(), standing(&package, decisions.as_ref()));
+            refused.extend(CatalogueError::of(&path, &connector));
+            if let Err(id) = catalogue.put(connector) {
+                refused.push(CatalogueError::Twice { path, id: id.clone(), version: number.to_string() });
+                twice.insert((id, number));
+            }
+        }
+        for (id, versions) in &mut catalogue.connectors {
+            versions.retain(|each| !twice.contains(&(id.clone(), each.package.manifest().version().clone())));
+        }
+        refused.extend(self.pins.iter().filter(|((id, source), _)| catalogue.serving(id, source).is_none()).map(
+            |((connector, id), pin)| CatalogueError::Pin {
+                connector: connector.clone(),
+                id: id.clone(),
+                pin: pin.clone(),
+            },
+        ));
+        (catalogue, refused)
+    }
+
+    /// Looks at the folder again, if it or the decisions have changed since a catalogue was made of it.
+    pub fn load_if_changed(&self, known: &Catalogue) -> Option<(Catalogue, Vec<CatalogueError>)> {
+        (self.stamp() != known.stamp).then(|| self.load())
+    }
+
+    /// What the decisions, as they are now, say about a connector. Those that can't be read say no.
+    pub fn decide(&self, package: &Package) -> Standing {
+        match self.decisions.as_deref().map(Decisions::read).transpose() {
+            Ok(decisions) => standing(package, decisions.as_ref()),
+            Err(_) => standing(package, Some(&Decisions::default())),
+        }
+    }
+
+    fn stamp(&self) -> Stamp {
+        let files = wasm_files(&self.path).unwrap_or_default().into_iter().chain(self.decisions.clone());
+        let stamp = |path: PathBuf| {
+            let data = path.metadata().ok()?;
+            Some((path, data.ino(), data.len(), data.mtime(), data.mtime_nsec()))
+        };
+        files.filter_map(stamp).collect()
+    }
+}
+
+fn wasm_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = vec![];
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "wasm") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}

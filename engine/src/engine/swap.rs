@@ -1,0 +1,110 @@
+//! Which connectors this engine runs, now and after the folder has changed. A run keeps the connector it began with, and a session
+//! the version whose notice the person read; whoever begins gets what the newest look at the folder says. Only a revocation
+//! reaches what is under way.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use consentry_contract::failure::Code;
+
+use super::Engine;
+use super::catalogue::{Catalogue, CatalogueError, Folder, Standing};
+use crate::data::Digest;
+use crate::session::Session;
+use crate::session::state::State;
+
+/// The connectors of an engine.
+pub(super) struct Connectors {
+    folder: Mutex<Option<Folder>>,
+    now: Mutex<Arc<Catalogue>>,
+}
+
+impl Connectors {
+    pub(super) fn new(catalogue: Catalogue, folder: Option<Folder>) -> Self {
+        Self { folder: Mutex::new(folder), now: Mutex::new(Arc::new(catalogue)) }
+    }
+
+    pub(super) fn now(&self) -> Arc<Catalogue> {
+        lock(&self.now).clone()
+    }
+}
+
+impl Engine {
+    /// The connectors of this node, as they are now.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.connectors.now()
+    }
+
+    /// Takes connectors from this folder from now on, or from the same one with other keys or pins.
+    pub async fn watch(&self, folder: Folder) {
+        *lock(&self.connectors.folder) = Some(folder.clone());
+        self.swap(move |_| Some(folder.load())).await;
+    }
+
+    /// Looks at the folder of connectors, if there is one, and takes what has changed. Call it every second.
+    pub(super) async fn follow_folder(&self) {
+        let Some(folder) = lock(&self.connectors.folder).clone() else { return };
+        self.swap(move |known| folder.load_if_changed(known)).await;
+    }
+
+    async fn swap(&self, load: impl FnOnce(&Catalogue) -> Option<(Catalogue, Vec<CatalogueError>)> + Send + 'static) {
+        let (known, in_use) = (self.catalogue(), self.in_use());
+        let Some(folder) = lock(&self.connectors.folder).clone() else { return };
+        let earlier = known.clone();
+        let loaded = tokio::task::spawn_blocking(move || {
+            let (mut next, refused) = load(&earlier)?;
+            if refused.iter().any(CatalogueError::is_whole) {
+                // Nobody can say what is there or what was decided: everything stays as it is.
+                next = next.instead(&earlier);
+            } else {
+                next.keep(&earlier, &in_use, |package| folder.decide(package));
+            }
+            Some((next, refused))
+        });
+        let Ok(Some((next, refused))) = loaded.await else { return };
+        for error in refused {
+            tracing::error!(error = crate::api::problem::chain(&error), "a connector is not served");
+        }
+        for connector in next.connectors().filter(|each| each.standing == Standing::Unsigned) {
+            let id = connector.package.manifest().id().as_str();
+            tracing::warn!(connector = id, digest = %connector.digest, "development: an unsigned connector is served");
+        }
+        tracing::info!(versions = next.connectors().count(), "the connectors were looked at again");
+        *lock(&self.connectors.now) = Arc::new(next);
+        self.end_revoked().await;
+    }
+
+    /// What sessions that are under way have chosen.
+    fn in_use(&self) -> BTreeSet<Digest> {
+        let sessions = self.sessions();
+        let open = sessions.values().filter(|session| !session.state().is_end());
+        open.filter_map(|session| session.choice()).map(|choice| choice.digest).collect()
+    }
+
+    /// Ends every session whose connector was revoked. What a person has shared already goes on: it is theirs to take back.
+    async fn end_revoked(&self) {
+        let catalogue = self.catalogue();
+        let revoked: BTreeSet<Digest> = catalogue
+            .connectors()
+            .filter(|each| matches!(each.standing, Standing::Revoked(_)))
+            .map(|each| each.digest)
+            .collect();
+        for digest in &revoked {
+            self.collector.compiled.forget(&self.collector.sandbox, &digest.to_string());
+        }
+        let uses_it = |session: &&Arc<Session>| {
+            let goes_on = !session.state().is_end() && !matches!(session.state(), State::Delivering);
+            goes_on && session.choice().is_some_and(|choice| revoked.contains(&choice.digest))
+        };
+        let ending: Vec<Arc<Session>> = self.sessions().values().filter(uses_it).cloned().collect();
+        for session in ending {
+            tracing::warn!(session = %session.id(), "ended: its connector was revoked");
+            self.fail(&session, Code::ConnectorRevoked).await;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is in there is put in by one assignment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
