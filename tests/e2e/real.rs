@@ -192,7 +192,7 @@ async fn a_members_data_goes_to_a_file_by_the_command_line() {
     std::fs::write(&password, of(&marie, "password")).unwrap();
     let connectors = connector("juntagrico").unwrap().parent().unwrap().display().to_string();
     let arguments = format!(
-        "collect --connectors {connectors} --connector juntagrico --source juntagrico --development --base {portal} \
+        "collect --connectors {connectors} --trust {connectors}/developer.pub --connector juntagrico --source juntagrico --development --base {portal} \
          --field login={} --field-file password={} --out {} --yes --json",
         of(&marie, "email"),
         password.display(),
