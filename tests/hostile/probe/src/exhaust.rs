@@ -151,7 +151,7 @@ pub fn asks_with_quadratic_selectors() -> Result {
 
 pub fn emits_too_much() -> Result {
     loop {
-        items::BankTransaction::new("a", "2025-01-01", &"x".repeat(100), 1, "EUR").emit()?;
+        items::BankTransaction::new("a", "2025-01-01", "x".repeat(100), 1, "EUR").emit()?;
     }
 }
 
