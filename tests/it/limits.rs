@@ -123,7 +123,7 @@ async fn a_selector_looks_at_so_many_nodes_and_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_requests_are_under_way_than_allowed() {
     for (limits, most) in [(vec![], 4), (vec![(LimitName::RequestsAtOnce, 2)], 2)] {
-        let site = EvilSite::saying("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "").await;
+        let site = EvilSite::saying("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", "").await;
         let attack = attack("keeps-requests-at-once", &site.url);
         assert_eq!(told(&attack.collect(&with(&limits)).await.unwrap()), "person.name=1");
         assert_eq!((site.asked().len(), site.most_at_once()), (40, most));
@@ -132,7 +132,7 @@ async fn no_more_requests_are_under_way_than_allowed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_site_ends_the_run_by_the_limit_it_hits() {
-    let found = "HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: /\r\n\r\n";
+    let found = "HTTP/1.1 302 Found\r\ncontent-length: 0\r\nconnection: close\r\nlocation: /\r\n\r\n";
     for (limits, answer, again, expected) in [
         (vec![], "HTTP/1.1 200 OK\r\n", "x-more: y\r\n", "limit-exceeded limit=head-bytes"),
         (
@@ -164,7 +164,7 @@ async fn a_hostile_site_ends_the_run_by_the_limit_it_hits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_leads_only_where_a_request_may_go() {
     let collector = collector().unwrap();
-    let elsewhere = EvilSite::saying("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "").await;
+    let elsewhere = EvilSite::saying("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", "").await;
     let other = elsewhere.url.clone();
     let port = other.rsplit(':').next().unwrap().to_owned();
     for target in [
