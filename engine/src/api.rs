@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{ALLOW, AUTHORIZATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
@@ -47,7 +47,7 @@ pub fn router(engine: Shared) -> Router {
         .route("/v1/keys", get(requests::keys))
         .route("/v1/sessions", post(requests::create_session))
         .route("/v1/sessions/{session}", get(requests::session))
-        .route("/v1/parcels/{parcel}", get(requests::fetch_parcel))
+        .route("/v1/parcels/{parcel}", get(requests::fetch_parcel).head(no_head))
         .route("/v1/parcels/{parcel}/ack", post(requests::acknowledge))
         .route("/v1/sessions/{session}/sources", get(journey::sources))
         .route("/v1/sessions/{session}/source", post(journey::choose_source))
@@ -61,14 +61,21 @@ pub fn router(engine: Shared) -> Router {
         .route("/v1/sessions/{session}/share", post(journey::share))
         .route("/v1/sessions/{session}/withdraw", post(journey::withdraw))
         .route("/v1/sessions/{session}/receipts", get(journey::receipts))
-        .route("/v1/callback", get(callback::come_back))
+        .route("/v1/callback", get(callback::come_back).head(no_head))
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async {
-            let next = "Use the method that the description of the API names.";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "This method is not served here.", next)
-        })
+        .method_not_allowed_fallback(|| async { other_method() })
         .layer(middleware::from_fn(log_and_harden))
         .with_state(engine)
+}
+
+fn other_method() -> Problem {
+    let next = "Use the method that the description of the API names.";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "This method is not served here.", next)
+}
+
+/// Where a `GET` is the one use of something, a `HEAD` is none: who looks ahead (a mail scanner, a proxy) uses nothing up.
+async fn no_head() -> Response {
+    ([(ALLOW, "GET")], other_method()).into_response()
 }
 
 async fn log_and_harden(request: Request, next: Next) -> Response {

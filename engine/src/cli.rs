@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -20,6 +21,9 @@ mod receive;
 mod serve;
 mod setup;
 mod terminal;
+
+/// How long work on threads of its own may go on once a command is done.
+const THREADS_WAIT: Duration = Duration::from_secs(5);
 
 /// Moves a person's data only on their consent, only to the Online Service they chose, and forgets it.
 #[derive(Debug, Parser)]
@@ -104,7 +108,11 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // What still works on a thread of its own (a compiler, a disk that hangs) holds up no end.
+    runtime.shutdown_timeout(THREADS_WAIT);
+    done
 }
 
 /// Says what is wrong with a filter before anything is done with it.

@@ -119,7 +119,7 @@ impl Collector {
 
     /// The same, with the tracker of the run's tasks in the caller's hands, who can look whether any is left.
     pub async fn collect_in(&self, order: Order, hops: TaskTracker) -> Collection {
-        let prepared = match self.prepare(&order.package) {
+        let prepared = match tokio::task::block_in_place(|| self.prepare(&order.package)) {
             Ok(prepared) => prepared,
             Err(failure) => return Collection::failed(failure),
         };
@@ -140,9 +140,12 @@ impl Collector {
         collection
     }
 
-    fn prepare(&self, package: &Package) -> Result<sandbox::Prepared, Failure> {
-        let compiled = tokio::task::block_in_place(|| self.compiled.prepare(&self.sandbox, package));
-        compiled.map_err(|error| {
+    /// Compiles a connector, or finds it compiled. CPU-heavy the first time: call it off the I/O threads.
+    ///
+    /// # Errors
+    /// [`Code::IncompatibleWorld`], or [`Code::PlatformFailed`] where it could not be tried; the log says why.
+    pub fn prepare(&self, package: &Package) -> Result<sandbox::Prepared, Failure> {
+        self.compiled.prepare(&self.sandbox, package).map_err(|error| {
             let platform = matches!(error, SandboxError::Compiler(CompileError::Start { .. }));
             let error = crate::api::problem::chain(&error);
             tracing::error!(connector = package.digest(), error, "a connector can't be prepared");

@@ -72,8 +72,10 @@ pub struct ApiSection {
     pub listen: SocketAddr,
     /// Its address as others see it.
     pub public_url: Url,
-    /// Sessions in memory at once; more are refused with 503.
+    /// Open sessions at once; more are refused with 503.
     pub sessions_max: usize,
+    /// Open sessions of one Online Service at once; more are refused with 429. As many ended ones are kept for their receipts.
+    pub sessions_per_online_service_max: usize,
 }
 
 /// The engine's own keys.
@@ -295,6 +297,12 @@ impl Config {
         }
         let ranges = [
             ("api.sessions-max", self.api.sessions_max as u64, 1, 1_000_000),
+            (
+                "api.sessions-per-online-service-max",
+                self.api.sessions_per_online_service_max as u64,
+                1,
+                self.api.sessions_max as u64,
+            ),
             ("sandbox.concurrent-runs-max", u64::from(self.sandbox.concurrent_runs_max), 1, 20_000),
             ("sandbox.guest-threads", self.sandbox.guest_threads as u64, 1, 1024),
             // Shorter than the outbox waits for the one who tells.
@@ -533,6 +541,11 @@ mod tests {
         for (from, to, key) in [
             ("node = \"node-1\"", "node = \"node 1\"", "engine.node"),
             ("sessions-max = 10000", "sessions-max = 0", "api.sessions-max"),
+            (
+                "sessions-per-online-service-max = 2000",
+                "sessions-per-online-service-max = 10001",
+                "api.sessions-per-online-service-max",
+            ),
             ("requests = 500", "requestz = 500", "limits.requestz"),
             ("rest-seconds = 30", "rest-seconds = 0", "egress.rest-seconds"),
             (

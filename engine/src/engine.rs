@@ -4,8 +4,9 @@
 //! or the Online Service wants. What may happen is decided by the session's state and by the consent register.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use consentry_contract::failure::Code;
 use tokio_util::task::TaskTracker;
@@ -25,10 +26,10 @@ use crate::outbox::{Outbox, OutboxError};
 use crate::release::Refusal as GateRefusal;
 use crate::request::RequestError;
 use crate::seal::recipient::ParcelError;
-use crate::session::Session;
 use crate::session::question::NotAsked;
 use crate::session::row::SessionRows;
 use crate::session::state::{Step, StepRefused};
+use crate::session::{Review, Session};
 use crate::store::{Shelves, StoreError};
 use crate::trace::{TraceError, Traces};
 
@@ -40,10 +41,17 @@ mod intake;
 mod ports;
 mod restart;
 mod run;
+mod sessions;
 mod swap;
 
 pub use build::{BuildError, Builder};
 pub use intake::NewSession;
+
+use sessions::Sessions;
+
+/// How long a planned stop waits for collections and events under way. A stopped connector ends within milliseconds, and
+/// logging out at its Data Source may take a moment; whatever takes longer has no more to lose than in a crash.
+const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// The engine of one node.
 pub struct Engine {
@@ -63,8 +71,7 @@ pub struct Engine {
     connectors: swap::Connectors,
     settings: build::SourceSettings,
     online_services: HashMap<OnlineServiceId, Arc<OnlineService>>,
-    sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
-    sessions_max: usize,
+    sessions: Sessions,
     /// When everything stored was last looked through.
     erased_second: AtomicI64,
     /// When a write was last tried for nothing but to see whether it is taken.
@@ -80,9 +87,12 @@ pub enum EngineError {
     /// No such thing, or not the caller's.
     #[error("there is no such thing here")]
     NotFound,
-    /// As many sessions as this node holds.
-    #[error("this node holds as many sessions as it can")]
+    /// As many sessions are open as this node can have.
+    #[error("this node has as many open sessions as it can")]
     Busy,
+    /// As many sessions of one Online Service are open as it may have.
+    #[error("the Online Service has as many open sessions as it may have")]
+    TooMany,
     /// The data request is refused.
     #[error("the request is refused")]
     Request(#[from] RequestError),
@@ -111,6 +121,9 @@ pub enum EngineError {
     /// What was sealed for us does not open, or is not for this session.
     #[error("what was sealed does not open")]
     Sealed,
+    /// The connector does not compile, or does not fit the contract; the log says why.
+    #[error("the connector {0} can't be run here")]
+    Connector(String),
     /// Login fields are missing or of the wrong form; the text names fields, never values.
     #[error("the login is not complete: {0}")]
     Fields(String),
@@ -178,6 +191,7 @@ impl EngineError {
             Self::Gone | Self::OtherDigest => Code::DeliveryFailed,
             Self::Fields(_) => Code::CredentialsRejected,
             Self::Operator { .. } => Code::OperatorRejected,
+            Self::Connector(_) => Code::IncompatibleWorld,
             _ => Code::PlatformFailed,
         }
     }
@@ -201,7 +215,7 @@ impl Engine {
 
     /// A session that this node holds.
     pub fn session(&self, id: SessionId) -> Option<Arc<Session>> {
-        self.sessions().get(&id).cloned()
+        self.sessions.get(id)
     }
 
     /// The public keys that logins and answers are encrypted to, newest first.
@@ -236,24 +250,30 @@ impl Engine {
         self.settings.development()
     }
 
-    /// Ends the streams of events of all sessions: who reads them must not keep a node from stopping.
-    pub fn end_streams(&self) {
-        self.sessions().values().for_each(|session| session.close());
+    /// Begins a planned stop: streams of events end, so that who reads them keeps no node from stopping, and collections are
+    /// stopped. To begin again changes nothing.
+    pub fn begin_stop(&self) {
+        for session in self.sessions.all() {
+            session.suspend();
+            session.close();
+        }
     }
 
-    /// Ends what runs, waits for it, and leaves what survives a restart in the store.
+    /// Stops as planned, once no door asks for anything any more: collections are stopped, what was found is erased. The rows of
+    /// their sessions stay: the next life of the node ends these runs as `node-lost`, as after a crash, and has their receipts.
+    /// It waits for what was stopped, [`STOP_WAIT`] at the most.
     pub async fn shut_down(&self) {
-        let sessions: Vec<Arc<Session>> = self.sessions().values().cloned().collect();
-        for session in sessions.iter().filter(|session| session.state().is_open_run()) {
-            self.fail(session, Code::Cancelled).await;
+        self.begin_stop();
+        for session in self.sessions.all() {
+            if let Some(Review { run, data }) = session.take_review() {
+                drop(data);
+                run.forget();
+            }
         }
         self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Session>>> {
-        // A session is put in or taken out in one step.
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        if tokio::time::timeout(STOP_WAIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "what did not end in time is cut off, as in a crash");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use consentry_contract::item::RawValue;
 use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use wasm_encoder::ComponentSection as _;
 
 use crate::clock::{Clock, ManualClock};
 use crate::collect::package::{MANIFEST_SECTION, Package};
@@ -173,17 +174,41 @@ pub(crate) fn collected(run: RunId, items: Vec<Item>) -> Data<Collected> {
     Data::collected(items, gathered, provenance)
 }
 
-/// A file that is a connector from outside, and nothing within: whoever runs it gets `incompatible-world`.
+/// The smallest thing that is a connector: it compiles and fits, and whoever runs it sees it crash.
+const HOLLOW: &str = r#"(component
+    (import "consentry:connector/types@0.1.0" (instance $types
+        (type $record (record (field "code" string) (field "text" string) (field "retry-after-ms" (option u32))))
+        (export "fault" (type (eq $record)))))
+    (alias export $types "fault" (type $fault))
+    (core module $module (memory (export "memory") 1) (func (export "collect") (result i32) unreachable))
+    (core instance $instance (instantiate $module))
+    (alias core export $instance "memory" (core memory $memory))
+    (func $collect (result (result (error $fault)))
+        (canon lift (core func $instance "collect") (memory $memory)))
+    (export "collect" (func $collect)))"#;
+
+/// A connector that crashes at once.
 pub(crate) fn hollow_connector() -> Package {
     hollow_connector_with(include_str!("../../connectors/sample-bank/manifest.toml"))
 }
 
 /// The same with another manifest.
 pub(crate) fn hollow_connector_with(manifest: &str) -> Package {
+    let mut component = wat::parse_str(HOLLOW).unwrap();
+    custom(manifest).append_to_component(&mut component);
+    Package::read(component, &Trust::default().or_unsigned()).unwrap()
+}
+
+/// A file that is a connector from outside, and nothing within.
+pub(crate) fn damaged_connector() -> Package {
     let mut component = wasm_encoder::Component::new();
-    component.section(&wasm_encoder::CustomSection { name: MANIFEST_SECTION.into(), data: manifest.as_bytes().into() });
+    component.section(&custom(include_str!("../../connectors/sample-bank/manifest.toml")));
     let mut exports = wasm_encoder::ComponentExportSection::new();
     exports.export("collect", wasm_encoder::ComponentExportKind::Func, 0, None);
     component.section(&exports);
     Package::read(component.finish(), &Trust::default().or_unsigned()).unwrap()
+}
+
+fn custom(manifest: &str) -> wasm_encoder::CustomSection<'_> {
+    wasm_encoder::CustomSection { name: MANIFEST_SECTION.into(), data: manifest.as_bytes().into() }
 }

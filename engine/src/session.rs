@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use consentry_contract::failure::Failure;
+use consentry_contract::failure::{Code, Failure};
 use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub mod row;
 pub mod state;
 
 use events::{EventLog, Subscription, What};
-pub use held::{Alive, Left, Notes, PlannedParcel, Review, Sending};
+pub use held::{Alive, Left, Notes, Place, PlannedParcel, Review, Sending};
 use question::Pending;
 use state::{State, Step, StepRefused};
 
@@ -65,6 +65,10 @@ struct Inner {
     receipts: Vec<(ReceiptId, String)>,
     /// The person withdrew, and the store has not taken all of that yet.
     unnoted: bool,
+    /// None from its end on.
+    place: Option<Place>,
+    /// The node stops: what runs is left to its next life.
+    suspended: bool,
 }
 
 /// The Data Source that was chosen.
@@ -150,6 +154,8 @@ impl Session {
             notes: Notes::default(),
             receipts: vec![],
             unnoted: false,
+            place: None,
+            suspended: false,
         };
         Self { id, request, person, started, events: Arc::default(), inner: Mutex::new(inner) }
     }
@@ -236,6 +242,9 @@ impl Session {
             return Ok(next);
         }
         self.events.push(now, What::State { state: next.clone(), failure: inner.failure.clone().map(Box::new) });
+        if next.is_end() {
+            inner.place = None;
+        }
         if next.is_end() || matches!(next, State::AwaitingCredentials { .. }) {
             inner.stop(step);
         }
@@ -305,6 +314,26 @@ impl Session {
             stopper.stop(StopReason::Cancelled);
         }
         inner.stopper = Some(stopper.clone());
+    }
+
+    /// Gives it its place among the open sessions.
+    pub fn take_place(&self, place: Place) {
+        self.lock().place = Some(place);
+    }
+
+    /// Stops the collection under way because the node stops. Its state and its row stay.
+    pub fn suspend(&self) {
+        let mut inner = self.lock();
+        if matches!(inner.state, State::Collecting { .. } | State::AwaitingPerson { .. }) {
+            inner.suspended = true;
+            inner.stop(Step::Failed(Code::Cancelled));
+        }
+    }
+
+    /// Whether it was stopped because the node stops.
+    pub fn is_suspended(&self) -> bool {
+        let inner = self.lock();
+        inner.suspended && !inner.state.is_end()
     }
 
     /// Whether somebody holds its run just now.

@@ -174,13 +174,14 @@ impl Node {
     /// Asks the process to end, and waits for it.
     ///
     /// # Errors
-    /// It was not running, or does not end.
+    /// It was not running, does not end, or not well.
     pub fn stop(&mut self) -> anyhow::Result<()> {
         let mut child = self.child.take().context("the engine is not running")?;
         kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGTERM)?;
         let deadline = Instant::now() + ENDS_WITHIN;
         while Instant::now() < deadline {
-            if child.try_wait()?.is_some() {
+            if let Some(status) = child.try_wait()? {
+                ensure!(status.success(), "the engine ended with {status}:\n{}", tail(&self.path("stderr")));
                 return Ok(());
             }
             std::thread::sleep(ASK_EVERY);
@@ -297,6 +298,7 @@ contact = "privacy@operator.example"
 listen = "{listen}"
 public-url = "{url}"
 sessions-max = 100
+sessions-per-online-service-max = 100
 
 [keys]
 passphrase-file = "passphrase"

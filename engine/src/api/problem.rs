@@ -109,9 +109,16 @@ impl From<EngineError> for Problem {
             EngineError::Busy => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
-                "There are as many sessions as this node can hold.",
+                "There are as many open sessions as this node can have.",
                 "Try again later.",
             ),
+            EngineError::TooMany => {
+                let next = "Wait until one of them has ended: each does within an hour of its start. The operator sets how many \
+                            there may be with sessions-per-online-service-max.";
+                let title = "This Online Service has as many open sessions as it may have.";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-sessions", title, next)
+            }
+            EngineError::Connector(_) => Self::failure(StatusCode::SERVICE_UNAVAILABLE, Code::IncompatibleWorld),
             EngineError::Request(error) => {
                 let next = "Compare the request with the registered purpose.";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "request", "The request is refused.", next).detail(error)

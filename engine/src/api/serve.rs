@@ -26,16 +26,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Wait after a connection could not be taken: most often too many files are open.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Serves the API until `stop` resolves. Then streams of events end, requests under way have ten seconds, and what is
-/// left is cut off.
-///
-/// # Errors
-/// None today: a connection that can't be taken is logged, and taking the next one is tried.
-pub async fn serve(
-    listener: TcpListener,
-    engine: Shared,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+/// Serves the API until `stop` resolves. Then collections and streams of events end, requests under way have ten seconds, and
+/// what is left is cut off. A connection that can't be taken is logged, and taking the next one is tried.
+pub async fn serve(listener: TcpListener, engine: Shared, stop: impl Future<Output = ()> + Send + 'static) {
     let (app, closing) = (router(engine.clone()), CancellationToken::new());
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -62,13 +55,12 @@ pub async fn serve(
         }
     }
     drop(listener);
-    engine.end_streams();
+    engine.begin_stop();
     closing.cancel();
     let ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, ended).await.is_err() {
         tracing::warn!("connections that did not end were cut off");
     }
-    Ok(())
 }
 
 async fn connection(stream: TcpStream, app: axum::Router, closing: CancellationToken) {

@@ -162,7 +162,7 @@ async fn collect(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitC
 
 /// An engine of its own without a configuration: in memory, with keys that die with it.
 async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
-    let entropy = Entropy::system();
+    let entropy = Arc::new(Entropy::system());
     let now = SystemClock.now();
     let config = options.config.as_deref().map(Config::read).transpose()?;
     let mut builder = match &config {
@@ -185,7 +185,7 @@ async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
         }
     }
     if let Some(out) = &options.out {
-        let local = LocalReceiver::new(out, options.seal_to.as_deref(), &entropy, now)?;
+        let local = LocalReceiver::new(out, options.seal_to.as_deref(), entropy, now)?;
         let engine = builder.online_service(local.service.clone()).build().await?;
         return Ok((engine, Receiver::Local(Box::new(local))));
     }
@@ -214,10 +214,7 @@ fn folder(options: &Options, config: Option<&Config>) -> anyhow::Result<Folder> 
     Ok(folder)
 }
 
-async fn serve_api(
-    engine: &Arc<Engine>,
-    listen: std::net::SocketAddr,
-) -> anyhow::Result<tokio::task::JoinHandle<std::io::Result<()>>> {
+async fn serve_api(engine: &Arc<Engine>, listen: std::net::SocketAddr) -> anyhow::Result<tokio::task::JoinHandle<()>> {
     let listener =
         tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
     Ok(tokio::spawn(crate::api::serve(listener, engine.clone(), std::future::pending())))

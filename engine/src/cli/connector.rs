@@ -13,6 +13,7 @@ use super::setup;
 use crate::collect::package::Package;
 use crate::collect::signature::{SigningKey, Trust, TrustedKey, unsigned};
 use crate::config::Config;
+use crate::entropy::Entropy;
 
 mod decide;
 mod list;
@@ -163,7 +164,8 @@ fn sign(file: &Path, key: &Path, passphrase: Option<&Path>, to: &Path, out: &mut
     let comment = format!("{} {} {}", manifest.id(), manifest.version(), package.digest());
     let signed = key.sign(unsigned(package.bytes()), &comment)?;
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions());
-    crate::forward::file::receive(to, &signed).with_context(|| format!("{} can't be written", to.display()))?;
+    crate::forward::file::receive(to, &signed, &Entropy::system())
+        .with_context(|| format!("{} can't be written", to.display()))?;
     // What is written is for its owner only; a connector is no secret.
     std::fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     writeln!(out, "{}: signed\n  {comment}", to.display())?;

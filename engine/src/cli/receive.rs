@@ -25,6 +25,8 @@ pub(super) struct LocalReceiver {
     /// Opens the parcel; none when the caller's own key does, elsewhere.
     key: Option<PrivateKey>,
     out: PathBuf,
+    /// Names the file until it is whole.
+    entropy: Arc<Entropy>,
 }
 
 impl LocalReceiver {
@@ -32,7 +34,7 @@ impl LocalReceiver {
     pub(super) fn new(
         out: &Path,
         seal_to: Option<&Path>,
-        entropy: &Entropy,
+        entropy: Arc<Entropy>,
         now: jiff::Timestamp,
     ) -> anyhow::Result<Self> {
         // Told before the login is asked for, not after all the work.
@@ -65,7 +67,8 @@ impl LocalReceiver {
             purposes: BTreeMap::from([(PURPOSE.to_owned(), purpose)]),
             bearer: None,
         };
-        Ok(Self { service: OnlineService::register(registration, recipient)?, key, out: out.to_owned() })
+        let service = OnlineService::register(registration, recipient)?;
+        Ok(Self { service, key, out: out.to_owned(), entropy })
     }
 
     /// Fetches the parcel, checks and opens it, writes the file, and acknowledges once it is on the disk.
@@ -73,7 +76,7 @@ impl LocalReceiver {
         let sealed = engine.fetch_parcel(&self.service, parcel).await?;
         let digest = Digest::of(&sealed);
         match &self.key {
-            None => file::receive(&self.out, &sealed),
+            None => file::receive(&self.out, &sealed, &self.entropy),
             Some(key) => {
                 let token = std::str::from_utf8(&sealed).context("the parcel is no JWE")?;
                 let signed = key.open(token, jwe::PARCEL_BYTES_MAX)?;
@@ -85,7 +88,7 @@ impl LocalReceiver {
                     .find(|key| key.kid() == kid)
                     .ok_or_else(|| anyhow!("an unknown key signed the parcel"))?;
                 let content = zeroize::Zeroizing::new(jws::verify(signed, PARCEL_TYPE, jwe::PARCEL_BYTES_MAX, key)?);
-                file::receive(&self.out, &content)
+                file::receive(&self.out, &content, &self.entropy)
             }
         }
         .with_context(|| format!("{} can't be written", self.out.display()))?;

@@ -39,11 +39,10 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     let stop = stop_signal()?;
     let sweeper = tokio::spawn(sweep(engine.clone()));
     let reader = tokio::spawn(read_again(engine.clone(), options.file.config, signal(SignalKind::hangup())?));
-    let served = crate::api::serve(listener, engine.clone(), stop).await;
+    crate::api::serve(listener, engine.clone(), stop).await;
     sweeper.abort();
     reader.abort();
     engine.shut_down().await;
-    served?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::package::Package;
 use crate::data::Digest;
+use crate::entropy::Entropy;
 use crate::erase::retention::{R27ConnectorApproval, Retained as _, Term};
 
 mod difference;
@@ -138,7 +139,7 @@ impl Decisions {
     ///
     /// # Errors
     /// [`DecisionsError`].
-    pub fn change<T>(path: &Path, change: impl FnOnce(&mut Self) -> T) -> Result<T, DecisionsError> {
+    pub fn change<T>(path: &Path, entropy: &Entropy, change: impl FnOnce(&mut Self) -> T) -> Result<T, DecisionsError> {
         let io = |source| DecisionsError::Io { path: path.to_owned(), source };
         let lock = path.with_extension("lock");
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock).map_err(io)?;
@@ -146,7 +147,7 @@ impl Decisions {
         let mut decisions = Self::read(path)?;
         let done = change(&mut decisions);
         let text = serde_json::to_vec_pretty(&decisions).map_err(|error| io(error.into()))?;
-        crate::forward::file::receive(path, &text).map_err(io)?;
+        crate::forward::file::receive(path, &text, entropy).map_err(io)?;
         Ok(done)
     }
 

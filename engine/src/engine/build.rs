@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use consentry_contract::limits::Wishes;
@@ -13,10 +13,12 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::Engine;
 use super::catalogue::{Catalogue, Folder};
 use super::ports::RunClock;
+use super::run::missing_secret;
+use super::sessions::Sessions;
 use super::swap::Connectors;
+use super::{Engine, EngineError};
 use crate::clock::{Clock, SystemClock};
 use crate::collect::Collector;
 use crate::collect::cache::CompiledCache;
@@ -102,6 +104,7 @@ pub struct Builder {
     settings: SourceSettings,
     online_services: Vec<OnlineService>,
     sessions_max: Option<usize>,
+    sessions_each_max: Option<usize>,
     event_timeout: Option<Duration>,
     #[cfg(test)]
     pub(super) shelves: Option<Shelves>,
@@ -120,6 +123,7 @@ impl Builder {
         self.limits = config.limits()?;
         self.online_services = config.online_services()?;
         self.sessions_max = Some(config.api.sessions_max);
+        self.sessions_each_max = Some(config.api.sessions_per_online_service_max);
         self.event_timeout = Some(Duration::from_secs(config.events.timeout_seconds));
         self.sandbox = SandboxSettings {
             concurrent_runs: config.sandbox.concurrent_runs_max,
@@ -225,6 +229,24 @@ impl Builder {
         Self { compiler: Some(compiler), ..self }
     }
 
+    /// Has at most so many sessions open at once, and so many of one Online Service.
+    #[must_use]
+    pub fn sessions(self, most: usize, each: usize) -> Self {
+        Self { sessions_max: Some(most), sessions_each_max: Some(each), ..self }
+    }
+
+    /// The Data Sources of these connectors that can't be used, because a secret of the operator's is not set.
+    pub fn unusable(&self, catalogue: &Catalogue) -> Vec<EngineError> {
+        let mut unusable = vec![];
+        for connector in catalogue.connectors() {
+            for source in connector.package.manifest().sources() {
+                let source = source.id.as_str();
+                unusable.extend(missing_secret(connector, source, &self.settings.secrets(connector.id(), source)));
+            }
+        }
+        unusable
+    }
+
     /// Builds the engine and takes up what an earlier life of this node left behind.
     ///
     /// # Errors
@@ -248,6 +270,7 @@ impl Builder {
         let tls = TlsSettings::of_this_machine()?;
         let node = self.node.unwrap_or_else(|| "desk".to_owned());
         let timeout = self.event_timeout.unwrap_or(Duration::from_secs(10));
+        let most = self.sessions_max.unwrap_or(1024);
         let cache_key = cache_key(self.compiled.as_deref(), &entropy)?;
         let collector = Collector {
             sandbox: Sandbox::new(&self.sandbox)?,
@@ -274,8 +297,7 @@ impl Builder {
                 .into_iter()
                 .map(|service| (service.id(), Arc::new(service)))
                 .collect(),
-            sessions: Mutex::default(),
-            sessions_max: self.sessions_max.unwrap_or(1024),
+            sessions: Sessions::new(most, self.sessions_each_max.unwrap_or(most)),
             erased_second: AtomicI64::new(0),
             probed_second: AtomicI64::new(0),
             tasks: TaskTracker::new(),
@@ -332,7 +354,7 @@ fn cache_key(compiled: Option<&Path>, entropy: &Entropy) -> Result<Zeroizing<[u8
             entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
             let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
             written
-                .and_then(|()| crate::forward::file::receive(&path, key.as_slice()))
+                .and_then(|()| crate::forward::file::receive(&path, key.as_slice(), entropy))
                 .map_err(|source| BuildError::Secret { path, source })?;
         }
     }

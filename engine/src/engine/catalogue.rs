@@ -240,6 +240,11 @@ impl Catalogue {
 }
 
 impl Connector {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.package.manifest().id().as_str()
+    }
+
     fn new(package: Package, standing: Standing) -> Self {
         Self { digest: Digest::of(package.bytes()), package, standing, gone: false }
     }

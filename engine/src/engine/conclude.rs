@@ -237,6 +237,7 @@ impl Engine {
         }
         self.save(session).await;
         session.close();
+        self.sessions.ended(session);
     }
 
     /// Stores where a session stands. What can't be stored is logged: the session lives in memory.

@@ -225,7 +225,7 @@ impl Engine {
     }
 
     fn session_of(&self, parcel: ParcelId) -> Option<Arc<Session>> {
-        self.sessions().values().find(|session| session.parcel() == Some(parcel)).cloned()
+        self.sessions.find(|session| session.parcel() == Some(parcel))
     }
 
     async fn end_run_after(&self, session: &Arc<Session>, run: Run, step: Step) {

@@ -30,7 +30,7 @@ impl Engine {
     /// Begins a session for a request of an Online Service.
     ///
     /// # Errors
-    /// [`EngineError::Request`] and [`EngineError::Busy`].
+    /// [`EngineError::Request`], [`EngineError::TooMany`] and [`EngineError::Busy`].
     pub async fn create_session(&self, by: &OnlineService, json: &[u8]) -> Result<NewSession, EngineError> {
         let now = self.clock.now();
         let (id, request, token) = self.entropy.with(|rng| {
@@ -40,18 +40,10 @@ impl Engine {
         });
         let request = DataRequest::parse(request, json, by)?;
         let session = Arc::new(Session::new(id, request, KeyHash::of(&token), now));
-        {
-            let mut sessions = self.sessions();
-            if sessions.len() >= self.sessions_max {
-                return Err(EngineError::Busy);
-            }
-            sessions.insert(id, session.clone());
-        }
-        if let Err(error) = self.rows.save(&session).await {
-            // Nobody learns of it, so nobody would end it.
-            self.sessions().remove(&id);
-            return Err(error.into());
-        }
+        session.take_place(self.sessions.place(by.id())?);
+        // Nobody learns of one that was not stored, so nobody would end it.
+        self.rows.save(&session).await?;
+        self.sessions.insert(session.clone());
         Ok(NewSession { session, token })
     }
 
@@ -61,10 +53,11 @@ impl Engine {
     }
 
     /// Chooses a Data Source, compiles the notice and makes the record of the consent that is asked for. The person may
-    /// choose again until they decide.
+    /// choose again until they decide. A source that is bound to fail here is not chosen.
     ///
     /// # Errors
-    /// [`EngineError::Source`], and [`EngineError::Step`] after the decision.
+    /// [`EngineError::Source`], [`EngineError::Connector`], [`EngineError::Operator`], and [`EngineError::Step`] after the
+    /// decision.
     pub async fn choose_source(
         &self,
         session: &Session,
@@ -74,13 +67,16 @@ impl Engine {
         let now = self.clock.now();
         let request = session.request();
         let service = self.online_service(request.online_service()).ok_or(EngineError::NotFound)?;
-        let known = self.catalogue().serving(connector, source).and_then(|found| found.notice_source(source));
-        let facts = known.ok_or_else(|| EngineError::Source(format!("there is no source {connector}/{source}")))?;
+        let unknown = || EngineError::Source(format!("there is no source {connector}/{source}"));
+        let catalogue = self.catalogue();
+        let known = catalogue.serving(connector, source).ok_or_else(unknown)?;
+        let facts = known.notice_source(source).ok_or_else(unknown)?;
         let notice = Notice::compile(request, &service, &facts, &self.operator);
         let notice = Arc::new(notice.map_err(|error| EngineError::Source(error.to_string()))?);
         if !matches!(session.state(), State::Requested | State::AwaitingConsent) {
             return Err(StepRefused { state: session.state().name(), step: Step::NoticeShown }.into());
         }
+        self.check_usable(known, source).await?;
         let consent = self.entropy.with(|rng| ConsentId::new(now, rng));
         self.consents.ask(consent, session.id(), request, &notice, session.deadline(), now).await?;
         let choice = Choice { connector: connector.to_owned(), source: source.to_owned(), digest: facts.digest };

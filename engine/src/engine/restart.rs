@@ -40,7 +40,11 @@ impl Engine {
             }
             match self.resume(&row) {
                 Some(session) => {
-                    self.sessions().insert(session.id(), session.clone());
+                    // One that was begun has its place, whatever the configuration says since.
+                    if let Ok(place) = self.sessions.place(row.online_service) {
+                        session.take_place(place);
+                    }
+                    self.sessions.insert(session.clone());
                     self.go_on(&session, &row).await?;
                 }
                 None => {
@@ -171,8 +175,7 @@ impl Engine {
         self.follow_folder().await;
         let now = self.clock.now();
         let takes_writes = self.probe(now).await;
-        let sessions: Vec<Arc<Session>> = self.sessions().values().cloned().collect();
-        for session in sessions {
+        for session in self.sessions.all() {
             session.sweep_question(now);
             if session.is_unnoted()
                 && takes_writes
@@ -183,7 +186,7 @@ impl Engine {
             if now >= session.deadline() {
                 self.expire(&session).await;
                 if !session.is_busy() {
-                    self.sessions().remove(&session.id());
+                    self.sessions.remove(&session);
                 }
             }
         }

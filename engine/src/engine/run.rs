@@ -90,7 +90,9 @@ impl Engine {
             return Err(self.wrong_state(session, Step::CredentialsGiven));
         }
         let connector = self.connector_of(session)?;
-        if let Err(error) = self.check_operator(session, &connector) {
+        // It was looked at when it was chosen; the node may have another configuration since.
+        let choice = session.choice().map(|choice| choice.source).unwrap_or_default();
+        if let Err(error) = self.check_usable(&connector, &choice).await {
             self.fail(session, error.code()).await;
             return Err(error);
         }
@@ -123,21 +125,23 @@ impl Engine {
         }
     }
 
-    /// Every secret of the operator that the connector declares is there. Asked before a grant is used: a run that is bound to
-    /// fail opens no login.
-    fn check_operator(&self, session: &Session, connector: &Connector) -> Result<(), EngineError> {
-        let manifest = connector.package.manifest();
-        let (id, choice) = (manifest.id().as_str(), session.choice());
-        let source_id = choice.map(|choice| choice.source).unwrap_or_default();
-        let set = self.settings.secrets(id, &source_id);
-        let is_set = |name: &&str| set.iter().any(|(given, value)| given == name && !value.is_empty());
-        match manifest.operator_secrets().into_iter().find(|name| !is_set(name)) {
-            Some(name) => {
-                let error = EngineError::Operator { connector: id.to_owned(), source_id, name: name.to_owned() };
-                tracing::error!(session = %session.id(), "{error}");
-                Err(error)
+    /// The connector compiles and fits the contract, and every secret of the operator that it declares is there. Asked before
+    /// a grant is used: a run that is bound to fail opens no login.
+    pub(super) async fn check_usable(&self, connector: &Connector, source: &str) -> Result<(), EngineError> {
+        if let Some(error) = missing_secret(connector, source, &self.settings.secrets(connector.id(), source)) {
+            tracing::error!("{error}");
+            return Err(error);
+        }
+        let (collector, package) = (self.collector.clone(), connector.package.clone());
+        let prepared = tokio::task::spawn_blocking(move || collector.prepare(&package).map(drop)).await;
+        match prepared {
+            Ok(Ok(())) => Ok(()),
+            // The log has said why.
+            Ok(Err(failure)) if failure.code == Code::PlatformFailed => {
+                Err(EngineError::Platform("connectors can't be compiled here now".into()))
             }
-            None => Ok(()),
+            Ok(Err(_)) => Err(EngineError::Connector(connector.id().to_owned())),
+            Err(lost) => Err(EngineError::Platform(Box::new(lost))),
         }
     }
 
@@ -244,6 +248,11 @@ impl Engine {
         let tasks = TaskTracker::new();
         session.note(|notes| notes.alive.tasks = Some(tasks.clone()));
         let collection = self.collector.collect_in(order, tasks).await;
+        if session.is_suspended() {
+            // The node stops. What was found goes here; the next life of the node ends the run.
+            run.forget();
+            return session.release_run();
+        }
         if collection.unrequested > 0 {
             tracing::warn!(run = %run.name().run, count = collection.unrequested, "items that nobody asked for were refused");
         }
@@ -319,8 +328,7 @@ impl Engine {
     /// [`EngineError::NotFound`]: no run waits for this state (any more).
     pub fn come_back(&self, state: &str, brought: Values) -> Result<(), EngineError> {
         let state = KeyHash::of(state);
-        let session = self.sessions().values().find(|session| session.waits_for(&state)).cloned();
-        let session = session.ok_or(EngineError::NotFound)?;
+        let session = self.sessions.find(|session| session.waits_for(&state)).ok_or(EngineError::NotFound)?;
         session.come_back(&state, brought, self.clock.now()).map_err(|_| EngineError::NotFound)
     }
 
@@ -342,6 +350,18 @@ impl Engine {
             EngineError::Source(told)
         })
     }
+}
+
+/// The first secret of the operator that a connector declares and nobody has set for this Data Source.
+pub(super) fn missing_secret(
+    connector: &Connector,
+    source: &str,
+    set: &[(&str, Zeroizing<Vec<u8>>)],
+) -> Option<EngineError> {
+    let is_set = |name: &&str| set.iter().any(|(given, value)| given == name && !value.is_empty());
+    let name = connector.package.manifest().operator_secrets().into_iter().find(|name| !is_set(name))?;
+    let (connector, source_id) = (connector.id().to_owned(), source.to_owned());
+    Some(EngineError::Operator { connector, source_id, name: name.to_owned() })
 }
 
 /// Every field that must be there is there, none is unknown, each has its form.

@@ -76,8 +76,7 @@ impl Engine {
 
     /// What sessions that are under way have chosen.
     fn in_use(&self) -> BTreeSet<Digest> {
-        let sessions = self.sessions();
-        let open = sessions.values().filter(|session| !session.state().is_end());
+        let open = self.sessions.all().into_iter().filter(|session| !session.state().is_end());
         open.filter_map(|session| session.choice()).map(|choice| choice.digest).collect()
     }
 
@@ -92,12 +91,11 @@ impl Engine {
         for digest in &revoked {
             self.collector.compiled.forget(&self.collector.sandbox, &digest.to_string());
         }
-        let uses_it = |session: &&Arc<Session>| {
+        let uses_it = |session: &Arc<Session>| {
             let goes_on = !session.state().is_end() && !matches!(session.state(), State::Delivering);
             goes_on && session.choice().is_some_and(|choice| revoked.contains(&choice.digest))
         };
-        let ending: Vec<Arc<Session>> = self.sessions().values().filter(uses_it).cloned().collect();
-        for session in ending {
+        for session in self.sessions.all().into_iter().filter(uses_it) {
             tracing::warn!(session = %session.id(), "ended: its connector was revoked");
             self.fail(&session, Code::ConnectorRevoked).await;
         }

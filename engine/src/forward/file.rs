@@ -6,6 +6,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::entropy::Entropy;
+
 /// Tells which file is written for a name: a symbolic link leads to its file, which must exist. What is no regular file (a
 /// device, a pipe, a folder) is refused: to replace it would take it from whoever uses it.
 ///
@@ -24,36 +26,40 @@ pub fn target(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Writes a file whole, readable by its owner only, and returns once it is durable. An earlier file of that name is replaced
-/// in one step; after a crash there is the old one or the new one.
+/// in one step; after a crash there is the old one or the new one. Until then it is written beside it, under a name that
+/// nobody can guess, to a file that was not there before: what others may have put into the folder is never followed.
 ///
 /// # Errors
-/// As [`target`], or the disk's. Nothing is left under the name that was not there before.
-pub fn receive(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// As [`target`], or the disk's. Nothing half-written is left.
+pub fn receive(path: &Path, bytes: &[u8], entropy: &Entropy) -> io::Result<()> {
     let path = &target(path)?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let partial = partial(path);
-    let written = write_whole(&partial, bytes).and_then(|()| std::fs::rename(&partial, path));
-    if let Err(error) = written {
-        // The half-written file may be there; if it can't be removed either, the first error tells more.
-        let _ = std::fs::remove_file(&partial);
-        return Err(error);
-    }
+    let mut secret = [0; 16];
+    entropy.with(|rng| rng.fill_bytes(&mut secret));
+    let partial = folder.join(format!(".{}.partial", hex::encode(secret)));
+    // Made by us or not at all: also a link or a pipe under this name is an error.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    let mut half = Half(Some(&partial));
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path)?;
+    half.0 = None;
     File::open(folder)?.sync_all()
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
+/// A file that is not whole yet. It goes unless it got its name.
+struct Half<'a>(Option<&'a Path>);
 
-fn partial(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
+impl Drop for Half<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.0 {
+            // If it can't be removed either, the first error tells more.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +68,7 @@ mod tests {
 
     use super::*;
     use crate::fixtures::disk::{Disk, Recorded, lose_power, record};
+    use crate::fixtures::entropy;
 
     fn version(number: usize) -> Vec<u8> {
         vec![u8::try_from(number).unwrap(); 10_000 * number]
@@ -73,7 +80,7 @@ mod tests {
         let Some(mut recorded) = Recorded::child() else { return };
         for number in 1..6 {
             recorded.begin();
-            receive(&recorded.folder.join("parcel.json"), &version(number)).unwrap();
+            receive(&recorded.folder.join("parcel.json"), &version(number), &Entropy::system()).unwrap();
             recorded.acknowledged();
         }
     }
@@ -91,11 +98,32 @@ mod tests {
     }
 
     #[test]
+    fn what_others_planted_in_the_folder_is_never_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, elsewhere] = ["parcel.json", "elsewhere"].map(|name| folder.path().join(name));
+        std::fs::write(&elsewhere, b"theirs").unwrap();
+        // Under the name that is easy to guess, and, with a generator that is known, under the very name.
+        let mut secret = [0; 16];
+        entropy().with(|rng| rng.fill_bytes(&mut secret));
+        let names = ["parcel.json.partial".to_owned(), format!(".{}.partial", hex::encode(secret))];
+        for name in &names {
+            std::os::unix::fs::symlink(&elsewhere, folder.path().join(name)).unwrap();
+        }
+        assert!(receive(&path, b"ours", &entropy()).is_err(), "the very name is taken");
+        assert!(!path.exists());
+        receive(&path, b"ours", &Entropy::system()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"ours");
+        assert_eq!(std::fs::read(&elsewhere).unwrap(), b"theirs");
+        assert!(names.iter().all(|name| folder.path().join(name).is_symlink()), "what is theirs stays");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
     fn a_file_is_there_whole_and_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("parcel.json");
-        receive(&path, b"first").unwrap();
-        receive(&path, b"second").unwrap();
+        receive(&path, b"first", &entropy()).unwrap();
+        receive(&path, b"second", &entropy()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -107,15 +135,15 @@ mod tests {
         let [real, link, socket] = ["real", "link", "socket"].map(|name| folder.path().join(name));
         std::fs::write(&real, b"before").unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        receive(&link, b"after").unwrap();
+        receive(&link, b"after", &entropy()).unwrap();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read(&real).unwrap(), b"after");
 
         let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let refused = receive(&socket, b"bytes").unwrap_err();
+        let refused = receive(&socket, b"bytes", &entropy()).unwrap_err();
         assert!(refused.to_string().contains("no regular file"), "{refused}");
         std::fs::remove_file(&real).unwrap();
-        assert!(receive(&link, b"bytes").is_err(), "a link to nothing");
+        assert!(receive(&link, b"bytes", &entropy()).is_err(), "a link to nothing");
         assert!(link.is_symlink() && socket.exists() && !real.exists());
     }
 
@@ -124,8 +152,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("taken");
         std::fs::create_dir(&path).unwrap();
-        assert!(receive(&path, b"bytes").is_err());
+        assert!(receive(&path, b"bytes", &entropy()).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(receive(&folder.path().join("no/such/folder"), b"bytes").is_err());
+        assert!(receive(&folder.path().join("no/such/folder"), b"bytes", &entropy()).is_err());
     }
 }

@@ -8,12 +8,27 @@ use std::sync::Weak;
 use consentry_contract::failure::Failure;
 use consentry_host_api::vault::VaultWitness;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
 use crate::data::{Category, Data, Digest, Minimised};
 use crate::id::ParcelId;
 use crate::ledger::PlannedLeaf;
 use crate::outcome::Run;
+
+/// The place of an open session among those that its Online Service, and its node, may have. It goes with the session's end.
+#[derive(Debug)]
+pub struct Place {
+    _own: OwnedSemaphorePermit,
+    _node: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// One place of the Online Service's, and one of the node's.
+    pub fn new(own: OwnedSemaphorePermit, node: OwnedSemaphorePermit) -> Self {
+        Self { _own: own, _node: node }
+    }
+}
 
 /// What waits for the person's decision, and the run it belongs to.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ pub(super) async fn parcel(world: &World, person: &Journey) -> String {
     session["parcel"].as_str().expect("a parcel waits").to_owned()
 }
 
-fn digest(bytes: &[u8]) -> String {
+pub(super) fn digest(bytes: &[u8]) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }

@@ -196,3 +196,23 @@ async fn a_source_that_is_not_there_ends_one_session_and_no_other() {
     waiting.log_in(&LOGIN).await.unwrap();
     events.until("in-review", EVENT).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_a_body_in_drops_is_answered_when_its_time_is_over() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let world = World::new().await;
+    let (person, _) = world.agreed().await;
+    let mut stream = tokio::net::TcpStream::connect(world.node.url.trim_start_matches("http://")).await.unwrap();
+    let head = format!(
+        "POST /v1/sessions/{}/credentials HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/jose\r\nContent-Length: 1000\r\nConnection: close\r\n\r\nhalf",
+        person.session(),
+        person.token()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(EVENT, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not come in time"), "{answer}");
+    assert_eq!(person.status().await.unwrap()["state"], "awaiting-credentials");
+}

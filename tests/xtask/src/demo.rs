@@ -1,10 +1,6 @@
 //! `cargo xtask demo`: builds what one collection needs, and shows it.
 
-use std::process::Command;
-
-use anyhow::{Context, bail};
-
-use crate::connectors;
+use crate::{command, connectors};
 
 /// Builds everything that the demo starts, itself included. The tests are built with it: so the features of all dependencies are
 /// those of `cargo xtask test`, and who runs both commands compiles nothing twice.
@@ -17,15 +13,7 @@ pub const BUILD: &[&str] = &["cargo", "build", "--quiet", "--workspace", "--bins
 pub fn run() -> anyhow::Result<()> {
     println!("building connectors and binaries; the first time this takes some minutes");
     connectors::run(&connectors::Args { names: vec!["sample-bank".to_owned()] })?;
-    finish(Command::new(BUILD[0]).args(&BUILD[1..]))?;
+    command::run(BUILD[0], &BUILD[1..])?;
     // It stands where this program stands; to ask cargo for it alone would compile it anew, with features of its own.
-    finish(&mut Command::new(std::env::current_exe()?.with_file_name("demo")))
-}
-
-fn finish(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("{command:?} can't be started"))?;
-    if !status.success() {
-        bail!("{command:?} ended with {status}");
-    }
-    Ok(())
+    command::run(std::env::current_exe()?.with_file_name("demo"), &[])
 }

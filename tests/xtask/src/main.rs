@@ -1,5 +1,6 @@
 //! All automation of the repository, one file for each command. Run as `cargo xtask COMMAND`.
 
+mod command;
 mod connectors;
 mod demo;
 mod fuzz;

@@ -3,7 +3,9 @@
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+
+use crate::command;
 
 /// One suite: what it shows, and the command that shows it.
 struct Suite {
@@ -90,10 +92,7 @@ impl Suite {
         }
         println!("== {}: {}", self.name, self.command.join(" "));
         let started = Instant::now();
-        let status = Command::new(self.command[0])
-            .args(&self.command[1..])
-            .status()
-            .with_context(|| format!("{} can't be started", self.command[0]))?;
+        let status = command::status(self.command[0], &self.command[1..])?;
         let took = started.elapsed();
         let how = if status.success() { "passed" } else { "FAILED" };
         println!("== {}: {how} in {:.1} s", self.name, took.as_secs_f64());

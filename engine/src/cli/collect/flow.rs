@@ -21,6 +21,9 @@ use crate::session::events::{Question, What};
 use crate::session::state::State;
 use crate::trace::{Device, Language, Navigation};
 
+/// How the operator's own secrets are given to this command.
+const OPERATOR_FILE: &str = " (here: --operator-file NAME=FILE)";
+
 /// One flow, with whoever sits at the terminal.
 pub(super) struct Flow<'a> {
     pub(super) engine: Arc<Engine>,
@@ -45,7 +48,15 @@ impl Flow<'_> {
 
     async fn go(&mut self, session: &Arc<Session>) -> anyhow::Result<()> {
         let offer = pick(self.options, self.engine.sources_for(session.request()), &self.terminal)?;
-        let notice = self.engine.choose_source(session, &offer.connector, &offer.source).await?;
+        let notice = match self.engine.choose_source(session, &offer.connector, &offer.source).await {
+            Err(error @ (EngineError::Operator { .. } | EngineError::Connector(_))) => {
+                let hint = if matches!(error, EngineError::Operator { .. }) { OPERATOR_FILE } else { "" };
+                show::Progress::new(self.options).say(&format!("{error}{hint}"));
+                self.engine.fail(session, error.code()).await;
+                return Ok(());
+            }
+            chosen => chosen?,
+        };
         show::notice(&notice, self.options);
         if !self.yes("Do you agree?")? {
             return Ok(self.engine.refuse_consent(session).await?);
@@ -113,10 +124,6 @@ impl Flow<'_> {
         let values = progress.pause(|| self.login(fields))?;
         let sealed = self.seal(session, None, &values).await?;
         match self.engine.open_login(session, &sealed, self.navigation()).await {
-            Err(error @ EngineError::Operator { .. }) => {
-                progress.say(&format!("{error} (here: --operator-file NAME=FILE)"));
-                Ok(())
-            }
             // The session says how it goes on; the fields are asked for again, or it has ended.
             Err(error @ EngineError::Fields(_)) => {
                 progress.say(&format!("{:#}", anyhow::Error::from(error)));

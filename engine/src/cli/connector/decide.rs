@@ -16,6 +16,7 @@ use crate::collect::signature::TrustedKey;
 use crate::config::Config;
 use crate::data::Digest;
 use crate::engine::catalogue::Folder;
+use crate::entropy::Entropy;
 
 /// Two versions.
 #[derive(Debug, clap::Args)]
@@ -132,7 +133,7 @@ pub(super) fn approve(options: &Approve, out: &mut dyn Write) -> anyhow::Result<
     }
     let present = present(&folder);
     let now = SystemClock.now();
-    let approved = Decisions::change(&path, |decisions| {
+    let approved = Decisions::change(&path, &Entropy::system(), |decisions| {
         // Somebody else may have decided since it was shown.
         let same = decisions.difference(&package) == difference;
         if same {
@@ -163,7 +164,7 @@ pub(super) fn revoke(options: &Revoke, out: &mut dyn Write) -> anyhow::Result<()
         (None, None) => bail!("--digest or --key"),
     };
     let (present, now) = (present(&folder), SystemClock.now());
-    Decisions::change(&path, |decisions| {
+    Decisions::change(&path, &Entropy::system(), |decisions| {
         decisions.revoke(what, &options.why, now);
         decisions.keep_time(|digest| present.contains(digest), now);
     })?;

@@ -106,7 +106,7 @@ fn decisions_survive_in_their_file_and_a_damaged_one_is_told() {
     let (author, other) = (Author::new(), Author::new());
     assert_eq!(Decisions::read(&path).unwrap(), Decisions::default());
     for package in [author.version("0.1.0", SAME), other.version("0.1.0", WIDER)] {
-        Decisions::change(&path, |decisions| approve(decisions, &package)).unwrap();
+        Decisions::change(&path, &crate::fixtures::entropy(), |decisions| approve(decisions, &package)).unwrap();
         assert_eq!(Decisions::read(&path).unwrap().verdict(&package), Verdict::Approved);
     }
     assert_eq!(Decisions::read(&path).unwrap().approvals().len(), 2);
@@ -115,7 +115,10 @@ fn decisions_survive_in_their_file_and_a_damaged_one_is_told() {
         std::fs::write(&path, damaged).unwrap();
         let error = Decisions::read(&path).unwrap_err().to_string();
         assert!(error.contains("connectors.json") && error.contains("put a copy"), "{error}");
-        assert!(Decisions::change(&path, |_| ()).is_err(), "what can't be read is not written over");
+        assert!(
+            Decisions::change(&path, &crate::fixtures::entropy(), |_| ()).is_err(),
+            "what can't be read is not written over"
+        );
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn check_openings(outside: &Outside, world: &World, session: &S
 pub(super) async fn check_remains(below: &Arc<dyn Store>, world: &World) {
     world.pass(61);
     world.engine.sweep().await.unwrap();
-    assert!(world.engine.sessions().is_empty());
+    assert!(world.engine.sessions.all().is_empty());
     let all: Vec<String> = below.scan("").await.unwrap().into_iter().map(|(key, ..)| key).collect();
     let (wraps, records): (Vec<_>, Vec<_>) = all.iter().partition(|key| key.starts_with("wraps/"));
     assert_eq!(wraps.len(), records.len(), "{all:?}");

@@ -34,7 +34,7 @@ async fn full_at(at: usize, keys: &Arc<dyn KeyProvider>) -> bool {
     check(&next, &world, &FLOW, false, Fault::Dead).await;
     world.pass(61);
     world.engine.sweep().await.unwrap();
-    assert!(world.engine.sessions().is_empty(), "{at}: a session is held for ever");
+    assert!(world.engine.sessions.all().is_empty(), "{at}: a session is held for ever");
     // What a full disk kept from being closed, a start closes.
     let world = world_over(&store, &clock, keys).await;
     check_remains(&below, &world).await;
