@@ -80,7 +80,7 @@ async fn an_acknowledgement_that_a_crash_cuts_off_happened_whole_or_not_at_all()
         let waiting = parcel(&world, &person).await;
         let receiver = world.service.receiver(&world.node).unwrap();
         let bytes = receiver.engine.fetch(&waiting).await.unwrap();
-        let digest = super::delivery::digest(&bytes);
+        let digest = super::delivery::digest(bytes.as_bytes());
         let acknowledged = tokio::spawn({
             let (engine, waiting, digest) = (receiver.engine.clone(), waiting.clone(), digest.clone());
             async move { engine.acknowledge(&waiting, &digest).await.is_ok() }
