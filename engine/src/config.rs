@@ -1,24 +1,26 @@
 //! The operator's configuration: one TOML file, one struct for each section, units in the names. Unknown keys are refused.
 //! No secret stands in it: keys, passphrases and operators' secrets are named by file.
 
+mod sections;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use consentry_host_api::network::gate::GateBounds;
-use consentry_host_api::network::{Proxy, ProxyLogin, Route};
 use serde::Deserialize;
-use url::Url;
 
 use crate::collect::signature::{NotAKey, Trust, TrustedKey};
 use crate::consent::notice::Operator;
-use crate::data::Category;
 use crate::engine::catalogue::{Folder, NotAPin};
 use crate::id::OnlineServiceId;
-use crate::jose::RecipientKey;
-use crate::online_service::{KeyHash, Localised, OnlineService, Purpose, Registration, RegistrationError, Role};
+use crate::online_service::{OnlineService, RegistrationError};
+
+pub use sections::{
+    ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysSection, OnlineServiceSection,
+    PurposeSection, SandboxSection, SourceSection, TrustedKeySection,
+};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,165 +52,6 @@ pub struct Config {
     /// Who may ask for data.
     #[serde(default)]
     pub online_service: Vec<OnlineServiceSection>,
-}
-
-/// This node.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct EngineSection {
-    /// Its name in records: which node used a grant.
-    pub node: String,
-    /// Where store, keys and ledger live.
-    pub data_folder: PathBuf,
-    /// Allows http and loopback towards Data Sources and Online Services. Never in production.
-    pub development: bool,
-}
-
-/// The HTTP API.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ApiSection {
-    /// Where it listens. TLS ends in front of it.
-    pub listen: SocketAddr,
-    /// Its address as others see it.
-    pub public_url: Url,
-    /// Open sessions at once; more are refused with 503.
-    pub sessions_max: usize,
-    /// Open sessions of one Online Service at once; more are refused with 429. As many ended ones are kept for their receipts.
-    pub sessions_per_online_service_max: usize,
-}
-
-/// The engine's own keys.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct KeysSection {
-    /// A file that holds the passphrase of the software keys, readable by the engine alone.
-    pub passphrase_file: PathBuf,
-}
-
-/// The connectors.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ConnectorsSection {
-    /// The folder of `*.wasm` files.
-    pub folder: PathBuf,
-    /// Serves what nobody known has signed, without approval. In development only.
-    #[serde(default)]
-    pub unsigned: bool,
-    /// Whose signatures are accepted.
-    #[serde(default)]
-    pub trusted_key: Vec<TrustedKeySection>,
-}
-
-/// A key that signs connectors.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TrustedKeySection {
-    /// Who answers for what it signs.
-    pub owner: String,
-    /// The public key: the line that begins with RW.
-    pub key: String,
-}
-
-/// The sandbox.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SandboxSection {
-    /// Collections at once, those that wait for a person included.
-    pub concurrent_runs_max: u32,
-    /// Threads that connectors run on.
-    pub guest_threads: usize,
-}
-
-/// What one Data Source is asked for at most, by all collections of this node together; what is not set here has the value of the
-/// documented example.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct EgressSection {
-    /// Requests under way at once; others wait for their turn, for half a minute at most.
-    pub requests_at_once_max: Option<u32>,
-    /// Requests in a minute; a sixth of them may go at once.
-    pub requests_per_minute_max: Option<u32>,
-    /// Requests without an answer, one after the other, before the Data Source is left alone.
-    pub failures_in_a_row_max: Option<u32>,
-    /// How long it is left alone before one request looks whether it answers again.
-    pub rest_seconds: Option<u64>,
-}
-
-/// How events are told to Online Services.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct EventsSection {
-    /// How long one attempt may take.
-    pub timeout_seconds: u64,
-}
-
-/// What the operator sets for one Data Source.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SourceSection {
-    /// The connector's id.
-    pub connector: String,
-    /// The Data Source's id in the connector's manifest.
-    pub id: String,
-    /// Another base address than the manifest's, in development.
-    pub base: Option<Url>,
-    /// The one version that serves it, by number or digest; without it the highest that may run.
-    pub version: Option<String>,
-    /// The operator's own secrets towards it: name in the manifest, and the file that holds it.
-    #[serde(default)]
-    pub secret_files: BTreeMap<String, PathBuf>,
-    /// The proxy it is reached through, `http://HOST:PORT` (CONNECT) or `socks5://HOST:PORT`. It is told addresses that were checked here,
-    /// never names, and TLS goes through it to the Data Source.
-    pub proxy: Option<Url>,
-    /// A file that holds `NAME:PASSWORD` for the proxy.
-    pub proxy_login_file: Option<PathBuf>,
-    /// The address of this machine that connections to it start at.
-    pub source_address: Option<IpAddr>,
-    /// What it is asked for at most, where that is another than for all.
-    #[serde(default)]
-    pub egress: EgressSection,
-}
-
-/// An Online Service.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct OnlineServiceSection {
-    /// Its id, `osv_` and 26 letters and digits; `consentry keys id` makes one.
-    pub id: OnlineServiceId,
-    /// Its name, as a person knows it.
-    pub name: String,
-    /// Where a person reaches it.
-    pub contact: String,
-    /// Who decides about the data.
-    pub role: Role,
-    /// Its public key: a file with one JWK, RSA-4096 at least.
-    pub key_file: PathBuf,
-    /// Where thin events go.
-    pub events: Option<Url>,
-    /// Below which addresses a person may be sent back.
-    #[serde(default)]
-    pub callbacks: Vec<Url>,
-    /// The SHA-256 of its bearer key, in hexadecimal; `consentry keys bearer` makes both.
-    pub bearer_sha256: Option<String>,
-    /// Its purposes.
-    pub purpose: Vec<PurposeSection>,
-}
-
-/// A purpose.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PurposeSection {
-    /// Its id in requests.
-    pub id: String,
-    /// Why, in words for the person.
-    pub why: Localised,
-    /// How long the Online Service keeps what it receives.
-    pub keep_days: u16,
-    /// The most history it may ask for.
-    pub history_days_max: Option<u16>,
-    /// Each category it may ask for, and why.
-    pub categories: BTreeMap<Category, Localised>,
 }
 
 /// Says what is wrong with a configuration, and where.
@@ -388,179 +231,10 @@ impl Config {
     }
 }
 
-impl EgressSection {
-    /// What a Data Source is asked for at most; `usual` where nothing is set.
-    ///
-    /// # Errors
-    /// A value that makes no sense.
-    pub fn bounds(&self, key: &str, usual: GateBounds) -> Result<GateBounds, ConfigError> {
-        let numbers = [
-            ("requests-at-once-max", self.requests_at_once_max, 10_000),
-            ("requests-per-minute-max", self.requests_per_minute_max, 1_000_000),
-            ("failures-in-a-row-max", self.failures_in_a_row_max, 10_000),
-            ("rest-seconds", self.rest_seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)), 3_600),
-        ];
-        for (name, given, most) in numbers {
-            if given.is_some_and(|given| !(1..=most).contains(&given)) {
-                return Err(value(&format!("{key}.{name}"), &format!("must be from 1 to {most}")));
-            }
-        }
-        let per_minute = self.requests_per_minute_max.and_then(NonZeroU32::new);
-        Ok(GateBounds {
-            requests_at_once: self.requests_at_once_max.unwrap_or(usual.requests_at_once),
-            requests_per_minute: per_minute.unwrap_or(usual.requests_per_minute),
-            failures_in_a_row: self.failures_in_a_row_max.unwrap_or(usual.failures_in_a_row),
-            rest: self.rest_seconds.map_or(usual.rest, Duration::from_secs),
-        })
-    }
-}
-
-impl SourceSection {
-    /// What it is asked for at most.
-    ///
-    /// # Errors
-    /// A value that makes no sense.
-    pub fn bounds(&self, config: &Config) -> Result<GateBounds, ConfigError> {
-        let usual = config.egress.bounds("egress", GateBounds::default())?;
-        self.egress.bounds(&format!("source {}/{}: egress", self.connector, self.id), usual)
-    }
-
-    /// The way out to it, with the proxy's login as its file has it.
-    ///
-    /// # Errors
-    /// A proxy that is none.
-    pub fn route(&self, login: Option<&str>) -> Result<Route, ConfigError> {
-        Ok(Route { proxy: self.proxy(login)?, source: self.source_address })
-    }
-
-    fn proxy(&self, login: Option<&str>) -> Result<Option<Proxy>, ConfigError> {
-        let key = |name: &str| format!("source {}/{}: {name}", self.connector, self.id);
-        let Some(url) = &self.proxy else {
-            return match &self.proxy_login_file {
-                Some(_) => Err(value(&key("proxy-login-file"), "there is no `proxy` that it is for")),
-                None => Ok(None),
-            };
-        };
-        let login = match login.map(ProxyLogin::parse) {
-            Some(None) => return Err(value(&key("proxy-login-file"), "its file must hold NAME:PASSWORD")),
-            login => login.flatten(),
-        };
-        Proxy::new(url, login).map(Some).map_err(|error| value(&key("proxy"), &error.to_string()))
-    }
-}
-
-impl OnlineServiceSection {
-    /// Registers it.
-    ///
-    /// # Errors
-    /// [`ConfigError`].
-    pub fn register(&self) -> Result<OnlineService, ConfigError> {
-        let key = |name: &str| format!("online-service {}: {name}", self.id);
-        let jwk = RecipientKey::from_jwk(&read_text(&self.key_file)?)
-            .map_err(|error| value(&key("key-file"), &error.to_string()))?;
-        let hash =
-            |text: &String| KeyHash::from_hex(text).map_err(|error| value(&key("bearer-sha256"), &error.to_string()));
-        let mut purposes = BTreeMap::new();
-        for section in &self.purpose {
-            if purposes.insert(section.id.clone(), section.purpose()).is_some() {
-                return Err(value(&key("purpose"), &format!("{:?} stands here twice", section.id)));
-            }
-        }
-        let registration = Registration {
-            id: self.id,
-            name: self.name.clone(),
-            contact: self.contact.clone(),
-            role: self.role,
-            events: self.events.clone(),
-            callbacks: self.callbacks.clone(),
-            purposes,
-            bearer: self.bearer_sha256.as_ref().map(hash).transpose()?,
-        };
-        OnlineService::register(registration, jwk).map_err(|source| ConfigError::Registration { id: self.id, source })
-    }
-}
-
-impl PurposeSection {
-    fn purpose(&self) -> Purpose {
-        Purpose {
-            why: self.why.clone(),
-            keep_days: self.keep_days,
-            history_days_max: self.history_days_max,
-            categories: self.categories.clone(),
-        }
-    }
-}
-
 fn value(key: &str, problem: &str) -> ConfigError {
     ConfigError::Value { key: key.to_owned(), problem: problem.to_owned() }
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EXAMPLE: &str = include_str!("../consentry.example.toml");
-
-    #[test]
-    fn the_documented_example_is_a_configuration() {
-        let config = Config::parse(EXAMPLE).unwrap();
-        assert!(!config.engine.development);
-        assert_eq!(config.online_service.len(), 1);
-        assert!(config.limits().is_ok());
-        // What is said to be usual is what is done where nothing is said.
-        assert_eq!(config.egress.bounds("egress", GateBounds::default()).unwrap(), GateBounds::default());
-        let source = config.source[0].bounds(&config).unwrap();
-        assert_eq!(source.requests_per_minute.get(), 120);
-        assert_eq!(source.rest, GateBounds::default().rest);
-    }
-
-    #[test]
-    fn a_way_out_is_read_with_its_login_apart() {
-        let text =
-            EXAMPLE.replacen("# proxy = ", "proxy = ", 1).replacen("# proxy-login-file = ", "proxy-login-file = ", 1);
-        let config = Config::parse(&text.replacen("# source-address = ", "source-address = ", 1)).unwrap();
-        let route = config.source[0].route(Some("node:s3cret")).unwrap();
-        assert!(route.proxy.is_some() && route.source.is_some());
-        assert!(!format!("{route:?} {config:?}").contains("s3cret"));
-        assert!(config.source[0].route(Some("no login")).is_err());
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_with_its_line() {
-        let text = EXAMPLE.replacen("development = false", "development = false\nspeed = 9", 1);
-        let error = Config::parse(&text).unwrap_err().to_string();
-        assert!(error.contains("speed") && error.contains("line"), "{error}");
-    }
-
-    #[test]
-    fn values_that_make_no_sense_are_refused_by_key() {
-        for (from, to, key) in [
-            ("node = \"node-1\"", "node = \"node 1\"", "engine.node"),
-            ("sessions-max = 10000", "sessions-max = 0", "api.sessions-max"),
-            (
-                "sessions-per-online-service-max = 2000",
-                "sessions-per-online-service-max = 10001",
-                "api.sessions-per-online-service-max",
-            ),
-            ("requests = 500", "requestz = 500", "limits.requestz"),
-            ("rest-seconds = 30", "rest-seconds = 0", "egress.rest-seconds"),
-            (
-                "requests-per-minute-max = 120",
-                "requests-per-minute-max = 0",
-                "source oidc-provider/demo: egress.requests-per-minute-max",
-            ),
-            ("# proxy = \"http:", "proxy = \"https:", "source oidc-provider/demo: proxy"),
-            ("# proxy-login-file", "proxy-login-file", "source oidc-provider/demo: proxy-login-file"),
-        ] {
-            assert!(EXAMPLE.contains(from), "{from}");
-            let mut config = Config::parse(&EXAMPLE.replacen(from, to, 1)).unwrap();
-            config.online_service.clear();
-            let error = config.check().unwrap_err().to_string();
-            assert!(error.starts_with(key), "{error}");
-        }
-    }
 }
