@@ -1,4 +1,5 @@
-//! host-api/contract
+//! The words of the contract in Rust: what can be collected, how it fails, what bounds it, what a manifest says, how pages and documents are
+//! read, what is done to secrets. Pure: no sockets, no sandbox, no clock.
 
 pub mod failure;
 pub mod item;
@@ -9,3 +10,4 @@ pub mod manifest;
 pub mod page;
 pub mod recipe;
 mod glob;
+mod words;

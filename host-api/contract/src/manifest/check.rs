@@ -208,7 +208,7 @@ impl Checker<'_> {
 
     fn capabilities(&mut self, raw: &[Text]) -> BTreeSet<Capability> {
         self.unique(raw);
-        raw.iter().filter_map(|text| self.word(text, Capability::parse, &Capability::allowed())).collect()
+        raw.iter().filter_map(|text| self.word(text, Capability::parse, &Capability::ALLOWED.join(", "))).collect()
     }
 
     /// Categories of the item table; those of a source are among the connector's.
@@ -251,7 +251,7 @@ impl Checker<'_> {
         if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
             self.fail(raw.country.span(), "a country is two capitals (ISO 3166-1 alpha-2), such as `FR`");
         }
-        let kind = self.word(&raw.kind, SourceKind::parse, &SourceKind::allowed());
+        let kind = self.word(&raw.kind, SourceKind::parse, &SourceKind::ALLOWED.join(", "));
         let base = raw.base.as_ref().and_then(|base| {
             let checked = plan::base(base.get_ref());
             checked.map_err(|problem| self.fail(base.span(), problem)).ok()
@@ -293,7 +293,10 @@ impl Checker<'_> {
         let Some((method, url)) = parts.and_then(|(method, url)| Some((Method::parse(method)?, url.trim()))) else {
             self.fail(
                 text.span(),
-                format!("must be a method and a URL, such as `POST {{base}}/login`; methods: {}", Method::allowed()),
+                format!(
+                    "must be a method and a URL, such as `POST {{base}}/login`; methods: {}",
+                    Method::ALLOWED.join(", ")
+                ),
             );
             return None;
         };

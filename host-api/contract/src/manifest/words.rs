@@ -1,40 +1,6 @@
 //! The closed lists of words in a manifest.
 
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// Every word.
-            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
-
-            /// As it is written.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $word,)* }
-            }
-
-            /// Reads the word.
-            #[must_use]
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|each| each.as_str() == word)
-            }
-
-            /// The words, for messages.
-            pub(crate) fn allowed() -> String {
-                Self::ALL.iter().map(|each| each.as_str()).collect::<Vec<_>>().join(", ")
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    )*};
-}
+use crate::words::words;
 
 words! {
     /// An interface of the contract which a connector has only if it asks for it. The others are always there.

@@ -1,31 +1,6 @@
 //! The algorithms of transforms, by the words of the contract and of manifests.
 
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// Every algorithm.
-            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
-            /// The words, for messages.
-            pub const ALLOWED: &'static [&'static str] = &[$($word,)*];
-
-            /// The word in arguments and patterns.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $word,)* }
-            }
-
-            /// Reads the word.
-            #[must_use]
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|each| each.as_str() == word)
-            }
-        }
-    )*};
-}
+use crate::words::words;
 
 words! {
     /// A digest.

@@ -90,7 +90,7 @@ impl Checker<'_> {
 
     fn field(&mut self, raw: &raw::Field) -> Option<Field> {
         let name = self.id(&raw.name);
-        let kind = self.word(&raw.kind, FieldKind::parse, &FieldKind::allowed());
+        let kind = self.word(&raw.kind, FieldKind::parse, &FieldKind::ALLOWED.join(", "));
         let label = self.label(&raw.label);
         let login = raw.login.as_ref().is_some_and(|login| *login.get_ref());
         if login && raw.optional {
@@ -116,8 +116,8 @@ impl Checker<'_> {
             }
             let raw = answer.get_ref();
             let (name, label) = (self.id(&raw.name), self.label(&raw.label));
-            let prompt = self.word(&raw.prompt, PromptKind::parse, &PromptKind::allowed());
-            let kind = self.word(&raw.kind, AnswerKind::parse, &AnswerKind::allowed());
+            let prompt = self.word(&raw.prompt, PromptKind::parse, &PromptKind::ALLOWED.join(", "));
+            let kind = self.word(&raw.kind, AnswerKind::parse, &AnswerKind::ALLOWED.join(", "));
             let (Some(name), Some(prompt), Some(kind)) = (name, prompt, kind) else {
                 continue;
             };
