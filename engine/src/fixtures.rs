@@ -163,15 +163,18 @@ pub(crate) fn collected(run: RunId, items: Vec<Item>) -> Data<Collected> {
         quality: Quality::Complete,
     };
     let gathered = Gathered { datasets: ["person.name", "bank.transaction"].map(dataset).into(), shortfall: None };
-    let provenance = Provenance {
+    Data::collected(items, gathered, provenance(run))
+}
+
+pub(crate) fn provenance(run: RunId) -> Provenance {
+    Provenance {
         run,
         source: "sample-bank".to_owned(),
         connector: "sample-bank".to_owned(),
         version: "0.1.0".to_owned(),
         digest: Digest::of(b"connector"),
         observed_at: now(),
-    };
-    Data::collected(items, gathered, provenance)
+    }
 }
 
 /// The smallest thing that is a connector: it compiles and fits, and whoever runs it sees it crash.

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use consentry::collect::signature::unsigned;
 use consentry_tests::node::{Node, binary, connector, free_address};
 use consentry_tests::service::{ID, Service, next};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use online_service::receiver::Taken;
 use sample_bank::{Change, JULIE, SampleBank};
 use serde_json::{Value, json};
@@ -35,29 +37,22 @@ impl Called {
 
 /// Calls the binary; nobody sits at a terminal.
 pub(super) async fn call(arguments: Vec<String>) -> Called {
-    tokio::task::spawn_blocking(move || {
-        let mut child = Command::new(binary("consentry").unwrap())
-            .args(&arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + WITHIN;
-        // Its output fits into the pipes.
-        while child.try_wait().unwrap().is_none() {
-            if Instant::now() > deadline {
-                child.kill().unwrap();
-                panic!("{arguments:?} took too long");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Called { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    })
-    .await
-    .unwrap()
+    let child = Command::new(binary("consentry").unwrap())
+        .args(&arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = Pid::from_raw(child.id().try_into().unwrap());
+    let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let Ok(output) = tokio::time::timeout(WITHIN, ended).await else {
+        kill(id, Signal::SIGKILL).unwrap();
+        panic!("{arguments:?} took too long");
+    };
+    let output = output.unwrap().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Called { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 pub(super) fn words(line: &str) -> Vec<String> {

@@ -10,7 +10,6 @@ use consentry_contract::failure::{Dataset, Failure, Gathered, Quality};
 use consentry_host_api::ports::{Answer, Prompter as _, Question};
 
 use super::*;
-use crate::data::Provenance;
 use crate::outbox::How;
 use crate::session::question::AskPerson;
 use crate::store::faulty::{Fault, Faulty, memory};

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
@@ -61,6 +62,12 @@ fn gated(bounds: GateBounds) -> (Arc<Gated<Site>>, Site) {
     };
     let gate = Arc::new(Gate::new(bounds, Arc::new(Paused(Instant::now()))));
     (Arc::new(Gated { network: site.clone(), gate }), site)
+}
+
+/// So many, all begun before the first has ended.
+fn at_once(gated: &Arc<Gated<Site>>, count: usize) -> Vec<JoinHandle<Result<u16, NetworkError>>> {
+    let one = |gated: Arc<Gated<Site>>| tokio::spawn(async move { ask(&gated).await });
+    (0..count).map(|_| one(gated.clone())).collect()
 }
 
 async fn ask(gated: &Gated<Site>) -> Result<u16, NetworkError> {
@@ -123,14 +130,7 @@ async fn a_look_that_is_given_up_leaves_the_place_to_the_next() {
 #[tokio::test(start_paused = true)]
 async fn no_more_are_under_way_at_once_than_is_allowed_and_the_others_wait() {
     let (gated, site) = gated(GateBounds { requests_at_once: 2, ..bounds() });
-    let all: Vec<_> = (0..10)
-        .map(|_| {
-            tokio::spawn({
-                let gated = gated.clone();
-                async move { ask(&gated).await }
-            })
-        })
-        .collect();
+    let all = at_once(&gated, 10);
     for one in all {
         assert_eq!(one.await.unwrap(), Ok(200));
     }
@@ -140,14 +140,7 @@ async fn no_more_are_under_way_at_once_than_is_allowed_and_the_others_wait() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_too_long_for_a_turn_is_told_so() {
     let (gated, site) = gated(GateBounds { requests_at_once: 1, ..bounds() });
-    let all: Vec<_> = (0..40)
-        .map(|_| {
-            tokio::spawn({
-                let gated = gated.clone();
-                async move { ask(&gated).await }
-            })
-        })
-        .collect();
+    let all = at_once(&gated, 40);
     let mut busy = 0;
     for one in all {
         match one.await.unwrap() {
@@ -171,14 +164,7 @@ async fn requests_keep_to_their_rate_over_minutes() {
     let seconds = begun.elapsed().as_secs();
     assert!((69..=71).contains(&seconds), "{seconds}");
     tokio::time::advance(Duration::from_secs(60)).await;
-    let all: Vec<_> = (0..60)
-        .map(|_| {
-            tokio::spawn({
-                let gated = gated.clone();
-                async move { ask(&gated).await }
-            })
-        })
-        .collect();
+    let all = at_once(&gated, 60);
     let mut sent = 0;
     for one in all {
         sent += u32::from(one.await.unwrap().is_ok());

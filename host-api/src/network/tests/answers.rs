@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
+use tokio::sync::Notify;
 
 use super::*;
 
@@ -50,21 +51,28 @@ async fn an_answer_that_can_be_read_in_two_ways_is_not_read() {
 async fn what_follows_an_answer_is_not_the_answer_to_the_next_request() {
     // Two answers to the first request, in one piece and in two.
     for pause in [0, 30] {
-        let site = Site::doing(move |number, stream| async move {
-            let mut stream = request_of(stream).await?;
-            if number > 0 {
-                return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhonest").await;
+        let left = Arc::new(Notify::new());
+        let gone = left.clone();
+        let site = Site::doing(move |number, stream| {
+            let gone = gone.clone();
+            async move {
+                let mut stream = request_of(stream).await?;
+                if number > 0 {
+                    return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhonest").await;
+                }
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirst").await?;
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged").await?;
+                let left = request_of(stream).await.map(drop);
+                gone.notify_one();
+                left
             }
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirst").await?;
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged").await?;
-            request_of(stream).await.map(drop)
         })
         .await;
         let network = towards(&site.url(), patient());
         assert_eq!(told(&network, asking(&site.url())).await, "200 first");
-        // Time for the forged one to arrive.
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        // Whoever got the forged one has left that connection.
+        tokio::time::timeout(Duration::from_secs(20), left.notified()).await.expect("it stayed on that connection");
         assert_eq!(told(&network, asking(&site.url())).await, "200 honest");
         assert_eq!(site.connections(), 2);
     }

@@ -325,15 +325,11 @@ fn found(run: RunId, shortfall: bool) -> crate::data::Data<crate::data::Collecte
     let missing = Failure::new(Code::PageUnrecognised);
     let datasets =
         vec![dataset("person.name", Quality::Complete), dataset("bank.transaction", Quality::Partial(missing.code))];
-    let provenance = Provenance {
-        run,
-        source: "sample-bank".to_owned(),
-        connector: "sample-bank".to_owned(),
-        version: "0.1.0".to_owned(),
-        digest: Digest::of(b"connector"),
-        observed_at: now(),
-    };
-    crate::data::Data::collected(items, Gathered { datasets, shortfall: Some(missing) }, provenance)
+    crate::data::Data::collected(
+        items,
+        Gathered { datasets, shortfall: Some(missing) },
+        crate::fixtures::provenance(run),
+    )
 }
 
 impl fmt::Display for Stage {
