@@ -1,8 +1,10 @@
 //! http: one client and one cookie jar for each run. `plan` turns a connector's request into bytes, `flight` sends it and follows
-//! redirects, `answer` cuts captured secrets out, recognises the page and keeps what the connector may ask of it.
+//! redirects, `carried` takes the secrets of a request out of its answer, `answer` cuts captured ones out, recognises the page and keeps
+//! what the connector may ask of it.
 
 mod answer;
 mod capture;
+mod carried;
 mod flight;
 mod jar;
 mod names;
@@ -20,6 +22,7 @@ pub use answer::Response;
 pub use jar::Jar;
 pub use plan::Request;
 
+use carried::Carried;
 use flight::{Flight, FlightError, Landed};
 
 use crate::bindings::consentry::connector::credentials as guest;
@@ -37,6 +40,12 @@ use crate::tape::Outside;
 const NAME: &str = "http";
 /// What a part of a request costs besides its text.
 const PART_BYTES: u64 = 64;
+
+/// A request that is under way: what its answer is looked at with.
+struct Sent {
+    method: String,
+    carried: Option<Carried>,
+}
 
 /// Longest wait for the answer to a logout.
 const LOGOUT: Duration = Duration::from_secs(5);
@@ -88,25 +97,26 @@ impl HostCtx {
         }
     }
 
-    fn take_off(&mut self, request: Resource<Request>) -> Result<(String, Flight), Fail> {
+    fn take_off(&mut self, request: Resource<Request>) -> Result<(Sent, Flight), Fail> {
         let request = self.table.delete(request)?;
         self.budget.give_back(LimitName::BytesOut, request.held);
         self.spend(LimitName::Requests, 1)?;
         let method = request.method.clone();
-        Ok((method, self.plan(request)?))
+        let (flight, carried) = self.plan(request)?;
+        Ok((Sent { method, carried }, flight))
     }
 
     /// Merges what came back into the run, in the order in which the connector asked.
-    fn land(&mut self, method: &str, landed: Result<Landed, FlightError>) -> Result<Resource<Response>, Fail> {
+    fn land(&mut self, sent: Sent, landed: Result<Landed, FlightError>) -> Result<Resource<Response>, Fail> {
         match landed {
             Ok(landed) => {
                 self.facts.host = None;
                 self.spend(LimitName::Requests, landed.requests - 1)?;
                 self.spend(LimitName::BytesIn, landed.bytes_in)?;
-                let response = self.answer(landed)?;
+                let response = self.answer(landed, sent.carried)?;
                 Ok(self.table.push(response)?)
             }
-            Err(error) => Err(self.no_answer(method, &error)),
+            Err(error) => Err(self.no_answer(sent, &error)),
         }
     }
 
@@ -122,9 +132,12 @@ impl HostCtx {
         }
     }
 
-    fn no_answer(&mut self, method: &str, error: &FlightError) -> Fail {
-        let reason = error.to_string();
-        self.ports.tape.outside(Outside::HttpFailed { method: method.to_owned(), reason: reason.clone() });
+    fn no_answer(&mut self, sent: Sent, error: &FlightError) -> Fail {
+        let reason = match self.scrub_reason(error.to_string(), sent.carried) {
+            Ok(reason) => reason,
+            Err(fail) => return fail,
+        };
+        self.ports.tape.outside(Outside::HttpFailed { method: sent.method, reason: reason.clone() });
         let code = match error {
             // The smaller of two limits was the bound.
             FlightError::Network(NetworkError::TooLarge(max)) => {
@@ -164,9 +177,9 @@ impl HostCtx {
 impl wit::Host for HostCtx {
     async fn send(&mut self, request: Resource<Request>) -> Result<Resource<Response>, Fail> {
         self.enter(NAME, "send")?;
-        let (method, flight) = self.take_off(request)?;
+        let (sent, flight) = self.take_off(request)?;
         let landed = hop::hop(self, flight.fly()).await?;
-        self.land(&method, landed)
+        self.land(sent, landed)
     }
 
     async fn send_all(
@@ -180,23 +193,23 @@ impl wit::Host for HostCtx {
         let mut requests = requests.into_iter().peekable();
         while requests.peek().is_some() {
             let planned: Vec<_> = requests.by_ref().take(at_once).map(|request| self.take_off(request)).collect();
-            let (mut methods, mut flights) = (Vec::new(), Vec::new());
+            let (mut under_way, mut flights) = (Vec::new(), Vec::new());
             for plan in planned {
                 match plan {
-                    Ok((method, flight)) => {
+                    Ok((sent, flight)) => {
                         flights.push(flight.fly());
-                        methods.push(Ok(method));
+                        under_way.push(Ok(sent));
                     }
-                    Err(fail) => methods.push(Err(self.convert_fault(fail)?)),
+                    Err(fail) => under_way.push(Err(self.convert_fault(fail)?)),
                 }
             }
             let landed = hop::hop(self, futures_util::future::join_all(flights)).await;
             let mut landed = landed.map_err(|fail| self.convert_fault(fail).err().unwrap_or_else(ended))?.into_iter();
-            for method in methods {
-                answers.push(match method {
-                    Ok(method) => {
+            for sent in under_way {
+                answers.push(match sent {
+                    Ok(sent) => {
                         let Some(landed) = landed.next() else { return Err(ended()) };
-                        match self.land(&method, landed) {
+                        match self.land(sent, landed) {
                             Ok(response) => Ok(response),
                             Err(fail) => Err(self.convert_fault(fail)?),
                         }

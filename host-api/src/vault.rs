@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 #[error("a secret could not be sealed for the run")]
 pub struct VaultError;
 
+#[derive(Clone)]
 struct SealedValue {
     nonce: [u8; 12],
     ciphertext: Vec<u8>,
@@ -26,6 +27,22 @@ pub struct Vault {
     values: HashMap<Leaf, SealedValue>,
     public: HashMap<String, String>,
     filled: Arc<AtomicBool>,
+}
+
+/// Sealed copies of the secrets that a request carried, for the search in its answer: by then the secrets may be used up, destroyed or
+/// replaced by others of the same name.
+pub(crate) struct Kept(HashMap<Leaf, SealedValue>);
+
+/// Opens kept copies with the key of their vault.
+pub(crate) struct WithKept<'v> {
+    vault: &'v Vault,
+    kept: &'v Kept,
+}
+
+impl Reveal for WithKept<'_> {
+    fn reveal(&self, leaf: &Leaf) -> Option<Zeroizing<Vec<u8>>> {
+        self.vault.open(leaf, self.kept.0.get(leaf)?)
+    }
 }
 
 /// Looks at a vault from outside its run: whether anything is in it. It outlives the vault and keeps nothing of it.
@@ -109,6 +126,25 @@ impl Vault {
         self.filled.store(false, Ordering::Release);
     }
 
+    /// Copies of these secrets, sealed as they are.
+    pub(crate) fn keep<'l>(&self, leaves: impl IntoIterator<Item = &'l Leaf>) -> Kept {
+        let copy = |leaf: &Leaf| Some((leaf.clone(), self.values.get(leaf)?.clone()));
+        Kept(leaves.into_iter().filter_map(copy).collect())
+    }
+
+    /// Opens kept copies.
+    pub(crate) fn with<'v>(&'v self, kept: &'v Kept) -> WithKept<'v> {
+        WithKept { vault: self, kept }
+    }
+
+    fn open(&self, leaf: &Leaf, sealed: &SealedValue) -> Option<Zeroizing<Vec<u8>>> {
+        let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
+        let nonce = Nonce::assume_unique_for_key(sealed.nonce);
+        let length = self.run_key.open_in_place(nonce, Aad::from(leaf.to_string()), &mut buffer).ok()?.len();
+        buffer.truncate(length);
+        Some(buffer)
+    }
+
     /// Somebody who can look later whether anything is left: part of the evidence that a run was erased.
     pub fn witness(&self) -> VaultWitness {
         VaultWitness(self.filled.clone())
@@ -123,12 +159,7 @@ impl Drop for Vault {
 
 impl Reveal for Vault {
     fn reveal(&self, leaf: &Leaf) -> Option<Zeroizing<Vec<u8>>> {
-        let sealed = self.values.get(leaf)?;
-        let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
-        let nonce = Nonce::assume_unique_for_key(sealed.nonce);
-        let length = self.run_key.open_in_place(nonce, Aad::from(leaf.to_string()), &mut buffer).ok()?.len();
-        buffer.truncate(length);
-        Some(buffer)
+        self.open(leaf, self.values.get(leaf)?)
     }
 }
 

@@ -24,6 +24,7 @@ mod json;
 pub mod limits;
 mod markup;
 mod place;
+mod rewrite;
 mod select;
 mod serialize;
 mod sink;
@@ -36,6 +37,8 @@ pub use error::DocumentError;
 pub use form::Form;
 pub use format::Format;
 pub use limits::{Exhausted, Limits, Meter, Unmetered};
+
+pub(crate) use rewrite::{Hit, Removed, SEPARATOR, Shown};
 
 use json::Json;
 use json::pointer::Pointer;
@@ -116,6 +119,21 @@ impl Document {
             return Err(DocumentError::limit("source_bytes", limits.source_bytes));
         }
         let (source, encoding) = charset::decode(format, bytes, charset);
+        Self::read(format, source, encoding, url, url, limits, meter)
+    }
+
+    /// Reads a source that is decoded already and whose charset was this.
+    pub(crate) fn decoded(
+        format: Format,
+        source: Cow<'_, str>,
+        encoding: &'static Encoding,
+        url: Option<&Url>,
+        limits: &Limits,
+        meter: &mut dyn Meter,
+    ) -> Result<Self, DocumentError> {
+        if source.len() > limits.source_bytes {
+            return Err(DocumentError::limit("source_bytes", limits.source_bytes));
+        }
         Self::read(format, source, encoding, url, url, limits, meter)
     }
 

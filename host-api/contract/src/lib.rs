@@ -9,5 +9,6 @@ pub mod plain;
 pub mod manifest;
 pub mod page;
 pub mod recipe;
+pub mod scrub;
 mod glob;
 mod words;

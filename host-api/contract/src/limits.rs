@@ -97,6 +97,7 @@ limits! {
     SelectorBytes "selector-bytes" Bytes 512, 512, "one selector or pointer";
     SelectorSteps "selector-steps" Count 20_000_000, 200_000_000, "the nodes that one question to a document looks at";
     DocumentAnswerBytes "document-answer-bytes" Bytes 8 * MIB, 32 * MIB, "the answer to one question to a document";
+    SecretBytes "secret-bytes" Bytes MIB, 4 * MIB, "what the answer to a request with secrets is searched for, all spellings together";
 }
 
 impl LimitName {
@@ -129,6 +130,7 @@ impl LimitName {
             "text_bytes" => Self::DocumentTextBytes,
             "steps" => Self::SelectorSteps,
             "answer_bytes" => Self::DocumentAnswerBytes,
+            "secret_bytes" => Self::SecretBytes,
             _ => Self::DocumentNodes,
         }
     }

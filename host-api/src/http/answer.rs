@@ -1,4 +1,5 @@
-//! What came back: captured secrets are cut out first, then the page is recognised, and only what is left can be asked for.
+//! What came back: first what the request carried is taken out, then what capture rules name, then the page is recognised, and only what
+//! is left can be asked for.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
 use super::capture::Body;
+use super::carried::Carried;
 use super::flight::Landed;
 use crate::bindings::consentry::connector::types::Fault;
 use crate::ctx::HostCtx;
@@ -59,11 +61,13 @@ impl Response {
 }
 
 impl HostCtx {
-    /// Cuts, recognises, tapes. A page that is a failure, or says one, answers as a fault.
-    pub(super) fn answer(&mut self, landed: Landed) -> Result<Response, Fail> {
+    /// Scrubs, cuts, recognises, tapes. A page that is a failure, or says one, answers as a fault.
+    pub(super) fn answer(&mut self, mut landed: Landed, carried: Option<Carried>) -> Result<Response, Fail> {
         for (url, cookie) in &landed.cookies {
             self.jar.store(url, cookie);
         }
+        let echoes = self.echoes(carried)?;
+        let echoes = self.scrub_head(&mut landed, echoes)?;
         for (name, value) in landed.captured.iter() {
             self.take_captured(name, value.clone())?;
         }
@@ -71,13 +75,14 @@ impl HostCtx {
             landed.incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let format = Format::of_content_type(content_type);
         let charset = charset::label_of(content_type).map(str::to_owned);
-        let bytes = landed.incoming.body;
-        let document = match format {
-            Some(format) if !bytes.is_empty() => self.try_parse(format, &bytes, charset.as_deref(), &landed.url)?,
-            _ => None,
-        };
-        let mut body = Body { bytes, charset, document };
+        let mut body = Body { bytes: landed.incoming.body, charset, document: None };
+        if !self.scrub_given(&echoes, format, &mut body, &landed.url)?
+            && let Some(format) = format.filter(|_| !body.bytes.is_empty())
+        {
+            body.document = self.try_parse(format, &body.bytes, body.charset.as_deref(), &landed.url)?;
+        }
         self.capture(&landed.method, &landed.request_url, landed.incoming.status, &mut body)?;
+        self.scrub_taken(&echoes, format, &mut body, &landed.url)?;
         let Body { bytes, charset, document } = body;
         let tree = document.as_ref().map_or(0, Document::approximate_bytes);
         let held = self.hold(bytes.len() + head_bytes(&landed.incoming.headers) + tree)?;

@@ -2,7 +2,7 @@
 //! let the server take it for another request than the one that was checked, or cut an answer so that a secret in it can't be found.
 
 /// Headers of the host's, besides those that begin with a prefix of [`PREFIXES`].
-const HOST: [&str; 30] = [
+const HOST: [&str; 29] = [
     // Framing and routing (RFC 9110, RFC 9112), and what goes from hop to hop only.
     "host",
     "content-length",
@@ -27,7 +27,6 @@ const HOST: [&str; 30] = [
     // How the answer is packed and cut: a piece of an answer, or its digest, can't be scrubbed.
     "accept-encoding",
     "range",
-    "if-range",
     "a-im",
     "want-digest",
     "want-content-digest",
@@ -40,7 +39,7 @@ const HOST: [&str; 30] = [
 ];
 
 /// The same, by how they begin.
-const PREFIXES: [&str; 5] = ["proxy-", "sec-", "x-forwarded-", "x-http-method-", "x-original-"];
+const PREFIXES: [&str; 6] = ["if-", "proxy-", "sec-", "x-forwarded-", "x-http-method-", "x-original-"];
 
 /// Whether a header, by its name in lower case, is the host's alone.
 pub(super) fn is_host_header(name: &str) -> bool {
@@ -72,6 +71,7 @@ mod tests {
             "x-http-method-override",
             "x-original-url",
             "range",
+            "if-none-match",
             "accept-encoding",
         ] {
             assert!(is_host_header(name), "{name}");

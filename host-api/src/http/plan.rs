@@ -15,11 +15,13 @@ use url::Url;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
+use super::carried::{Carried, own_texts};
 use super::flight::Flight;
 use super::names;
 use crate::ctx::HostCtx;
 use crate::egress::EgressError;
 use crate::fault::Fail;
+use crate::vault::Vault;
 
 /// A request as the connector put it together; nothing of it is checked before it is sent.
 #[derive(Default)]
@@ -48,11 +50,13 @@ type Value = Zeroizing<Vec<u8>>;
 
 impl HostCtx {
     /// Checks the whole request, then evaluates it.
-    pub(super) fn plan(&mut self, request: Request) -> Result<Flight, Fail> {
+    pub(super) fn plan(&mut self, request: Request) -> Result<(Flight, Option<Carried>), Fail> {
         let method = self.method(&request)?;
         let url = self.target(&request.url)?;
         self.check_options(&request)?;
+        let own = own_texts(&request, &url);
         let mut parts = self.recipes(&method, &url, request)?;
+        let carried = if parts.secret { self.carry(parts.with_secrets(), own)? } else { None };
         if parts.secret {
             self.note_secret(&parts.kinds);
         }
@@ -62,7 +66,7 @@ impl HostCtx {
         for answer in &answers {
             self.vault.destroy_answer(answer);
         }
-        Ok(flight)
+        Ok((flight, carried))
     }
 
     fn method(&mut self, request: &Request) -> Result<Method, Fail> {
@@ -222,21 +226,23 @@ impl HostCtx {
         }
     }
 
-    /// The CPU time of an evaluation is the run's, and a long one makes no other guest of this thread wait.
     fn evaluated(&mut self, recipe: &Recipe) -> Result<Value, Fail> {
+        self.charged(recipe.work(), |vault| evaluate(recipe, vault))?.map_err(|_| self.unusable())
+    }
+
+    /// A long evaluation makes no other guest of this thread wait.
+    pub(super) fn charged<T>(&mut self, work: u64, evaluate: impl FnOnce(&Vault) -> T) -> Result<T, Fail> {
         if !self.tick() {
             return Err(Fail::stop());
         }
         let vault = &self.vault;
-        let long = recipe.work() > LONG
+        let long = work > LONG
             && Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-        let value =
-            if long { tokio::task::block_in_place(|| evaluate(recipe, vault)) } else { evaluate(recipe, vault) };
-        value.map_err(|_| self.unusable())
+        Ok(if long { tokio::task::block_in_place(|| evaluate(vault)) } else { evaluate(vault) })
     }
 
     /// One end for whatever depends on a value.
-    fn unusable(&mut self) -> Fail {
+    pub(super) fn unusable(&mut self) -> Fail {
         self.facts.host = Some(Code::SecretUnusable);
         Fail::stop()
     }
@@ -354,4 +360,12 @@ struct Parts {
     withheld: bool,
     kinds: BTreeSet<LeafKind>,
     answers: BTreeSet<Leaf>,
+}
+
+impl Parts {
+    fn with_secrets(&self) -> Vec<std::sync::Arc<Recipe>> {
+        let named = self.query.iter().map(|(_, part)| part).chain(self.headers.iter().map(|(_, part)| part));
+        let named = named.chain(self.fields.iter().map(|(_, part)| part)).chain(self.body.iter().map(|(_, part)| part));
+        named.flatten().filter(|recipe| !recipe.leaves().is_empty()).cloned().collect()
+    }
 }

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
-use super::{FlightError, Response, wit};
+use super::{FlightError, Response, Sent, wit};
 use crate::bindings::consentry::connector::credentials::{Piece, Slot};
 use crate::bindings::consentry::connector::http::{Host as _, HostRequest as _, HostResponse as _};
 use crate::bindings::consentry::connector::types::HostBlob as _;
@@ -41,6 +41,30 @@ country = "FR"
 kind = "bank"
 base = "https://bank.example"
 origins = ["{base}"]
+[[field]]
+name = "login"
+kind = "identifier"
+login = true
+label = { en = "Login" }
+[[field.sink]]
+request = "POST {base}/login"
+slot = "form:login"
+recipe = "raw"
+max = 9
+[[field]]
+name = "password"
+kind = "secret"
+label = { en = "Password" }
+[[field.sink]]
+request = "POST {base}/login"
+slot = "form:password"
+recipe = "raw"
+max = 9
+[[field.sink]]
+request = "POST {base}/login"
+slot = "form:proof"
+recipe = "hex(sha-256(text, raw))"
+max = 9
 [[answer]]
 prompt = "otp"
 name = "code"
@@ -60,6 +84,19 @@ request = "GET {base}/me"
 slot = "header:authorization"
 recipe = "join(\"Bearer \", raw)"
 max = 5
+[[capture]]
+name = "refresh"
+from = "POST {base}/refresh"
+at = "/refresh_token"
+[[capture.sink]]
+request = "POST {base}/refresh"
+slot = "form:refresh_token"
+recipe = "raw"
+max = 5
+[[capture]]
+name = "stolen"
+from = "POST {base}/login"
+at = "/password"
 [[capture]]
 name = "nonce"
 from = "GET {base}/form"
@@ -106,7 +143,7 @@ impl Random for Nobody {
     }
 }
 
-fn context(network: Says) -> HostCtx {
+fn context(network: impl Network + 'static) -> HostCtx {
     let manifest = Arc::new(Manifest::parse(MANIFEST).unwrap());
     let plan = Arc::new(manifest.for_source("bank", None).unwrap());
     HostCtx::new(RunSpec {
@@ -154,6 +191,8 @@ fn visible(ctx: &mut HostCtx, response: &Resource<Response>) -> String {
     }
     seen
 }
+
+mod echoes;
 
 #[tokio::test]
 async fn a_captured_secret_is_cut_out_whatever_the_answer_calls_itself() {
@@ -230,7 +269,9 @@ async fn a_source_that_redirects_outside_is_blamed_and_the_author_reads_the_line
         (FlightError::Redirect(outside), r#"origins = ["https://other.example"]"#),
         (FlightError::SecretRedirect, "status 307 or 308"),
     ] {
-        let Fail::Fault(fault) = ctx.no_answer("GET", &error) else { panic!("{error}: the run goes on") };
+        let Fail::Fault(fault) = ctx.no_answer(Sent { method: "GET".to_owned(), carried: None }, &error) else {
+            panic!("{error}: the run goes on")
+        };
         assert!(fault.text.contains(told), "{}", fault.text);
         assert_eq!(ctx.facts.host, Some(Code::SourceUnavailable), "{error}");
     }

@@ -20,7 +20,7 @@ pub fn label_of(content_type: &str) -> Option<&str> {
 }
 
 /// Decodes a source. Bytes that are not of the charset become U+FFFD, as in every browser.
-pub(super) fn decode<'b>(
+pub(crate) fn decode<'b>(
     format: Format,
     bytes: &'b [u8],
     transport: Option<&str>,

@@ -1,7 +1,7 @@
-//! Takes values out of a document before anybody sees it: what a manifest captures (tokens, authorisation codes), and what a scrub
-//! finds. Afterwards neither the tree nor its source text holds them. Names of elements and attributes are not looked at.
+//! Takes values out of a document before anybody sees it: what a manifest captures (tokens, authorisation codes). Afterwards neither the
+//! tree nor its source text holds them.
 //!
-//! Both fail closed: after an error the document is empty, so what should have been cut can't be read from it.
+//! It fails closed: after an error the document is empty, so what should have been cut can't be read from it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::tree::{Kind, NodeId, Span, Tree};
 use super::{Body, Document, DocumentError};
 
 /// The rewritten spans of a JSON source and the content of the strings that go there.
-type Edits = Vec<(Range<usize>, String)>;
+pub(super) type Edits = Vec<(Range<usize>, String)>;
 
 impl Document {
     /// Replaces what [`Document::find`] would answer for `at` and `take`, at every match, by `placeholder`, and answers what stood there.
@@ -39,21 +39,7 @@ impl Document {
         cut.inspect_err(|_| self.empty())
     }
 
-    /// Shows every text, comment, attribute value, JSON string, member name and number of the whole document to `edit`, and puts in what
-    /// it answers. Says how many were replaced. A JSON number is replaced by a string.
-    ///
-    /// # Errors
-    /// [`DocumentError::Limit`] or [`DocumentError::Exhausted`]; the document is empty then.
-    pub fn rewrite(
-        &mut self,
-        edit: &mut dyn FnMut(&str) -> Option<String>,
-        meter: &mut dyn Meter,
-    ) -> Result<usize, DocumentError> {
-        let rewritten = self.try_rewrite(edit, meter);
-        rewritten.inspect_err(|_| self.empty())
-    }
-
-    fn empty(&mut self) {
+    pub(super) fn empty(&mut self) {
         let whole = Arc::make_mut(&mut self.whole);
         whole.body = match &whole.body {
             Body::Markup(tree) => Body::Markup(Tree::new(tree.html, 0)),
@@ -107,49 +93,12 @@ impl Document {
             }
         }
     }
-
-    fn try_rewrite(
-        &mut self,
-        edit: &mut dyn FnMut(&str) -> Option<String>,
-        meter: &mut dyn Meter,
-    ) -> Result<usize, DocumentError> {
-        let limits = *self.limits();
-        let root = self.root;
-        match &mut Arc::make_mut(&mut self.whole).body {
-            Body::Markup(tree) => {
-                let work = Work::new(meter, limits);
-                let mut edits = Vec::new();
-                for place in every_place(tree).take_while(|_| work.step()) {
-                    edits.extend(edit(place.text(tree)).map(|text| (place, text)));
-                }
-                work.done()?;
-                replace(tree, &edits);
-                Ok(edits.len())
-            }
-            Body::Json(json) => {
-                let mut edits = Edits::new();
-                let work = Work::new(&mut *meter, limits);
-                for id in (0..json.values.len() as u32).take_while(|_| work.step()) {
-                    if let Some(span) = json.name_span(id) {
-                        edits.extend(edit(&string::content(&json.source[span.clone()])).map(|text| (span, text)));
-                    }
-                    if matches!(json.value(id).kind, JsonKind::String | JsonKind::Number) {
-                        edits.extend(json.scalar(id).and_then(|text| edit(&text)).map(|text| (json.span(id), text)));
-                    }
-                }
-                work.done()?;
-                let count = edits.len();
-                self.root = splice(json, edits, root, &limits, meter)?;
-                Ok(count)
-            }
-        }
-    }
 }
 
 /// Where a text stands in a tree.
-#[derive(Clone, Copy)]
-enum Place {
-    /// A text or comment node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A text, a comment, the data of an instruction, a document type.
     Node(NodeId),
     /// An attribute, by its position in the arena.
     Attribute(usize),
@@ -159,14 +108,16 @@ impl Place {
     fn span(self, tree: &Tree) -> Span {
         match self {
             Self::Node(id) => match tree.node(id).kind {
-                Kind::Text(span) | Kind::Comment(span) => span,
-                _ => Span::default(),
+                Kind::Text(span) | Kind::Comment(span) | Kind::Doctype(span) | Kind::Instruction { data: span, .. } => {
+                    span
+                }
+                Kind::Document | Kind::Element { .. } => Span::default(),
             },
             Self::Attribute(at) => tree.attributes[at].value,
         }
     }
 
-    fn text(self, tree: &Tree) -> &str {
+    pub(super) fn text(self, tree: &Tree) -> &str {
         tree.str(self.span(tree))
     }
 
@@ -174,19 +125,13 @@ impl Place {
         match self {
             Self::Attribute(at) => tree.attributes[at].value = span,
             Self::Node(id) => match &mut tree.node_mut(id).kind {
-                Kind::Text(old) | Kind::Comment(old) => *old = span,
-                _ => {}
+                Kind::Text(old) | Kind::Comment(old) | Kind::Doctype(old) | Kind::Instruction { data: old, .. } => {
+                    *old = span;
+                }
+                Kind::Document | Kind::Element { .. } => {}
             },
         }
     }
-}
-
-fn every_place(tree: &Tree) -> impl Iterator<Item = Place> {
-    let is_text = |id: &NodeId| matches!(tree.node(*id).kind, Kind::Text(_) | Kind::Comment(_));
-    (0..tree.nodes.len() as NodeId)
-        .filter(is_text)
-        .map(Place::Node)
-        .chain((0..tree.attributes.len()).map(Place::Attribute))
 }
 
 /// The places of each match: one attribute, or the texts whose first is to hold the placeholder.
@@ -219,7 +164,7 @@ fn places(tree: &Tree, matches: &[NodeId], take: &Take, work: &Work<'_>) -> Resu
 }
 
 /// Puts new texts in place and overwrites the old ones with spaces.
-fn replace(tree: &mut Tree, edits: &[(Place, impl AsRef<str>)]) {
+pub(super) fn replace(tree: &mut Tree, edits: &[(Place, impl AsRef<str>)]) {
     let old: Vec<Span> = edits.iter().map(|(place, _)| place.span(tree)).collect();
     let mut bytes = std::mem::take(&mut tree.text).into_bytes();
     for span in &old {
@@ -234,7 +179,7 @@ fn replace(tree: &mut Tree, edits: &[(Place, impl AsRef<str>)]) {
 }
 
 /// Puts strings into the source text and reads it again; answers where the view's root is now.
-fn splice(
+pub(super) fn splice(
     json: &mut Json,
     mut edits: Edits,
     root: u32,

@@ -192,12 +192,12 @@ fn own_text(tree: &Tree, id: NodeId, work: &Work<'_>) -> String {
     folded.finish()
 }
 
-fn is_hidden(local: &LocalName) -> bool {
+pub(super) fn is_hidden(local: &LocalName) -> bool {
     matches!(*local, local_name!("script") | local_name!("style") | local_name!("template"))
 }
 
 #[rustfmt::skip] // a table
-fn is_block(local: &LocalName) -> bool {
+pub(super) fn is_block(local: &LocalName) -> bool {
     matches!(*local,
         local_name!("address") | local_name!("article") | local_name!("aside") | local_name!("blockquote") | local_name!("body")
         | local_name!("button") | local_name!("caption") | local_name!("center") | local_name!("dd") | local_name!("details")

@@ -9,7 +9,7 @@ mod json;
 
 use url::Url;
 
-use super::{Column, Document, DocumentError, Exhausted, Format, Limits, Meter, Unmetered};
+use super::{Column, Document, DocumentError, Exhausted, Format, Hit, Limits, Meter, Shown, Unmetered};
 
 const PAGE: &str = "https://bank.example/accounts/list?page=1";
 

@@ -49,25 +49,56 @@ fn a_view_stays_where_it_is_while_values_are_cut() {
     check(&part, "", "json", r#"{"t": "<gone>", "u": 2}"#);
     // Who looked before the cut keeps what they saw.
     check(&document, "/b/t", "text", "s3cret");
-    let edited = part.rewrite(&mut |text| (text == "a").then(|| "longer".into()), &mut Unmetered).unwrap();
-    assert_eq!(edited, 1);
+    assert!(part.rewrite(&mut finds("a"), "longer", &mut Unmetered).unwrap());
     check(&part, "/u", "text", "2");
 }
 
+/// Finds this text everywhere but in the vocabulary.
+fn finds(what: &'static str) -> impl FnMut(Shown<'_>, &mut dyn Meter) -> Result<Vec<Hit>, DocumentError> {
+    move |shown, _| {
+        let windows = shown.text.windows(what.len()).enumerate().filter(|(_, window)| *window == what.as_bytes());
+        let windows = windows.filter(|_| !shown.vocabulary);
+        let one = |range| Vec::from_iter([range]);
+        Ok(windows.map(|(at, _)| one(at..at + what.len())).collect())
+    }
+}
+
 #[test]
-fn a_scrub_sees_every_text() {
-    let scrub = &mut |text: &str| text.contains("s3").then(|| text.replace("s3", "**"));
+fn a_rewriting_sees_every_text() {
     let mut document = json(r#"{"s3": ["as3b", "\u0073\u0033", 1], "x": 153}"#);
-    assert_eq!(document.rewrite(scrub, &mut Unmetered).unwrap(), 3);
+    assert!(document.rewrite(&mut finds("s3"), "**", &mut Unmetered).unwrap());
     assert_eq!(document.source(&mut Unmetered).unwrap(), r#"{"**": ["a**b", "**", 1], "x": 153}"#);
-    let numbers = &mut |text: &str| (text == "153").then(|| "pin".into());
-    assert_eq!(document.rewrite(numbers, &mut Unmetered).unwrap(), 1);
+    assert!(document.rewrite(&mut finds("153"), "pin", &mut Unmetered).unwrap());
+    assert!(!document.rewrite(&mut finds("153"), "pin", &mut Unmetered).unwrap());
     check(&document, "/x", "json", "\"pin\"");
 
-    let mut page = html("<!-- s3 --><title>s3</title><p title=&#115;3>x<b>s3</b><script>s3</script>");
-    assert_eq!(page.rewrite(scrub, &mut Unmetered).unwrap(), 5);
+    let mut page = html(
+        "<!doctype s3><!-- s3 --><title>s3</title><p title=&#115;3>x<b>s3</b><script>s3</script><style>s3</style>",
+    );
+    assert!(page.rewrite(&mut finds("s3"), "**", &mut Unmetered).unwrap());
     assert!(!page.source(&mut Unmetered).unwrap().contains("s3"));
     check(&page, "p", "attr:title", "**");
+    check(&page, "title", "text", "**");
+    let mut data = xml("<?pi s3?><a s3:x='y' x='s3'>s3<![CDATA[s3]]></a>");
+    assert!(data.rewrite(&mut finds("s3"), "**", &mut Unmetered).unwrap());
+    check(&data, "a", "text", "**");
+    assert_eq!(data.source(&mut Unmetered).unwrap().matches("s3").count(), 1, "a name");
+}
+
+#[test]
+fn what_a_reader_sees_as_one_text_is_one_and_the_rest_is_not() {
+    let mut page =
+        html("<p>a<b>s</b>e<!-- -->c<script>x</script>r</p><p>e</p><td>t</td> <a id=s title=s>ecr</a><br>et");
+    assert!(page.rewrite(&mut finds("secr"), "**", &mut Unmetered).unwrap());
+    check(&page, "p", "text", "a**");
+    check(&page, "p b", "html", "<b>**</b>");
+    check(&page, "script", "raw", "x");
+    // Edges of blocks and line breaks part, and so do elements of XML.
+    for (mut parted, what) in
+        [(html("<p>sec</p><p>ret</p>sec<br>ret"), "secret"), (xml("<a><b>12</b><c>34</c></a>"), "1234")]
+    {
+        assert!(!parted.rewrite(&mut finds(what), "**", &mut Unmetered).unwrap());
+    }
 }
 
 #[test]

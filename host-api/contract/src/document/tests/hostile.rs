@@ -149,7 +149,8 @@ fn ask_all(document: &Document) {
         }
     }
     let _ = document.source(meter);
-    let _ = document.clone().rewrite(&mut |text| (!text.is_empty()).then(String::new), meter);
+    let all = &mut |shown: Shown<'_>, _: &mut dyn Meter| Ok(vec![vec![0..shown.text.len()]]);
+    let _ = document.clone().rewrite(all, "", meter);
 }
 
 proptest! {
