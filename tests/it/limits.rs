@@ -53,6 +53,7 @@ const TABLE: &[(LimitName, Option<u64>, &str, &str)] = &[
         "asks-for-a-long-answer",
         "limit-exceeded limit=document-answer-bytes",
     ),
+    (LimitName::SecretBytes, Some(10), "searches-the-address", "limit-exceeded limit=secret-bytes"),
     // Bounded, and no failure of the run's.
     (LimitName::SelectorBytes, None, "asks-with-a-long-selector", "invalid-argument"),
     (LimitName::LogLines, None, "writes-too-many-lines", "person.name=1"),

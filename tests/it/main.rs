@@ -3,6 +3,7 @@
 
 mod cache;
 mod contract;
+mod echoes;
 mod evil;
 mod limits;
 mod logins;

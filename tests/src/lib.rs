@@ -3,6 +3,7 @@
 pub mod canary;
 pub mod child;
 pub mod collecting;
+pub mod echoing;
 pub mod journey;
 pub mod logins;
 pub mod node;

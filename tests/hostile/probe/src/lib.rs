@@ -1,6 +1,7 @@
 //! A connector that does what connectors must not, one attack for each Data Source of its manifest. What must come of each stands in
 //! `tests/it/sandbox.rs`.
 
+mod echo;
 mod exhaust;
 mod misbehave;
 mod network;
@@ -58,6 +59,9 @@ fn collect() -> Result {
         "logs-in-after-authenticated" => misbehave::logs_in_after_authenticated(),
         "searches-the-answer" => misbehave::searches_the_answer(),
         "searches-the-address" => misbehave::searches_the_address(),
+        "reads-an-echo" => echo::reads_an_echo(),
+        "reads-its-own-echo" => echo::reads_its_own_echo(),
+        "guesses-beside-a-secret" => echo::guesses_beside_a_secret(),
         "emits-unrequested" => misbehave::emits_unrequested(),
         "looks-for-earlier-runs" => misbehave::looks_for_earlier_runs(),
         _ => Err(Code::Unclassified.fault("no such attack")),

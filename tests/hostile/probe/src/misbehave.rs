@@ -87,9 +87,20 @@ pub fn searches_the_address() -> Result {
     crate::honest()
 }
 
-fn tells_all(answer: &http::Response) -> Result {
+pub fn tells_all(answer: &http::Response) -> Result {
     log::write("info", &format!("status {} url {} page {:?}", answer.status(), answer.url(), answer.page()));
-    for name in ["location", "content-location", "set-cookie", "cookie", "link", "refresh", "content-type"] {
+    for name in [
+        "location",
+        "content-location",
+        "set-cookie",
+        "cookie",
+        "link",
+        "refresh",
+        "content-type",
+        "content-length",
+        "etag",
+        "x-note",
+    ] {
         log::write("info", &format!("header {name} {:?}", answer.header(name)));
     }
     let body = answer.blob()?;

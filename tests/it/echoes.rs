@@ -1,0 +1,136 @@
+//! Sites that repeat a password, and what a hostile connector makes of it. In each way the same connector sees its own text come back,
+//! so what it does not see of a secret is the scrub's doing.
+
+use consentry::collect::Collector;
+use consentry_tests::canary::encodings;
+use consentry_tests::collecting::{Collecting, collector, lock, told};
+use consentry_tests::echoing::{Answer, ECHOES, Echo, EchoSite};
+
+const PASSWORD: &str = "Correct-Horse-7!";
+
+/// Everything that a run of this attack told, and the site.
+async fn attack(collector: &Collector, mode: &str, echo: Echo, password: &str, guess: &str) -> (String, EchoSite) {
+    let site = EchoSite::start(echo).await.unwrap();
+    let attack = Collecting::with("probe").unwrap().from_source(mode).at(&site.url).wanting(&["person.name"]);
+    let attack = attack.field("login", "marie").field("password", password).field("elsewhere", guess);
+    let seen = attack.seen.clone();
+    let collection = attack.collect(collector).await.unwrap();
+    let lines = lock(&seen.lines).join("\n");
+    assert_eq!(told(&collection), "person.name=1", "{mode}: {lines}");
+    (lines, site)
+}
+
+/// Every spelling that a search for a canary knows, and some of what is left of one that was not cut out whole.
+fn traces(lines: &str) -> Vec<String> {
+    let mut found: Vec<String> = encodings(PASSWORD)
+        .into_iter()
+        .map(|form| String::from_utf8_lossy(&form).into_owned())
+        .filter(|form| lines.contains(form.as_str()))
+        .collect();
+    let parts = [
+        "correct",
+        "horse",
+        "orse-7",
+        "rrect",
+        "%6f%72%72",
+        "6f7272",
+        "\\x6f\\x72",
+        "&#111;",
+        "#x6f;",
+        "6f00",
+        "%51%32",
+        "\\u006f",
+        "y29y",
+        "ycmvjd",
+    ];
+    let lines = lines.to_lowercase();
+    found.extend(parts.iter().filter(|part| lines.contains(*part)).map(|part| (*part).to_owned()));
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_echo_of_a_secret_is_seen_and_each_would_be() {
+    let collector = collector().unwrap();
+    for (name, echo) in ECHOES {
+        let (lines, site) = attack(&collector, "reads-an-echo", *echo, PASSWORD, PASSWORD).await;
+        assert_eq!(traces(&lines), [""; 0], "{name}: {lines}");
+        // What the site told is what the connector sees where it is no secret.
+        let (open, other) = attack(&collector, "reads-its-own-echo", *echo, "another-one", PASSWORD).await;
+        assert_eq!(site.told(), other.told(), "{name}: the site does as it did");
+        let hidden_from_all = *name == "cookie";
+        assert_ne!(traces(&open).is_empty(), !hidden_from_all, "{name}: {open}");
+        assert!(hidden_from_all || lines.contains("***"), "{name}: {lines}");
+        // An answer that did not carry it is whole.
+        assert!(lines.contains("12 rue de Rivoli, 75001 Paris"), "{name}: {lines}");
+    }
+}
+
+/// Repeats the word in every place, and the password in none.
+fn repeats_the_word(sent: &consentry_tests::echoing::Sent) -> Answer {
+    Answer {
+        status: 200,
+        headers: vec![("x-note", sent.word.clone())],
+        body: (
+            "text/html; charset=utf-8",
+            format!(
+                "<a href='/login?{1}'>{0}</a><input name=q value='{0}'><p>no result for {0}!</p><!-- {0} --><script>var q = '{0}'</script>",
+                sent.word, sent.query
+            ),
+        ),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guess_teaches_nothing() {
+    let collector = collector().unwrap();
+    let mut told = Vec::new();
+    for guess in [PASSWORD, "Correct-Horse-8!", "Zorrect-Horse-7!"] {
+        let (lines, site) = attack(&collector, "guesses-beside-a-secret", repeats_the_word, PASSWORD, guess).await;
+        assert!(lines.contains(guess), "it sees its own words: {lines}");
+        told.push(lines.replace(&site.url, "SITE").replace(guess, "GUESS"));
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0], told[2]);
+}
+
+/// Repeats the password in an input, and the word in a text.
+fn repeats_both(sent: &consentry_tests::echoing::Sent) -> Answer {
+    let body = format!("<input name=motdepasse value='{}'><p>{}</p>", sent.password, sent.word);
+    Answer { body: ("text/html; charset=utf-8", body), ..Answer::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_guesses_teaches_nothing_even_where_the_secret_is_repeated() {
+    let collector = collector().unwrap();
+    let mut told = Vec::new();
+    for right in [PASSWORD, "Correct-Horse-8!"] {
+        let list = format!("Winter-Horse-1! {right} Summer-Horse-2!");
+        let (lines, site) = attack(&collector, "guesses-beside-a-secret", repeats_both, PASSWORD, &list).await;
+        assert!(site.told().contains(&format!("value='{PASSWORD}'")));
+        assert!(lines.contains("value=\"***\"") && lines.contains(&list), "{lines}");
+        let lines = lines.replace(&site.url, "SITE").replace(&list, "LIST");
+        told.push(lines.replace(&list.replace(' ', "%20"), "LIST"));
+    }
+    assert_eq!(told[0], told[1]);
+}
+
+/// An address, as the page of a person's own.
+fn shows_an_address(_: &consentry_tests::echoing::Sent) -> Answer {
+    Answer { body: ("text/html", "<p>12 rue de Rivoli, 75001 Paris, comparison</p>".to_owned()), ..Answer::default() }
+}
+
+/// What a word costs: it is hidden on the very page that answers the login, and there only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_as_a_password_leaves_addresses_whole_on_every_page_but_one() {
+    let collector = collector().unwrap();
+    let (lines, _site) = attack(&collector, "reads-an-echo", shows_an_address, "Paris", "Paris").await;
+    assert!(lines.contains("75001 ***, comparison") && lines.contains("12 rue de Rivoli, 75001 Paris</p>"), "{lines}");
+}
+
+/// What short ones cost: nobody looks for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_of_four_digits_is_not_searched_for() {
+    let collector = collector().unwrap();
+    let (lines, _site) = attack(&collector, "reads-an-echo", repeats_both, "7500", "7500").await;
+    assert!(lines.contains("value='7500'"), "{lines}");
+}
