@@ -8,11 +8,9 @@
 //! keeps its id over all attempts. Whether a send may begin is not decided here but on the consent record; here its proof is
 //! asked for.
 
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use zeroize::Zeroizing;
 
 use crate::consent::DispatchProof;
 use crate::data::Digest;
@@ -20,14 +18,16 @@ use crate::entropy::Entropy;
 use crate::erase::retention::{R23SealedParcel, R24DeliveryOutcome, Term};
 use crate::id::{ConsentId, EventId, OnlineServiceId, ParcelId, SessionId};
 use crate::seal::recipient::Parcel;
-use crate::seal::{SealError, Sealable};
-use crate::store::{Expect, Kept, Shelf, Shelves, StoreError};
+use crate::store::{Expect, Shelf, Shelves, StoreError};
 
 mod delivery;
+mod parcel;
 
 pub use delivery::{End, How, LEASE, next_attempt};
+pub use parcel::ParcelBytes;
 
 use delivery::{Delivery, State, Telling};
+use parcel::Body;
 
 /// How long a parcel waits (row R23).
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
@@ -51,10 +51,6 @@ pub enum Fetched {
     /// The parcel.
     Parcel(ParcelBytes),
 }
-
-/// A parcel's bytes: a JWE in compact serialisation, the same ones at each fetch.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ParcelBytes(Vec<u8>);
 
 /// The task to tell an Online Service that a parcel waits. Its holder has [`LEASE`] to do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,25 +107,6 @@ pub enum OutboxError {
     /// The store failed.
     #[error("the outbox can't be reached")]
     Store(#[from] StoreError),
-}
-
-/// What is stored of a parcel: its bytes.
-struct Body(Vec<u8>);
-
-impl Sealable for Body {
-    const NAMESPACE: &'static str = "parcel";
-
-    fn encode(&self) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        Ok(Zeroizing::new(self.0.clone()))
-    }
-}
-
-impl Kept for Body {
-    type Row = R23SealedParcel;
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        Some(Self(bytes.to_vec()))
-    }
 }
 
 /// What the outbox has to know of a parcel.
@@ -405,24 +382,6 @@ impl Outbox {
             }
         }
         Err(StoreError::Conflict.into())
-    }
-}
-
-impl ParcelBytes {
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The bytes.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-}
-
-impl fmt::Debug for ParcelBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ParcelBytes({})", self.0.len())
     }
 }
 

@@ -6,17 +6,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use consentry_contract::failure::{Code, Failure};
+use consentry_contract::failure::Failure;
 use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::consent::Notice;
-use crate::data::{Data, Digest, Minimised};
-use crate::id::{ConsentId, ParcelId, ReceiptId, RunId, SessionId};
-use crate::ledger::{Event, PlannedLeaf};
+use crate::data::Digest;
+use crate::id::{ConsentId, ReceiptId, RunId, SessionId};
 use crate::online_service::KeyHash;
-use crate::outcome::Run;
 use crate::request::DataRequest;
 
 pub mod events;
@@ -303,163 +301,6 @@ impl Session {
     /// The consent that was asked for.
     pub fn consent(&self) -> Option<ConsentId> {
         self.lock().consent
-    }
-
-    /// Remembers the run that begins, and how to stop it. A session that has ended meanwhile stops it at once.
-    pub fn attach(&self, run: &Run, stopper: &Stopper) {
-        let mut inner = self.lock();
-        inner.run = Some((run.name().run, run.started()));
-        inner.busy = true;
-        if inner.state.is_end() {
-            stopper.stop(StopReason::Cancelled);
-        }
-        inner.stopper = Some(stopper.clone());
-    }
-
-    /// Gives it its place among the open sessions.
-    pub fn take_place(&self, place: Place) {
-        self.lock().place = Some(place);
-    }
-
-    /// Stops the collection under way because the node stops. Its state and its row stay.
-    pub fn suspend(&self) {
-        let mut inner = self.lock();
-        if matches!(inner.state, State::Collecting { .. } | State::AwaitingPerson { .. }) {
-            inner.suspended = true;
-            inner.stop(Step::Failed(Code::Cancelled));
-        }
-    }
-
-    /// Whether it was stopped because the node stops.
-    pub fn is_suspended(&self) -> bool {
-        let inner = self.lock();
-        inner.suspended && !inner.state.is_end()
-    }
-
-    /// Whether somebody holds its run just now.
-    pub fn is_busy(&self) -> bool {
-        self.lock().busy
-    }
-
-    /// The one who held the run has ended it.
-    pub fn release_run(&self) {
-        self.lock().busy = false;
-    }
-
-    /// Goes to review with what was found.
-    ///
-    /// # Errors
-    /// The session ended meanwhile: the review is given back, so that its run can be ended.
-    pub fn hold_review(&self, review: Review, now: Timestamp) -> Result<(), Box<Review>> {
-        let mut inner = self.lock();
-        match self.apply(&mut inner, Step::Collected, now) {
-            Ok(_) => {
-                inner.review = Some(review);
-                inner.busy = false;
-                Ok(())
-            }
-            Err(_) => Err(Box::new(review)),
-        }
-    }
-
-    /// Reads what is in review.
-    pub fn with_review<T>(&self, read: impl FnOnce(&Data<Minimised>) -> T) -> Option<T> {
-        let inner = self.lock();
-        inner.review.as_ref().map(|review| read(&review.data))
-    }
-
-    /// Takes what is in review, once. Whoever takes it ends its run, or goes on to delivery.
-    pub fn take_review(&self) -> Option<Review> {
-        let mut inner = self.lock();
-        let review = if matches!(inner.state, State::InReview) { inner.review.take() } else { None };
-        inner.busy |= review.is_some();
-        review
-    }
-
-    /// Gives back what was taken from the review, because nothing came of it.
-    ///
-    /// # Errors
-    /// The session ended meanwhile: the review is given back, so that its run can be ended.
-    pub fn return_review(&self, review: Review) -> Result<(), Box<Review>> {
-        let mut inner = self.lock();
-        if inner.state != State::InReview {
-            return Err(Box::new(review));
-        }
-        inner.review = Some(review);
-        inner.busy = false;
-        Ok(())
-    }
-
-    /// Goes to delivery with a parcel that is in the outbox.
-    ///
-    /// # Errors
-    /// The session ended meanwhile: what was to be sent is given back.
-    pub fn hold_sending(&self, sending: Sending, now: Timestamp) -> Result<(), Box<Sending>> {
-        let mut inner = self.lock();
-        match self.apply(&mut inner, Step::Shared, now) {
-            Ok(_) => {
-                inner.sending = Some(sending);
-                inner.busy = false;
-                Ok(())
-            }
-            Err(_) => Err(Box::new(sending)),
-        }
-    }
-
-    /// Takes the delivery that was acknowledged, once, and ends the session with it.
-    pub fn acknowledge(&self, parcel: ParcelId, now: Timestamp) -> Option<Sending> {
-        let mut inner = self.lock();
-        let sending = inner.sending.take_if(|sending| sending.parcel == parcel)?;
-        let partial = sending.shortfall.is_some();
-        // What was acknowledged is delivered, even if the hour ended while the acknowledgement was on its way.
-        if self.apply_for(&mut inner, Step::Acknowledged { partial }, sending.shortfall.clone(), now).is_err() {
-            tracing::info!(session = %self.id, "a parcel was acknowledged after its session had ended");
-        }
-        Some(sending)
-    }
-
-    /// The parcel that waits for its receiver.
-    pub fn parcel(&self) -> Option<ParcelId> {
-        self.lock().sending.as_ref().map(|sending| sending.parcel)
-    }
-
-    /// The parcel that a share was going to make.
-    pub fn planned_parcel(&self) -> Option<ParcelId> {
-        self.lock().notes.parcel.as_ref().map(|parcel| parcel.id)
-    }
-
-    /// Notes something of the run under way.
-    pub fn note(&self, note: impl FnOnce(&mut Notes)) {
-        note(&mut self.lock().notes);
-    }
-
-    /// Notes the leaf of an event, made by `plan` unless it is noted already: what is tried again is the same leaf.
-    pub fn plan_leaf(&self, event: Event, plan: impl FnOnce(Event) -> PlannedLeaf) -> PlannedLeaf {
-        let leaves = &mut self.lock().notes.leaves;
-        if let Some(noted) = leaves.iter().find(|leaf| leaf.event() == &event) {
-            return noted.clone();
-        }
-        let planned = plan(event);
-        leaves.push(planned.clone());
-        planned
-    }
-
-    /// Takes the notes of the run that has ended. The leaf of the consent stays, for the run of another login.
-    pub fn take_notes(&self) -> Notes {
-        let notes = &mut self.lock().notes;
-        let given = notes.leaves.iter().filter(|leaf| matches!(leaf.event(), Event::ConsentGiven { .. }));
-        let next = Notes { leaves: given.cloned().collect(), ..Notes::default() };
-        std::mem::replace(notes, next)
-    }
-
-    /// Remembers whether a withdrawal has still to be noted durably.
-    pub fn set_unnoted(&self, unnoted: bool) {
-        self.lock().unnoted = unnoted;
-    }
-
-    /// Whether a withdrawal has still to be noted durably.
-    pub fn is_unnoted(&self) -> bool {
-        self.lock().unnoted
     }
 
     /// Keeps a receipt for the person to fetch while the session lives.

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

@@ -15,8 +15,8 @@ use super::head::Head;
 use super::memory::MemoryStore;
 use super::sled::SledStore;
 use super::watched::Watched;
-use super::wraps::{KeyName, Wraps};
-use super::{Entry, Expect, NAME_BYTES_MAX, Revision, Store, StoreError, VALUE_BYTES_MAX, is_due};
+use super::wraps::KeyName;
+use super::{Expect, Revision, Store, StoreError, is_due};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::erase::retention::{Row, Storable, TABLE, Term};
@@ -25,6 +25,10 @@ use crate::seal::{AtRest, Place, SealError, Sealable, Sealed};
 
 /// How often a write that expects nothing is tried against others.
 const ATTEMPTS_MAX: u32 = 64;
+
+mod parts;
+
+use parts::{Found, Parts, key};
 
 /// Can be stored: names its row of the retention table, and reads back from bytes.
 #[diagnostic::on_unimplemented(message = "`{Self}` has no row of the retention table and can't be stored")]
@@ -63,13 +67,6 @@ impl<T: Record> Kept for T {
 /// All shelves over one store.
 #[derive(Clone)]
 pub struct Shelves(Arc<Parts>);
-
-struct Parts {
-    store: Watched,
-    keys: Arc<dyn KeyProvider>,
-    entropy: Arc<Entropy>,
-    clock: Arc<dyn Clock>,
-}
 
 /// What is kept under the row `R`.
 ///
@@ -133,21 +130,6 @@ pub struct Expired {
     pub name: String,
     /// Since when it should be gone.
     pub deadline: Timestamp,
-}
-
-/// A record that is there and can be opened.
-struct Live {
-    entry: Entry,
-    head: Head,
-    key: RecordKey,
-}
-
-/// What a key of the store holds.
-enum Found {
-    Nothing,
-    /// Past its deadline, or without its key: gone for everybody, and not yet cleared away.
-    Remains(Revision, KeyName),
-    Live(Box<Live>),
 }
 
 impl Shelves {
@@ -348,96 +330,6 @@ impl<R: Storable> Shelf<R> {
     pub async fn expired(&self, now: Timestamp) -> Result<Vec<Expired>, StoreError> {
         self.parts.expired(R::ROW, now).await
     }
-}
-
-impl Parts {
-    fn wraps(&self) -> Wraps<'_> {
-        Wraps { store: &self.store, keys: &*self.keys }
-    }
-
-    async fn find<T: Kept>(&self, key: &str) -> Result<Found, StoreError> {
-        let Some(entry) = self.store.get(key).await? else { return Ok(Found::Nothing) };
-        let head = Head::read(&entry.head).ok_or(StoreError::Damaged { namespace: T::NAMESPACE })?;
-        if is_due(head.deadline(), self.clock.now()) {
-            return Ok(Found::Remains(entry.revision, head.key));
-        }
-        match self.wraps().key(head.key, key).await? {
-            Some(key) => Ok(Found::Live(Box::new(Live { entry, head, key }))),
-            None => Ok(Found::Remains(entry.revision, head.key)),
-        }
-    }
-
-    async fn write<T: Kept>(
-        &self,
-        key: &str,
-        name: &str,
-        value: &T,
-        head: &Head,
-        record_key: &RecordKey,
-        expect: Expect,
-    ) -> Result<Revision, StoreError> {
-        let head = serde_json::to_vec(head).map_err(|_| SealError::Unwritable(T::NAMESPACE))?;
-        let place = Place { head: &head, name };
-        let sealed = self.entropy.with(|rng| Sealed::at_rest(value, place, record_key, rng))?;
-        if sealed.as_bytes().len() > VALUE_BYTES_MAX {
-            return Err(StoreError::TooLarge);
-        }
-        let body = sealed.as_bytes().to_vec();
-        self.store.put(key, head, body, expect).await
-    }
-
-    /// Drops the key of a record that `condition` accepts, then the record. Between the two it opens for nobody any more; a
-    /// crash there leaves bytes without a key, which go at their deadline.
-    async fn delete(&self, key: &str, condition: impl Fn(&Head) -> bool + Sync) -> Result<bool, StoreError> {
-        for _ in 0..ATTEMPTS_MAX {
-            let Some(entry) = self.store.get(key).await? else { return Ok(false) };
-            let head = Head::read(&entry.head);
-            if !head.as_ref().is_none_or(&condition) {
-                return Ok(false);
-            }
-            if let Some(head) = head {
-                self.wraps().drop_key(head.key).await?;
-            }
-            match self.store.delete(key, Expect::At(entry.revision)).await {
-                // Somebody wrote in between: the condition is asked again.
-                Err(StoreError::Conflict) => {}
-                result => return result.map(|()| true),
-            }
-        }
-        Err(StoreError::Conflict)
-    }
-
-    async fn expired(&self, row: &'static Row, now: Timestamp) -> Result<Vec<Expired>, StoreError> {
-        let mut expired = Vec::new();
-        let prefix = format!("{}/", row.id);
-        for (key, head, _) in self.store.scan(&prefix).await? {
-            // A head that can't be read has no deadline we could trust; the record is served to nobody either.
-            let Some(deadline) = Head::read(&head).and_then(|head| head.deadline()) else { continue };
-            if let (true, Some((namespace, name))) = (is_due(Some(deadline), now), key[prefix.len()..].split_once('/'))
-            {
-                expired.push(Expired { row, namespace: namespace.to_owned(), name: name.to_owned(), deadline });
-            }
-        }
-        Ok(expired)
-    }
-}
-
-impl Found {
-    fn expected(&self) -> Expect {
-        match self {
-            Self::Nothing => Expect::Absent,
-            Self::Remains(revision, _) => Expect::At(*revision),
-            Self::Live(live) => Expect::At(live.entry.revision),
-        }
-    }
-}
-
-fn key<T: Kept>(name: &str) -> Result<String, StoreError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(allowed) {
-        return Err(StoreError::BadName);
-    }
-    Ok(format!("{}/{}/{name}", <T::Row as crate::erase::retention::Retained>::ROW.id, T::NAMESPACE))
 }
 
 impl<R: Storable> Clone for Shelf<R> {

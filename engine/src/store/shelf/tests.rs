@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::erase::retention::{R04AnonymousSession, R16RightsRequest, R23SealedParcel, Retained as _};
 use crate::keys::software::tests::keys;
+use crate::store::NAME_BYTES_MAX;
 use crate::store::faulty::{Fault, Faulty};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
