@@ -5,11 +5,13 @@
 pub mod signature;
 pub mod package;
 pub mod decisions;
+mod network_thread;
 pub mod sandbox;
 pub mod compile;
 pub mod cache;
 pub mod ways;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use consentry_host_api::stop::{StopReason, Stopper};
 use consentry_host_api::tape::TapeSink;
 use consentry_host_api::vault::Vault;
 use consentry_host_api::{Grants, HostCtx, Ports, RunSpec};
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use cache::CompiledCache;
 use compile::CompileError;
@@ -119,17 +121,25 @@ impl Collector {
 
     /// The same, with the tracker of the run's tasks in the caller's hands, who can look whether any is left.
     pub async fn collect_in(&self, order: Order, hops: TaskTracker) -> Collection {
-        let prepared = match tokio::task::block_in_place(|| self.prepare(&order.package)) {
-            Ok(prepared) => prepared,
-            Err(failure) => return Collection::failed(failure),
+        let prepared = match self.compiled.ready(&order.package) {
+            Some(ready) => ready,
+            // Only for what takes long: it moves this thread's other tasks to another thread.
+            None => match tokio::task::block_in_place(|| self.prepare(&order.package)) {
+                Ok(prepared) => prepared,
+                Err(failure) => return Collection::failed(failure),
+            },
         };
         let stopper = order.stopper.clone();
         let ctx = match self.context(order, hops.clone()) {
             Ok((ctx, wall)) => {
-                let deadline = AbortOnDropHandle::new(tokio::spawn(end_after(stopper, wall)));
-                let run = self.sandbox.run(&prepared, ctx).await;
-                drop(deadline);
-                run
+                let mut run = pin!(self.sandbox.run(&prepared, ctx));
+                match tokio::time::timeout(wall, &mut run).await {
+                    Ok(run) => run,
+                    Err(_) => {
+                        stopper.stop(StopReason::WallTime);
+                        run.await
+                    }
+                }
             }
             Err(failure) => return Collection::failed(failure),
         };
@@ -153,7 +163,11 @@ impl Collector {
         })
     }
 
-    fn context(&self, order: Order, hops: TaskTracker) -> Result<(HostCtx, Duration), Failure> {
+    /// What a run of this order acts upon, and how long it may take.
+    ///
+    /// # Errors
+    /// When it can't have a network.
+    pub fn context(&self, order: Order, hops: TaskTracker) -> Result<(HostCtx, Duration), Failure> {
         let limits = Limits::new(&self.limits, order.package.manifest().limits());
         let wall = Duration::from_secs(limits.of(LimitName::Wall));
         let egress = Egress::new(order.plan.origins(), self.development);
@@ -168,7 +182,7 @@ impl Collector {
             tape: order.tape,
             clock: order.clock,
             random: order.random,
-            io: tokio::runtime::Handle::current(),
+            io: self.sandbox.io().clone(),
         };
         let spec = RunSpec {
             manifest: order.package.manifest().clone(),
@@ -191,11 +205,6 @@ impl Collection {
     fn failed(failure: Failure) -> Self {
         Self { result: Err(failure), items: Vec::new(), login_submitted: false, unrequested: 0, trace: Vec::new() }
     }
-}
-
-async fn end_after(stopper: Stopper, wall: Duration) {
-    tokio::time::sleep(wall).await;
-    stopper.stop(StopReason::WallTime);
 }
 
 /// Logs out, destroys the secrets, names the outcome.

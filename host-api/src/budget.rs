@@ -1,19 +1,17 @@
 //! What a run has left of each limit that is counted.
 
-use std::collections::BTreeMap;
-
 use consentry_contract::limits::{LimitName, Limits};
 
 /// Counts down.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: Limits,
-    spent: BTreeMap<LimitName, u64>,
+    spent: [u64; LimitName::ALL.len()],
 }
 
 impl Budget {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, spent: BTreeMap::new() }
+        Self { limits, spent: [0; LimitName::ALL.len()] }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -22,7 +20,7 @@ impl Budget {
 
     /// False when the limit is reached; nothing is taken then.
     pub(crate) fn spend(&mut self, limit: LimitName, amount: u64) -> bool {
-        let spent = self.spent.entry(limit).or_default();
+        let spent = &mut self.spent[limit as usize];
         match spent.checked_add(amount).filter(|total| *total <= self.limits.of(limit)) {
             Some(total) => {
                 *spent = total;
@@ -34,12 +32,12 @@ impl Budget {
 
     /// What is held no longer counts no longer.
     pub(crate) fn give_back(&mut self, limit: LimitName, amount: u64) {
-        let spent = self.spent.entry(limit).or_default();
+        let spent = &mut self.spent[limit as usize];
         *spent = spent.saturating_sub(amount);
     }
 
     /// What is left.
     pub(crate) fn left(&self, limit: LimitName) -> u64 {
-        self.limits.of(limit) - self.spent.get(&limit).copied().unwrap_or_default()
+        self.limits.of(limit) - self.spent[limit as usize]
     }
 }

@@ -281,8 +281,7 @@ impl HostCtx {
 
     /// Ends work in the host when the run's CPU time is used up.
     pub(crate) fn cpu_meter(&self) -> CpuMeter {
-        let limit = Duration::from_millis(self.budget.limits().of(LimitName::Cpu));
-        CpuMeter::new(limit.saturating_sub(self.cpu.used()))
+        CpuMeter::new(&self.cpu, self.cpu_max())
     }
 
     /// Looks at the guest that has its turn. False ends it.
@@ -290,11 +289,15 @@ impl HostCtx {
         if self.stopper.stopped().is_some() {
             return false;
         }
-        if self.cpu.used() <= Duration::from_millis(self.budget.limits().of(LimitName::Cpu)) {
+        if self.cpu.within(self.cpu_max()) {
             return true;
         }
         self.reached(LimitName::Cpu);
         false
+    }
+
+    fn cpu_max(&self) -> Duration {
+        Duration::from_millis(self.budget.limits().of(LimitName::Cpu))
     }
 
     /// Most bytes that one call may lift out of the guest: as many as the guest itself may hold. What the host keeps of them is counted

@@ -103,6 +103,21 @@ impl HostCtx {
         Ok(self.table.get(this)?.page.clone())
     }
 
+    fn read_rows(
+        &mut self,
+        function: &'static str,
+        this: &Resource<Parsed>,
+        at: &str,
+        columns: Vec<wit::Column>,
+    ) -> Result<Vec<Vec<Option<String>>>, Fail> {
+        self.enter(NAME, function)?;
+        self.at(Stage::Extract);
+        let document = self.document(this)?;
+        let columns: Vec<Column> =
+            columns.into_iter().map(|column| Column { name: column.name, at: column.at, take: column.take }).collect();
+        self.ask(&document, at, |meter| document.rows(at, &columns, meter))
+    }
+
     /// Something that the connector needs is not there: the page is not what it was.
     fn missed(&mut self, this: &Resource<Parsed>, name: &str) -> Result<Fail, Fail> {
         let page = self.page_of(this)?;
@@ -170,12 +185,23 @@ impl wit::HostDocument for HostCtx {
         at: String,
         columns: Vec<wit::Column>,
     ) -> Result<Vec<Vec<Option<String>>>, Fail> {
-        self.enter(NAME, "document.rows")?;
-        self.at(Stage::Extract);
-        let document = self.document(&this)?;
-        let columns: Vec<Column> =
-            columns.into_iter().map(|column| Column { name: column.name, at: column.at, take: column.take }).collect();
-        self.ask(&document, &at, |meter| document.rows(&at, &columns, meter))
+        self.read_rows("document.rows", &this, &at, columns)
+    }
+
+    fn cells(
+        &mut self,
+        this: Resource<Parsed>,
+        at: String,
+        columns: Vec<wit::Column>,
+    ) -> Result<(String, Vec<Option<u32>>), Fail> {
+        let rows = self.read_rows("document.cells", &this, &at, columns)?;
+        let cells = || rows.iter().flatten();
+        let mut text = String::with_capacity(cells().flatten().map(String::len).sum());
+        cells().flatten().for_each(|cell| text.push_str(cell));
+        // Longer than a length can say, it would be above the limit of an answer.
+        let length = |cell: &String| u32::try_from(cell.len()).unwrap_or(u32::MAX);
+        let lengths = cells().map(|cell| cell.as_ref().map(length)).collect();
+        Ok((text, lengths))
     }
 
     fn form(&mut self, this: Resource<Parsed>, name: String, at: String) -> Result<wit::Form, Fail> {

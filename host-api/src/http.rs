@@ -15,6 +15,7 @@ use std::time::Duration;
 use consentry_contract::failure::Code;
 use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{Leaf, LeafKind, Piece};
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use wasmtime::component::Resource;
 
@@ -59,8 +60,10 @@ impl HostCtx {
         headers.extend(self.jar.header(&url).map(|cookie| (::http::header::COOKIE, cookie)));
         let body_bytes_max = self.budget.limits().of(LimitName::AnswerBytes);
         let request = Outgoing { method, url, headers, body: None, body_bytes_max };
+        let network = self.ports.network.clone();
         // A source that does not answer keeps its session until it ends by itself.
-        let _ = tokio::time::timeout(LOGOUT, self.ports.network.fetch(request)).await;
+        let answer = async move { tokio::time::timeout(LOGOUT, network.fetch(request)).await.map(drop) };
+        let _ = AbortOnDropHandle::new(self.ports.io.spawn(self.hops.track_future(answer))).await;
     }
 
     fn edit(

@@ -7,6 +7,7 @@ pub mod bindings;
 mod ctx;
 mod budget;
 mod fault;
+pub mod guests;
 mod held;
 mod hop;
 mod meter;

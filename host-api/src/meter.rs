@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use consentry_contract::document::{Exhausted, Meter};
 use nix::sys::time::TimeSpec;
@@ -23,11 +23,15 @@ struct Account {
     spent: AtomicU64,
     /// The thread's time at which the present turn began.
     turn: AtomicU64,
+    /// The machine's, in nanoseconds since the account was opened.
+    began: AtomicU64,
+    opened: Instant,
 }
 
 impl Default for CpuAccount {
     fn default() -> Self {
-        Self(Arc::new(Account { spent: AtomicU64::new(0), turn: AtomicU64::new(NO_TURN) }))
+        let (spent, turn, began) = (AtomicU64::new(0), AtomicU64::new(NO_TURN), AtomicU64::new(0));
+        Self(Arc::new(Account { spent, turn, began, opened: Instant::now() }))
     }
 }
 
@@ -36,6 +40,7 @@ impl CpuAccount {
     pub async fn charge<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         std::future::poll_fn(|ctx| {
+            self.0.began.store(nanoseconds(self.0.opened.elapsed()), Ordering::Relaxed);
             self.0.turn.store(nanoseconds(thread_time()), Ordering::Relaxed);
             let polled: Poll<T> = work.as_mut().poll(ctx);
             self.0.spent.store(nanoseconds(self.used()), Ordering::Relaxed);
@@ -54,24 +59,33 @@ impl CpuAccount {
         };
         Duration::from_nanos(spent.saturating_add(turn))
     }
+
+    /// Whether no more than this was used; asked by whoever has the turn. The thread's clock is a call of the kernel, so the machine's is
+    /// asked first: no thread works for longer than that runs.
+    pub(crate) fn within(&self, most: Duration) -> bool {
+        let spent = Duration::from_nanos(self.0.spent.load(Ordering::Relaxed));
+        let began = Duration::from_nanos(self.0.began.load(Ordering::Relaxed));
+        spent + self.0.opened.elapsed().saturating_sub(began) <= most || self.used() <= most
+    }
 }
 
-/// Stops a document's work when the run has used up its time.
+/// Stops a document's work when the run has used up its time; for the turn in which it was made.
 #[derive(Debug)]
 pub(crate) struct CpuMeter {
-    end: Duration,
+    account: CpuAccount,
+    most: Duration,
 }
 
 impl CpuMeter {
-    /// So much may still be used from now on; the thread must not change meanwhile.
-    pub(crate) fn new(left: Duration) -> Self {
-        Self { end: thread_time().saturating_add(left) }
+    /// So much may be used altogether.
+    pub(crate) fn new(account: &CpuAccount, most: Duration) -> Self {
+        Self { account: account.clone(), most }
     }
 }
 
 impl Meter for CpuMeter {
     fn check(&mut self) -> Result<(), Exhausted> {
-        if thread_time() > self.end { Err(Exhausted) } else { Ok(()) }
+        if self.account.within(self.most) { Ok(()) } else { Err(Exhausted) }
     }
 }
 
@@ -109,6 +123,7 @@ mod tests {
             })
             .await;
         let used = account.used();
+        assert!(account.within(used) && !account.within(used - Duration::from_millis(1)));
         assert!(used >= Duration::from_millis(30) && used < Duration::from_millis(60), "{used:?}");
         work_for(30);
         assert_eq!(account.used(), used, "nothing counts between turns");

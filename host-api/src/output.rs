@@ -2,7 +2,7 @@
 //! in memory, until the engine takes them.
 
 use consentry_contract::failure::{Code, Incomplete, Name};
-use consentry_contract::item::{FieldError, Item, RawValue, Value as ItemValue, category as category_of};
+use consentry_contract::item::{Columns, FieldError, Item, RawValue, Value as ItemValue, category as category_of};
 use consentry_contract::limits::LimitName;
 
 use crate::bindings::consentry::connector::output::{self, Value};
@@ -13,6 +13,45 @@ use crate::fault::Fail;
 const NAME: &str = "output";
 
 impl HostCtx {
+    /// Checks and keeps items; answers with those that were refused.
+    fn take_in(
+        &mut self,
+        category: &str,
+        fields: Vec<String>,
+        rows: Vec<Vec<Option<Value>>>,
+    ) -> Result<Vec<(u32, Fault)>, Fail> {
+        self.check_wanted(category)?;
+        self.spend(LimitName::Items, rows.len() as u64)?;
+        let observed = self.ports.clock.now();
+        let columns = Columns::of(category, fields).map_err(|error| self.refused(category, &[error]))?;
+        let mut refused = Vec::new();
+        for (at, row) in rows.into_iter().enumerate() {
+            let row = row.into_iter().map(|value| value.map(|value| self.raw(value)).transpose());
+            let item = columns.check(row.collect::<Result<_, _>>()?, observed);
+            match item.map_err(|errors| self.refused(category, &errors)).and_then(|item| self.take_item(item)) {
+                Ok(()) => {}
+                Err(Fail::Fault(fault)) => refused.push((u32::try_from(at).unwrap_or(u32::MAX), fault)),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(refused)
+    }
+
+    fn take_item(&mut self, item: Item) -> Result<(), Fail> {
+        // Minimisation at the boundary: what is older than the consent allows is not taken, whatever the connector filters.
+        if self.is_too_old(&item) {
+            return Ok(());
+        }
+        self.spend(LimitName::ItemBytes, item.size())?;
+        self.hold_for_good(usize::try_from(item.size()).unwrap_or(usize::MAX))?;
+        let category = item.category().name;
+        self.items.add(item).map_err(|error| self.refused(category, &[error]))?;
+        if let Some(dataset) = self.dataset(category) {
+            dataset.accepted += 1;
+        }
+        Ok(())
+    }
+
     fn raw(&mut self, value: Value) -> Result<RawValue, Fail> {
         Ok(match value {
             Value::Text(text) => RawValue::Text(text),
@@ -39,8 +78,9 @@ impl HostCtx {
     }
 
     fn is_too_old(&self, item: &Item) -> bool {
+        let Some(since) = self.grants.since else { return false };
         let day = item.category().day().and_then(|field| item.get(field.name));
-        matches!((day, self.grants.since), (Some(ItemValue::Date(day)), Some(since)) if *day < since)
+        matches!(day, Some(ItemValue::Date(day)) if *day < since)
     }
 
     fn check_wanted(&mut self, category: &str) -> Result<(), Fail> {
@@ -65,30 +105,21 @@ fn unnamed() -> Name {
 impl output::Host for HostCtx {
     fn emit(&mut self, category: String, fields: Vec<(String, Value)>) -> Result<(), Fail> {
         self.enter(NAME, "emit")?;
-        self.check_wanted(&category)?;
-        self.spend(LimitName::Items, 1)?;
-        let fields = fields
-            .into_iter()
-            .map(|(name, value)| self.raw(value).map(|value| (name, value)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let observed = self.ports.clock.now();
-        let item = match Item::check(&category, fields, observed) {
-            Ok(item) => item,
-            Err(errors) => return Err(self.refused(&category, &errors)),
-        };
-        // Minimisation at the boundary: what is older than the consent allows is not taken, whatever the connector filters.
-        if self.is_too_old(&item) {
-            return Ok(());
+        let (names, values) = fields.into_iter().map(|(name, value)| (name, Some(value))).unzip();
+        match self.take_in(&category, names, vec![values])?.pop() {
+            Some((_, fault)) => Err(Fail::Fault(fault)),
+            None => Ok(()),
         }
-        self.spend(LimitName::ItemBytes, item.size())?;
-        self.hold_for_good(usize::try_from(item.size()).unwrap_or(usize::MAX))?;
-        if let Err(error) = self.items.add(item) {
-            return Err(self.refused(&category, &[error]));
-        }
-        if let Some(dataset) = self.dataset(&category) {
-            dataset.accepted += 1;
-        }
-        Ok(())
+    }
+
+    fn emit_all(
+        &mut self,
+        category: String,
+        fields: Vec<String>,
+        rows: Vec<Vec<Option<Value>>>,
+    ) -> Result<Vec<(u32, Fault)>, Fail> {
+        self.enter(NAME, "emit-all")?;
+        self.take_in(&category, fields, rows)
     }
 
     fn partial(&mut self, category: String, reason: Fault) -> Result<(), Fail> {

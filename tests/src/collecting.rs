@@ -62,7 +62,15 @@ pub fn trust() -> anyhow::Result<Trust> {
 /// # Errors
 /// When the sandbox can't be set up.
 pub fn collector() -> anyhow::Result<Collector> {
-    let settings = SandboxSettings { concurrent_runs: 64, ..SandboxSettings::default() };
+    collector_of(64)
+}
+
+/// The same, for so many collections at once.
+///
+/// # Errors
+/// When the sandbox can't be set up.
+pub fn collector_of(concurrent_runs: u32) -> anyhow::Result<Collector> {
+    let settings = SandboxSettings { concurrent_runs, ..SandboxSettings::default() };
     Ok(Collector {
         sandbox: Sandbox::new(&settings)?,
         compiled: CompiledCache::new(None, &[7; 32], Compiler::in_process()),
@@ -199,13 +207,21 @@ impl Collecting {
     /// # Errors
     /// When the source is unknown or a secret can't be sealed.
     pub async fn collect(self, collector: &Collector) -> anyhow::Result<Collection> {
+        Ok(collector.collect(self.order()?).await)
+    }
+
+    /// What is to be run.
+    ///
+    /// # Errors
+    /// When the source is unknown or a secret can't be sealed.
+    pub fn order(self) -> anyhow::Result<Order> {
         let manifest = self.package.manifest().clone();
         let base = self.base.as_deref().map(str::parse).transpose()?;
         let plan = Arc::new(manifest.for_source(&self.source, base.as_ref())?);
         let wanted =
             self.wanted.clone().unwrap_or_else(|| plan.categories().iter().map(|name| (*name).to_owned()).collect());
         let capabilities = manifest.capabilities().iter().map(|capability| capability.as_str().to_owned()).collect();
-        let order = Order {
+        Ok(Order {
             vault: self.vault(&manifest)?,
             grants: Grants { capabilities, wanted, since: self.since, attended: self.attended },
             package: self.package,
@@ -218,8 +234,7 @@ impl Collecting {
             clock: Arc::new(Now),
             random: Box::new(Counting(0)),
             stopper: self.stopper,
-        };
-        Ok(collector.collect(order).await)
+        })
     }
 
     fn vault(&self, manifest: &Manifest) -> anyhow::Result<Vault> {

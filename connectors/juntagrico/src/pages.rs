@@ -72,8 +72,11 @@ pub fn bills(page: &Document) -> Result<Vec<Bill>> {
         link("pdf", "a[href*=user_bill_pdf]"),
     ];
     let since = job::since();
-    let bills = page.table("#filter-table tbody tr", columns)?.into_iter();
-    let bills = bills.map(|[number, day, title, amount, paid, pdf]| Bill { number, day, title, amount, paid, pdf });
+    let bills = page.table("#filter-table tbody tr", columns)?;
+    let bills = bills.rows().map(|row| {
+        let [number, day, title, amount, paid, pdf] = row.map(str::to_owned);
+        Bill { number, day, title, amount, paid, pdf }
+    });
     // Both days are ISO 8601.
     Ok(bills.filter(|bill| since.as_ref().is_none_or(|since| bill.day >= *since)).collect())
 }

@@ -65,8 +65,8 @@ fn login(page: &Page) -> Result<Page> {
 
 /// Asks the person what the provider asks, and answers it; with a yes comes the code. A no is told to the provider too.
 fn decide(page: &Page) -> Result<Secret> {
-    let scopes: Vec<String> =
-        page.table("ul.scopes li", [text("scope", "")])?.into_iter().map(|[scope]| scope).collect();
+    let scopes = page.table("ul.scopes li", [text("scope", "")])?;
+    let scopes: Vec<&str> = scopes.rows().map(|[scope]| scope).collect();
     let label = |name: &str, form: &str| page.need(name, &format!("form#{form} button"), "text");
     let question = ask("choose").detail("target", scopes.join(", "));
     let question =

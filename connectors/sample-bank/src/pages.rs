@@ -21,8 +21,8 @@ pub struct Statement {
 pub fn profile(page: &Page) -> Result {
     let entries = page.table("dl.profil > div", [text("label", "dt"), text("value", "dd")])?;
     let find = |name: &str, label: &str| {
-        let entry = entries.iter().find(|[found, _]| found == label);
-        entry.map(|[_, value]| value.as_str()).ok_or_else(|| page.missing(name))
+        let entry = entries.rows().find(|[found, _]| *found == label);
+        entry.map(|[_, value]| value).ok_or_else(|| page.missing(name))
     };
     if job::wanted("person.name") {
         let name = items::PersonName::new().given(find("given-name", "Prénom(s)")?);
@@ -82,19 +82,19 @@ pub fn accounts(page: &Page) -> Result<Vec<Account>> {
     ];
     let bic = page.find("span.bic", "text")?;
     let mut accounts = Vec::new();
-    for [operations, label, holder, iban, currency, balance] in page.table("table#comptes tbody tr", columns)? {
+    for [operations, label, holder, iban, currency, balance] in page.table("table#comptes tbody tr", columns)?.rows() {
         // …/accounts/NUMBER/operations
         let reference = operations.rsplit('/').nth(1).unwrap_or_default().to_owned();
         if job::wanted("bank.account") {
-            let account = items::BankAccount::new(&reference).label(&label).holder(holder).iban(iban).bic(bic.clone());
-            account.currency(&currency).kind(kind(&label)).emit().or_partial("bank.account")?;
+            let account = items::BankAccount::new(&reference).label(label).holder(holder).iban(iban).bic(bic.clone());
+            account.currency(currency).kind(kind(label)).emit().or_partial("bank.account")?;
         }
         if job::wanted("bank.balance") {
-            let balance = french::amount(&balance, &currency);
-            let balance = balance.and_then(|minor| items::BankBalance::new(&reference, minor, &currency).emit());
+            let balance = french::amount(balance, currency);
+            let balance = balance.and_then(|minor| items::BankBalance::new(&reference, minor, currency).emit());
             balance.or_partial("bank.balance")?;
         }
-        accounts.push(Account { reference, currency, operations });
+        accounts.push(Account { reference, currency: currency.to_owned(), operations: operations.to_owned() });
     }
     Ok(accounts)
 }
@@ -112,32 +112,44 @@ pub fn operations(page: &Page, account: &Account) -> Result<Option<String>> {
     let columns =
         [text("date", ".date"), text("label", ".libelle"), text("amount", ".montant"), text("reference", ".reference")];
     let since = job::since();
-    for [day, label, amount, reference] in page.table("table#operations tbody tr", columns)? {
-        let day = french::date(&day)?;
-        if since.as_ref().is_some_and(|since| day < *since) {
-            return Ok(None);
+    let is_older = |day: &str| since.as_deref().is_some_and(|since| day < since);
+    let (mut batch, mut older) = (Batch::default(), false);
+    for [day, label, amount, reference] in page.table("table#operations tbody tr", columns)?.rows() {
+        match french::date(day) {
+            Ok(day) if is_older(&day) => {
+                older = true;
+                break;
+            }
+            day => day.and_then(|day| operation(account, day, label, amount, reference)).map(|item| batch.push(item)),
         }
-        operation(account, day, label, &amount, reference).or_partial("bank.transaction")?;
+        .or_partial("bank.transaction")?;
     }
-    page.find(".pagination a.suivante", "url:href")
+    batch.emit().or_partial("bank.transaction")?;
+    if older { Ok(None) } else { page.find(".pagination a.suivante", "url:href") }
 }
 
-fn operation(account: &Account, day: String, label: String, amount: &str, reference: String) -> Result {
+fn operation(
+    account: &Account,
+    day: String,
+    label: &str,
+    amount: &str,
+    reference: &str,
+) -> Result<items::BankTransaction> {
     let amount = french::amount(amount, &account.currency)?;
     let operation = items::BankTransaction::new(&account.reference, day, label, amount, &account.currency);
-    operation.reference(reference).emit()
+    Ok(operation.reference(reference))
 }
 
 pub fn statements(page: &Page) -> Result<Vec<Statement>> {
     let rows = page.table("ul.releves li", [link("statement", "a"), text("title", "a"), text("date", ".date")])?;
     let since = job::since();
-    let statement = |[url, title, date]: [String; 3]| {
-        let issued = french::date(&date)?;
+    let statement = |[url, title, date]: [&str; 3]| {
+        let issued = french::date(date)?;
         // …/documents/NAME.pdf
         let reference = url.rsplit('/').next().unwrap_or_default().trim_end_matches(".pdf").to_owned();
-        Ok(Statement { reference, url, title, issued })
+        Ok(Statement { reference, url: url.to_owned(), title: title.to_owned(), issued })
     };
-    let statements: Result<Vec<Statement>> = rows.into_iter().map(statement).collect();
+    let statements: Result<Vec<Statement>> = rows.rows().map(statement).collect();
     Ok(statements?
         .into_iter()
         .filter(|statement| since.as_ref().is_none_or(|since| statement.issued >= *since))

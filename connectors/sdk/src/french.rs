@@ -29,17 +29,20 @@ pub fn decimal(text: &str) -> Result<String> {
 /// # Errors
 /// `value-unparsable`; a year has four digits, since two would have to be guessed.
 pub fn date(text: &str) -> Result<String> {
-    let parts: Vec<&str> = text.split(['/', '.', '-']).map(str::trim).collect();
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let found = match (parts.as_slice(), words.as_slice()) {
-        ([day, month, year], _) => date::digits(month, 2).and_then(|month| date::iso(day, month, year)),
-        (_, [day, month, year]) => {
-            let day = day.strip_suffix("er").filter(|day| *day == "1").unwrap_or(day);
-            date::month(month, MONTHS).and_then(|month| date::iso(day, month, year))
-        }
-        _ => None,
+    let found = if let Some([day, month, year]) = three(text.split(['/', '.', '-']).map(str::trim)) {
+        date::digits(month, 2).and_then(|month| date::iso(day, month, year))
+    } else if let Some([day, month, year]) = three(text.split_whitespace()) {
+        let day = day.strip_suffix("er").filter(|day| *day == "1").unwrap_or(day);
+        date::month(month, MONTHS).and_then(|month| date::iso(day, month, year))
+    } else {
+        None
     };
     found.ok_or_else(|| Code::ValueUnparsable.fault("this is no day, written as 25/12/1985 or 25 décembre 1985"))
+}
+
+fn three<'t>(mut words: impl Iterator<Item = &'t str>) -> Option<[&'t str; 3]> {
+    let three = [words.next()?, words.next()?, words.next()?];
+    words.next().is_none().then_some(three)
 }
 
 #[cfg(test)]

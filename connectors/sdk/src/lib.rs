@@ -44,7 +44,7 @@ pub use fault::{Code, Fault, Result};
 pub mod prelude {
     pub use crate::contract::{clock, credentials, job, log, progress};
     pub use crate::fault::{Code, Fault, OrPartial, Result};
-    pub use crate::output::Blob;
+    pub use crate::output::{Batch, Blob};
     pub use crate::page::{Page, column, link, text};
     pub use crate::prompt::ask;
     pub use crate::request::{Request, Response, Secret, credential, get, post, send_all};

@@ -17,8 +17,8 @@ pub(crate) struct Style {
 impl Style {
     /// An amount in minor units of its currency.
     pub(crate) fn amount(&self, text: &str, currency: &str) -> Result<i64> {
-        let digits = CURRENCIES.iter().find(|(code, _)| *code == currency).map(|(_, digits)| usize::from(*digits));
-        let Some(digits) = digits else {
+        let known = CURRENCIES.binary_search_by(|(code, _)| (*code).cmp(currency));
+        let Ok(digits) = known.map(|at| usize::from(CURRENCIES[at].1)) else {
             return Err(Code::ValueUnparsable.fault("the currency is no code of ISO 4217"));
         };
         // The sign stands before the currency or between it and the number.

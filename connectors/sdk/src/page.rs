@@ -1,5 +1,5 @@
 //! Pages: an answer and its document, read with selectors. Tables come as rows of texts, to be taken apart by a pattern:
-//! `for [date, label] in page.table("table tr", [text("date", ".date"), text("label", ".label")])?`.
+//! `for [date, label] in page.table("table tr", [text("date", ".date"), text("label", ".label")])?.rows()`.
 
 pub use crate::contract::document::{Column, Document};
 
@@ -61,6 +61,37 @@ impl std::ops::Deref for Page {
     }
 }
 
+/// A table all of whose cells are there, in one piece: `for [date, label] in table.rows()`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Table<const N: usize> {
+    text: String,
+    /// Where each cell ends.
+    ends: Vec<usize>,
+}
+
+impl<const N: usize> Table<N> {
+    /// The table, or the column of the first cell that is not there.
+    fn complete(text: String, lengths: &[Option<u32>]) -> Result<Self, usize> {
+        let (mut ends, mut end) = (Vec::with_capacity(lengths.len()), 0);
+        for (place, length) in lengths.iter().enumerate() {
+            end += length.ok_or(place % N.max(1))? as usize;
+            ends.push(end);
+        }
+        Ok(Self { text, ends })
+    }
+
+    /// Its rows, from the top.
+    pub fn rows(&self) -> impl Iterator<Item = [&str; N]> {
+        let mut from = 0;
+        self.ends.chunks_exact(N.max(1)).map(move |ends| {
+            std::array::from_fn(|column| {
+                let start = std::mem::replace(&mut from, ends[column]);
+                self.text.get(start..from).unwrap_or_default()
+            })
+        })
+    }
+}
+
 impl Document {
     /// Whether something is there.
     ///
@@ -74,9 +105,9 @@ impl Document {
     ///
     /// # Errors
     /// What the host answers, or a cell that is not there.
-    pub fn table<const N: usize>(&self, at: &str, columns: [Column; N]) -> Result<Vec<[String; N]>> {
-        let rows = self.list(at, &columns)?;
-        rows.into_iter().map(|row| complete(row).map_err(|place| self.missing(&columns[place].name))).collect()
+    pub fn table<const N: usize>(&self, at: &str, columns: [Column; N]) -> Result<Table<N>> {
+        let (text, lengths) = self.cells(at, &columns)?;
+        Table::complete(text, &lengths).map_err(|place| self.missing(&columns[place].name))
     }
 
     /// The rows of a table whose cells may be absent.
@@ -107,23 +138,17 @@ pub fn column(name: &str, at: &str, take: &str) -> Column {
     Column { name: name.to_owned(), at: at.to_owned(), take: take.to_owned() }
 }
 
-/// The row, or the place of the first cell that is not there.
-fn complete<const N: usize>(row: [Option<String>; N]) -> Result<[String; N], usize> {
-    match row.iter().position(Option::is_none) {
-        Some(place) => Err(place),
-        None => Ok(row.map(Option::unwrap_or_default)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_complete_or_names_its_first_gap() {
-        let cell = |text: &str| Some(text.to_owned());
-        assert_eq!(complete([cell("a"), cell("")]), Ok(["a".to_owned(), String::new()]));
-        assert_eq!(complete([cell("a"), None, None]), Err(1));
-        assert_eq!(complete::<0>([]), Ok([]));
+    fn a_table_is_complete_or_names_the_column_of_its_first_gap() {
+        let table = |lengths: &[Option<u32>]| Table::<2>::complete("abcde".to_owned(), lengths);
+        let whole = table(&[Some(1), Some(2), Some(0), Some(2)]).unwrap();
+        assert_eq!(whole.rows().collect::<Vec<_>>(), [["a", "bc"], ["", "de"]]);
+        assert_eq!(table(&[Some(1), Some(2), Some(0), None]), Err(1));
+        assert_eq!(table(&[]).unwrap().rows().count(), 0);
+        assert_eq!(Table::<0>::complete(String::new(), &[]).unwrap().rows().count(), 0);
     }
 }

@@ -45,6 +45,13 @@ impl CompiledCache {
         Self { folder, key, compiler, slots: Mutex::default() }
     }
 
+    /// The compiled connector, if it is in memory and nobody is making it: what [`Self::prepare`] would answer at once.
+    pub fn ready(&self, package: &Package) -> Option<Prepared> {
+        let slot = lock(&self.slots).get(package.digest())?.clone();
+        let slot = slot.try_lock().ok()?;
+        slot.as_ref()?.as_ref().ok().cloned()
+    }
+
     /// The compiled connector: from memory, else from the folder, else compiled now. Blocks for as long as that takes, and makes
     /// others wait who ask for the same connector: call it off the I/O threads.
     ///

@@ -1,5 +1,5 @@
-//! The sandbox: wasmtime's settings, one fresh store for each collection, guests on a runtime of their own. A guest that spins
-//! can starve other guests' turns, never anybody's sockets: those are served by the runtime that calls [`Sandbox::run`].
+//! The sandbox: wasmtime's settings, one fresh store for each collection, guests on threads of their own. A guest that spins
+//! can starve other guests' turns, never anybody's sockets: those are served by a thread of their own ([`NetworkThread`]).
 //! It grants nothing; what a guest may do stands in its [`HostCtx`].
 
 use std::sync::Arc;
@@ -9,12 +9,16 @@ use super::compile::CompileError;
 use consentry_contract::failure::GuestEnd;
 use consentry_contract::limits::LimitName;
 use consentry_host_api::bindings::{Connector, ConnectorPre};
+use consentry_host_api::guests::GuestThreads;
 use consentry_host_api::{HostCtx, Stopped, TICK_MILLISECONDS, link};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, Linker, ResourceTableError};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap, UpdateDeadline, WasmBacktrace,
 };
+
+use super::network_thread::NetworkThread;
 
 /// How often a guest is interrupted. Short, so that a spinning guest hands over soon, and ends soon after its CPU time.
 pub const TICK: Duration = Duration::from_millis(TICK_MILLISECONDS);
@@ -44,8 +48,8 @@ pub enum SandboxError {
     /// wasmtime refused its settings, or the threads could not be started.
     #[error("the sandbox can't be set up")]
     Setup(#[source] wasmtime::Error),
-    /// The guest runtime's threads could not be started.
-    #[error("the guest runtime can't be started")]
+    /// The guests' threads could not be started.
+    #[error("the guests' threads can't be started")]
     Threads(#[source] std::io::Error),
     /// The connector does not compile or does not fit the contract.
     #[error("the connector can't be prepared: {reason}")]
@@ -98,7 +102,8 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<HostCtx>,
     slots: Arc<Semaphore>,
-    guests: Option<tokio::runtime::Runtime>,
+    guests: GuestThreads,
+    network: NetworkThread,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -126,20 +131,21 @@ impl Sandbox {
         let engine = Engine::new(&config(settings, keep_resident_bytes)).map_err(SandboxError::Setup)?;
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(SandboxError::Setup)?;
-        // Without I/O and timer drivers: a host function that forgets to hop to the I/O runtime fails in its first test.
-        let guests = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(settings.guest_threads)
-            .thread_name("guest")
-            .build()
-            .map_err(SandboxError::Threads)?;
+        let guests = GuestThreads::start(settings.guest_threads).map_err(SandboxError::Threads)?;
+        let network = NetworkThread::start().map_err(SandboxError::Threads)?;
         start_ticker(&engine)?;
         let slots = Arc::new(Semaphore::new(settings.concurrent_runs as usize));
-        Ok(Self { engine, linker, slots, guests: Some(guests) })
+        Ok(Self { engine, linker, slots, guests, network })
     }
 
     /// wasmtime's engine, for the compiled cache.
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Where sockets and timers of runs are served.
+    pub(crate) fn io(&self) -> &Handle {
+        self.network.handle()
     }
 
     /// Links a compiled component.
@@ -150,6 +156,16 @@ impl Sandbox {
         let fit = |error: wasmtime::Error| SandboxError::Connector { reason: format!("{error:#}") };
         let pre = self.linker.instantiate_pre(component).map_err(fit)?;
         Ok(Prepared(ConnectorPre::new(pre).map_err(fit)?))
+    }
+
+    /// A fresh store and instance in which nothing is run: what the sandbox itself takes, to be measured.
+    ///
+    /// # Errors
+    /// When there is no slot.
+    pub async fn instantiate(&self, prepared: &Prepared, ctx: HostCtx) -> wasmtime::Result<HostCtx> {
+        let mut store = fresh(&self.engine, ctx);
+        prepared.0.instantiate_async(&mut store).await?;
+        Ok(store.into_data())
     }
 
     /// Runs one collection in a fresh store and gives its context back with what happened. The future may be dropped: the
@@ -163,41 +179,34 @@ impl Sandbox {
         let pre = prepared.0.clone();
         let engine = self.engine.clone();
         let stop = ctx.stopper().drop_guard();
-        let (Some(guests), Some(slot)) = (&self.guests, slot) else {
+        let Some(slot) = slot else {
             return GuestRun { ctx: Some(ctx), end: GuestEnd::Stopped, trace: Vec::new() };
         };
-        let task = guests.spawn(async move {
-            let mut store = Store::new(&engine, ctx);
-            arm(&mut store);
+        let guest = self.guests.run(async move {
+            let mut store = fresh(&engine, ctx);
             let cpu = store.data().cpu().clone();
             let (end, trace) = cpu.charge(drive(&pre, &mut store)).await;
             let ctx = store.into_data();
             drop(slot);
             GuestRun { ctx: Some(ctx), end, trace }
         });
-        let ended = task.await;
+        let ended = guest.await;
         stop.disarm();
-        // A panic in a host function: the store and all it held are gone with the task.
-        ended.unwrap_or_else(|_| GuestRun { ctx: None, end: GuestEnd::Trapped, trace: Vec::new() })
+        // A panic in a host function: the store and all it held are gone with it.
+        ended.unwrap_or_else(|| GuestRun { ctx: None, end: GuestEnd::Trapped, trace: Vec::new() })
     }
 }
 
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        if let Some(guests) = self.guests.take() {
-            guests.shutdown_background();
-        }
-    }
-}
-
-/// Limits that the store itself enforces, and the tick at which CPU time is looked at.
-fn arm(store: &mut Store<HostCtx>) {
+/// A store with the limits that it enforces itself, and the tick at which CPU time is looked at.
+fn fresh(engine: &Engine, ctx: HostCtx) -> Store<HostCtx> {
+    let mut store = Store::new(engine, ctx);
     store.limiter(|ctx| ctx.memory_limiter());
     store.set_hostcall_fuel(store.data().call_bytes_max());
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|mut store| {
         Ok(if store.data_mut().tick() { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
     });
+    store
 }
 
 async fn drive(pre: &ConnectorPre<HostCtx>, store: &mut Store<HostCtx>) -> (GuestEnd, Vec<String>) {

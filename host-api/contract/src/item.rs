@@ -10,7 +10,7 @@ mod run;
 mod schema;
 mod generate;
 
-pub use check::{FieldError, Wanted};
+pub use check::{Columns, FieldError, Wanted};
 pub use codes::minor_digits;
 pub use generate::{markdown_table, rust_constructors};
 pub use run::RunItems;

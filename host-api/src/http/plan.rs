@@ -10,7 +10,6 @@ use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{self, Charset, Leaf, LeafKind, Recipe, Slot, evaluate};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
@@ -21,6 +20,7 @@ use super::names;
 use crate::ctx::HostCtx;
 use crate::egress::EgressError;
 use crate::fault::Fail;
+use crate::guests;
 use crate::vault::Vault;
 
 /// A request as the connector put it together; nothing of it is checked before it is sent.
@@ -43,7 +43,7 @@ const OPTIONS: &[(&str, &[&str])] =
 /// Methods of RFC 9110 that make sense towards a Data Source.
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
-/// From this much work on, other guests are moved off the thread.
+/// From this much work on, another thread takes the other guests meanwhile.
 const LONG: u64 = 20_000;
 
 type Value = Zeroizing<Vec<u8>>;
@@ -236,9 +236,7 @@ impl HostCtx {
             return Err(Fail::stop());
         }
         let vault = &self.vault;
-        let long = work > LONG
-            && Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-        Ok(if long { tokio::task::block_in_place(|| evaluate(vault)) } else { evaluate(vault) })
+        Ok(if work > LONG { guests::aside(|| evaluate(vault)) } else { evaluate(vault) })
     }
 
     /// One end for whatever depends on a value.

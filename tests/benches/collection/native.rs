@@ -2,7 +2,7 @@
 //! what a careful programmer writes by hand. Requests are the same, one by one.
 
 use anyhow::{Context, ensure};
-use consentry_contract::document::{Column, Document, Format, Limits, Unmetered};
+use consentry_contract::document::{Column, Document, Form, Format, Limits, Unmetered};
 use consentry_contract::manifest::Origin;
 use consentry_host_api::egress::Egress;
 use consentry_host_api::network::{Incoming, LiveNetwork, Network, Outgoing, TlsSettings};
@@ -45,6 +45,12 @@ async fn log_in(visitor: &mut Visitor, base: &Url) -> anyhow::Result<Document> {
     let login = base.join("/login")?;
     let page = visitor.page(login.clone()).await?;
     let form = page.form("form#connexion", &mut Unmetered)?.context("no login form")?;
+    let answer = visitor.fetch("POST", login.clone(), Some(filled(&form))).await?;
+    let location = answer.headers.get("location").context("the login was refused")?.to_str()?;
+    visitor.page(login.join(location)?).await
+}
+
+fn filled(form: &Form) -> String {
     let mut body = Serializer::new(String::new());
     for (name, value) in &form.fields {
         let value = match name.as_str() {
@@ -54,9 +60,7 @@ async fn log_in(visitor: &mut Visitor, base: &Url) -> anyhow::Result<Document> {
         };
         body.append_pair(name, value);
     }
-    let answer = visitor.fetch("POST", login.clone(), Some(body.finish())).await?;
-    let location = answer.headers.get("location").context("the login was refused")?.to_str()?;
-    visitor.page(login.join(location)?).await
+    body.finish()
 }
 
 async fn operations(

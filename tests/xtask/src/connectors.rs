@@ -99,8 +99,14 @@ fn add_target() -> Result<()> {
 }
 
 /// For guests only: what runs while building keeps its settings, so that it is shared with every other build.
-const PROFILE: [&str; 4] =
-    ["opt-level=2", "debug=false", "debug-assertions=false", "build-override.debug-assertions=true"];
+const PROFILE: [&str; 6] = [
+    "opt-level=3",
+    "codegen-units=1",
+    "lto=\"fat\"",
+    "debug=false",
+    "debug-assertions=false",
+    "build-override.debug-assertions=true",
+];
 
 /// Builds the modules in one call of cargo; they are found by package.
 fn build<'n>(root: &Path, packages: impl Iterator<Item = &'n String>) -> Result<BTreeMap<String, PathBuf>> {

@@ -45,28 +45,59 @@ pub enum Wanted {
     Form(Check),
 }
 
-impl Item {
-    /// Checks what a connector emitted against the table. `observed` is the host's clock.
+/// The fields of a category in the order in which a connector gives them, looked up once for many items.
+#[derive(Debug)]
+pub struct Columns {
+    category: &'static Category,
+    /// Names as they were given, with their places in the category.
+    given: Vec<(String, Option<usize>)>,
+}
+
+impl Columns {
+    /// Looks the names up. A name that the category does not have is wrong in each item that has a value for it.
+    ///
+    /// # Errors
+    /// If the table has no such category.
+    pub fn of(name: &str, fields: Vec<String>) -> Result<Self, FieldError> {
+        let Some(category) = category(name) else {
+            return Err(FieldError { category: None, field: None, wanted: Wanted::Category });
+        };
+        let place = |name: &String| category.fields.iter().position(|field| field.name == name);
+        let given = fields
+            .into_iter()
+            .map(|name| {
+                let place = place(&name);
+                (name, place)
+            })
+            .collect();
+        Ok(Self { category, given })
+    }
+
+    /// Checks one item, value by value, against the table. `observed` is the host's clock.
     ///
     /// # Errors
     /// Everything that is wrong, field by field.
-    pub fn check(name: &str, fields: Vec<(String, RawValue)>, observed: Timestamp) -> Result<Item, Vec<FieldError>> {
-        let Some(category) = category(name) else {
-            return Err(vec![FieldError { category: None, field: None, wanted: Wanted::Category }]);
-        };
+    pub fn check(&self, values: Vec<Option<RawValue>>, observed: Timestamp) -> Result<Item, Vec<FieldError>> {
+        let category = self.category;
         let mut errors = Vec::new();
         let mut checked: Vec<Option<Value>> = category.fields.iter().map(|_| None).collect();
         let mut given = vec![false; category.fields.len()];
-        for (name, raw) in fields {
-            match take(category, &given, &name, &raw, observed) {
-                Ok((at, value)) => (given[at], checked[at]) = (true, Some(value)),
-                Err(wanted) => {
+        if values.len() > self.given.len() {
+            errors.push(FieldError { category: Some(category.name), field: None, wanted: Wanted::Known });
+        }
+        for ((name, place), raw) in self.given.iter().zip(values) {
+            let Some(raw) = raw else { continue };
+            let taken = match place {
+                None => Err(Wanted::Known),
+                Some(at) if given[*at] => Err(Wanted::Once),
+                Some(at) => {
                     // A field that is wrong is not missing too.
-                    if let Some(at) = category.fields.iter().position(|field| field.name == name) {
-                        given[at] = true;
-                    }
-                    errors.push(error(category, &name, wanted));
+                    given[*at] = true;
+                    value(&category.fields[*at], raw, observed).map(|value| checked[*at] = Some(value))
                 }
+            };
+            if let Err(wanted) = taken {
+                errors.push(error(category, name, wanted));
             }
         }
         missing(category, &given, &mut errors);
@@ -78,28 +109,27 @@ impl Item {
     }
 }
 
-fn take(
-    category: &'static Category,
-    given: &[bool],
-    name: &str,
-    raw: &RawValue,
-    observed: Timestamp,
-) -> Result<(usize, Value), Wanted> {
-    let at = category.fields.iter().position(|field| field.name == name).ok_or(Wanted::Known)?;
-    if given[at] {
-        return Err(Wanted::Once);
+impl Item {
+    /// Checks one item, given as names and values. As [`Columns::check`].
+    ///
+    /// # Errors
+    /// Everything that is wrong, field by field.
+    pub fn check(name: &str, fields: Vec<(String, RawValue)>, observed: Timestamp) -> Result<Item, Vec<FieldError>> {
+        let (names, values) = fields.into_iter().map(|(name, value)| (name, Some(value))).unzip();
+        Columns::of(name, names).map_err(|error| vec![error])?.check(values, observed)
     }
-    Ok((at, value(&category.fields[at], raw, observed)?))
 }
 
 /// What is absent though the category wants it.
 fn missing(category: &'static Category, given: &[bool], errors: &mut Vec<FieldError>) {
     let has = |name: &str| category.fields.iter().zip(given).any(|(field, given)| *given && field.name == name);
-    for field in category.fields.iter().filter(|field| field.required && !has(field.name)) {
-        errors.push(error(category, field.name, Wanted::Present));
-    }
-    for field in category.fields.iter().filter(|field| !field.required && has(field.name)) {
-        if let Some(currency) = field.currency().filter(|currency| !has(currency)) {
+    for (field, given) in category.fields.iter().zip(given) {
+        if field.required && !given {
+            errors.push(error(category, field.name, Wanted::Present));
+        } else if !field.required
+            && *given
+            && let Some(currency) = field.currency().filter(|currency| !has(currency))
+        {
             errors.push(error(category, &currency, Wanted::Currency));
         }
     }
@@ -113,16 +143,18 @@ fn error(category: &'static Category, field: &str, wanted: Wanted) -> FieldError
     FieldError { category: Some(category.name), field: field.parse().ok(), wanted }
 }
 
-fn value(field: &'static Field, raw: &RawValue, observed: Timestamp) -> Result<Value, Wanted> {
+fn value(field: &'static Field, mut raw: RawValue, observed: Timestamp) -> Result<Value, Wanted> {
     let form = Wanted::Form(field.check);
     let kind = Wanted::Kind(field.kind);
-    match (field.kind, raw) {
+    match (field.kind, &mut raw) {
         (Kind::Text, RawValue::Text(given)) => text::normal(field.check, given).map(Value::Text).ok_or(form),
         (Kind::Integer, RawValue::Integer(number)) => match field.check {
             Check::Range(low, high) if !(low..=high).contains(number) => Err(form),
             _ => Ok(Value::Integer(*number)),
         },
-        (Kind::Decimal, RawValue::Decimal(number)) if text::is_decimal(number) => Ok(Value::Decimal(number.clone())),
+        (Kind::Decimal, RawValue::Decimal(number)) if text::is_decimal(number) => {
+            Ok(Value::Decimal(std::mem::take(number)))
+        }
         (Kind::Date, RawValue::Date(day)) => {
             let day: Date = strictly_a_day(day).ok_or(kind)?;
             if in_calendar(field.check, day, observed) { Ok(Value::Date(day)) } else { Err(form) }

@@ -1,6 +1,8 @@
 //! Country and currency codes as small tables. Countries: ISO 3166-1 alpha-2 as of 2025. Currencies: ISO 4217 list one as of 2025
 //! without funds, metals and testing codes, grouped by the number of digits of their minor unit.
 
+use std::cmp::Ordering;
+
 const COUNTRIES: &str = "\
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF CG CH \
 CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN \
@@ -24,14 +26,28 @@ const CURRENCIES: [(u8, &str); 3] = [
 
 /// Whether this is a country's two-letter code, in capitals.
 pub(super) fn is_country(code: &str) -> bool {
-    COUNTRIES.split(' ').any(|country| country == code)
+    stands_in(COUNTRIES, code, 2)
 }
 
 /// Digits of a currency's minor unit: 2 for `EUR`, 0 for `JPY`, none for what is no currency. An amount of 1250 with two digits is
 /// 12.50.
 #[must_use]
 pub fn minor_digits(currency: &str) -> Option<u8> {
-    CURRENCIES.iter().find(|(_, codes)| codes.split(' ').any(|code| code == currency)).map(|(digits, _)| *digits)
+    CURRENCIES.iter().find(|(_, codes)| stands_in(codes, currency, 3)).map(|(digits, _)| *digits)
+}
+
+/// Whether a code stands in a sorted list of codes of one length.
+fn stands_in(codes: &str, code: &str, length: usize) -> bool {
+    let (mut low, mut high) = (0, codes.len().div_ceil(length + 1));
+    while low < high {
+        let middle = low.midpoint(high);
+        match codes[middle * (length + 1)..][..length].cmp(code) {
+            Ordering::Equal => return true,
+            Ordering::Less => low = middle + 1,
+            Ordering::Greater => high = middle,
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -41,6 +57,14 @@ mod tests {
     #[test]
     fn codes_are_known_in_capitals_and_whole() {
         assert_eq!(COUNTRIES.split(' ').count(), 249);
+        for country in COUNTRIES.split(' ') {
+            assert!(is_country(country), "{country}");
+        }
+        for (digits, codes) in CURRENCIES {
+            for currency in codes.split(' ') {
+                assert_eq!(minor_digits(currency), Some(digits), "{currency}");
+            }
+        }
         for (code, known) in
             [("FR", true), ("CH", true), ("fr", false), ("F", false), ("UK", false), ("FR CH", false), ("", false)]
         {

@@ -8,7 +8,7 @@ use super::table::{CATEGORIES, Category, Check, Field, Kind};
 /// The parts of the generated file that do not depend on the table.
 const PRELUDE: &str = r#"// Generated from the host's item table.
 
-use crate::output::{Blob, Fault, Value, emit};
+use crate::output::{Blob, Fault, Item, Value, emit};
 
 /// What may stand for a text that can be absent: a string, or what a document's `find` answered.
 pub trait Words {
@@ -30,8 +30,8 @@ impl<T: Words> Words for Option<T> {
 "#;
 
 /// Rust source for connectors: for each category a struct whose `new` takes the required fields, with a setter for each optional
-/// one and `emit`. It wants `Blob`, `Fault`, `Value` and `emit(category: &str, fields: Vec<(String, Value)>) -> Result<(), Fault>` in
-/// `crate::output`; `Value` has the cases of the contract (`Text(String)`, `Integer(i64)`, `Decimal(String)`, `Date(String)`,
+/// one and `emit`. It wants `Blob`, `Fault`, `Value`, a trait `Item` of its category and fields, and `emit(item: impl Item) ->
+/// Result<(), Fault>` in `crate::output`; `Value` has the cases of the contract (`Text(String)`, `Integer(i64)`, `Decimal(String)`, `Date(String)`,
 /// `Instant(String)`, `Flag(bool)`, `Blob(Blob)`).
 #[must_use]
 pub fn rust_constructors() -> String {
@@ -52,10 +52,8 @@ fn builder(category: &Category) -> String {
     let required: Vec<&Field> = category.fields.iter().filter(|field| field.required).collect();
     let parameters: Vec<String> =
         required.iter().map(|field| format!("{}: {}", ident(field), required_type(category, field))).collect();
-    let values: Vec<String> = required
-        .iter()
-        .map(|field| format!("(\"{}\".to_owned(), {})", field.name, wrap(field, &required_value(field))))
-        .collect();
+    let values: Vec<String> =
+        required.iter().map(|field| format!("(\"{}\", {})", field.name, wrap(field, &required_value(field)))).collect();
     let setters: String = optional_setters(category);
     let (label, at) = (category.label.en, category.name);
     let (parameters, values) = (parameters.join(", "), values.join(", "));
@@ -68,10 +66,12 @@ fn builder(category: &Category) -> String {
         (format!("    /// Begins an item with what it must have.\n    ///\n{docs}"), String::new())
     };
     format!(
-        "\n/// {label}, `{at}`.\n#[must_use = \"an item counts only once it is emitted\"]\npub struct {name} {{ fields: Vec<(String, Value)> }}\n\
+        "\n/// {label}, `{at}`.\n#[must_use = \"an item counts only once it is emitted\"]\npub struct {name} {{ fields: Vec<(&'static str, Value)> }}\n\
          {default}impl {name} {{\n{docs}    pub fn new({parameters}) -> Self {{ Self {{ fields: vec![{values}] }} }}\n{setters}    \
          /// Hands the item to the host.\n    ///\n    /// # Errors\n    /// A fault that names the field and the form that is wanted.\n    \
-         pub fn emit(self) -> Result<(), Fault> {{ emit(\"{at}\", self.fields) }}\n}}\n"
+         pub fn emit(self) -> Result<(), Fault> {{ emit(self) }}\n}}\n\
+         impl Item for {name} {{\n    const CATEGORY: &'static str = \"{at}\";\n    \
+         fn fields(self) -> Vec<(&'static str, Value)> {{ self.fields }}\n}}\n"
     )
 }
 
@@ -89,8 +89,8 @@ fn optional_setters(category: &Category) -> String {
                 out,
                 "    /// {docs}, in minor units, and its currency (ISO 4217).\n    \
                  pub fn {ident}(mut self, minor_units: i64, currency: impl Into<String>) -> Self {{\n        \
-                 self.fields.push((\"{}\".to_owned(), Value::Integer(minor_units)));\n        \
-                 self.fields.push((\"{currency}\".to_owned(), Value::Text(currency.into())));\n        self\n    }}\n",
+                 self.fields.push((\"{}\", Value::Integer(minor_units)));\n        \
+                 self.fields.push((\"{currency}\", Value::Text(currency.into())));\n        self\n    }}\n",
                 field.name
             );
             paired = Some(currency);
@@ -108,7 +108,7 @@ fn optional_setters(category: &Category) -> String {
         let _ = write!(
             out,
             "    /// {docs}. Absent is left out.\n    pub fn {ident}(mut self, value: {ty}) -> Self {{\n        \
-             if let Some(value) = value.{get} {{ self.fields.push((\"{}\".to_owned(), {value})); }}\n        self\n    }}\n",
+             if let Some(value) = value.{get} {{ self.fields.push((\"{}\", {value})); }}\n        self\n    }}\n",
             field.name
         );
     }
@@ -221,8 +221,15 @@ mod tests {
                 Flag(bool), /// 7
                 Blob(Blob),
             }
+            /// What is emitted.
+            pub trait Item {
+                /// Its category.
+                const CATEGORY: &'static str;
+                /// Its fields.
+                fn fields(self) -> Vec<(&'static str, Value)>;
+            }
             /// Emits.
-            pub fn emit(_: &str, _: Vec<(String, Value)>) -> Result<(), Fault> { Ok(()) }
+            pub fn emit(_: impl Item) -> Result<(), Fault> { Ok(()) }
         }
         /// Uses them.
         pub fn uses(found: Option<String>) -> Result<(), output::Fault> {

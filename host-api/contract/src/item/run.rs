@@ -1,6 +1,6 @@
 //! The items of one run: what is unique stays unique, what is referred to is there, and everything is counted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::check::{FieldError, Wanted};
@@ -13,8 +13,8 @@ pub struct RunItems {
     items: Vec<Item>,
     wanted: Vec<&'static str>,
     counts: BTreeMap<&'static str, u64>,
-    /// Where the items with a `ref` of this hash stand; their words stay in the items alone.
-    refs: HashMap<u64, Vec<usize>>,
+    /// Hashes of `ref`s, and where the items stand that have them; their words stay in the items alone.
+    refs: BTreeSet<(u64, usize)>,
     bytes: u64,
 }
 
@@ -39,10 +39,15 @@ impl RunItems {
         for (field, value) in item.fields() {
             let fits = match field.check {
                 Check::Ref => {
-                    own = value.as_text().map(|text| hash(category.name, text));
-                    !self.has(category.name, value)
+                    let text = value.as_text().unwrap_or_default();
+                    let hash = hash(category.name, text);
+                    own = Some(hash);
+                    !self.has(category.name, text, hash)
                 }
-                Check::RefOf(target) => !self.wanted.contains(&target) || self.has(target, value),
+                Check::RefOf(target) => {
+                    let text = value.as_text().unwrap_or_default();
+                    !self.wanted.contains(&target) || self.has(target, text, hash(target, text))
+                }
                 _ => true,
             };
             if !fits {
@@ -51,7 +56,7 @@ impl RunItems {
             }
         }
         if let Some(own) = own {
-            self.refs.entry(own).or_default().push(self.items.len());
+            self.refs.insert((own, self.items.len()));
         }
         self.bytes += item.size();
         *self.counts.entry(category.name).or_default() += 1;
@@ -59,13 +64,11 @@ impl RunItems {
         Ok(())
     }
 
-    fn has(&self, category: &str, value: &Value) -> bool {
-        let Some(text) = value.as_text() else { return false };
-        let named = |at: &usize| {
+    fn has(&self, category: &str, text: &str, hash: u64) -> bool {
+        self.refs.range((hash, 0)..=(hash, usize::MAX)).any(|(_, at)| {
             let item = &self.items[*at];
             item.category().name == category && item.get("ref").and_then(Value::as_text) == Some(text)
-        };
-        self.refs.get(&hash(category, text)).is_some_and(|places| places.iter().any(named))
+        })
     }
 
     /// Items of this category.

@@ -71,7 +71,9 @@ impl Origin {
     /// Whether the URL belongs to this origin.
     #[must_use]
     pub fn contains(&self, url: &Url) -> bool {
-        self.0.origin() == url.origin()
+        self.0.scheme() == url.scheme()
+            && self.0.host() == url.host()
+            && self.0.port_or_known_default() == url.port_or_known_default()
     }
 
     /// `https` or `http`.

@@ -96,7 +96,7 @@ pub fn private_key_jwt(algorithm: &str) -> Result {
 pub fn keypad() -> Result {
     let page = get("/keypad").page()?;
     let keys = page.table("button", [text("digit", ""), column("code", "", "attr:data-code")])?;
-    let keys: Vec<_> = keys.into_iter().map(|[digit, code]| (digit, code)).collect();
+    let keys: Vec<_> = keys.rows().map(|[digit, code]| (digit.to_owned(), code.to_owned())).collect();
     post("/keypad").field("code", &credential("pin")?.typed(&keys)?).send().map(drop)
 }
 

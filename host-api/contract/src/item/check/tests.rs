@@ -192,8 +192,34 @@ proptest::proptest! {
     fn whatever_a_connector_says_is_refused_or_taken_and_then_taken_again(given in ".{0,40}", field in 0_usize..400) {
         let fields: Vec<_> = CATEGORIES.iter().flat_map(|category| category.fields).collect();
         let check = fields[field % fields.len()].check;
-        if let Some(normal) = text::normal(check, &given) {
-            proptest::prop_assert_eq!(text::normal(check, &normal), Some(normal));
+        if let Some(normal) = text::normal(check, &mut given.clone()) {
+            proptest::prop_assert_eq!(text::normal(check, &mut normal.clone()), Some(normal));
         }
     }
+}
+
+#[test]
+fn the_rows_of_a_table_are_checked_one_by_one() {
+    let columns = |fields: &[&str]| Columns::of("person.name", fields.iter().map(|&field| field.into()).collect());
+    let told = |fields: &[&str], row: &[Option<&str>]| {
+        let row = row.iter().map(|value| value.map(text)).collect();
+        match columns(fields).unwrap().check(row, NOW.parse().unwrap()) {
+            Ok(item) => format!("{item:?}"),
+            Err(errors) => errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; "),
+        }
+    };
+    let names = ["family", "given", "nonsense"];
+    assert_eq!(told(&names, &[Some("Roy"), Some("Anne"), None]), "person.name [\"given\", \"family\"]");
+    assert_eq!(told(&names, &[Some("Roy")]), "person.name [\"family\"]");
+    assert_eq!(
+        told(&names, &[Some("Roy"), None, Some("x")]),
+        "person.name: `nonsense` wants a field that the category has"
+    );
+    assert_eq!(told(&["family"], &[Some("Roy"), Some("x")]), "person.name: wants a field that the category has");
+    assert_eq!(
+        told(&["family", "family"], &[Some("Roy"), Some("Roy")]),
+        "person.name: `family` wants to be given once"
+    );
+    assert!(told(&names, &[]).contains("at least one of"));
+    assert!(Columns::of("person.shoes", Vec::new()).is_err());
 }

@@ -8,31 +8,35 @@ use crate::item::codes;
 /// Longest `ref`.
 const REF: usize = 128;
 
-/// The text in the normal form of its check.
-pub(super) fn normal(check: Check, text: &str) -> Option<String> {
-    match check {
-        Check::Line(max) => words(text, max, false),
-        Check::Lines(max) => words(text, max, true),
-        Check::Ref | Check::RefOf(_) => words(text, REF, false),
-        Check::Iban => text.parse::<Iban>().ok().map(|iban| iban.electronic_str().to_owned()),
-        Check::Bic => is_bic(text).then(|| text.to_owned()),
-        Check::Country => codes::is_country(text).then(|| text.to_owned()),
-        Check::Currency => codes::minor_digits(text).map(|_| text.to_owned()),
-        Check::Phone => is_phone(text).then(|| text.to_owned()),
-        Check::Email => email(text),
-        Check::OneOf(allowed) => allowed.contains(&text).then(|| text.to_owned()),
-        Check::Any => Some(text.to_owned()),
-        Check::Range(..) | Check::Past | Check::Calendar | Check::Document | Check::Image => None,
-    }
+/// The text in the normal form of its check. What is in it already is taken as it is.
+pub(super) fn normal(check: Check, text: &mut String) -> Option<String> {
+    let fits = match check {
+        Check::Line(max) => return words(text, max, false),
+        Check::Lines(max) => return words(text, max, true),
+        Check::Ref | Check::RefOf(_) => return words(text, REF, false),
+        Check::Iban => return text.parse::<Iban>().ok().map(|iban| iban.electronic_str().to_owned()),
+        Check::Email => return email(text),
+        Check::Bic => is_bic(text),
+        Check::Country => codes::is_country(text),
+        Check::Currency => codes::minor_digits(text).is_some(),
+        Check::Phone => is_phone(text),
+        Check::OneOf(allowed) => allowed.contains(&text.as_str()),
+        Check::Any => true,
+        Check::Range(..) | Check::Past | Check::Calendar | Check::Document | Check::Image => false,
+    };
+    fits.then(|| std::mem::take(text))
 }
 
 /// Trimmed, not blank, not too long, without control characters and without the invisible ones that break lines or turn text around.
-fn words(text: &str, max: usize, lines: bool) -> Option<String> {
-    let text = text.trim();
+fn words(given: &mut String, max: usize, lines: bool) -> Option<String> {
+    let text = given.trim();
     let bad = |c: char| {
         (c.is_control() && !(lines && c == '\n')) || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
-    (!text.is_empty() && text.chars().count() <= max && !text.contains(bad)).then(|| text.to_owned())
+    if text.is_empty() || text.chars().count() > max || text.contains(bad) {
+        return None;
+    }
+    Some(if text.len() == given.len() { std::mem::take(given) } else { text.to_owned() })
 }
 
 /// Four letters or digits of the party, two of the country, two of the place, three of the branch or none.

@@ -1,0 +1,248 @@
+//! The guests' threads: a queue that every thread takes from in turn, and nothing else. No sockets, no timers: a host function that
+//! forgets to hop to the I/O runtime fails in its first test. Strictly first come, first served, so a guest that spins goes behind all
+//! others at each tick.
+//!
+//! Why no tokio runtime: each wake of one of its threads from outside wakes a second one to look for work, which costs a guest that
+//! waits for the network at every request more than its own turn.
+
+use std::cell::OnceCell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use tokio::sync::oneshot;
+
+/// Threads that end when this is dropped, whatever is still queued.
+pub struct GuestThreads(Arc<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    ready: Mutex<Ready>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Ready {
+    guests: VecDeque<Arc<Guest>>,
+    /// Threads that wait for one.
+    idle: usize,
+    /// Threads that stand in for one whose guest works for long.
+    stand_ins: usize,
+    closed: bool,
+}
+
+/// Most threads that stand in; the guests of more wait.
+const STAND_INS_MAX: usize = 64;
+
+thread_local! {
+    /// The queue that this thread serves.
+    static SERVED: OnceCell<Arc<Queue>> = const { OnceCell::new() };
+}
+
+struct Guest {
+    run: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    state: AtomicU8,
+    queue: Arc<Queue>,
+}
+
+/// Nobody looks at it until it is woken.
+const WAITING: u8 = 0;
+/// In the queue.
+const QUEUED: u8 = 1;
+/// On a thread.
+const RUNNING: u8 = 2;
+/// On a thread, and woken meanwhile.
+const WOKEN: u8 = 3;
+
+impl GuestThreads {
+    /// Starts them.
+    ///
+    /// # Errors
+    /// What the system says when it has no more threads.
+    pub fn start(threads: usize) -> std::io::Result<Self> {
+        let guests = Self(Arc::default());
+        for _ in 0..threads {
+            let queue = guests.0.clone();
+            queue.thread(None)?;
+        }
+        Ok(guests)
+    }
+
+    /// Runs a guest to its end; none if it panicked or the threads have ended. Dropping the future does not stop the guest.
+    pub async fn run<T: Send + 'static>(&self, run: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (end, ended) = oneshot::channel();
+        let run = Box::pin(async move {
+            // Nobody may wait any more.
+            let _ = end.send(run.await);
+        });
+        let guest = Guest { run: Mutex::new(Some(run)), state: AtomicU8::new(QUEUED), queue: self.0.clone() };
+        self.0.push(Arc::new(guest));
+        ended.await.ok()
+    }
+}
+
+impl Drop for GuestThreads {
+    fn drop(&mut self) {
+        let mut ready = lock(&self.0.ready);
+        ready.closed = true;
+        let left = std::mem::take(&mut ready.guests);
+        drop(ready);
+        self.0.more.notify_all();
+        // Without the lock: what a guest holds may wake another when it goes.
+        drop(left);
+    }
+}
+
+impl Queue {
+    fn push(&self, guest: Arc<Guest>) {
+        let mut ready = lock(&self.ready);
+        if ready.closed {
+            drop(ready);
+            return;
+        }
+        ready.guests.push_back(guest);
+        // A thread that is awake will come by; waking one is what costs.
+        if ready.idle > 0 {
+            drop(ready);
+            self.more.notify_one();
+        }
+    }
+
+    /// A thread that serves, if it stands in then until that is over.
+    fn thread(self: &Arc<Self>, over: Option<Arc<AtomicBool>>) -> std::io::Result<()> {
+        let queue = self.clone();
+        let serve = move || {
+            // Unwrap safety: nobody sets it twice in a thread's life.
+            SERVED.with(|served| served.set(queue.clone()).unwrap_or_else(|_| unreachable!("this thread is new")));
+            let over = || over.as_ref().is_some_and(|over| over.load(Ordering::Acquire));
+            while let Some(guest) = queue.next(&over) {
+                guest.turn();
+            }
+        };
+        std::thread::Builder::new().name("guest".to_owned()).spawn(serve).map(drop)
+    }
+
+    fn next(&self, over: &dyn Fn() -> bool) -> Option<Arc<Guest>> {
+        let mut ready = lock(&self.ready);
+        while !ready.closed && !over() {
+            if let Some(guest) = ready.guests.pop_front() {
+                return Some(guest);
+            }
+            ready.idle += 1;
+            ready = self.more.wait(ready).unwrap_or_else(PoisonError::into_inner);
+            ready.idle -= 1;
+        }
+        None
+    }
+}
+
+/// Does what takes long without making other guests of this thread wait: another thread takes them meanwhile.
+pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
+    let _stand_in = SERVED.with(|served| served.get().and_then(StandIn::start));
+    work()
+}
+
+/// Stands in until it is dropped.
+struct StandIn {
+    queue: Arc<Queue>,
+    over: Arc<AtomicBool>,
+}
+
+impl StandIn {
+    /// None where there are too many already, or no more threads: the others wait then, and nothing else is lost.
+    fn start(queue: &Arc<Queue>) -> Option<Self> {
+        let mut ready = lock(&queue.ready);
+        if ready.stand_ins == STAND_INS_MAX {
+            return None;
+        }
+        ready.stand_ins += 1;
+        drop(ready);
+        let stand_in = Self { queue: queue.clone(), over: Arc::default() };
+        queue.thread(Some(stand_in.over.clone())).ok().map(|()| stand_in)
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        lock(&self.queue.ready).stand_ins -= 1;
+        self.over.store(true, Ordering::Release);
+        self.queue.more.notify_all();
+    }
+}
+
+impl Guest {
+    /// Until it waits, has yielded, or is done.
+    fn turn(self: Arc<Self>) {
+        self.state.store(RUNNING, Ordering::Release);
+        let waker = Waker::from(self.clone());
+        let mut run = lock(&self.run);
+        let Some(future) = run.as_mut() else { return };
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
+        if !matches!(polled, Ok(Poll::Pending)) {
+            *run = None;
+            return;
+        }
+        drop(run);
+        let waits = self.state.compare_exchange(RUNNING, WAITING, Ordering::AcqRel, Ordering::Acquire);
+        if waits.is_err() {
+            self.state.store(QUEUED, Ordering::Release);
+            // No other thread is woken for it: this one goes on with the queue.
+            lock(&self.queue.ready).guests.push_back(self.clone());
+        }
+    }
+}
+
+impl Wake for Guest {
+    fn wake(self: Arc<Self>) {
+        let next = |state| match state {
+            WAITING => Some(QUEUED),
+            RUNNING => Some(WOKEN),
+            _ => None,
+        };
+        if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(WAITING) {
+            self.queue.push(self.clone());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn guests_take_turns_and_a_panic_ends_one_alone() {
+        let guests = GuestThreads::start(1).unwrap();
+        let spins = guests.run(async {
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            "spun"
+        });
+        let panics = guests.run(async { panic!("a host function's fault") });
+        let (spun, panicked): (_, Option<()>) = tokio::join!(spins, panics);
+        assert_eq!((spun, panicked), (Some("spun"), None));
+        assert_eq!(guests.run(async { 7 }).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_what_takes_long() {
+        let guests = GuestThreads::start(1).unwrap();
+        let (go_on, told) = mpsc::channel();
+        // Its end depends on the other, which has but one thread with it.
+        let long = guests.run(async move { aside(|| told.recv_timeout(Duration::from_secs(60)).is_ok()) });
+        let other = guests.run(async move { go_on.send(()).is_ok() });
+        assert_eq!(tokio::join!(long, other), (Some(true), Some(true)));
+        assert_eq!(lock(&guests.0.ready).stand_ins, 0);
+        assert_eq!(guests.run(async { 7 }).await, Some(7));
+    }
+}

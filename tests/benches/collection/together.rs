@@ -1,0 +1,87 @@
+//! Collections that share the machine: many at once, and one beside guests that never let go.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use consentry::collect::Collector;
+use consentry_host_api::network::TlsSettings;
+use consentry_host_api::stop::StopReason;
+use consentry_tests::collecting::{Collecting, told};
+use sample_bank::{MARIE, SiteState};
+use tokio::task::JoinSet;
+
+use crate::{Bank, COLLECTED, collecting, median, native};
+
+const AT_ONCE: usize = 64;
+const SPINNERS: usize = 4;
+
+/// Throughput of many collections at once against as many native flows at once.
+pub async fn at_once(collector: &Arc<Collector>, tls: &TlsSettings) -> anyhow::Result<()> {
+    let bank = Bank::in_state(SiteState::Ok)?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..12 {
+        let (started, mut runs) = (Instant::now(), JoinSet::new());
+        for _ in 0..AT_ONCE {
+            let (run, collector) = (collecting(&bank)?, collector.clone());
+            runs.spawn(async move { anyhow::Ok(told(&run.collect(&collector).await?)) });
+        }
+        while let Some(run) = runs.join_next().await {
+            let told = run??;
+            anyhow::ensure!(told == COLLECTED, "{told}");
+        }
+        ours.push(started.elapsed());
+        let (started, mut flows) = (Instant::now(), JoinSet::new());
+        for _ in 0..AT_ONCE {
+            let (url, tls) = (bank.url.clone(), tls.clone());
+            flows.spawn(async move { native::collect(&url, &tls).await });
+        }
+        while let Some(flow) = flows.join_next().await {
+            anyhow::ensure!(flow??.operations.len() == 300);
+        }
+        theirs.push(started.elapsed());
+    }
+    let a_second = |times: &[Duration]| AT_ONCE as f64 / (median(times) / 1e3);
+    let (ours, theirs) = (a_second(&ours), a_second(&theirs));
+    println!(
+        "{AT_ONCE} collections at once: {ours:.0} a second; native: {theirs:.0} a second; ratio {:.2}",
+        ours / theirs
+    );
+    Ok(())
+}
+
+/// What guests that spin cost another collection: its time beside them against its time alone.
+pub async fn beside_spinners(collector: &Arc<Collector>) -> anyhow::Result<()> {
+    let bank = Bank::in_state(SiteState::Ok)?;
+    let alone = latency(collector, &bank, 40).await?;
+    let (mut spinners, mut stoppers) = (JoinSet::new(), Vec::new());
+    for _ in 0..SPINNERS {
+        let spinner = Collecting::with("probe")?.from_source("spins").at(&bank.url).wanting(&["person.name"]);
+        let (spinner, collector) = (spinner.field("login", MARIE.login), collector.clone());
+        stoppers.push(spinner.stopper());
+        spinners.spawn(async move { spinner.field("password", MARIE.password).collect(&collector).await.map(drop) });
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Fewer, so that the spinners' CPU time lasts.
+    let beside = latency(collector, &bank, 40).await?;
+    anyhow::ensure!(spinners.try_join_next().is_none(), "a spinner ended before the measurement did");
+    stoppers.iter().for_each(|stopper| stopper.stop(StopReason::Cancelled));
+    while let Some(spinner) = spinners.join_next().await {
+        spinner??;
+    }
+    println!(
+        "a collection beside {SPINNERS} guests that spin: {beside:.2} ms; alone: {alone:.2} ms; ratio {:.2}",
+        beside / alone
+    );
+    Ok(())
+}
+
+async fn latency(collector: &Collector, bank: &Bank, rounds: usize) -> anyhow::Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let run = collecting(bank)?;
+        let started = Instant::now();
+        run.collect(collector).await?;
+        times.push(started.elapsed());
+    }
+    Ok(median(&times))
+}
