@@ -20,7 +20,7 @@ name = "Provider"
 country = "FR"
 kind = "identity"
 base = "https://provider.example"
-origins = ["{base}"]
+origins = ["{base}", "https://other.example"]
 [[capture]]
 name = "code"
 from = "GET {base}/auth"
@@ -125,6 +125,73 @@ proptest::proptest! {
         if let Ok(landed) = landed {
             proptest::prop_assert!(egress.check(&landed.url).is_ok(), "{}", landed.url);
         }
+    }
+}
+
+/// Redirects everything to one place with one status, and keeps what was asked.
+struct Turning {
+    status: u16,
+    target: &'static str,
+    asked: Mutex<Vec<Outgoing>>,
+}
+
+#[async_trait]
+impl Network for Turning {
+    async fn fetch(&self, request: Outgoing) -> Result<Incoming, NetworkError> {
+        self.asked.lock().unwrap().push(request);
+        let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(self.target))]);
+        Ok(Incoming { status: StatusCode::from_u16(self.status).unwrap(), headers, body: Vec::new() })
+    }
+}
+
+/// A login that is redirected once: what the second request looks like, or why there is none.
+async fn turned(status: u16, target: &'static str, method: Method, secret: bool) -> Result<Outgoing, FlightError> {
+    let plan = Manifest::parse(MANIFEST).unwrap().for_source("provider", None).unwrap();
+    let network = Arc::new(Turning { status, target, asked: Mutex::default() });
+    let mut flight = flight(network.clone(), plan, true);
+    for name in ["x-pin", "authorization", "content-type", "x-other"] {
+        flight.headers.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
+    }
+    flight.secret_headers = vec![HeaderName::from_static("x-pin")];
+    (flight.method, flight.secret, flight.redirects_max) = (method, secret, 1);
+    flight.body = Some(Zeroizing::new(b"proof=x".to_vec()));
+    let landed = flight.fly().await.map(drop);
+    let mut asked = std::mem::take(&mut *network.asked.lock().unwrap());
+    match (landed, asked.len()) {
+        (Err(FlightError::TooManyRedirects), 2) => Ok(asked.remove(1)),
+        (Err(error), 1) => Err(error),
+        (landed, count) => panic!("{landed:?} after {count} requests"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_secret_does_not_ride_along_with_a_redirect() {
+    for status in [301, 302, 303, 307, 308] {
+        for (target, elsewhere) in [("/next", false), ("https://other.example/next", true)] {
+            let keeps = status >= 307;
+            let next = turned(status, target, Method::POST, false).await.unwrap();
+            assert_eq!(next.method, if keeps { Method::POST } else { Method::GET }, "{status}");
+            assert_eq!((next.body.is_some(), next.headers.contains_key(CONTENT_TYPE)), (keeps, keeps), "{status}");
+            assert!(!next.headers.contains_key("x-pin") && next.headers.contains_key("x-other"), "{status}");
+            assert_eq!(next.headers.contains_key(AUTHORIZATION), !elsewhere, "{status} to {target}");
+            let again = turned(status, target, Method::POST, true).await;
+            assert_eq!(matches!(again, Err(FlightError::SecretRedirect)), keeps, "{status}");
+            let asked = turned(status, target, Method::HEAD, false).await.unwrap();
+            assert_eq!(asked.method, Method::HEAD, "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn so_many_redirects_are_followed_and_no_more() {
+    for (count, lands) in [(0, true), (5, true), (6, false)] {
+        let plan = Manifest::parse(MANIFEST).unwrap().for_source("provider", None).unwrap();
+        let network = Arc::new(Chain { targets: vec!["/next".to_owned(); count], asked: Mutex::default() });
+        let landed = flight(network.clone(), plan, true).fly().await;
+        let expected = if lands { Some(count as u64 + 1) } else { None };
+        assert_eq!(landed.as_ref().map(|landed| landed.requests).ok(), expected);
+        assert!(lands || matches!(landed, Err(FlightError::TooManyRedirects)));
+        assert_eq!(network.asked.lock().unwrap().len(), count.min(5) + 1);
     }
 }
 
