@@ -33,6 +33,8 @@ pub struct Target {
 /// Every one of them.
 pub const TARGETS: &[Target] = &[
     Target { name: "document", check: document::check },
+    #[cfg(feature = "engine")]
+    Target { name: "egress", check: egress::check },
     Target { name: "item", check: item::check },
     #[cfg(feature = "engine")]
     Target { name: "jwe", check: jwe::check },

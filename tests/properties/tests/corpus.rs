@@ -145,6 +145,7 @@ macro_rules! suite {
 
 suite! {
     document 300;
+    egress 3000;
     item 1500;
     jwe 150;
     manifest 400;
