@@ -110,6 +110,7 @@ impl Forwarder {
             headers,
             body: Some(Zeroizing::new(signed.into_bytes())),
             body_bytes_max: ANSWER_BYTES_MAX,
+            repeatable: false,
         };
         let network = LiveNetwork::new(&egress, &self.tls, &self.agent)?;
         let answer = tokio::time::timeout(self.timeout, network.fetch(request)).await;

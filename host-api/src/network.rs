@@ -32,6 +32,9 @@ pub struct Outgoing {
     pub body: Option<Zeroizing<Vec<u8>>>,
     /// Most bytes the unpacked answer may have.
     pub body_bytes_max: u64,
+    /// May go out once more where the Data Source closed a kept connection instead of answering; `GET` and `HEAD` without a body only.
+    /// Never with anything that the person typed: an attempt is an attempt.
+    pub repeatable: bool,
 }
 
 impl std::fmt::Debug for Outgoing {

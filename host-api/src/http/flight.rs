@@ -30,6 +30,8 @@ pub(super) struct Flight {
     pub(super) body: Option<Zeroizing<Vec<u8>>>,
     /// Some part of it was evaluated from a secret.
     pub(super) secret: bool,
+    /// What the person typed is in it, or something made of that.
+    pub(super) typed: bool,
     /// Single characters of a secret are in it: nobody may read the answer.
     pub(super) withheld: bool,
     /// It says who the operator is, and not who the person is.
@@ -119,6 +121,7 @@ impl Flight {
             headers,
             body: self.body.clone(),
             body_bytes_max: self.answer_bytes_max,
+            repeatable: !self.typed,
         };
         self.network.fetch(request).await
     }
@@ -202,6 +205,7 @@ impl Flight {
             self.headers.remove(AUTHORIZATION);
         }
         self.operator = false;
+        self.typed = false;
         self.url = target;
         self.shown = shown;
         Ok(())

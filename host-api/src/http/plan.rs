@@ -278,6 +278,7 @@ impl HostCtx {
             secret_headers,
             body,
             secret: parts.secret,
+            typed: parts.kinds.contains(&LeafKind::Field) || parts.kinds.contains(&LeafKind::Answer),
             withheld: parts.withheld,
             operator: parts.kinds.contains(&LeafKind::Operator) && !parts.kinds.contains(&LeafKind::Field),
             follow: parts.follow,

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -180,7 +180,7 @@ impl Tcp {
             }
         };
         stream.set_nodelay(true)?;
-        Ok(TokioIo::new(Wire { stream, allowance: self.allowance }))
+        Ok(TokioIo::new(Wire { stream, allowance: self.allowance, answered: Answered::default() }))
     }
 
     async fn reach(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
@@ -206,15 +206,30 @@ impl Service<Uri> for Tcp {
     }
 }
 
+/// Whether an answer came over this connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answered(Arc<AtomicBool>);
+
+impl Answered {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A connection whose incoming bytes are counted.
 pub(super) struct Wire {
     stream: TcpStream,
     allowance: Allowance,
+    answered: Answered,
 }
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(self.answered.clone())
     }
 }
 

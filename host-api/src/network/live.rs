@@ -11,14 +11,14 @@ use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue, TRANSF
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::client::Resumption;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_http::decompression::Decompression;
 use tower_service::Service as _;
 
-use super::dial::{Allowance, Dial, DialError};
+use super::dial::{Allowance, Answered, Dial, DialError};
 use super::{HEAD_FIELDS_MAX, Incoming, Network, NetworkError, Outgoing, Route, TlsSettings};
 use crate::egress::{Egress, Resolver, SystemResolver};
 
@@ -79,10 +79,12 @@ impl Default for Way {
 }
 
 type Http = Decompression<Client<HttpsConnector<Dial>, Full<Bytes>>>;
+type Answer = <Http as tower_service::Service<http::Request<Full<Bytes>>>>::Response;
 
 /// The live network of one run: its own connections and TLS sessions, shared with no other run.
 pub struct LiveNetwork {
     http: Http,
+    connector: HttpsConnector<Dial>,
     agent: HeaderValue,
     patience: Patience,
     head_bytes_max: usize,
@@ -121,14 +123,10 @@ impl LiveNetwork {
         // A ticket of one run would tell the source that another is of the same engine, and keep something of it.
         tls.resumption = Resumption::in_memory_sessions(8);
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .http1_max_buf_size(way.head_bytes_max.max(8 << 10))
-            .http1_max_headers(HEAD_FIELDS_MAX)
-            .http2_max_header_list_size(u32::try_from(way.head_bytes_max).unwrap_or(u32::MAX))
-            .build(connector.wrap_connector(dial));
+        let connector = connector.wrap_connector(dial);
         Ok(Self {
-            http: Decompression::new(client),
+            http: client(connector.clone(), way.head_bytes_max),
+            connector,
             agent,
             patience: way.patience,
             head_bytes_max: way.head_bytes_max,
@@ -139,10 +137,10 @@ impl LiveNetwork {
     async fn exchange(&self, request: Outgoing) -> Result<Incoming, NetworkError> {
         let (limit, head_only) = (request.body_bytes_max, request.method == Method::HEAD);
         let end = Instant::now() + self.patience.whole;
-        let mut http = self.http.clone();
-        let sent = http.call(self.request(request)?);
+        let repeatable = request.repeatable && request.body.is_none() && request.method.is_safe();
+        let sent = self.send(self.request(request)?, repeatable);
         let answer = timeout(self.patience.head, sent).await.map_err(|_| NetworkError::Timeout)?;
-        let (head, body) = answer.map_err(|error| self.reason(&error))?.into_parts();
+        let (head, body) = answer?.into_parts();
         self.check_head(&head.headers)?;
         if length_of(&head.headers).is_some_and(|length| length > limit) && !head_only {
             return Err(NetworkError::TooLarge(limit));
@@ -150,6 +148,23 @@ impl LiveNetwork {
         let empty = head_only || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let body = if empty { Vec::new() } else { self.read(pin!(body), limit, end).await? };
         Ok(Incoming { status: head.status, headers: head.headers, body })
+    }
+
+    /// A source may close a kept connection at the very moment at which it is used again. What may be asked twice is then asked once more,
+    /// on a connection of its own (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
+    async fn send(&self, request: http::Request<Full<Bytes>>, repeatable: bool) -> Result<Answer, NetworkError> {
+        let again = repeatable.then(|| request.clone());
+        match (self.http.clone().call(request).await, again) {
+            (Ok(mut answer), _) => {
+                answer.extensions_mut().remove::<Answered>().inspect(Answered::set);
+                Ok(answer)
+            }
+            (Err(error), Some(again)) if is_kept(&error) && broke_off(&error) => {
+                let answer = client(self.connector.clone(), self.head_bytes_max).call(again).await;
+                answer.map_err(|error| self.reason(&error))
+            }
+            (Err(error), _) => Err(self.reason(&error)),
+        }
     }
 
     fn request(&self, request: Outgoing) -> Result<http::Request<Full<Bytes>>, NetworkError> {
@@ -233,6 +248,40 @@ impl LiveNetwork {
         }
         NetworkError::Unreachable("the exchange broke off")
     }
+}
+
+/// A client with connections of its own.
+fn client(connector: HttpsConnector<Dial>, head_bytes_max: usize) -> Http {
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .http1_max_buf_size(head_bytes_max.max(8 << 10))
+        .http1_max_headers(HEAD_FIELDS_MAX)
+        .http2_max_header_list_size(u32::try_from(head_bytes_max).unwrap_or(u32::MAX))
+        .build(connector);
+    Decompression::new(client)
+}
+
+/// Whether the connection had brought an answer before.
+fn is_kept(error: &legacy::Error) -> bool {
+    let mut about = http::Extensions::new();
+    error.connect_info().inspect(|info| info.get_extras(&mut about));
+    about.get::<Answered>().is_some_and(Answered::is_set)
+}
+
+/// Whether the other side hung up, and did nothing else that is wrong.
+fn broke_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    let gone = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+    let mut next = Some(error);
+    while let Some(inner) = next {
+        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+            || inner.downcast_ref::<std::io::Error>().is_some_and(|error| gone.contains(&error.kind()))
+        {
+            return true;
+        }
+        next = inner.source();
+    }
+    false
 }
 
 fn length_of(headers: &HeaderMap) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! The live network against sites that were written to harm it: plain TCP on this machine, which says whatever bytes a test wants.
 
 mod answers;
+mod kept;
 mod slow;
 mod ways;
 
@@ -125,7 +126,14 @@ fn towards(url: &Url, way: Way) -> LiveNetwork {
 }
 
 fn asking(url: &Url) -> Outgoing {
-    Outgoing { method: Method::GET, url: url.clone(), headers: HeaderMap::new(), body: None, body_bytes_max: BODY_MAX }
+    Outgoing {
+        method: Method::GET,
+        url: url.clone(),
+        headers: HeaderMap::new(),
+        body: None,
+        body_bytes_max: BODY_MAX,
+        repeatable: true,
+    }
 }
 
 /// What comes of one request, in a word.

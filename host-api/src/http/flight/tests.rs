@@ -3,10 +3,13 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use consentry_contract::manifest::Manifest;
+use consentry_contract::manifest::{Manifest, Origin};
 use http::header::CONTENT_LOCATION;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use super::*;
+use crate::network::{LiveNetwork, TlsSettings};
 
 const MANIFEST: &str = r#"
 contract = "0.1"
@@ -74,6 +77,7 @@ fn flight(network: Arc<dyn Network>, plan: SourcePlan, follow: bool) -> Flight {
         body: None,
         withheld: false,
         secret: false,
+        typed: false,
         operator: false,
         follow,
         callback: (CALLBACK.to_owned(), "mine".to_owned()),
@@ -180,6 +184,44 @@ async fn what_is_secret_does_not_ride_along_with_a_redirect() {
             assert_eq!(asked.method, Method::HEAD, "{status}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_the_person_typed_goes_out_once_and_what_follows_may_be_repeated() {
+    let plan = Manifest::parse(MANIFEST).unwrap().for_source("provider", None).unwrap();
+    let network = Arc::new(Turning { status: 303, target: "/next", asked: Mutex::default() });
+    let mut flight = flight(network.clone(), plan, true);
+    (flight.typed, flight.redirects_max) = (true, 1);
+    assert!(matches!(flight.fly().await, Err(FlightError::TooManyRedirects)));
+    let asked = network.asked.lock().unwrap();
+    assert_eq!(asked.iter().map(|request| request.repeatable).collect::<Vec<_>>(), [false, true]);
+}
+
+/// A site that redirects on a connection which it keeps, and closes when it is asked again; it answers on the next one.
+async fn closing_site(listener: TcpListener) -> std::io::Result<()> {
+    let mut lines = BufReader::new(listener.accept().await?.0).lines();
+    for answer in ["HTTP/1.1 302 Found\r\nlocation: /next\r\ncontent-length: 0\r\n\r\n", ""] {
+        while lines.next_line().await?.is_some_and(|line| !line.is_empty()) {}
+        lines.get_mut().write_all(answer.as_bytes()).await?;
+    }
+    drop(lines);
+    let mut lines = BufReader::new(listener.accept().await?.0).lines();
+    while lines.next_line().await?.is_some_and(|line| !line.is_empty()) {}
+    lines.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone").await
+}
+
+#[tokio::test]
+async fn a_request_that_was_repeated_on_a_new_connection_counts_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/auth", listener.local_addr().unwrap())).unwrap();
+    let site = tokio::spawn(closing_site(listener));
+    let egress = Egress::new(&[Origin::of(&url).unwrap()], true);
+    let tls = TlsSettings::trusting(rustls::RootCertStore::empty()).unwrap();
+    let network = Arc::new(LiveNetwork::new(&egress, &tls, "tests").unwrap());
+    let plan = Manifest::parse(MANIFEST).unwrap().for_source("provider", None).unwrap();
+    let landed = Flight { egress, url, ..flight(network, plan, true) }.fly().await.unwrap();
+    assert_eq!((landed.requests, landed.incoming.body.as_slice()), (2, b"done".as_slice()));
+    site.await.unwrap().unwrap();
 }
 
 #[tokio::test]
