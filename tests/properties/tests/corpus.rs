@@ -152,6 +152,8 @@ suite! {
     package 300;
     page 600;
     recipe 3000;
+    scrub 500;
+    signature 300;
 }
 
 /// As large as a manifest may be: every source times every page, all of them right, and all of them wrong.
