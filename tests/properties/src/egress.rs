@@ -43,7 +43,7 @@ pub fn check(data: &[u8]) {
 /// The same question, asked of the parts of the written URL.
 fn reading(url: &Url, origins: &[Origin], development: bool) -> bool {
     let text = url.as_str();
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| !scheme.contains(':')) else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') || authority.is_empty() {
         return false;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use html5ever::{LocalName, local_name, ns};
+use html5ever::{LocalName, QualName, local_name, ns};
 use zeroize::Zeroizing;
 
 use super::cut::{Edits, Place, replace, splice};
@@ -212,8 +212,8 @@ fn run(tree: &Tree, root: NodeId, mut hidden: Option<&mut Vec<NodeId>>, content:
                 hidden.push(here);
                 next = tree.after(here, root);
             }
-            // Elements of XML are fields: what stands in two of them is not one text.
-            (Kind::Element { name, .. }, _) if name.ns != ns!(html) || is_edge(&name.local) => {
+            // Elements of XML are fields: what stands in two of them is not one text. A drawing in a page is text like the rest of it.
+            (Kind::Element { name, .. }, _) if is_edge(tree, name) => {
                 content.separate();
                 ends.extend(tree.after(here, root));
             }
@@ -222,7 +222,8 @@ fn run(tree: &Tree, root: NodeId, mut hidden: Option<&mut Vec<NodeId>>, content:
     }
 }
 
-fn is_edge(local: &LocalName) -> bool {
+fn is_edge(tree: &Tree, name: &QualName) -> bool {
+    let Some(local) = (name.ns == ns!(html)).then_some(&name.local) else { return !tree.html };
     *local == local_name!("br") || is_block(local)
 }
 

@@ -11,8 +11,8 @@ use super::search::Ground;
 use super::{MASK, Scrub};
 use crate::document::{Document, DocumentError, Format, Limits, Meter, charset};
 
-/// So often are markup and its tree searched in turn. Once is enough for any page; what needs more is made to.
-const ROUNDS_MAX: usize = 3;
+/// So often are markup and its tree searched in turn. Twice is enough for any page; what needs more is made to.
+const ROUNDS_MAX: usize = 4;
 
 /// An answer's body without the secrets.
 #[derive(Debug)]
@@ -102,13 +102,14 @@ impl Scrub {
 
     fn markup(&self, format: Format, text: &Text<'_>, meter: &mut dyn Meter) -> Result<Scrubbed, DocumentError> {
         let mut source = Zeroizing::new(text.text.clone().into_owned());
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
             // What a site writes into markup unescaped may be a tag or end one: it is found before anybody reads it as such.
             if let Some(masked) = self.text_on(&source, Ground::Source, meter)? {
                 source = Zeroizing::new(masked);
             }
             let mut document = text.read(format, &source, meter)?;
-            if !self.tree(&mut document, meter)? {
+            // No tree has all of what a site wrote: of two attributes of one name it has the first, and of a tag without an end nothing.
+            if !self.tree(&mut document, meter)? && round > 0 {
                 return text.kept(std::mem::take(&mut source), Some(document));
             }
             source = Zeroizing::new(document.source(meter)?);

@@ -46,6 +46,24 @@ fn what_stands_in_several_elements_is_read_as_one() {
 }
 
 #[test]
+fn what_no_tree_has_is_not_in_the_bytes_either() {
+    let scrub = scrub("s3cret-word");
+    for source in [
+        "<p>Hello<p title=\"a\" title=\"s3cret-word\">x</p>",
+        "<p>Hello<input value=s3cret-word",
+        "<p>Hello</p><p/title='s3cret-word' title=s3cret-word/><!doctype s3cret-word>",
+        "<p>Hello</p></s3cret-word><table><s3cret-word/></table></p title='s3cret-word'>",
+        "<p>Hello<svg>s3cret<b>-word</b></svg>",
+    ] {
+        let page = body(&scrub, Some(Format::Html), source.as_bytes());
+        let document = page.document.as_ref().unwrap();
+        assert!(find(document, "html", "text").unwrap().starts_with("Hello"), "{source}");
+        let left = text(&page).replace("<s3cret-word>", "").replace("</s3cret-word>", "");
+        assert!(!left.contains("s3cret") && left.contains("Hello"), "{source}: {}", text(&page));
+    }
+}
+
+#[test]
 fn data_keeps_its_syntax_whatever_it_calls_itself() {
     let scrub = scrub("12345678");
     let source = r#"{"pin": 12345678, "12345678": "x", "other": 112345678, "amount": 12.50}"#;
