@@ -189,7 +189,7 @@ impl EngineError {
             Self::Consent(ConsentError::Refused(ConsentRefusal::Withdrawn)) => Code::ConsentWithdrawn,
             Self::Consent(ConsentError::Refused(ConsentRefusal::Expired)) => Code::ConsentExpired,
             Self::Gone | Self::OtherDigest => Code::DeliveryFailed,
-            Self::Fields(_) => Code::CredentialsRejected,
+            Self::Fields(_) => Code::SecretUnusable,
             Self::Operator { .. } => Code::OperatorRejected,
             Self::Connector(_) => Code::IncompatibleWorld,
             _ => Code::PlatformFailed,

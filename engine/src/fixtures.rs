@@ -105,7 +105,7 @@ pub(crate) fn bank() -> Source {
 }
 
 pub(crate) fn operator() -> Operator {
-    Operator { name: "Example Operator".to_owned(), contact: "privacy@operator.example".to_owned() }
+    Operator { name: "Example Operator".to_owned(), contact: "privacy@operator.example".to_owned(), in_memory: false }
 }
 
 pub(crate) fn notice() -> Notice {

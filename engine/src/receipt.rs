@@ -104,7 +104,7 @@ pub struct Facts {
     pub salt: String,
     /// What was erased here, and when it was looked at.
     pub erased: ErasedFacts,
-    /// What is still kept here, and until when.
+    /// What is still kept here on a disk, and until when. An engine without a disk keeps nothing beyond its own end.
     pub kept: Vec<Kept>,
 }
 

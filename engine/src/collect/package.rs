@@ -3,6 +3,8 @@
 //! compiled code sees a byte of it. It compiles nothing.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -100,12 +102,7 @@ impl Package {
     /// # Errors
     /// [`PackageError`], which says what to do.
     pub fn open(path: &Path, trust: &Trust) -> Result<Self, PackageError> {
-        let unreadable = |source| PackageError::Unreadable { path: path.to_owned(), source };
-        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-        if bytes > CONNECTOR_BYTES_MAX {
-            return Err(PackageError::TooLarge { bytes });
-        }
-        Self::read(std::fs::read(path).map_err(unreadable)?, trust)
+        Self::read(read_file(path)?, trust)
     }
 
     /// Reads a connector from bytes.
@@ -144,6 +141,28 @@ impl Package {
     /// Who signed it; nobody known, in development.
     pub fn signer(&self) -> Option<&Signer> {
         self.signer.as_ref()
+    }
+}
+
+/// Reads a regular file within the bound. Others may write the folder of connectors: a pipe there would be waited for without end, and
+/// a device has no length.
+fn read_file(path: &Path) -> Result<Vec<u8>, PackageError> {
+    let unreadable = |source| PackageError::Unreadable { path: path.to_owned(), source };
+    // Opening a pipe would wait for a writer.
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = opened.map_err(unreadable)?;
+    let data = file.metadata().map_err(unreadable)?;
+    if !data.is_file() {
+        return Err(unreadable(std::io::Error::other("it is no regular file")));
+    }
+    let mut bytes = Vec::new();
+    if data.len() <= CONNECTOR_BYTES_MAX {
+        file.take(CONNECTOR_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    }
+    // It may have grown since it was looked at.
+    match data.len().max(bytes.len() as u64) {
+        length if length > CONNECTOR_BYTES_MAX => Err(PackageError::TooLarge { bytes: length }),
+        _ => Ok(bytes),
     }
 }
 
@@ -199,5 +218,36 @@ fn check_import(name: &str) -> Result<(), PackageError> {
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) if (major, minor) == SERVED => Ok(()),
         _ => Err(PackageError::WrongContract { import: plain(name).into_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, endless, inner, long] =
+            ["pipe.wasm", "endless.wasm", "folder.wasm", "long.wasm"].map(|name| folder.path().join(name));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::File::create(&long).unwrap().set_len(CONNECTOR_BYTES_MAX + 1).unwrap();
+        for (path, told) in
+            [(pipe, "no regular file"), (endless, "no regular file"), (inner, "no regular file"), (long, "at most")]
+        {
+            let (send, opened) = channel();
+            std::thread::spawn({
+                let path = path.clone();
+                move || send.send(Package::open(&path, &Trust::default()).map(drop))
+            });
+            let error = opened.recv_timeout(Duration::from_secs(30)).expect("it is waited for").unwrap_err();
+            let error = crate::api::problem::chain(&error);
+            assert!(error.contains(told), "{}: {error}", path.display());
+        }
     }
 }

@@ -35,7 +35,7 @@ const TRACE_MAX: usize = 16;
 pub enum SandboxError {
     /// More slots than the kernel's map limit allows.
     #[error(
-        "{slots} concurrent collections need vm.max_map_count of at least {needed}, and it is {found}: lower `sandbox.concurrent_runs` or run `sysctl -w vm.max_map_count={needed}`"
+        "{slots} concurrent collections need vm.max_map_count of at least {needed}, and it is {found}: lower `sandbox.concurrent-runs-max` or run `sysctl -w vm.max_map_count={needed}`"
     )]
     MapCount {
         /// Slots asked for.

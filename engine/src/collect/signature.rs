@@ -24,7 +24,7 @@ pub enum SignatureError {
     Unsigned,
     /// A key that nobody trusts here.
     #[error(
-        "it is signed with the key {key}, which is not trusted here: make sure whose key that is, then name it in [[connectors.trusted-key]]"
+        "it is signed with the key {key}, which is not trusted here: make sure whose key that is, then name its file with --trust, or the key in [[connectors.trusted-key]] of a node's configuration"
     )]
     UnknownKey {
         /// Its id.

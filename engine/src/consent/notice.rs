@@ -78,6 +78,9 @@ pub struct Operator {
     pub name: String,
     /// Where a person reaches it, for every right.
     pub contact: String,
+    /// Its engine keeps records in memory only, which end with it. The words say so.
+    #[serde(skip)]
+    pub in_memory: bool,
 }
 
 /// The Online Service, as a person is told of it.
@@ -289,6 +292,18 @@ mod tests {
         let empty = Source { categories: categories(&[]), ..bank() };
         let refused = Notice::compile(&request(REQUEST), &lender(), &empty, &operator());
         assert_eq!(refused.err(), Some(NoticeError::NothingThere));
+    }
+
+    #[test]
+    fn what_is_kept_in_memory_only_is_not_said_to_be_kept_for_months() {
+        let desk = Operator { in_memory: true, ..operator() };
+        let notice = Notice::compile(&request(REQUEST), &lender(), &bank(), &desk).unwrap();
+        for (language, kept, gone) in
+            [(Language::En, "13 months", "this program ends"), (Language::Fr, "13 mois", "fin de ce programme")]
+        {
+            let text = text(&notice, language);
+            assert!(text.contains(gone) && !text.contains(kept), "{text}");
+        }
     }
 
     #[test]

@@ -121,9 +121,12 @@ async fn a_withdrawal_names_the_send_that_began_or_there_is_none() {
                     })
                 })
                 .collect();
-            // The withdrawal arrives after 0, 1, 2, … turns of the senders, so that both orders happen.
-            for _ in 0..round % 12 {
+            // The withdrawal arrives after 0, 1, 2, … turns of the senders, and at last after a send that began.
+            for turn in 0..round % 12 {
                 tokio::task::yield_now().await;
+                while turn == 10 && began.load(Ordering::SeqCst) == 0 {
+                    tokio::task::yield_now().await;
+                }
             }
             let withdrawal = register.withdraw(consent, now()).await.unwrap();
             for sender in senders {
@@ -141,7 +144,7 @@ async fn a_withdrawal_names_the_send_that_began_or_there_is_none() {
             }
             assert_eq!(refusal(register.active(consent, now()).await), Refusal::Withdrawn);
         }
-        assert!(stopped > 0, "{sent} sent, {stopped} stopped");
+        assert!(sent > 0 && stopped > 0, "both orders are met: {sent} sent, {stopped} stopped");
     }
 }
 

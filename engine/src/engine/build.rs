@@ -256,6 +256,9 @@ impl Builder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let entropy = self.entropy.unwrap_or_else(|| Arc::new(Entropy::system()));
         let keys = self.keys.unwrap_or_else(|| Arc::new(SoftwareKeys::ephemeral(clock.now())));
+        let in_memory = self.store.is_none();
+        #[cfg(test)]
+        let in_memory = in_memory && self.shelves.is_none();
         let shelves = match &self.store {
             Some(folder) => Shelves::sled(folder, keys.clone(), entropy.clone(), clock.clone()).await?,
             None => Shelves::memory(keys.clone(), entropy.clone(), clock.clone()),
@@ -282,7 +285,7 @@ impl Builder {
             agent: AGENT.to_owned(),
         };
         let engine = Arc::new(Engine {
-            operator: self.operator.unwrap_or_else(desk),
+            operator: Operator { in_memory, ..self.operator.unwrap_or_else(desk) },
             consents: ConsentRegister::new(shelves.shelf()),
             ledger: Ledger::new(&shelves, entropy.clone()),
             outbox: Outbox::new(&shelves, entropy.clone()),
@@ -362,7 +365,7 @@ fn cache_key(compiled: Option<&Path>, entropy: &Entropy) -> Result<Zeroizing<[u8
 }
 
 fn desk() -> Operator {
-    Operator { name: "This computer".to_owned(), contact: "the person at this computer".to_owned() }
+    Operator { name: "This computer".to_owned(), contact: "the person at this computer".to_owned(), in_memory: true }
 }
 
 /// One line of a file that is kept from others.

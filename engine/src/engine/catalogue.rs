@@ -97,6 +97,16 @@ pub enum CatalogueError {
         /// Its version.
         version: String,
     },
+    /// Nothing of the connector was approved yet.
+    #[error("{}: version {version} of {id} is not served: nothing of this connector is approved yet; `consentry connector approve` shows what it asks for", path.display())]
+    New {
+        /// The file.
+        path: PathBuf,
+        /// The connector's id.
+        id: String,
+        /// Its version.
+        version: String,
+    },
     /// It asks for more than the operator has approved.
     #[error("{}: version {version} of {id} is not served: it asks for more than was approved; see `consentry connector diff`, then `consentry connector approve`", path.display())]
     Waiting {
@@ -310,6 +320,7 @@ impl CatalogueError {
         let manifest = connector.package.manifest();
         let (path, id, version) = (path.to_owned(), manifest.id().as_str().to_owned(), manifest.version().to_string());
         match &connector.standing {
+            Standing::Waiting(difference) if difference.before.is_none() => Some(Self::New { path, id, version }),
             Standing::Waiting(_) => Some(Self::Waiting { path, id, version }),
             Standing::Revoked(revocation) => Some(Self::Revoked { path, id, version, why: revocation.why.clone() }),
             _ => None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use consentry_contract::failure::{Code, Failure, Name};
+use consentry_contract::failure::{Blame, Code, Failure, Name};
 use consentry_host_api::vault::VaultWitness;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -44,9 +44,9 @@ impl EndSink for LogEnds {
             session = %name.session,
             outcome = outcome.name(),
             code = failure.map_or("-", |failure| failure.code.name()),
-            blame = ?outcome.blame(),
-            stage = failure.map(|failure| tracing::field::debug(failure.stage)),
-            retry = failure.map(|failure| tracing::field::debug(failure.retry)),
+            blame = outcome.blame().map(Blame::name),
+            stage = failure.map(|failure| failure.stage.name()),
+            retry = failure.map(|failure| failure.retry.name()),
             retry_after_ms = failure.and_then(|failure| failure.retry_after_ms),
             page = failure.and_then(|failure| failure.page.as_ref()).map(Name::as_str),
             missing = failure.and_then(|failure| failure.missing.as_ref()).map(Name::as_str),
@@ -95,6 +95,7 @@ impl Engine {
         let salt = self.ledger.salt(consent).await?.ok_or(EngineError::NotFound)?;
         let notice = session.notice().ok_or(EngineError::NotFound)?;
         let source = &notice.facts().source;
+        let parcel_kept = parcel.is_some();
         let about = About {
             receipt: self.entropy.with(|rng| ReceiptId::new(now, rng)),
             online_service: record.online_service(),
@@ -117,7 +118,7 @@ impl Engine {
             }),
             leaves,
             salt,
-            kept: kept(ended, parcel.is_some()),
+            kept: if self.operator.in_memory { Vec::new() } else { kept(ended, notes.traced, parcel_kept) },
         };
         Receipt::issue(ended, erased, about, &*self.keys).await.map_err(|error| EngineError::Platform(Box::new(error)))
     }
@@ -289,15 +290,16 @@ fn counted(notes: &Notes) -> Vec<Counted> {
         .collect()
 }
 
-/// What is still kept after a run of an anonymous session.
-fn kept(ended: &Ended, parcel: bool) -> Vec<Kept> {
-    // The trace tells the day only, and is kept from its first instant on.
-    let day = ended.started().to_zoned(TimeZone::UTC).start_of_day().map_or(ended.started(), |day| day.timestamp());
-    let mut kept = vec![
-        Kept::under(R05TransactionTrace::ROW, &Term::from(day)),
-        Kept::under(R14ConsentRecord::ROW, &Term::from(ended.at())),
-        Kept::under(R15ConsentLogLeaf::ROW, &Term::from(ended.at())),
-    ];
+/// What is still kept on the disk after a run of an anonymous session.
+fn kept(ended: &Ended, traced: bool, parcel: bool) -> Vec<Kept> {
+    let mut kept = vec![];
+    if traced {
+        // The trace tells the day only, and is kept from its first instant on.
+        let day = ended.started().to_zoned(TimeZone::UTC).start_of_day().map_or(ended.started(), |day| day.timestamp());
+        kept.push(Kept::under(R05TransactionTrace::ROW, &Term::from(day)));
+    }
+    kept.push(Kept::under(R14ConsentRecord::ROW, &Term::from(ended.at())));
+    kept.push(Kept::under(R15ConsentLogLeaf::ROW, &Term::from(ended.at())));
     if parcel {
         kept.push(Kept::under(R24DeliveryOutcome::ROW, &Term::from(ended.at())));
     }

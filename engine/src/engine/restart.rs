@@ -172,7 +172,7 @@ impl Engine {
     /// # Errors
     /// The store can't be reached: call it again.
     pub async fn sweep(self: &Arc<Self>) -> Result<(), EngineError> {
-        self.follow_folder().await;
+        self.follow_folder();
         let now = self.clock.now();
         let takes_writes = self.probe(now).await;
         for session in self.sessions.all() {

@@ -177,8 +177,13 @@ impl Engine {
         let Some(field) = declared.iter().find(|field| field.login) else { return Ok(()) };
         let value = values.iter().find(|(name, _)| name == field.name.as_str());
         let Some(login) = value.and_then(|(_, value)| std::str::from_utf8(value).ok()) else { return Ok(()) };
-        let Parts { grant, run, navigation, .. } = parts;
-        self.traces.keep(grant.source(), login, grant.online_service(), *navigation, run.started()).await?;
+        let Parts { session, grant, run, navigation, .. } = *parts;
+        session.note(|notes| notes.traced = true);
+        // Should the node die now, the receipt names what may be kept.
+        self.rows.save(session).await?;
+        let kept = self.traces.keep(grant.source(), login, grant.online_service(), navigation, run.started()).await;
+        session.note(|notes| notes.traced = kept.is_ok());
+        kept?;
         Ok(())
     }
 

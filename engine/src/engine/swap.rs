@@ -17,11 +17,13 @@ use crate::session::state::State;
 pub(super) struct Connectors {
     folder: Mutex<Option<Folder>>,
     now: Mutex<Arc<Catalogue>>,
+    /// Of two looks at the folder, one waits: an older one never takes the place of a newer one.
+    pub(super) looking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Connectors {
     pub(super) fn new(catalogue: Catalogue, folder: Option<Folder>) -> Self {
-        Self { folder: Mutex::new(folder), now: Mutex::new(Arc::new(catalogue)) }
+        Self { folder: Mutex::new(folder), now: Mutex::new(Arc::new(catalogue)), looking: Arc::default() }
     }
 
     pub(super) fn now(&self) -> Arc<Catalogue> {
@@ -38,13 +40,20 @@ impl Engine {
     /// Takes connectors from this folder from now on, or from the same one with other keys or pins.
     pub async fn watch(&self, folder: Folder) {
         *lock(&self.connectors.folder) = Some(folder.clone());
+        let _looking = self.connectors.looking.clone().lock_owned().await;
         self.swap(move |_| Some(folder.load())).await;
     }
 
-    /// Looks at the folder of connectors, if there is one, and takes what has changed. Call it every second.
-    pub(super) async fn follow_folder(&self) {
+    /// Begins to look at the folder of connectors, if there is one, and takes what has changed. Nobody waits for it, and while one
+    /// look lasts there is no other: a disk that hangs keeps nothing else from being done.
+    pub(super) fn follow_folder(self: &Arc<Self>) {
         let Some(folder) = lock(&self.connectors.folder).clone() else { return };
-        self.swap(move |known| folder.load_if_changed(known)).await;
+        let Ok(looking) = self.connectors.looking.clone().try_lock_owned() else { return };
+        let engine = self.clone();
+        tokio::spawn(async move {
+            engine.swap(move |known| folder.load_if_changed(known)).await;
+            drop(looking);
+        });
     }
 
     async fn swap(&self, load: impl FnOnce(&Catalogue) -> Option<(Catalogue, Vec<CatalogueError>)> + Send + 'static) {

@@ -26,6 +26,7 @@ use crate::trace::{Device, Language, Navigation};
 
 mod doors;
 mod durability;
+mod folder;
 mod full;
 mod places;
 mod refused;
@@ -106,6 +107,7 @@ impl World {
         session.note(|notes| {
             notes.collected = data.counts();
             notes.alive.data = Some(data.presence());
+            notes.traced = true;
         });
         session.hold_review(Review { run, data: data.minimise(&grant) }, now).unwrap();
         self.engine.save(session).await;
@@ -198,7 +200,9 @@ async fn of_two_logins_at_once_one_is_opened() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fields_that_do_not_fit_are_named_without_a_value_and_may_be_given_again() {
-    let world = world().await;
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    let world = world_in(Some(folder.path()), clock, crate::keys::software::tests::keys()).await;
     let session = world.agreed().await;
     for (fields, named) in [
         (&[("login", "1234"), ("password", "Correct-Horse-7!")][..], "login has another form"),
@@ -211,8 +215,14 @@ async fn fields_that_do_not_fit_are_named_without_a_value_and_may_be_given_again
     assert_eq!(session.state(), State::AwaitingCredentials { rejected: 2 });
     let sealed = world.sealed(session.id(), &[("pin", "1")]).await;
     assert!(world.engine.open_login(&session, &sealed, NAVIGATION).await.is_err());
-    assert_eq!(session.state(), State::Failed { code: Code::CredentialsRejected });
-    assert_eq!(session.receipts().len(), 3);
+    assert_eq!(session.state(), State::Failed { code: Code::SecretUnusable });
+    let receipts = world.receipts(&session).await;
+    assert_eq!(receipts.len(), 3);
+    for receipt in receipts {
+        // It never left the host: nobody refused it, and no trace of it is kept.
+        assert_eq!(receipt.code.as_deref(), Some("secret-unusable"));
+        assert_eq!(receipt.kept.iter().map(|kept| kept.row.as_str()).collect::<Vec<_>>(), ["R14", "R15"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,6 +69,9 @@ pub struct Notes {
     pub shared: BTreeMap<Category, usize>,
     /// The parcel, noted before it is sealed.
     pub parcel: Option<PlannedParcel>,
+    /// A trace of the run is kept; noted before it is.
+    #[serde(default)]
+    pub traced: bool,
     /// Who can see from outside whether the run left anything in memory.
     #[serde(skip)]
     pub alive: Alive,

@@ -34,6 +34,18 @@ pub enum Blame {
 }
 
 impl Blame {
+    /// Its one name, in logs, on terminals and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Blame::Person => "person",
+            Blame::Source => "source",
+            Blame::Connector => "connector",
+            Blame::Platform => "platform",
+            Blame::Recipient => "recipient",
+        }
+    }
+
     /// The exit code of `consentry` for a failure of this blame. Stable: scripts rely on it. Besides these, 0 is complete,
     /// [`EXIT_PARTIAL`] is partial, 1 an error outside of a collection and 2 wrong usage.
     #[must_use]
@@ -65,6 +77,19 @@ pub enum Retry {
     NextVersion,
 }
 
+impl Retry {
+    /// Its one name, in logs, on terminals and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Retry::Never => "never",
+            Retry::After => "after",
+            Retry::WithPerson => "with-person",
+            Retry::NextVersion => "next-version",
+        }
+    }
+}
+
 /// How far the collection had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -83,10 +108,25 @@ pub enum Stage {
     Deliver,
 }
 
+impl Stage {
+    /// Its one name, in logs, on terminals and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Start => "start",
+            Stage::Login => "login",
+            Stage::Challenge => "challenge",
+            Stage::Navigate => "navigate",
+            Stage::Extract => "extract",
+            Stage::Deliver => "deliver",
+        }
+    }
+}
+
 /// Why a collection ended without what was asked for, with everything about it that may be told: it holds codes, declared names and
 /// numbers, never a text of the Data Source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{code} (blame: {blame:?}, stage: {stage:?})")]
+#[error("{code} (blame: {}, stage: {})", blame.name(), stage.name())]
 pub struct Failure {
     /// What happened.
     pub code: Code,
@@ -135,5 +175,26 @@ impl Failure {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         self.blame.exit_code()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_same_everywhere() {
+        let told = |value: serde_json::Value| value.as_str().unwrap().to_owned();
+        for blame in [Blame::Person, Blame::Source, Blame::Connector, Blame::Platform, Blame::Recipient] {
+            assert_eq!(told(serde_json::to_value(blame).unwrap()), blame.name());
+        }
+        for retry in [Retry::Never, Retry::After, Retry::WithPerson, Retry::NextVersion] {
+            assert_eq!(told(serde_json::to_value(retry).unwrap()), retry.name());
+        }
+        for stage in [Stage::Start, Stage::Login, Stage::Challenge, Stage::Navigate, Stage::Extract, Stage::Deliver] {
+            assert_eq!(told(serde_json::to_value(stage).unwrap()), stage.name());
+        }
+        let failure = Failure::new(Code::PageUnrecognised);
+        assert_eq!(failure.to_string(), "page-unrecognised (blame: connector, stage: navigate)");
     }
 }

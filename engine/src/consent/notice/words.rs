@@ -70,6 +70,15 @@ pub(super) const KEPT: &[(&str, Text)] = &[
     ),
 ];
 
+/// What is said in the place of [`RECORDS`] where they are in memory only.
+const IN_MEMORY: Text = Text {
+    en: "The record of your decision, and a trace that this took place: in memory only, gone when this program ends.",
+    fr: "L'enregistrement de votre décision et une trace de l'opération : en mémoire seulement, disparus à la fin de ce programme.",
+};
+
+/// The rows that are kept on a disk, beyond a session.
+const RECORDS: [&str; 2] = ["R05", "R14"];
+
 /// The whole notice in one language.
 pub(super) fn sections(facts: &Facts, language: Language) -> Vec<Section> {
     [who(facts), what(facts, language), from_where(facts, language), how_long(facts), your_rights(facts)]
@@ -175,12 +184,20 @@ fn from_where(facts: &Facts, _language: Language) -> Draft {
 }
 
 fn how_long(facts: &Facts) -> Draft {
-    let mut lines: Vec<Pair> = KEPT.iter().map(|(_, text)| pair(text.en, text.fr)).collect();
+    let in_memory = facts.operator.in_memory;
+    let said = KEPT.iter().filter(|(row, _)| !in_memory || !RECORDS.contains(row)).map(|(_, text)| text);
+    let mut lines: Vec<Pair> = said.chain(in_memory.then_some(&IN_MEMORY)).map(|text| pair(text.en, text.fr)).collect();
     let (name, days) = (&facts.online_service.name, facts.online_service.keep_days);
-    lines.push(pair(
-        format!("{name} keeps what it receives for {days} days."),
-        format!("{name} garde ce qu'il reçoit pendant {days} jours."),
-    ));
+    lines.push(match days {
+        0 => pair(
+            format!("{name} hands on what it receives, and keeps nothing of it."),
+            format!("{name} remet ce qu'il reçoit et n'en garde rien."),
+        ),
+        _ => pair(
+            format!("{name} keeps what it receives for {days} days."),
+            format!("{name} garde ce qu'il reçoit pendant {days} jours."),
+        ),
+    });
     (pair("How long", "Combien de temps"), lines)
 }
 

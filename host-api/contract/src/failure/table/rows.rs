@@ -37,7 +37,7 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
             "Votre saisie n'a pas la forme que leur site demande.",
         ],
         ["Check your sign-in details and enter them again.", "Vérifiez vos identifiants et saisissez-les à nouveau."],
-        "A recipe has no value: too short, no such key, not decodable. Which is not told: it depends on the value.",
+        "A field has not the declared form, or a recipe has no value; which is not told, it depends on what was entered.",
     ),
     row(
         Code::AccountLocked,
