@@ -25,8 +25,10 @@ const MANIFEST_SECTION: &str = "consentry:manifest";
 /// Custom section in which the host looks for the signature over all that stands before it.
 const SIGNATURE_SECTION: &str = "consentry:signature";
 
-/// Where connectors are, and what their packages' names begin with. The latter two are for tests.
-const FOLDERS: [(&str, &str); 3] = [("connectors", "connector"), ("tests/hostile", "guest"), ("tests/guests", "guest")];
+/// Where connectors are, what their packages' names begin with, and where they go below `target/connectors`. Those of tests stand
+/// apart, so that nobody who looks for a Data Source meets them.
+const FOLDERS: [(&str, &str, &str); 3] =
+    [("connectors", "connector", ""), ("tests/hostile", "guest", "tests"), ("tests/guests", "guest", "tests")];
 
 /// Which connectors.
 #[derive(clap::Args)]
@@ -39,9 +41,10 @@ pub struct Args {
 struct Found {
     manifest: PathBuf,
     package: String,
+    below: &'static str,
 }
 
-/// Builds them into `target/connectors/NAME.wasm`.
+/// Builds them into `target/connectors/NAME.wasm`, those of tests into `target/connectors/tests/NAME.wasm`.
 pub fn run(args: &Args) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let connectors = find(&root, &args.names)?;
@@ -54,10 +57,10 @@ pub fn run(args: &Args) -> Result<()> {
         let component = component(module, &found.manifest).with_context(|| found.manifest.display().to_string())?;
         // …/target/wasm32-unknown-unknown/debug/NAME.wasm
         let target = module.ancestors().nth(3).context("cargo writes into a target folder")?;
-        let path = target.join("connectors").join(format!("{name}.wasm"));
-        let folder = path.parent().unwrap_or(target);
-        std::fs::create_dir_all(folder)?;
-        write(&path, &signed(&component, &developer_key(folder)?)?)?;
+        let folder = target.join("connectors");
+        let path = folder.join(found.below).join(format!("{name}.wasm"));
+        std::fs::create_dir_all(path.parent().unwrap_or(&folder))?;
+        write(&path, &signed(&component, &developer_key(&folder)?)?)?;
         println!("{name:<20} {:>9} bytes  {}", component.len(), digest(&component));
     }
     Ok(())
@@ -66,13 +69,13 @@ pub fn run(args: &Args) -> Result<()> {
 /// The connectors asked for, or all, with their manifests.
 fn find(root: &Path, names: &[String]) -> Result<BTreeMap<String, Found>> {
     let mut all = BTreeMap::new();
-    for (folder, prefix) in FOLDERS {
+    for (folder, prefix, below) in FOLDERS {
         for entry in std::fs::read_dir(root.join(folder))? {
             let manifest = entry?.path().join("manifest.toml");
             if let Some(name) = manifest.parent().and_then(Path::file_name).filter(|_| manifest.is_file()) {
                 let name = name.to_string_lossy().into_owned();
                 let package = format!("{prefix}-{name}");
-                if let Some(other) = all.insert(name.clone(), Found { manifest, package }) {
+                if let Some(other) = all.insert(name.clone(), Found { manifest, package, below }) {
                     bail!("{name} is also the name of {}", other.manifest.display());
                 }
             }

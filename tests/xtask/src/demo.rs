@@ -12,8 +12,16 @@ pub const BUILD: &[&str] = &["cargo", "build", "--quiet", "--workspace", "--bins
 /// When something does not build, or the demo fails.
 pub fn run() -> anyhow::Result<()> {
     println!("building connectors and binaries; the first time this takes some minutes");
-    connectors::run(&connectors::Args { names: vec!["sample-bank".to_owned()] })?;
-    command::run(BUILD[0], &BUILD[1..])?;
+    build(&["sample-bank"])?;
     // It stands where this program stands; to ask cargo for it alone would compile it anew, with features of its own.
     command::run(std::env::current_exe()?.with_file_name("demo"), &[])
+}
+
+/// Builds these connectors, or all, and every binary.
+///
+/// # Errors
+/// When something does not build.
+pub fn build(names: &[&str]) -> anyhow::Result<()> {
+    connectors::run(&connectors::Args { names: names.iter().map(|name| (*name).to_owned()).collect() })?;
+    command::run(BUILD[0], &BUILD[1..])
 }

@@ -17,6 +17,8 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Build everything that is run: the connectors, the engine, the example sites
+    Build,
     /// Build connectors: one WebAssembly component each, with its manifest inside
     Connectors(connectors::Args),
     /// Show one collection on this terminal: a bank, an engine, an Online Service, and a person
@@ -32,6 +34,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Xtask::parse().command {
+        Command::Build => demo::build(&[]),
         Command::Connectors(args) => connectors::run(&args),
         Command::Demo => demo::run(),
         Command::Fuzz(args) => fuzz::run(&args),
