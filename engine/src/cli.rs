@@ -16,6 +16,7 @@ mod collect;
 mod config;
 mod connector;
 mod hidden;
+mod interrupt;
 mod keys;
 mod receive;
 mod serve;
@@ -46,6 +47,7 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Collects once, from this terminal: consent, login, preview, delivery, receipt.
+    #[command(after_help = collect::EXIT_CODES)]
     Collect(Box<collect::Options>),
     /// Serves the HTTP API.
     Serve(serve::Options),

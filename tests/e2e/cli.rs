@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use consentry::collect::signature::unsigned;
+use consentry::jose::{Algorithm, PublicKey};
+use consentry::receipt::Receipt;
 use consentry_tests::node::{Node, binary, connector, free_address};
 use consentry_tests::service::{ID, Service, next};
 use nix::sys::signal::{Signal, kill};
@@ -107,7 +109,13 @@ async fn a_script_gets_a_file_a_receipt_and_nothing_else() {
     assert_eq!(called.code, Some(0), "{called:?}");
     let told = called.json();
     assert_eq!((&told["status"]["state"], &told["file"]), (&json!("completed"), &json!(desk.out())));
-    assert_eq!(told["receipts"][0]["facts"]["outcome"], "delivered");
+    let receipt = &told["receipts"][0];
+    assert_eq!((&receipt["facts"]["outcome"], &receipt["facts"]["kept"]), (&json!("delivered"), &json!([])));
+    // The keys that it is checked with came with it: they die with the command.
+    let keys = told["jwks"]["keys"].as_array().unwrap();
+    let keys: Vec<PublicKey> =
+        keys.iter().map(|key| PublicKey::from_jwk(&key.to_string(), Algorithm::Ps256).unwrap()).collect();
+    Receipt::verify(receipt["token"].as_str().unwrap(), &keys).unwrap();
     let parcel: Value = serde_json::from_slice(&std::fs::read(desk.out()).unwrap()).unwrap();
     assert_eq!(parcel["schema"], "urn:consentry:schema:parcel:0.1");
     let items = parcel["items"].as_array().unwrap();
@@ -138,6 +146,29 @@ async fn a_wrong_password_is_the_persons_turn() {
     assert_eq!(failure(&called), (Some(10), json!("credentials-rejected")), "{called:?}");
     assert!(!desk.out().exists());
     assert!(!called.out.contains("Wrong-Horse") && !called.err.contains("Wrong-Horse"), "{called:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_of_another_form_goes_nowhere_and_nobody_is_said_to_have_refused_it() {
+    let desk = Desk::new().await;
+    let called = call(desk.collect("--yes --json --field login=abc --field password=Correct-Horse-7!")).await;
+    assert_eq!(failure(&called), (Some(10), json!("secret-unusable")), "{called:?}");
+    assert_eq!(called.json()["receipts"][0]["facts"]["code"], "secret-unusable");
+    assert!(desk.bank.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_and_can_not_be_used_is_said_before_the_login() {
+    let desk = Desk::new().await;
+    for (more, told) in [
+        ("--field shoe-size=43", "--field shoe-size: the login of Banque du Vallon asks for login, password"),
+        ("--category person.name --without bank.account", "--without bank.account: it is not among what is asked for"),
+    ] {
+        let called = call(desk.collect(&format!("{} {more}", login()))).await;
+        assert_eq!(called.code, Some(1), "{called:?}");
+        assert!(called.json()["error"].as_str().unwrap().contains(told), "{called:?}");
+    }
+    assert!(desk.bank.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,6 +219,27 @@ async fn a_file_that_can_not_be_written_is_said_and_leaves_nothing() {
     assert_eq!(called.code, Some(1), "{called:?}");
     assert!(called.err.contains("parcel.json can't be written"), "{}", called.err);
     assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_was_used_has_its_receipt_whatever_goes_wrong_here() {
+    let desk = Desk::new().await;
+    let everything = format!("{} --category person.name --without person.name", login());
+    // Nothing can be made there, not even by root, and nothing tells before.
+    let mut nowhere = desk.collect(&login());
+    let at = nowhere.iter().position(|word| *word == desk.out().display().to_string()).unwrap();
+    nowhere[at] = "/proc/parcel.json".to_owned();
+    for (arguments, error, outcome, code) in [
+        (desk.collect(&everything), "nothing to share", "withdrawn", Value::Null),
+        (nowhere, "/proc/parcel.json can't be written", "failed", json!("delivery-failed")),
+    ] {
+        let called = call(arguments).await;
+        assert_eq!(called.code, Some(1), "{called:?}");
+        let told = called.json();
+        assert!(told["error"].as_str().unwrap().contains(error), "{told}");
+        let facts = &told["receipts"][0]["facts"];
+        assert_eq!((&facts["outcome"], &facts["code"]), (&json!(outcome), &code), "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,6 +362,8 @@ async fn a_connector_whose_code_is_damaged_is_the_operators_turn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_connector_category_or_flag_is_said_with_what_to_do() {
+    let help = call(words("collect --help")).await;
+    assert!(help.out.contains("Exit codes") && help.out.contains("50  the recipient's"), "{}", help.out);
     let desk = Desk::new().await;
     let folder = connector("sample-bank").unwrap().parent().unwrap().display().to_string();
     let out = desk.out().display().to_string();
@@ -348,6 +402,8 @@ async fn check_config(node: &Node, text: &str) -> Called {
 async fn a_wrong_configuration_is_refused_by_line_and_key() {
     let (node, good) = configuration().await;
     assert_eq!(check_config(&node, &good).await.code, Some(0));
+    let told = call(words(&format!("config check --json {}", node.path("consentry.toml").display()))).await.json();
+    assert_eq!((&told["node"], &told["online-services"]), (&json!("node-1"), &json!(1)), "{told}");
     let weak = r#"{"kty":"RSA","e":"AQAB","n":"wUBo9m0G0sM"}"#;
     std::fs::write(node.path("weak.jwk.json"), weak).unwrap();
     for (from, to, told) in [

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use consentry_contract::failure::{Blame, EXIT_PARTIAL};
+use consentry_contract::failure::{Blame, EXIT_PARTIAL, Text};
 use serde_json::json;
 use url::Url;
 
+use super::interrupt::Interrupt;
 use super::receive::{LocalReceiver, PURPOSE};
 use super::terminal::{FromFile, Given, Terminal};
 use super::{serve, setup};
@@ -28,8 +29,23 @@ use crate::session::state::State;
 
 mod flow;
 mod show;
+mod words;
 
-use flow::Flow;
+use flow::{Ended, Flow};
+
+/// What a script goes by.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes, which stay as they are:
+   0  everything asked for was delivered
+   1  an error of the command itself; receipts of a login that was used are printed all the same
+   2  wrong usage
+   3  delivered, but not all that was asked for
+  10  it is the person's turn: a wrong login, no answer, a no
+  20  the Data Source's: down, in maintenance, blocking
+  30  the connector's: a page has changed, it crashed
+  40  the platform's: the engine, or whoever operates it
+  50  the recipient's: nobody acknowledged the parcel
+ 130  ended at once by a second Ctrl-C; the first takes back what is under way";
 
 /// Collects once, from this terminal.
 #[derive(Debug, Args)]
@@ -97,9 +113,19 @@ pub(super) struct Options {
     /// Writes one JSON object to standard output in the end, and nothing else.
     #[arg(long)]
     json: bool,
-    /// The language of the notice.
+    /// The language that the person reads.
     #[arg(long, value_enum, default_value = "en")]
     language: Speech,
+}
+
+impl Options {
+    /// A text in the language of the person.
+    fn say(&self, text: &Text) -> &'static str {
+        match self.language.into() {
+            Language::En => text.en,
+            Language::Fr => text.fr,
+        }
+    }
 }
 
 /// A language of the notice.
@@ -128,40 +154,55 @@ enum Receiver {
 }
 
 pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let ended = collect(&options, out).await;
-    match &ended {
-        // Whoever reads JSON gets JSON, whatever happens.
-        Err(error) if options.json && !super::is_broken_pipe(error) => {
-            writeln!(out, "{}", json!({ "error": format!("{error:#}") }))?;
+    let ended = match collect(&options).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            // Whoever reads JSON gets JSON, whatever happens.
+            if options.json {
+                writeln!(out, "{}", json!({ "error": format!("{error:#}") }))?;
+            }
+            return Err(error);
         }
-        _ => {}
+    };
+    show::end(&ended, &options, out)?;
+    match ended.error {
+        Some(error) => Err(error),
+        None => Ok(exit_code(&ended.session.state())),
     }
-    ended
 }
 
-async fn collect(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+async fn collect(options: &Options) -> anyhow::Result<Ended> {
+    let interrupt = Interrupt::listen()?;
     let given: Vec<Given> = options.fields.iter().chain(&options.answers).cloned().collect();
-    let terminal = Terminal::new(&given, &options.field_files, options.json)?;
-    let (engine, receiver) = prepare(options).await?;
+    let unattended = options.json;
+    let terminal = Terminal::new(&given, &options.field_files, unattended, options.language.into(), interrupt.clone())?;
+    let Prepared { engine, receiver, refused } = prepare(options).await?;
     let sweeper = tokio::spawn(serve::sweep(engine.clone()));
     let served = match &receiver {
         Receiver::Registered(_, listen) => Some(serve_api(&engine, *listen).await?),
         Receiver::Local(_) => None,
     };
-    let flow = Flow { engine: engine.clone(), options, terminal, receiver };
+    let flow = Flow { engine: engine.clone(), options, terminal, receiver, refused, interrupt };
     let told = flow.run().await;
     if let Some(served) = served {
         served.abort();
     }
     sweeper.abort();
+    // What was taken back ends before its receipt is shown.
     engine.shut_down().await;
-    let session = told?;
-    show::end(&session, options, out)?;
-    Ok(exit_code(&session.state()))
+    told
+}
+
+/// What a flow needs.
+struct Prepared {
+    engine: Arc<Engine>,
+    receiver: Receiver,
+    /// Why files of the folder are not served.
+    refused: Vec<String>,
 }
 
 /// An engine of its own without a configuration: in memory, with keys that die with it.
-async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
+async fn prepare(options: &Options) -> anyhow::Result<Prepared> {
     let entropy = Arc::new(Entropy::system());
     let now = SystemClock.now();
     let config = options.config.as_deref().map(Config::read).transpose()?;
@@ -169,7 +210,8 @@ async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
         Some(config) => setup::with_keys(config)?,
         None => setup::builder(),
     };
-    builder = builder.catalogue(setup::catalogue(&folder(options, config.as_ref())?));
+    let (catalogue, refused) = setup::catalogue(&folder(options, config.as_ref())?);
+    builder = builder.catalogue(catalogue);
     if options.development {
         builder = builder.development(true);
     }
@@ -187,13 +229,13 @@ async fn prepare(options: &Options) -> anyhow::Result<(Arc<Engine>, Receiver)> {
     if let Some(out) = &options.out {
         let local = LocalReceiver::new(out, options.seal_to.as_deref(), entropy, now)?;
         let engine = builder.online_service(local.service.clone()).build().await?;
-        return Ok((engine, Receiver::Local(Box::new(local))));
+        return Ok(Prepared { engine, receiver: Receiver::Local(Box::new(local)), refused });
     }
     let engine = builder.build().await?;
     let service = options.online_service.and_then(|id| engine.online_service(id));
     let service = service.ok_or_else(|| anyhow!("the configuration registers no such Online Service"))?;
     let listen = config.map(|config| config.api.listen).context("--config")?;
-    Ok((engine, Receiver::Registered(service, listen)))
+    Ok(Prepared { engine, receiver: Receiver::Registered(service, listen), refused })
 }
 
 /// Where connectors come from, and whose. Without a configuration, whoever sits at the terminal answers for the folder.
@@ -236,6 +278,9 @@ fn request(options: &Options, service: &OnlineService) -> anyhow::Result<String>
     let all = || registered.categories.keys().map(|category| category.name()).collect();
     let some = || options.categories.iter().map(|category| category.name()).collect();
     let categories: Vec<&str> = if options.categories.is_empty() { all() } else { some() };
+    if let Some(unasked) = options.without.iter().find(|category| !categories.contains(&category.name())) {
+        bail!("--without {unasked}: it is not among what is asked for");
+    }
     let mut request = json!({ "purpose": purpose, "categories": categories });
     if let Some(days) = options.history_days {
         request["history_days"] = days.into();
@@ -244,19 +289,28 @@ fn request(options: &Options, service: &OnlineService) -> anyhow::Result<String>
 }
 
 /// The Data Source that the flags name, or that the person chooses.
-fn pick(options: &Options, offers: Vec<Offer>, terminal: &Terminal) -> anyhow::Result<Offer> {
+fn pick(options: &Options, offers: Vec<Offer>, refused: &[String], terminal: &Terminal) -> anyhow::Result<Offer> {
     let fits = |wanted: &Option<String>, have: &str| wanted.as_deref().is_none_or(|wanted| wanted == have);
     let mut left: Vec<Offer> = offers
         .into_iter()
         .filter(|offer| fits(&options.connector, &offer.connector) && fits(&options.source, &offer.source))
         .collect();
     if left.is_empty() {
-        bail!("no connector of the folder serves such a source with what is asked for; see `consentry connector list`");
+        let why: String = refused.iter().map(|why| format!("; {why}")).collect();
+        bail!(
+            "no connector of the folder serves such a source with what is asked for; see `consentry connector list`{why}"
+        );
     }
     let names: Vec<String> =
         left.iter().map(|offer| format!("{} ({}, {})", offer.name, offer.country, offer.kind)).collect();
-    let at = terminal.choose("Which source?", &names)?;
-    Ok(left.swap_remove(at))
+    let at = terminal.choose(options.say(&words::WHICH), &names)?;
+    let offer = left.swap_remove(at);
+    let asks = |given: &&Given| offer.fields.iter().all(|field| field.name != given.name);
+    if let Some(unknown) = options.fields.iter().find(asks) {
+        let asked: Vec<&str> = offer.fields.iter().map(|field| field.name.as_str()).collect();
+        bail!("--field {}: the login of {} asks for {}", unknown.name, offer.name, asked.join(", "));
+    }
+    Ok(offer)
 }
 
 fn exit_code(state: &State) -> ExitCode {

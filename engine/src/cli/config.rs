@@ -1,11 +1,12 @@
 //! `consentry config`: looks at a configuration before a node is started with it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use serde_json::json;
 
 use super::setup;
 use crate::config::Config;
@@ -18,6 +19,9 @@ pub(super) enum Command {
     Check {
         /// The file.
         file: PathBuf,
+        /// Writes JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Writes the documented example to standard output.
     Example,
@@ -25,25 +29,32 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Check { file } => {
-            let config = Config::read(file).context("the configuration is refused")?;
-            let services = config.online_service.len();
-            writeln!(out, "{}: in order; node {}, {services} Online Service(s)", file.display(), config.engine.node)?;
-            let secrets = Engine::builder().configure(&config).context("the configuration is refused")?;
-            for error in secrets.unusable(&setup::catalogue(&config.connectors()?)) {
-                writeln!(out, "warning: a source can't be used: {error}")?;
-            }
-            if config.engine.development {
-                if config.connectors.unsigned {
-                    writeln!(
-                        out,
-                        "warning: connectors.unsigned = true runs what nobody answers for; never in production"
-                    )?;
-                }
-                writeln!(out, "warning: development = true allows http and loopback; never in production")?;
-            }
-        }
+        Command::Check { file, json } => check(file, *json, out)?,
         Command::Example => out.write_all(include_bytes!("../../consentry.example.toml"))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn check(file: &Path, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let config = Config::read(file).context("the configuration is refused")?;
+    let (node, services) = (&config.engine.node, config.online_service.len());
+    let secrets = Engine::builder().configure(&config).context("the configuration is refused")?;
+    let (catalogue, _) = setup::catalogue(&config.connectors()?);
+    let lacking = secrets.unusable(&catalogue);
+    let mut warnings: Vec<String> = lacking.iter().map(|error| format!("a source can't be used: {error}")).collect();
+    if config.engine.development {
+        if config.connectors.unsigned {
+            warnings.push("connectors.unsigned = true runs what nobody answers for; never in production".to_owned());
+        }
+        warnings.push("development = true allows http and loopback; never in production".to_owned());
+    }
+    if as_json {
+        writeln!(out, "{}", json!({ "node": node, "online-services": services, "warnings": warnings }))?;
+        return Ok(());
+    }
+    writeln!(out, "{}: in order; node {node}, {services} Online Service(s)", file.display())?;
+    for warning in warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    Ok(())
 }

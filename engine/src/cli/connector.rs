@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use comfy_table::Table;
 use consentry_contract::limits::LimitName;
+use serde_json::{Value, json};
 
 use super::setup;
 use crate::collect::package::Package;
@@ -27,9 +28,11 @@ pub(super) enum Command {
     Check {
         /// The file.
         file: PathBuf,
+        #[command(flatten)]
+        form: Form,
     },
     /// Lists the limits that a manifest may ask for, with their defaults and maxima.
-    Limits,
+    Limits(Form),
     /// Makes a key that signs connectors: NAME.key to keep, NAME.pub to give to operators.
     Keygen {
         /// The path and the beginning of both file names.
@@ -58,6 +61,8 @@ pub(super) enum Command {
         file: PathBuf,
         #[command(flatten)]
         trust: TrustOptions,
+        #[command(flatten)]
+        form: Form,
     },
     /// Says what one version asks for and another does not.
     Diff(decide::Diff),
@@ -65,6 +70,14 @@ pub(super) enum Command {
     Approve(decide::Approve),
     /// Revokes a version or a key: what runs is ended, and nothing of it runs again.
     Revoke(decide::Revoke),
+}
+
+/// For people or for machines.
+#[derive(Debug, clap::Args)]
+pub(super) struct Form {
+    /// Writes JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Whose signatures are accepted.
@@ -101,14 +114,14 @@ pub(super) fn trust(files: &[PathBuf]) -> anyhow::Result<Trust> {
 pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(options) => list::run(options, out)?,
-        Command::Check { file } => check(file, out)?,
-        Command::Limits => limits(out)?,
+        Command::Check { file, form } => check(file, form, out)?,
+        Command::Limits(form) => limits(form, out)?,
         Command::Keygen { name, passphrase_file } => keygen(name, passphrase_file, out)?,
         Command::Sign { file, key, passphrase_file, out: to } => {
             let to = to.as_ref().unwrap_or(file);
             sign(file, key, passphrase_file.as_deref(), to, out)?;
         }
-        Command::Verify { file, trust } => verify(file, &trust.read()?, out)?,
+        Command::Verify { file, trust, form } => verify(file, &trust.read()?, form, out)?,
         Command::Diff(options) => decide::diff(options, out)?,
         Command::Approve(options) => return decide::approve(options, out),
         Command::Revoke(options) => decide::revoke(options, out)?,
@@ -125,9 +138,18 @@ fn open(file: &Path, trust: &Trust) -> anyhow::Result<Package> {
     Package::open(file, trust).with_context(|| format!("{} is refused", file.display()))
 }
 
-fn check(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+fn check(file: &Path, form: &Form, out: &mut dyn Write) -> anyhow::Result<()> {
     let package = look(file)?;
     let manifest = package.manifest();
+    if form.json {
+        let owner = json!({ "name": manifest.owner().name, "contact": manifest.owner().contact });
+        let told = json!({
+            "id": manifest.id().as_str(), "version": manifest.version().to_string(), "contract": manifest.contract().to_string(),
+            "owner": owner, "digest": package.digest(), "asks-for": manifest.permissions(),
+        });
+        writeln!(out, "{told}")?;
+        return Ok(());
+    }
     writeln!(out, "{}: a connector", file.display())?;
     writeln!(out, "  id           {} {}", manifest.id(), manifest.version())?;
     writeln!(out, "  contract     {}", manifest.contract())?;
@@ -172,8 +194,17 @@ fn sign(file: &Path, key: &Path, passphrase: Option<&Path>, to: &Path, out: &mut
     Ok(())
 }
 
-fn verify(file: &Path, trust: &Trust, out: &mut dyn Write) -> anyhow::Result<()> {
+fn verify(file: &Path, trust: &Trust, form: &Form, out: &mut dyn Write) -> anyhow::Result<()> {
     let package = open(file, trust)?;
+    if form.json {
+        let (manifest, signer) = (package.manifest(), package.signer());
+        let told = json!({
+            "signed-by": signer.map(|signer| &signer.owner), "key": signer.map(|signer| &signer.key),
+            "id": manifest.id().as_str(), "version": manifest.version().to_string(), "digest": package.digest(),
+        });
+        writeln!(out, "{told}")?;
+        return Ok(());
+    }
     match package.signer() {
         Some(signer) => writeln!(out, "{}: signed by {} ({})", file.display(), signer.owner, signer.key)?,
         None => writeln!(out, "{}: nobody known has signed it; accepted in development only", file.display())?,
@@ -182,7 +213,17 @@ fn verify(file: &Path, trust: &Trust, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(())
 }
 
-fn limits(out: &mut dyn Write) -> anyhow::Result<()> {
+fn limits(form: &Form, out: &mut dyn Write) -> anyhow::Result<()> {
+    if form.json {
+        let row = |limit: &LimitName| {
+            let row = limit.row();
+            json!({
+                "name": row.name, "unit": row.unit.to_string(), "default": row.default, "maximum": row.maximum, "bounds": row.bounds,
+            })
+        };
+        writeln!(out, "{}", Value::from_iter(LimitName::ALL.iter().map(row)))?;
+        return Ok(());
+    }
     let mut table = Table::new();
     table.set_header(["limit", "unit", "default", "maximum", "bounds"]);
     for limit in LimitName::ALL {

@@ -50,7 +50,12 @@ impl LocalReceiver {
             }
         };
         let words = |en: &str, fr: &str| Localised { en: en.to_owned(), fr: fr.to_owned() };
-        let why = || words("to write it to your file.", "pour l'écrire dans votre fichier.");
+        let why = || {
+            words(
+                "to write it to your file, which is yours to keep.",
+                "pour l'écrire dans votre fichier, que vous gardez.",
+            )
+        };
         let purpose = Purpose {
             why: words("to give you a copy of your own data.", "pour vous remettre une copie de vos propres données."),
             keep_days: 0,

@@ -36,7 +36,7 @@ pub(super) fn passphrase_in(path: &Path) -> anyhow::Result<SecretString> {
 /// An engine as the configuration says, its keys opened, its connectors loaded.
 pub(super) async fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
     let folder = config.connectors()?;
-    let builder = with_keys(config)?.catalogue(catalogue(&folder)).watch(folder);
+    let builder = with_keys(config)?.catalogue(catalogue(&folder).0).watch(folder);
     Ok(builder.build().await?)
 }
 
@@ -55,11 +55,12 @@ pub(super) fn builder() -> Builder {
     Engine::builder().compiler(Compiler::this_program())
 }
 
-/// The connectors of a folder. A file that is not served is told, and spoils nothing.
-pub(super) fn catalogue(folder: &Folder) -> Catalogue {
+/// The connectors of a folder. A file that is not served is told, and spoils nothing; why is given back, too.
+pub(super) fn catalogue(folder: &Folder) -> (Catalogue, Vec<String>) {
     let (catalogue, refused) = folder.load();
-    for error in refused {
-        eprintln!("consentry: {:#}", anyhow::Error::from(error));
+    let refused: Vec<String> = refused.into_iter().map(|error| format!("{:#}", anyhow::Error::from(error))).collect();
+    for why in &refused {
+        eprintln!("consentry: {why}");
     }
-    catalogue
+    (catalogue, refused)
 }

@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
 use super::hidden;
+use super::interrupt::Interrupt;
+use crate::consent::notice::Language;
 use crate::secret_file;
 
 /// Where answers come from: flags first, then the terminal, if somebody may be asked.
@@ -15,11 +17,19 @@ pub(super) struct Terminal {
     given: VecDeque<(String, Zeroizing<Vec<u8>>)>,
     /// Nobody may be asked.
     unattended: bool,
+    language: Language,
+    interrupt: Interrupt,
 }
 
 impl Terminal {
     /// Answers from flags. `unattended` forbids to ask; without a terminal nobody can be asked either.
-    pub(super) fn new(fields: &[Given], files: &[FromFile], unattended: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        fields: &[Given],
+        files: &[FromFile],
+        unattended: bool,
+        language: Language,
+        interrupt: Interrupt,
+    ) -> anyhow::Result<Self> {
         let mut given = VecDeque::new();
         for Given { name, value } in fields {
             given.push_back((name.clone(), value.clone()));
@@ -27,7 +37,7 @@ impl Terminal {
         for file in files {
             given.push_back((file.name.clone(), file.read()?));
         }
-        Ok(Self { given, unattended: unattended || !std::io::stdin().is_terminal() })
+        Ok(Self { given, unattended: unattended || !std::io::stdin().is_terminal(), language, interrupt })
     }
 
     /// The next answer for a name: from a flag, used once, or from the person.
@@ -39,9 +49,10 @@ impl Terminal {
             bail!("{label}: nobody can be asked here; give it with --field {name}=… or --answer {name}=…");
         }
         if hidden {
-            return hidden::read(&format!("{label} (hidden): "));
+            let hidden = self.either("hidden", "masqué");
+            return hidden::read(&format!("{label} ({hidden}): "), &self.interrupt);
         }
-        Ok(Zeroizing::new(read_line(&format!("{label}: "))?.into_bytes()))
+        Ok(Zeroizing::new(self.read_line(&format!("{label}: "))?.into_bytes()))
     }
 
     /// Takes what a flag gave for a name.
@@ -60,7 +71,7 @@ impl Terminal {
         if self.unattended {
             bail!("{question} Nobody can be asked here; --yes says yes to everything shown");
         }
-        let answer = read_line(&format!("{question} [y/N] "))?;
+        let answer = self.read_line(&format!("{question} {} ", self.either("[y/N]", "[o/N]")))?;
         Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "o" | "oui"))
     }
 
@@ -76,30 +87,39 @@ impl Terminal {
             eprintln!("  {}  {option}", at + 1);
         }
         loop {
-            let number = read_line(&format!("{question} [1-{}] ", options.len()))?;
+            let number = self.read_line(&format!("{question} [1-{}] ", options.len()))?;
             match number.trim().parse::<usize>() {
                 Ok(number) if (1..=options.len()).contains(&number) => return Ok(number - 1),
-                _ => eprintln!("a number from 1 to {}, please", options.len()),
+                _ => eprintln!("{} {}", self.either("please, from 1 to", "s'il vous plaît, de 1 à"), options.len()),
             }
         }
     }
-}
 
-fn read_line(prompt: &str) -> anyhow::Result<String> {
-    eprint!("{prompt}");
-    std::io::stderr().flush()?;
-    let mut line = String::new();
-    if std::io::stdin().read_line(&mut line)? == 0 {
-        bail!("the input ended");
+    fn read_line(&self, prompt: &str) -> anyhow::Result<String> {
+        eprint!("{prompt}");
+        std::io::stderr().flush()?;
+        // A terminal hands lines over one by one, so nothing waits in a buffer of ours.
+        self.interrupt.until_input()?;
+        let mut line = String::new();
+        if std::io::stdin().read_line(&mut line)? == 0 {
+            bail!("the input ended");
+        }
+        line.truncate(line.trim_end_matches(['\r', '\n']).len());
+        Ok(line)
     }
-    line.truncate(line.trim_end_matches(['\r', '\n']).len());
-    Ok(line)
+
+    fn either(&self, en: &'static str, fr: &'static str) -> &'static str {
+        match self.language {
+            Language::En => en,
+            Language::Fr => fr,
+        }
+    }
 }
 
 /// `NAME=VALUE` on the command line. Others on this machine may see it: for tests, not for real logins.
 #[derive(Clone)]
 pub(super) struct Given {
-    name: String,
+    pub(super) name: String,
     value: Zeroizing<Vec<u8>>,
 }
 

@@ -20,9 +20,20 @@ async fn a_failure_is_told_with_stage_page_and_whose_turn_it_is() {
     }
     let human = format!("--yes --field login={} --field password={} --log info", JULIE.login, JULIE.password);
     let called = call(desk.collect(&human)).await;
-    assert!(called.err.contains("stage: Navigate, retry: NextVersion, page: profile"), "{}", called.err);
+    assert!(called.err.contains("stage: navigate, retry: next-version, page: profile"), "{}", called.err);
     let logged = called.err.lines().find(|line| line.contains("a run ended")).expect("the log tells the end");
-    assert!(logged.contains("page=\"profile\"") && logged.contains("stage=Navigate"), "{logged}");
+    assert!(logged.contains("page=\"profile\"") && logged.contains("stage=\"navigate\""), "{logged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_reads_their_own_language_to_the_end() {
+    let desk = Desk::new().await;
+    let wrong = format!("--yes --language fr --field login={} --field password=Wrong-Horse-0!", JULIE.login);
+    let called = call(desk.collect(&wrong)).await;
+    for told in ["échec", "Les identifiants n'ont pas été acceptés.", "Vérifiez-les", "reçu rct_", "effacé"] {
+        assert!(called.err.contains(told) || called.out.contains(told), "{told}: {called:?}");
+    }
+    assert!(!called.err.contains("were not accepted") && !called.err.contains("erased"), "{called:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

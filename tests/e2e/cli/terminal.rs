@@ -22,9 +22,15 @@ struct Terminal {
 
 impl Terminal {
     fn start(arguments: &[String]) -> Self {
+        Self::start_then(arguments, ":")
+    }
+
+    /// As [`Self::start`], and this afterwards, whatever came of it.
+    fn start_then(arguments: &[String], then: &str) -> Self {
         let quoted = |word: &str| format!("'{}'", word.replace('\'', r"'\''"));
         let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
-        let command = format!("{} {}", quoted(&binary("consentry").unwrap().display().to_string()), words.join(" "));
+        let program = quoted(&binary("consentry").unwrap().display().to_string());
+        let command = format!("trap : INT; {program} {}; code=$?; {then}; exit $code", words.join(" "));
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
             .stdin(Stdio::piped())
@@ -61,6 +67,11 @@ impl Terminal {
 
     fn types(&mut self, line: &str) {
         self.keys.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    fn interrupts(&mut self) {
+        // Ctrl-C, as the terminal sends it.
+        self.keys.write_all(b"\x03").unwrap();
     }
 
     /// The exit code, and everything that was shown.
@@ -121,7 +132,7 @@ async fn a_person_may_say_no_at_the_notice_and_at_the_preview() {
     tokio::task::block_in_place(|| {
         let mut terminal = Terminal::start(&desk.collect("--language fr"));
         terminal.sees("Vos droits");
-        terminal.sees("Do you agree?");
+        terminal.sees("Êtes-vous d'accord ?");
         terminal.types("n");
         let (exit, shown) = terminal.ends();
         assert_eq!(exit, Some(10), "{shown}");
@@ -135,6 +146,39 @@ async fn a_person_may_say_no_at_the_notice_and_at_the_preview() {
         terminal.types("n");
         let (exit, shown) = terminal.ends();
         assert_eq!(exit, Some(10), "{shown}");
+    });
+    assert!(!desk.out().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_takes_back_what_is_under_way_and_leaves_the_terminal_its_echo() {
+    let desk = Desk::new().await;
+    desk.bank.change(Change { ask_otp: Some(true), ..Change::default() });
+    tokio::task::block_in_place(|| {
+        let begin = || {
+            let mut terminal = Terminal::start_then(&desk.collect("--yes"), "stty -a");
+            terminal.sees("Customer number");
+            terminal.types(JULIE.login);
+            terminal.sees("Password");
+            terminal
+        };
+        let ends = |mut terminal: Terminal| {
+            terminal.interrupts();
+            terminal.sees("withdrawn");
+            let (exit, shown) = terminal.ends();
+            assert_eq!(exit, Some(10), "{shown}");
+            assert!(shown.contains(" echo ") && !shown.contains("-echo "), "{shown}");
+            shown
+        };
+        let shown = ends(begin());
+        assert!(!shown.contains("receipt rct_"), "no login was opened: {shown}");
+        assert!(desk.bank.requests().is_empty());
+
+        let mut terminal = begin();
+        terminal.types(JULIE.password);
+        terminal.sees("Code received by SMS");
+        let shown = ends(terminal);
+        assert!(shown.contains("receipt rct_") && shown.contains("  withdrawn, from"), "{shown}");
     });
     assert!(!desk.out().exists());
 }

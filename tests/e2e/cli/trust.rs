@@ -42,6 +42,10 @@ async fn a_connector_is_signed_and_its_signature_checked() {
     assert_eq!(call(words(&sign)).await.code, Some(0));
     let verified = call(words(&verify)).await;
     assert!(verified.code == Some(0) && verified.out.contains("signed by author"), "{verified:?}");
+    let told = call(words(&format!("{verify} --json"))).await.json();
+    assert_eq!((&told["signed-by"], &told["id"]), (&"author".into(), &"sample-bank".into()), "{told}");
+    let checked = call(words(&format!("connector check --json {}", file.display()))).await.json();
+    assert_eq!(checked["digest"], told["digest"], "{checked}");
 
     let developer = connector("sample-bank").unwrap().with_file_name("developer.pub");
     let stranger = format!("connector verify {} --trust {}", file.display(), developer.display());
@@ -93,4 +97,24 @@ async fn two_versions_are_compared_for_people_and_for_machines() {
     assert!(added.len() == 1 && added[0]["kind"] == "origin", "{told}");
     let back = format!("connector diff --json {} {}", new.path.display(), old.path.display());
     assert_eq!(call(words(&back)).await.json()["widens"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_named_key_has_signed_is_served_to_nobody_and_it_is_said_how_to_name_one() {
+    let desk = Desk::new().await;
+    let mut arguments = desk.collect(&login());
+    let at = arguments.iter().position(|word| word == "--trust").unwrap();
+    arguments.drain(at..at + 2);
+    let called = call(arguments).await;
+    assert_eq!(called.code, Some(1), "{called:?}");
+    let told = called.json()["error"].as_str().unwrap().to_owned();
+    assert!(told.contains("which is not trusted here") && told.contains("--trust"), "{told}");
+
+    let folder = connector("sample-bank").unwrap().parent().unwrap().to_owned();
+    let list = format!("connector list --json {}", folder.display());
+    for (trust, serves) in [(String::new(), false), (format!(" --trust {}/developer.pub", folder.display()), true)] {
+        let listed = call(words(&format!("{list}{trust}"))).await.json();
+        let row = listed.as_array().unwrap().iter().find(|row| row["connector"] == "sample-bank").unwrap();
+        assert_eq!(row["serves"], serves, "{row}");
+    }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use consentry_contract::failure::{Code, Text};
 
+use super::super::interrupt::Interrupt;
 use super::super::terminal::Terminal;
-use super::{Options, Receiver, pick, request, show};
+use super::{Options, Receiver, pick, request, show, words};
 use crate::consent::notice;
 use crate::credentials::{self, Values};
 use crate::data::Category;
@@ -14,7 +16,7 @@ use crate::engine::catalogue::LoginField;
 use crate::engine::{Engine, EngineError};
 use crate::entropy::Entropy;
 use crate::id::QuestionId;
-use crate::jose::{RecipientKey, jwe};
+use crate::jose::{PublicKey, RecipientKey, jwe};
 use crate::release::Decision;
 use crate::session::Session;
 use crate::session::events::{Question, What};
@@ -30,24 +32,54 @@ pub(super) struct Flow<'a> {
     pub(super) options: &'a Options,
     pub(super) terminal: Terminal,
     pub(super) receiver: Receiver,
+    /// Why files of the folder are not served.
+    pub(super) refused: Vec<String>,
+    pub(super) interrupt: Interrupt,
+}
+
+/// How a flow ended. It has receipts whether or not something went wrong at the terminal.
+pub(super) struct Ended {
+    pub(super) session: Arc<Session>,
+    /// The public keys that its receipts are signed with.
+    pub(super) keys: Vec<PublicKey>,
+    /// What went wrong here.
+    pub(super) error: Option<anyhow::Error>,
 }
 
 impl Flow<'_> {
     /// Runs the flow to its end, whatever it is.
-    pub(super) async fn run(mut self) -> anyhow::Result<Arc<Session>> {
+    pub(super) async fn run(mut self) -> anyhow::Result<Ended> {
         let asked = request(self.options, self.receiver.service())?;
         let session = self.engine.create_session(self.receiver.service(), asked.as_bytes()).await?.session;
-        let done = self.go(&session).await;
-        if done.is_err() {
+        let keys = self.engine.signing_keys().await?;
+        let (engine, interrupt) = (self.engine.clone(), self.interrupt.clone());
+        let done = {
+            let mut going = std::pin::pin!(self.go(&session));
+            tokio::select! {
+                biased;
+                () = interrupt.asked() => {
+                    take_back(&engine, &session).await;
+                    // It is not cut off: it sees that its session has ended.
+                    going.await
+                }
+                done = &mut going => done,
+            }
+        };
+        let error = done.err();
+        match (&error, session.state()) {
+            // This terminal could not take what was handed to it.
+            (Some(_), State::Delivering) if !interrupt.is_asked() => engine.fail(&session, Code::DeliveryFailed).await,
             // Whatever went wrong here: what is under way ends, and what is held is erased.
-            let withdrawn = self.engine.withdraw(&session).await;
-            tracing::debug!(ok = withdrawn.is_ok(), "the session was withdrawn after an error at the terminal");
+            (Some(_), _) => take_back(&engine, &session).await,
+            (None, _) => {}
         }
-        done.map(|()| session)
+        // To interrupt is a word of the person's, and no error.
+        Ok(Ended { session, keys, error: error.filter(|_| !interrupt.is_asked()) })
     }
 
     async fn go(&mut self, session: &Arc<Session>) -> anyhow::Result<()> {
-        let offer = pick(self.options, self.engine.sources_for(session.request()), &self.terminal)?;
+        let offers = self.engine.sources_for(session.request());
+        let offer = pick(self.options, offers, &self.refused, &self.terminal)?;
         let notice = match self.engine.choose_source(session, &offer.connector, &offer.source).await {
             Err(error @ (EngineError::Operator { .. } | EngineError::Connector(_))) => {
                 let hint = if matches!(error, EngineError::Operator { .. }) { OPERATOR_FILE } else { "" };
@@ -58,7 +90,7 @@ impl Flow<'_> {
             chosen => chosen?,
         };
         show::notice(&notice, self.options);
-        if !self.yes("Do you agree?")? {
+        if !self.yes(&words::AGREE)? {
             return Ok(self.engine.refuse_consent(session).await?);
         }
         let granted: BTreeSet<Category> = notice.facts().asked.iter().map(|asked| asked.category).collect();
@@ -73,11 +105,11 @@ impl Flow<'_> {
         while let Some(event) = events.next().await {
             match event.what {
                 What::State { state, .. } => {
-                    progress.state(&state);
+                    progress.state(&state, self.options);
                     self.on_state(session, &state, fields, &progress).await?;
                 }
-                What::Progress { step } => progress.step(&step),
-                What::Count { done, total } => progress.count(done, total),
+                What::Progress { step } => progress.step(&step, self.options),
+                What::Count { done, total } => progress.count(done, total, self.options),
                 What::Question { question } => match progress.pause(|| self.answers(&question))? {
                     Some(values) => self.answer(session, question.question, values).await?,
                     None => self.deny(session, question.question, &progress),
@@ -113,8 +145,9 @@ impl Flow<'_> {
         progress: &show::Progress,
     ) -> anyhow::Result<()> {
         if rejected > 0 {
-            let code = consentry_contract::failure::Code::CredentialsRejected;
-            progress.say(&format!("{} {}", code.row().what.en, code.row().next.en));
+            let code = session.failure().map_or(Code::CredentialsRejected, |failure| failure.code);
+            let row = code.row();
+            progress.say(&format!("{} {}", self.options.say(&row.what), self.options.say(&row.next)));
             if !self.terminal.attended() {
                 // Nobody can type another login; the session ends as what happened.
                 self.engine.fail(session, code).await;
@@ -200,7 +233,7 @@ impl Flow<'_> {
         let preview = self.engine.preview(session)?;
         let yes = progress.pause(|| {
             show::preview(&preview, self.options);
-            self.yes("Share this?")
+            self.yes(&words::SHARE)
         });
         if !yes? {
             self.engine.withdraw(session).await?;
@@ -226,7 +259,15 @@ impl Flow<'_> {
         Ok(())
     }
 
-    fn yes(&self, question: &str) -> anyhow::Result<bool> {
-        if self.options.yes { Ok(true) } else { self.terminal.confirm(question) }
+    fn yes(&self, question: &Text) -> anyhow::Result<bool> {
+        if self.options.yes { Ok(true) } else { self.terminal.confirm(self.options.say(question)) }
+    }
+}
+
+/// Takes the consent back: what is under way ends, and what is held is erased.
+async fn take_back(engine: &Engine, session: &Arc<Session>) {
+    if let Err(error) = engine.withdraw(session).await {
+        let error = crate::api::problem::chain(&error);
+        tracing::error!(error, "what was under way can't be taken back; it ends with this command");
     }
 }

@@ -12,13 +12,12 @@ use consentry_contract::item::{Check, Field, minor_digits};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::Options;
+use super::{Ended, Options, words};
 use crate::consent::Notice;
-use crate::consent::notice::Language;
 use crate::data::Category;
+use crate::jose::PublicKey;
 use crate::online_service::OnlineService;
 use crate::receipt;
-use crate::session::Session;
 use crate::session::events::Question;
 use crate::session::state::State;
 
@@ -58,17 +57,18 @@ impl Progress {
         Self { bar, step: RefCell::default() }
     }
 
-    pub(super) fn state(&self, state: &State) {
-        self.bar.set_message(state.name());
+    pub(super) fn state(&self, state: &State, options: &Options) {
+        self.bar.set_message(options.say(&words::state(state)));
     }
 
-    pub(super) fn step(&self, step: &str) {
+    pub(super) fn step(&self, step: &str, options: &Options) {
         step.clone_into(&mut self.step.borrow_mut());
-        self.bar.set_message(format!("collecting: {step}"));
+        self.bar.set_message(format!("{}: {step}", options.say(&words::COLLECTING)));
     }
 
-    pub(super) fn count(&self, done: u32, total: u32) {
-        self.bar.set_message(format!("collecting: {} {done}/{total}", self.step.borrow()));
+    pub(super) fn count(&self, done: u32, total: u32, options: &Options) {
+        let step = self.step.borrow();
+        self.bar.set_message(format!("{}: {step} {done}/{total}", options.say(&words::COLLECTING)));
     }
 
     /// Gets out of the way while somebody is asked.
@@ -90,13 +90,13 @@ pub(super) fn question(question: &Question, options: &Options) {
     if options.json {
         return;
     }
-    eprintln!("\nThe source asks ({}):", question.kind);
+    eprintln!("\n{} ({}):", options.say(&words::ASKS), question.kind);
     for (name, value) in &question.details {
         // What a source writes is shown as text, never as control sequences of the terminal.
         eprintln!("  {name}: {}", plain(value));
     }
     if question.image.is_some() {
-        eprintln!("  (an image, which this terminal can't show)");
+        eprintln!("  ({})", options.say(&words::IMAGE));
     }
 }
 
@@ -112,7 +112,7 @@ pub(super) fn preview(preview: &Value, options: &Options) {
         let rows: Vec<&Value> = items.iter().filter(|item| item["category"] == dataset["category"]).collect();
         eprintln!(
             "\n{} ({}, {})",
-            label(&category.row().label, options),
+            options.say(&category.row().label),
             rows.len(),
             dataset["result"].as_str().unwrap_or_default()
         );
@@ -120,15 +120,8 @@ pub(super) fn preview(preview: &Value, options: &Options) {
             eprintln!("{}", table(category, &rows, options));
         }
         if rows.len() > ROWS_MAX {
-            eprintln!("… and {} more", rows.len() - ROWS_MAX);
+            eprintln!("… {} {}", rows.len() - ROWS_MAX, options.say(&words::MORE));
         }
-    }
-}
-
-fn label(text: &Text, options: &Options) -> &'static str {
-    match options.language.into() {
-        Language::En => text.en,
-        Language::Fr => text.fr,
     }
 }
 
@@ -139,7 +132,7 @@ fn table(category: Category, rows: &[&Value], options: &Options) -> Table {
     let fields: Vec<&Field> = category.row().fields.iter().filter(told).collect();
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
-    table.set_header(fields.iter().map(|field| label(&field.label, options)));
+    table.set_header(fields.iter().map(|field| options.say(&field.label)));
     for row in rows.iter().take(ROWS_MAX) {
         table.add_row(fields.iter().map(|field| cell(field, &row["fields"])));
     }
@@ -177,50 +170,67 @@ fn plain(text: &str) -> String {
 /// The parcel waits for the one who fetches it.
 pub(super) fn waiting(service: &OnlineService, options: &Options) {
     if !options.json {
-        eprintln!("The parcel waits for {}.", service.name());
+        eprintln!("{} {}.", options.say(&words::WAITS), service.name());
     }
 }
 
-/// How it ended, and the receipts.
-pub(super) fn end(session: &Session, options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
+/// How it ended, and the receipts, with the keys that they are checked with: those of a command without a configuration die with it.
+pub(super) fn end(ended: &Ended, options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
+    let session = &ended.session;
+    let keys = json!({ "keys": ended.keys.iter().map(PublicKey::to_jwk).collect::<Vec<_>>() });
     if options.json {
-        let receipt = |(id, token): (_, String)| json!({ "id": id, "facts": facts(&token), "token": token });
-        let receipts: Vec<Value> = session.receipts().into_iter().map(receipt).collect();
-        let mut told = json!({ "session": session.id(), "status": session.state(), "receipts": receipts });
-        if let Some(failure) = session.failure() {
-            let row = failure.code.row();
-            told["failure"] = serde_json::to_value(&failure)?;
-            told["failure"]["what"] = row.what.en.into();
-            told["failure"]["next"] = row.next.en.into();
-        }
-        if let Some(file) = &options.out {
-            told["file"] = json!(file);
-        }
-        writeln!(out, "{told}")?;
-        return Ok(());
+        return end_in_json(ended, &keys, options, out);
     }
     let state = session.state();
-    eprintln!("\n{}", state.name());
+    eprintln!("\n{}", options.say(&words::state(&state)));
     if let Some(failure) = session.failure() {
         let row = failure.code.row();
-        eprintln!("  {}\n  {}\n  {}: {}", row.what.en, row.next.en, failure.code, row.author);
+        let (what, next) = (options.say(&row.what), options.say(&row.next));
+        eprintln!("  {what}\n  {next}\n  {}: {}", failure.code, row.author);
         eprintln!("  {}", whereabouts(&failure));
     }
     if let (Some(file), State::Completed | State::Partial) = (&options.out, &state) {
-        eprintln!("  delivered to {}", file.display());
+        eprintln!("  {} {}", options.say(&words::DELIVERED_TO), file.display());
     }
-    for (id, token) in session.receipts() {
-        writeln!(out, "receipt {id}\n{token}")?;
-        if let Some(facts) = facts(&token) {
-            summary(&facts);
+    let receipts = session.receipts();
+    for (id, token) in &receipts {
+        writeln!(out, "{} {id}\n{token}", options.say(&words::RECEIPT))?;
+        if let Some(facts) = facts(token) {
+            summary(&facts, options);
         }
     }
+    if !receipts.is_empty() {
+        eprintln!("{}", options.say(&words::SIGNED));
+        writeln!(out, "{keys}")?;
+    }
+    Ok(())
+}
+
+fn end_in_json(ended: &Ended, keys: &Value, options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
+    let session = &ended.session;
+    let receipt = |(id, token): (_, String)| json!({ "id": id, "facts": facts(&token), "token": token });
+    let receipts: Vec<Value> = session.receipts().into_iter().map(receipt).collect();
+    let mut told = json!({ "session": session.id(), "status": session.state(), "receipts": receipts, "jwks": keys });
+    if let Some(error) = &ended.error {
+        told["error"] = format!("{error:#}").into();
+    }
+    if let Some(failure) = session.failure() {
+        let row = failure.code.row();
+        told["failure"] = serde_json::to_value(&failure)?;
+        told["failure"]["what"] = options.say(&row.what).into();
+        told["failure"]["next"] = options.say(&row.next).into();
+    }
+    if let Some(file) = &options.out {
+        told["file"] = json!(file);
+    }
+    writeln!(out, "{told}")?;
     Ok(())
 }
 
 /// Everything else that is known of a failure, in one line.
 fn whereabouts(failure: &Failure) -> String {
-    let mut told = format!("blame: {:?}, stage: {:?}, retry: {:?}", failure.blame, failure.stage, failure.retry);
+    let (blame, stage, retry) = (failure.blame.name(), failure.stage.name(), failure.retry.name());
+    let mut told = format!("blame: {blame}, stage: {stage}, retry: {retry}");
     let named = [("page", &failure.page), ("missing", &failure.missing), ("limit", &failure.limit)];
     for (what, name) in named {
         if let Some(name) = name {
@@ -237,23 +247,31 @@ fn whereabouts(failure: &Failure) -> String {
 }
 
 /// The receipt in a few lines.
-fn summary(facts: &receipt::Facts) {
+fn summary(facts: &receipt::Facts, options: &Options) {
+    let say = |text: &Text| options.say(text);
     let code = facts.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
-    eprintln!("  {}{code}, from {} to {}", facts.outcome, facts.began_at, facts.ended_at);
+    let (from, to) = (say(&words::FROM), say(&words::TO));
+    eprintln!("  {}{code}, {from} {} {to} {}", facts.outcome, facts.began_at, facts.ended_at);
+    let (collected, shared) = (say(&words::COLLECTED), say(&words::SHARED));
     for counted in &facts.categories {
-        eprintln!("  {}: {} collected, {} shared", counted.category, counted.collected, counted.shared);
+        eprintln!("  {}: {} {collected}, {} {shared}", counted.category, counted.collected, counted.shared);
     }
     if let Some(parcel) = &facts.parcel {
-        let when = |at: Option<jiff::Timestamp>| at.map_or("never".to_owned(), |at| at.to_string());
-        eprintln!("  parcel {}", parcel.digest);
-        eprintln!("  fetched {}, acknowledged {}", when(parcel.fetched_at), when(parcel.acknowledged_at));
+        let when = |at: Option<jiff::Timestamp>| at.map_or(say(&words::NEVER).to_owned(), |at| at.to_string());
+        let (fetched, acknowledged) = (say(&words::FETCHED), say(&words::ACKNOWLEDGED));
+        eprintln!("  {} {}", say(&words::PARCEL), parcel.digest);
+        eprintln!("  {fetched} {}, {acknowledged} {}", when(parcel.fetched_at), when(parcel.acknowledged_at));
     }
-    eprintln!("  erased {}: {}", facts.erased.at, facts.erased.parts.join(", "));
+    eprintln!("  {} {}: {}", say(&words::ERASED), facts.erased.at, facts.erased.parts.join(", "));
     for kept in &facts.kept {
-        let until = kept.until.map_or("as long as the log".to_owned(), |until| format!("until {until}"));
-        eprintln!("  kept {until}: {} ({})", kept.what.join(", "), kept.row);
+        let always = say(&words::AS_LONG_AS_THE_LOG);
+        let until = kept.until.map_or(always.to_owned(), |until| format!("{} {until}", say(&words::UNTIL)));
+        eprintln!("  {} {until}: {} ({})", say(&words::KEPT), kept.what.join(", "), kept.row);
     }
-    eprintln!("  {} entries in the ledger", facts.leaves.len());
+    if facts.kept.is_empty() {
+        eprintln!("  {}", say(&words::NOTHING_KEPT));
+    }
+    eprintln!("  {} {}", facts.leaves.len(), say(&words::LEAVES));
 }
 
 /// What a receipt says, for reading along. It was signed in this process a moment ago; nothing is verified here.

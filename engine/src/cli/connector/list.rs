@@ -31,17 +31,24 @@ pub(in crate::cli) struct Options {
 }
 
 pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
-    let folder = match &options.config {
-        Some(path) => Config::read(path)?.connectors()?,
-        None => Folder::of(options.folder.as_deref().context("a folder")?, trust(&options.keys)?.or_unsigned()),
+    // Without a configuration everything is listed, and what no named key has signed is served to nobody.
+    let (catalogue, serving) = match &options.config {
+        Some(path) => {
+            let (catalogue, _) = setup::catalogue(&Config::read(path)?.connectors()?);
+            (catalogue.clone(), catalogue)
+        }
+        None => {
+            let (path, trust) = (options.folder.as_deref().context("a folder")?, trust(&options.keys)?);
+            let (all, _) = setup::catalogue(&Folder::of(path, trust.clone().or_unsigned()));
+            (all, Folder::of(path, trust).load().0)
+        }
     };
-    let catalogue = setup::catalogue(&folder);
     let mut table = Table::new();
     table.set_header(["connector", "version", "digest", "signed by", "source", "name", "serves", "because"]);
     let mut rows = vec![];
     for connector in catalogue.connectors() {
         for source in connector.package.manifest().sources() {
-            let (serves, why) = serves(&catalogue, connector, source);
+            let (serves, why) = serves(&serving, connector, source);
             let row = row(connector, source, serves, &why);
             let text = |name: &str| row[name].as_str().unwrap_or("-").to_owned();
             let digest = text("digest").chars().take("sha256:".len() + 12).collect();
@@ -83,10 +90,13 @@ fn row(connector: &Connector, source: &Source, serves: bool, why: &str) -> Value
 /// Whether a version serves a Data Source to whoever begins now, and why.
 fn serves(catalogue: &Catalogue, connector: &Connector, source: &Source) -> (bool, String) {
     let (_, why) = standing(&connector.standing);
+    let (id, source) = (connector.package.manifest().id().as_str(), source.id.as_str());
+    if catalogue.versions(id).all(|known| known.digest != connector.digest) {
+        return (false, "nobody known has signed it: name the key with --trust".to_owned());
+    }
     if !connector.may_run() {
         return (false, why);
     }
-    let (id, source) = (connector.package.manifest().id().as_str(), source.id.as_str());
     match (catalogue.serving(id, source), catalogue.pin(id, source)) {
         (Some(serving), Some(_)) if serving.digest == connector.digest => (true, format!("pinned; {why}")),
         (Some(serving), None) if serving.digest == connector.digest => (true, format!("highest version; {why}")),
@@ -102,6 +112,9 @@ fn standing(standing: &Standing) -> (&'static str, String) {
         Standing::Unsigned => ("unsigned", "development: nobody known has signed it".to_owned()),
         Standing::Approved => ("approved", "approved".to_owned()),
         Standing::Covered(by) => ("covered", format!("asks for no more than {}, which was approved", by.version)),
+        Standing::Waiting(difference) if difference.before.is_none() => {
+            ("waiting", "waits for approval: nothing of this connector is approved yet".to_owned())
+        }
         Standing::Waiting(difference) => {
             ("waiting", format!("waits for approval: asks for {} more", difference.added.len()))
         }
