@@ -31,6 +31,9 @@ use crate::vault::Vault;
 /// How often a guest is interrupted, in milliseconds: to hand over, and to look what it has used.
 pub const TICK_MILLISECONDS: u64 = 2;
 
+/// Longest text that the host tells a connector's author, in bytes: a connector can make it speak of long names.
+const TOLD_BYTES_MAX: usize = 4096;
+
 /// What this connector may do this time: manifest, cut by the operator, cut by the consent. Computed by the engine; asked by every
 /// capability.
 #[derive(Debug, Clone, Default)]
@@ -220,7 +223,8 @@ impl HostCtx {
     pub(crate) fn refuse(&mut self, code: Code, text: impl Into<String>) -> Fail {
         self.facts.host = Some(code);
         self.ports.tape.refused(self.calls, code);
-        let text = text.into();
+        let mut text = text.into();
+        text.truncate(text.floor_char_boundary(TOLD_BYTES_MAX));
         // As with the connector's own lines: a log that is full loses lines, not the run.
         if self.budget.spend(LimitName::LogLines, 1) {
             self.ports.observer.refused(code, &text);
@@ -231,7 +235,7 @@ impl HostCtx {
     /// A line for the connector's author, counted as its own lines are.
     pub(crate) fn tell_author(&mut self, text: &str) {
         if self.budget.spend(LimitName::LogLines, 1) {
-            self.ports.observer.log("warn", text);
+            self.ports.observer.log("warn", &text[..text.floor_char_boundary(TOLD_BYTES_MAX)]);
         }
     }
 

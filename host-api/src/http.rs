@@ -115,8 +115,11 @@ impl HostCtx {
             Ok(landed) => {
                 self.facts.host = None;
                 self.spend(LimitName::Requests, landed.requests - 1)?;
-                self.spend(LimitName::BytesIn, landed.bytes_in)?;
+                // What repeats a secret counts without it, or its length could be tried out; what came over the wire counts as it is.
+                let hidden = sent.carried.is_some();
+                self.spend(LimitName::BytesIn, if hidden { 0 } else { landed.bytes_in })?;
                 let response = self.answer(landed, sent.carried)?;
+                self.spend(LimitName::BytesIn, if hidden { response.body().len() as u64 } else { 0 })?;
                 Ok(self.table.push(response)?)
             }
             Err(error) => Err(self.no_answer(sent, &error)),

@@ -73,6 +73,9 @@ impl HostCtx {
                 ));
             }
         }
+        for (_, url) in details.iter().filter(|(name, _)| name == "url") {
+            self.target(url)?;
+        }
         Ok(Question { kind, details, image })
     }
 

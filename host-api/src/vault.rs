@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 #[error("a secret could not be sealed for the run")]
 pub struct VaultError;
 
+/// No password is as long as that.
+const COARSE_BYTES: u64 = 4096;
+
 #[derive(Clone)]
 struct SealedValue {
     nonce: [u8; 12],
@@ -100,6 +103,12 @@ impl Vault {
     /// Whether there is such a secret.
     pub fn holds(&self, leaf: &Leaf) -> bool {
         self.values.contains_key(leaf)
+    }
+
+    /// So many bytes a secret counts towards what is sent: its length, made coarse enough that every login field counts alike.
+    pub(crate) fn coarse_bytes(&self, leaf: &Leaf) -> u64 {
+        let bytes = self.values.get(leaf).map_or(0, |sealed| sealed.ciphertext.len() as u64);
+        bytes.next_multiple_of(COARSE_BYTES)
     }
 
     /// The login is over: its fields are gone, whatever handles remain.

@@ -50,11 +50,13 @@ impl ports::Observer for Watch {
     }
 
     fn refused(&self, code: Code, text: &str) {
+        // A refusal names what the connector asked for, and a hostile one asks for what it has read.
+        let text = if self.development { text } else { "" };
         // What the author can mend is worth a warning; that a person said no, or a source is down, is everyday life.
         if code.row().blame == Blame::Connector {
-            tracing::warn!(run = %self.run, connector = self.connector, %code, "refused: {text}");
+            tracing::warn!(run = %self.run, connector = self.connector, %code, "refused {text}");
         } else {
-            tracing::info!(run = %self.run, connector = self.connector, %code, "refused: {text}");
+            tracing::info!(run = %self.run, connector = self.connector, %code, "refused {text}");
         }
     }
 }

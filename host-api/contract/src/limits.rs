@@ -75,7 +75,7 @@ limits! {
     RequestsAtOnce "requests-at-once" Count 4, 16, "requests that are under way at the same time";
     Redirects "redirects" Count 10, 20, "redirects of one request";
     BytesIn "bytes-in" Bytes 64 * MIB, 512 * MIB, "what comes from the Data Source, unpacked, and what of it comes over the wire, beside heads";
-    BytesOut "bytes-out" Bytes 4 * MIB, 64 * MIB, "what is sent to the Data Source";
+    BytesOut "bytes-out" Bytes 4 * MIB, 64 * MIB, "what is sent to the Data Source, each secret as if it had 4 KiB";
     AnswerBytes "answer-bytes" Bytes 16 * MIB, 64 * MIB, "one answer of the Data Source, after it is unpacked";
     HeadBytes "head-bytes" Bytes 64 * KIB, 256 * KIB, "the head of one answer of the Data Source";
     Prompts "prompts" Count 10, 50, "questions to the person";

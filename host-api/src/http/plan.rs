@@ -76,7 +76,8 @@ impl HostCtx {
             .ok_or_else(|| self.refuse(Code::InvalidArgument, "a method is GET, HEAD, POST, PUT, PATCH or DELETE"))
     }
 
-    fn target(&mut self, text: &str) -> Result<Url, Fail> {
+    /// A URL of the connector's, which lies in the declared origins: a request goes there, or the person.
+    pub(crate) fn target(&mut self, text: &str) -> Result<Url, Fail> {
         let mut url = Url::parse(text).map_err(|_| {
             self.refuse(Code::InvalidArgument, "the URL of a request is absolute; this one can't be parsed")
         })?;
@@ -113,6 +114,7 @@ impl HostCtx {
     /// Every part as a recipe, each admitted by the manifest's sinks and counted against their maximum.
     fn recipes(&mut self, method: &Method, url: &Url, request: Request) -> Result<Parts, Fail> {
         let mut parts = Parts {
+            own_bytes: request.held,
             form: Form::of(&request.options),
             charset: request.options.get("charset").and_then(|label| Charset::parse(label)),
             follow: request.options.get("redirect").is_none_or(|redirect| redirect == "follow"),
@@ -265,7 +267,7 @@ impl HostCtx {
         let body = self.encode_body(&parts, &mut headers)?;
         let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         let size = url.as_str().len() + head + body.as_ref().map_or(0, |body| body.len());
-        self.spend(LimitName::BytesOut, size as u64)?;
+        self.spend(LimitName::BytesOut, if parts.secret { self.coarse_bytes(&parts) } else { size as u64 })?;
         Ok(Flight {
             network: self.ports.network.clone(),
             egress: self.egress.clone(),
@@ -286,6 +288,15 @@ impl HostCtx {
             redirects_max: self.budget.limits().of(LimitName::Redirects).min(self.budget.left(LimitName::Requests)),
             answer_bytes_max: self.budget.limits().of(LimitName::AnswerBytes).min(self.budget.left(LimitName::BytesIn)),
         })
+    }
+
+    /// What a request with secrets counts. Its size would tell their lengths: what is left of the limit can be tried out.
+    fn coarse_bytes(&self, parts: &Parts) -> u64 {
+        let secret = |recipe: std::sync::Arc<Recipe>| {
+            let leaves = recipe.leaves().into_iter().map(|leaf| self.vault.coarse_bytes(leaf));
+            recipe.approximate_bytes() as u64 + leaves.sum::<u64>()
+        };
+        parts.own_bytes + parts.with_secrets().into_iter().map(secret).sum::<u64>()
     }
 
     fn with_query(&mut self, mut url: Url, parts: &Parts) -> Result<Url, Fail> {
@@ -346,6 +357,8 @@ impl Form {
 
 #[derive(Default)]
 struct Parts {
+    /// What the connector wrote, as it was counted meanwhile.
+    own_bytes: u64,
     query: Vec<(String, Part)>,
     headers: Vec<(HeaderName, Part)>,
     fields: Vec<(String, Part)>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use consentry_contract::failure::Code;
-use consentry_contract::limits::Limits;
+use consentry_contract::limits::{LimitName, Limits};
 use consentry_contract::manifest::Manifest;
 use consentry_contract::recipe::{Leaf, LeafKind, Reveal as _};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::{FlightError, Response, Sent, wit};
 use crate::bindings::consentry::connector::credentials::{Piece, Slot};
 use crate::bindings::consentry::connector::http::{Host as _, HostRequest as _, HostResponse as _};
+use crate::bindings::consentry::connector::prompt::Host as _;
 use crate::bindings::consentry::connector::types::HostBlob as _;
 use crate::egress::Egress;
 use crate::fault::Fail;
@@ -151,7 +152,7 @@ fn context(network: impl Network + 'static) -> HostCtx {
         manifest,
         plan,
         grants: Grants {
-            capabilities: ["http".to_owned()].into(),
+            capabilities: ["http".to_owned(), "prompt".to_owned()].into(),
             wanted: ["person.name".to_owned()].into(),
             ..Grants::default()
         },
@@ -258,6 +259,47 @@ async fn a_one_time_answer_is_used_once() {
         let sent = ctx.send(request).await;
         assert_eq!(sent.is_ok(), expected);
         assert!(!ctx.vault.holds(&leaf));
+    }
+}
+
+/// What is left of a limit can be tried out, until the run ends by it.
+#[tokio::test]
+async fn what_a_login_takes_of_the_limits_does_not_depend_on_the_secret() {
+    let mut left = Vec::new();
+    for (password, page) in [
+        ("Correct-Horse-7!", "<p>Correct-Horse-7! is wrong</p>"),
+        ("A-much-longer-one-8!%%%%", "<p>A-much-longer-one-8!%%%% is wrong</p>"),
+    ] {
+        let mut ctx = context(Says(200, "text/html", page));
+        let leaf = Leaf::new(LeafKind::Field, "password");
+        ctx.vault.put(leaf.clone(), Zeroizing::new(password.as_bytes().to_vec())).unwrap();
+        let secret = ctx.handle_if_held(leaf).unwrap().unwrap();
+        let url = "https://bank.example/login".to_owned();
+        let request = wit::HostRequest::new(&mut ctx, "POST".to_owned(), url).unwrap();
+        let slot = Slot { secret: Resource::new_borrow(secret.rep()), encoding: "raw".to_owned() };
+        ctx.field(Resource::new_borrow(request.rep()), "password".to_owned(), vec![Piece::Secret(slot)]).unwrap();
+        let response = ctx.send(request).await.unwrap();
+        assert!(visible(&mut ctx, &response).contains("<p>*** is wrong</p>"));
+        let limits = [LimitName::BytesOut, LimitName::BytesIn];
+        left.push(limits.map(|limit| (ctx.budget.left(limit), ctx.budget.left(limit) < limit.row().default)));
+    }
+    assert_eq!(left[0], left[1]);
+    assert!(left[0].iter().all(|(_, counted)| *counted));
+}
+
+#[tokio::test]
+async fn a_person_is_sent_to_declared_origins_only() {
+    for (url, expected) in [
+        ("https://bank.example/authorise", "person-absent"),
+        ("https://bank.example.evil.test/authorise", "capability-denied"),
+        ("https://bank.example@evil.test/", "capability-denied"),
+        ("javascript:alert(1)", "capability-denied"),
+        ("/authorise", "invalid-argument"),
+    ] {
+        let mut ctx = context(Says(200, "text/html", ""));
+        let details = vec![("url".to_owned(), url.to_owned())];
+        let Err(Fail::Fault(fault)) = ctx.ask("redirect".to_owned(), details, None) else { panic!("{url}") };
+        assert_eq!(fault.code, expected, "{url}: {}", fault.text);
     }
 }
 

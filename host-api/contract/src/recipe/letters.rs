@@ -13,8 +13,8 @@ pub const KEYS_MAX: usize = 128;
 pub const KEY_BYTES_MAX: usize = 16;
 /// The last position that can be asked for.
 pub const POSITION_MAX: u32 = 256;
-/// From so many characters on, what a site repeats of them can be cut out of a page as a password can.
-pub const NARROW: usize = 4;
+/// From so many characters on, what a site repeats of them is cut out of a page as a password is: fewer are not searched for.
+pub const NARROW: usize = crate::scrub::VALUE_CHARS_MIN;
 
 /// Positions of characters, counted from 1.
 #[derive(Clone, PartialEq, Eq)]
