@@ -1,13 +1,6 @@
 //! Component tests: real connectors in the real sandbox against the sample bank, in this process.
 #![expect(clippy::unwrap_used, reason = "a test that can not go on fails where it stands")]
 
-mod cache;
 mod contract;
-mod echoes;
-mod evil;
-mod limits;
 mod logins;
-mod pool;
-mod raw;
 mod sample_bank;
-mod sandbox;

@@ -1,20 +1,23 @@
 //! A Data Source that repeats what it is sent, in the way a test says: careless sites, in one place.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::extract::{Form, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use crate::collecting::lock;
 
-/// What was sent: the password, a word beside it, and the query of the address.
+/// What was sent: the password, a word beside it, and the address.
 pub struct Sent {
+    /// The path.
+    pub path: String,
     /// The password.
     pub password: String,
     /// Another field of the form.
@@ -42,44 +45,62 @@ pub struct EchoSite {
     /// Its address.
     pub url: String,
     told: Arc<Mutex<Vec<String>>>,
+    heard: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 struct Shared {
     echo: Echo,
     told: Arc<Mutex<Vec<String>>>,
+    heard: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl EchoSite {
-    /// Starts one on loopback. It ends with the test's runtime.
+    /// Starts one on loopback, whose every path answers so; only a page of the person's own is at `/home`. It ends with the test's runtime.
     ///
     /// # Errors
     /// When there is no port.
     pub async fn start(echo: Echo) -> anyhow::Result<Self> {
-        let told = Arc::<Mutex<Vec<String>>>::default();
-        let shared = Arc::new(Shared { echo, told: told.clone() });
-        let app = Router::new().route("/login", post(login)).route("/home", get(home)).with_state(shared);
+        let (told, heard) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<(Instant, String)>>>::default());
+        let shared = Arc::new(Shared { echo, told: told.clone(), heard: heard.clone() });
+        let app = Router::new().route("/home", get(home)).fallback(answer).with_state(shared);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("no port on loopback")?;
         let url = format!("http://{}", listener.local_addr()?);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Ok(Self { url, told })
+        Ok(Self { url, told, heard })
     }
 
-    /// Every answer to a login as it went out, headers and body.
+    /// Every request as it came in: method, address, headers and body.
+    pub fn heard(&self) -> Vec<String> {
+        lock(&self.heard).iter().map(|(_, request)| request.clone()).collect()
+    }
+
+    /// When each of them came in.
+    pub fn heard_at(&self) -> Vec<Instant> {
+        lock(&self.heard).iter().map(|(at, _)| *at).collect()
+    }
+
+    /// Every answer as it went out, headers and body.
     pub fn told(&self) -> String {
         lock(&self.told).join("\n")
     }
 }
 
-async fn login(
+async fn answer(
     State(shared): State<Arc<Shared>>,
-    RawQuery(query): RawQuery,
-    Form(fields): Form<Vec<(String, String)>>,
+    method: Method,
+    uri: Uri,
+    request: HeaderMap,
+    body: String,
 ) -> Response {
+    let came = (Instant::now(), format!("{method} {uri} {request:?} {body}"));
+    lock(&shared.heard).push(came);
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let of = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
     let sent = Sent {
         password: of("motdepasse").unwrap_or_default(),
         word: of("q").unwrap_or_default(),
-        query: query.unwrap_or_default(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
     };
     let Answer { status, headers, body: (content_type, body) } = (shared.echo)(&sent);
     lock(&shared.told).push(format!("{headers:?} {body}"));

@@ -25,8 +25,24 @@ pub struct Made {
 /// It is not built, or its manifest holds no such text.
 pub fn sample_bank(path: &Path, changes: &[(&str, &str)]) -> anyhow::Result<Made> {
     let key = SigningKey::open(&connector_path("developer").with_extension("key"), None)?;
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../connectors/sample-bank/manifest.toml");
-    let (mut text, file) = (std::fs::read_to_string(manifest)?, std::fs::read(connector_path("sample-bank"))?);
+    let made = changed("connectors/sample-bank", changes)?;
+    let signed = key.sign(&made, "for a test")?;
+    // Beside the folder first: what is half written is no connector.
+    let part = path.with_extension("part");
+    std::fs::write(&part, signed)?;
+    std::fs::rename(part, path)?;
+    Ok(Made { path: path.to_owned(), digest: Digest::of(&made) })
+}
+
+/// A built connector after each first text of its manifest was replaced by the second, unsigned.
+///
+/// # Errors
+/// It is not built, or its manifest holds no such text.
+pub fn changed(folder: &str, changes: &[(&str, &str)]) -> anyhow::Result<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (mut text, file) =
+        (std::fs::read_to_string(folder.join("manifest.toml"))?, std::fs::read(connector_path(&name))?);
     let old = text.len();
     for (from, to) in changes {
         ensure!(text.contains(from), "the manifest holds no {from:?}");
@@ -44,12 +60,7 @@ pub fn sample_bank(path: &Path, changes: &[(&str, &str)]) -> anyhow::Result<Made
     made.push(MANIFEST_SECTION.len() as u8);
     made.extend_from_slice(MANIFEST_SECTION);
     made.extend_from_slice(text.as_bytes());
-    let signed = key.sign(&made, "for a test")?;
-    // Beside the folder first: what is half written is no connector.
-    let part = path.with_extension("part");
-    std::fs::write(&part, signed)?;
-    std::fs::rename(part, path)?;
-    Ok(Made { path: path.to_owned(), digest: Digest::of(&made) })
+    Ok(made)
 }
 
 fn write_length(bytes: &mut Vec<u8>, mut length: usize) {

@@ -43,6 +43,7 @@ const SUITES: &[Suite] = &[
         "components: connectors in the sandbox; examples",
         &["cargo", "test", "--quiet", "--workspace", "--test", "it"],
     ),
+    suite("attacks: hostile connectors and sites", &["cargo", "test", "--quiet", "--workspace", "--test", "hostile"]),
     suite(
         "properties: kept inputs of the fuzzers, and inputs near them",
         &["cargo", "test", "--quiet", "--workspace", "--test", "corpus"],

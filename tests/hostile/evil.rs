@@ -18,6 +18,18 @@ pub struct EvilSite {
 impl EvilSite {
     /// Says `answer` to everybody, then `again` and again until they hang up.
     pub async fn saying(answer: impl Into<String>, again: &'static str) -> Self {
+        let more = if again.is_empty() { 0 } else { usize::MAX };
+        Self::sending(answer.into(), Arc::from(again.repeat(64).as_bytes()), more, Duration::ZERO, "").await
+    }
+
+    /// Says `answer` to everybody, then `again` so many times, each after this pause, and this `last`.
+    pub async fn sending(
+        answer: impl Into<Vec<u8>>,
+        again: Arc<[u8]>,
+        times: usize,
+        pause: Duration,
+        last: &'static str,
+    ) -> Self {
         let (answer, asked) = (answer.into(), Arc::<Mutex<Vec<String>>>::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -26,7 +38,8 @@ impl EvilSite {
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (answer, seen, now, highest) = (answer.clone(), seen.clone(), now.clone(), highest.clone());
+                let (answer, again) = (answer.clone(), again.clone());
+                let (seen, now, highest) = (seen.clone(), now.clone(), highest.clone());
                 tokio::spawn(async move {
                     let (read, mut write) = stream.split();
                     let (mut head, mut read) = (String::new(), BufReader::new(read));
@@ -36,10 +49,14 @@ impl EvilSite {
                     // Long enough for whoever comes at the same time.
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     now.fetch_sub(1, SeqCst);
-                    write.write_all(answer.as_bytes()).await?;
-                    while !again.is_empty() {
-                        write.write_all(again.repeat(64).as_bytes()).await?;
+                    write.write_all(&answer).await?;
+                    for _ in 0..times {
+                        if !pause.is_zero() {
+                            tokio::time::sleep(pause).await;
+                        }
+                        write.write_all(&again).await?;
                     }
+                    write.write_all(last.as_bytes()).await?;
                     write.shutdown().await
                 });
             }

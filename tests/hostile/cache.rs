@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::raw;
 
-const KEY: [u8; 32] = [1; 32];
+pub const KEY: [u8; 32] = [1; 32];
 
 /// As a host that was just started: nothing is in memory.
 fn started(folder: &Path, key: [u8; 32], packages: &[&Package]) {
@@ -42,7 +42,7 @@ fn cached() -> (TempDir, Package, PathBuf) {
 }
 
 /// Whether the next start compiles, after this was done to the file.
-fn compiles_after(key: [u8; 32], tamper: impl Fn(&mut Vec<u8>)) -> bool {
+pub fn compiles_after(key: [u8; 32], tamper: impl Fn(&mut Vec<u8>)) -> bool {
     let (folder, package, file) = cached();
     let mut bytes = std::fs::read(&file).unwrap();
     tamper(&mut bytes);

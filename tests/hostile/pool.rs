@@ -11,6 +11,7 @@ use consentry_host_api::stop::StopReason;
 use consentry_tests::collecting::{Collecting, collector, told};
 
 use crate::raw;
+use crate::suite::ENDED;
 
 /// Pages that each run grows its memory by: all that the limit allows, besides the one it begins with.
 const PAGES: u32 = 511;
@@ -38,7 +39,7 @@ fn guest(body: &str) -> Package {
 }
 
 /// Fills everything it has with a pattern, and ends like this.
-fn fills(end: &str) -> Package {
+pub fn fills(end: &str) -> Package {
     guest(&format!(
         r#"(memory.fill (i32.const 0) (i32.const 0xa5) (i32.mul (memory.size) (i32.const 65536)))
         (table.fill $table (i32.const 0) (ref.func $self) (table.size $table))
@@ -51,7 +52,7 @@ fn fills(end: &str) -> Package {
 }
 
 /// Does this, then reads everything it has, and crashes if anything of it is not as it began.
-fn searches(first: &str) -> Package {
+pub fn searches(first: &str) -> Package {
     guest(&format!(
         r#"{first}
         (if (i32.ne (memory.size) (i32.const {memory})) (then unreachable))
@@ -73,15 +74,12 @@ fn searches(first: &str) -> Package {
     ))
 }
 
-/// What a raw guest is told as that came to its end: it has brought nothing.
-const ENDED: &str = "page-unrecognised";
-
-fn pool_of_one(keep_resident_bytes: usize) -> Arc<Collector> {
+pub fn pool_of_one(keep_resident_bytes: usize) -> Arc<Collector> {
     let settings = SandboxSettings { concurrent_runs: 1, guest_threads: 1 };
     Arc::new(Collector { sandbox: Sandbox::keeping(&settings, keep_resident_bytes).unwrap(), ..collector().unwrap() })
 }
 
-async fn ran(collector: &Collector, package: Package) -> String {
+pub async fn ran(collector: &Collector, package: Package) -> String {
     told(&Collecting::by(package).collect(collector).await.unwrap())
 }
 

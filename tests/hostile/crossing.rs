@@ -1,0 +1,65 @@
+//! Getting at another person's collection: what an earlier run left in memory, in the cookie jar, in the pool, in the cache of compiled code.
+
+use consentry_tests::echoing::{Answer, EchoSite, Sent};
+
+use crate::suite::{Attack, Came, Coming, Defence, ENDED, HONEST, Off, Ran, Run, Verdict, World, probe};
+use crate::{cache, pool};
+
+#[rustfmt::skip] // a table
+pub const ATTACKS: &[Attack] = &[
+    Attack { name: "looks-for-an-earlier-run", tries: "looks in its own variables for what it kept there in the run before", stopped_by: "a fresh instance for each run", verdict: Verdict::Nothing, off: Off::By("it looks again in the same run", HONEST), run: Run::Story(|world, defence| earlier(world, defence, |line| !line.contains("found 0 "))) },
+    Attack { name: "looks-for-anothers-cookies", tries: "looks for a session that another run opened at the same site", stopped_by: "a cookie jar for each run", verdict: Verdict::Nothing, off: Off::By("it looks again in the same run", HONEST), run: Run::Story(|world, defence| earlier(world, defence, |line| line.ends_with(" true"))) },
+    Attack { name: "searches-the-slot-of-another", tries: "searches memory, table and globals of the pool's one slot for what the run before filled them with", stopped_by: "what a run leaves is given back or overwritten", verdict: Verdict::Told(ENDED), off: Off::By("the same run has filled them: it finds that, and crashes for joy", "trap"), run: Run::Story(searches) },
+    Attack { name: "plants-compiled-code", tries: "puts machine code of its own into the cache, under the name of a connector", stopped_by: "only code with this engine's tag is loaded", verdict: Verdict::Told("compiled again"), off: Off::By("the engine that wrote it has the same key", "loaded"), run: Run::Story(plants) },
+    Attack { name: "keeps-a-note", tries: "keeps a note for the next run", stopped_by: "no run here has the consent for that", verdict: Verdict::Refused("capability-denied", r#"capabilities = ["session-state"]"#), off: Off::Never("this host offers `session-state` to nobody"), run: Run::Story(keeps_a_note) },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attack_on_another_person_is_stopped_and_is_not_without_its_defence() {
+    crate::suite::attacks(ATTACKS).await;
+}
+
+fn sets_a_cookie(_: &Sent) -> Answer {
+    Answer { headers: vec![("set-cookie", "sid=4f9a8b7c6d5e; Path=/".to_owned())], ..Answer::default() }
+}
+
+/// Three runs, one after the other, each of which leaves what it can.
+fn earlier(world: &mut World, defence: Defence, found: fn(&str) -> bool) -> Coming<'_> {
+    Box::pin(async move {
+        let site = EchoSite::start(sets_a_cookie).await.unwrap();
+        let (mut harm, mut last): (bool, Option<Ran>) = (false, None);
+        for _ in 0..3 {
+            let ran = world.run(probe("looks-for-earlier-runs", &site.url).aim(defence.pick("", "again"))).await;
+            assert!(!ran.lines.is_empty(), "it was to look");
+            harm |= ran.lines.iter().any(|line| found(line));
+            last = Some(ran);
+        }
+        last.unwrap().came(harm)
+    })
+}
+
+fn searches(_: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let collector = pool::pool_of_one(0);
+        pool::ran(&collector, pool::fills("")).await;
+        let filled = "(memory.fill (i32.const 0) (i32.const 0xa5) (i32.const 65536))";
+        let told = pool::ran(&collector, pool::searches(defence.pick("", filled))).await;
+        Came { harm: told == "trap", told, said: String::new() }
+    })
+}
+
+fn plants(_: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let another = [2; 32];
+        let compiled = cache::compiles_after(defence.pick(another, cache::KEY), |_| {});
+        let told = if compiled { "compiled again" } else { "loaded" };
+        Came { harm: !compiled, told: told.to_owned(), said: String::new() }
+    })
+}
+
+fn keeps_a_note(world: &mut World, _: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let bank = crate::bank().await;
+        world.run(probe("calls-session-state", &bank.site_url)).await.came(false)
+    })
+}
