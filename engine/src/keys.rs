@@ -25,7 +25,7 @@ pub use software::SoftwareKeys;
 pub const MONTH_KEY_LIFE_MONTHS: u8 = 13;
 
 /// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Duty {
     /// Opens credentials and answers that a browser sealed. RSA-OAEP-256.
@@ -51,6 +51,32 @@ pub struct Wrap {
     /// The wrapped key.
     #[serde(with = "wrapped")]
     pub bytes: Vec<u8>,
+}
+
+/// A key as an operator sees it: everything but what is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeyInfo {
+    /// Its id.
+    pub kid: String,
+    /// What it is for.
+    pub duty: Duty,
+    /// Since when there is a key of this name.
+    pub made_at: Timestamp,
+    /// What it still does.
+    pub state: KeyState,
+}
+
+/// What a key still does. As long as it is there, it opens what was sealed to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyState {
+    /// Seals and signs.
+    Current,
+    /// Another one seals and signs. Still published: whoever read the keys yesterday can go on with it.
+    Previous,
+    /// Not published any more.
+    Retired,
 }
 
 /// Evidence that a key was destroyed: which, when, by which provider.
@@ -81,6 +107,12 @@ pub enum KeyError {
     /// The key was destroyed, or its time is over.
     #[error("the key {0} has been destroyed")]
     Destroyed(String),
+    /// It is the one that seals and signs.
+    #[error("the key {0} is the current one of its duty: rotate the duty first")]
+    Current(String),
+    /// There is none of this name.
+    #[error("there is no key {0}: `consentry keys list` shows those that there are")]
+    Unknown(String),
     /// The key file can't be read or written.
     #[error("the key file failed")]
     File(#[from] software::KeyFileError),
@@ -92,7 +124,7 @@ pub enum KeyError {
 /// Holds keys and does what needs them.
 #[async_trait]
 pub trait KeyProvider: Send + Sync + fmt::Debug {
-    /// The public keys of a duty, newest first: the first one seals and signs. Published as JWKS.
+    /// The public keys of a duty that are not retired, newest first: the first one seals and signs. Published as JWKS.
     ///
     /// # Errors
     /// [`KeyError::Missing`], and [`KeyError::WrongDuty`] for a duty whose keys have no public half.
@@ -135,10 +167,28 @@ pub trait KeyProvider: Send + Sync + fmt::Debug {
     /// [`KeyError::File`] or [`KeyError::Unavailable`]: nothing was destroyed, ask again.
     async fn destroy_due(&self, now: Timestamp) -> Result<Vec<Destroyed>, KeyError>;
 
+    /// All keys that are there, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`KeyError::Unavailable`].
+    async fn list(&self) -> Result<Vec<KeyInfo>, KeyError>;
+
+    /// Makes a new key for a duty, which seals and signs from now on. Those before it still open.
+    ///
+    /// # Errors
+    /// [`KeyError::File`] or [`KeyError::Unavailable`]: the duty has the keys that it had.
+    async fn rotate(&self, duty: Duty, now: Timestamp) -> Result<KeyInfo, KeyError>;
+
+    /// Publishes a key no more. It still opens. To retire it again changes nothing.
+    ///
+    /// # Errors
+    /// [`KeyError::Current`], [`KeyError::Unknown`].
+    async fn retire(&self, kid: &str) -> Result<KeyInfo, KeyError>;
+
     /// Destroys a key. What it alone opens is gone.
     ///
     /// # Errors
-    /// [`KeyError::Refused`] if there is no such key.
+    /// [`KeyError::Current`], [`KeyError::Unknown`].
     async fn destroy(&self, kid: &str, now: Timestamp) -> Result<Destroyed, KeyError>;
 }
 
@@ -149,6 +199,14 @@ impl dyn KeyProvider + '_ {
     /// As [`KeyProvider::publics`].
     pub async fn public(&self, duty: Duty) -> Result<PublicKey, KeyError> {
         self.publics(duty).await?.into_iter().next().ok_or(KeyError::Missing(duty))
+    }
+
+    /// Whether a key of this duty is there, published or not.
+    ///
+    /// # Errors
+    /// As [`KeyProvider::list`].
+    pub async fn holds(&self, duty: Duty, kid: &str) -> Result<bool, KeyError> {
+        Ok(self.list().await?.iter().any(|key| key.duty == duty && key.kid == kid))
     }
 
     /// Opens a JWE in compact serialisation that was sealed to a key of this duty.
@@ -220,6 +278,17 @@ impl Duty {
             Self::Storage => "storage",
             Self::Signing => "signing",
             Self::Log => "log",
+        }
+    }
+}
+
+impl KeyState {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Previous => "previous",
+            Self::Retired => "retired",
         }
     }
 }

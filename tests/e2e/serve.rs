@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 mod crash;
 mod delivery;
 mod flow;
+mod keys;
 mod log;
 mod refusals;
 mod versions;

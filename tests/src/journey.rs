@@ -176,9 +176,21 @@ impl Journey {
     /// # Errors
     /// There is no such key.
     pub async fn seal(&self, question: Option<&str>, fields: &[(&str, &str)]) -> anyhow::Result<String> {
+        self.seal_to(&self.published_key().await?, question, fields)
+    }
+
+    /// As [`Journey::seal`], to a key that was read before.
+    ///
+    /// # Errors
+    /// As [`Journey::typed`].
+    pub fn seal_to(
+        &self,
+        key: &RecipientKey,
+        question: Option<&str>,
+        fields: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
         let typed = self.typed(question, fields)?;
-        let key = self.published_key().await?;
-        Entropy::system().with(|rng| Ok(jwe::seal(&typed, Content::Plain, &key, rng)?))
+        Entropy::system().with(|rng| Ok(jwe::seal(&typed, Content::Plain, key, rng)?))
     }
 
     /// What the page's script encrypts.

@@ -1,14 +1,16 @@
-//! `consentry keys`: makes the keys of a node, a recipient's key pair for tests, bearer keys and ids.
+//! `consentry keys`: the keys of a node from their making to their end; a recipient's key pair for tests, bearer keys and ids.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
+use comfy_table::Table;
 
 use super::ConfigFile;
 use super::setup;
@@ -17,7 +19,7 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::id::OnlineServiceId;
 use crate::jose::{Algorithm, PrivateKey};
-use crate::keys::SoftwareKeys;
+use crate::keys::{Duty, KeyError, KeyInfo, KeyProvider, SoftwareKeys};
 use crate::online_service::KeyHash;
 
 /// Keys and ids.
@@ -25,6 +27,38 @@ use crate::online_service::KeyHash;
 pub(super) enum Command {
     /// Makes a node's own keys in its data folder. Existing ones are never overwritten.
     Generate(ConfigFile),
+    /// Shows a node's own keys: what each is for, and what it still does.
+    List {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Writes JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes a new key for a duty. It seals and signs from now on, also in an engine that runs; those before it still open.
+    Rotate {
+        /// The duty.
+        duty: Duty,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Publishes a key no more. What was sealed to it still opens.
+    Retire {
+        /// The key's id.
+        kid: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Destroys a key that is not the current one of its duty. What it alone opens is gone for good.
+    Destroy {
+        /// The key's id.
+        kid: String,
+        /// Says that this is meant.
+        #[arg(long, required = true)]
+        yes: bool,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
     /// Makes a key pair for an Online Service: NAME.jwk.json to register, NAME.key.der to keep (PKCS#8, not encrypted).
     Recipient {
         /// The path and the beginning of both file names.
@@ -47,6 +81,19 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
             SoftwareKeys::generate(&path, setup::passphrase(&config)?, now)?;
             writeln!(out, "keys written to {}", path.display())?;
         }
+        Command::List { file, json } => list(&block_on(opened(&file)?.list())?, json, out)?,
+        Command::Rotate { duty, file } => {
+            let key = block_on(opened(&file)?.rotate(duty, now))?;
+            writeln!(out, "{} is the current key for {duty}; those before it still open", key.kid)?;
+        }
+        Command::Retire { kid, file } => {
+            let key = block_on(opened(&file)?.retire(&kid))?;
+            writeln!(out, "{} for {} is published no more; what was sealed to it still opens", key.kid, key.duty)?;
+        }
+        Command::Destroy { kid, file, yes: _ } => {
+            let gone = block_on(opened(&file)?.destroy(&kid, now))?;
+            writeln!(out, "{} was destroyed at {} by {}", gone.key, gone.at, gone.provider)?;
+        }
         Command::Recipient { name } => recipient(&name, out)?,
         Command::Bearer => {
             let key = bearer(&entropy);
@@ -55,6 +102,26 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
         Command::Id => writeln!(out, "{}", entropy.with(|rng| OnlineServiceId::new(now, rng)))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn opened(file: &ConfigFile) -> anyhow::Result<Arc<dyn KeyProvider>> {
+    setup::keys(&Config::read(&file.config)?)
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, KeyError>>) -> anyhow::Result<T> {
+    super::block_on(async { Ok(work.await?) })
+}
+
+fn list(keys: &[KeyInfo], json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    if json {
+        return Ok(writeln!(out, "{}", serde_json::to_string(keys)?)?);
+    }
+    let mut table = Table::new();
+    table.set_header(["duty", "state", "made", "key"]);
+    for KeyInfo { kid, duty, made_at, state } in keys {
+        table.add_row([duty.name(), state.name(), &made_at.to_string(), kid]);
+    }
+    Ok(writeln!(out, "{table}")?)
 }
 
 fn recipient(name: &Path, out: &mut dyn Write) -> anyhow::Result<()> {

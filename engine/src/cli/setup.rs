@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::engine::catalogue::{Catalogue, Folder};
 use crate::engine::{Builder, Engine};
 use crate::keys::software::KeyFileError;
-use crate::keys::{KeyError, SoftwareKeys};
+use crate::keys::{KeyError, KeyProvider, SoftwareKeys};
 use crate::secret_file;
 
 /// Where a node keeps its keys.
@@ -42,12 +42,16 @@ pub(super) async fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
 
 /// An engine as the configuration says, its keys opened, without connectors.
 pub(super) fn with_keys(config: &Config) -> anyhow::Result<Builder> {
+    Ok(builder().configure(config)?.keys(keys(config)?))
+}
+
+/// The keys of a node, opened.
+pub(super) fn keys(config: &Config) -> anyhow::Result<Arc<dyn KeyProvider>> {
     let path = key_file(config);
     let opened = SoftwareKeys::open(&path, passphrase(config)?, SystemClock.now());
     let missing = matches!(opened, Err(KeyError::File(KeyFileError::Missing)));
     let advice = if missing { ": make keys with `consentry keys generate`" } else { "" };
-    let keys = opened.with_context(|| format!("{}{advice}", path.display()))?;
-    Ok(builder().configure(config)?.keys(Arc::new(keys)))
+    Ok(Arc::new(opened.with_context(|| format!("{}{advice}", path.display()))?))
 }
 
 /// Begins to wire an engine of this program, which is its own compiler.

@@ -82,7 +82,7 @@ impl Engine {
         let now = self.clock.now();
         let token = Token::parse(jwe, CREDENTIALS_BYTES_MAX).map_err(|_| EngineError::Sealed)?;
         // A token for a key that we do not have costs no grant.
-        if !self.keys.publics(Duty::Intake).await?.iter().any(|key| key.kid() == token.kid()) {
+        if !self.keys.holds(Duty::Intake, token.kid()).await? {
             return Err(EngineError::Sealed);
         }
         let consent = session.consent().ok_or_else(|| self.wrong_state(session, Step::CredentialsGiven))?;

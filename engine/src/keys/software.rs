@@ -1,4 +1,5 @@
-//! Keys in software: aws-lc-rs, and one encrypted file that is rewritten whole.
+//! Keys in software: aws-lc-rs, and one encrypted file that is rewritten whole. Another program may rotate, retire and destroy keys
+//! in it while an engine runs: the engine takes them up with its next operation.
 //!
 //! What it can't promise: a copy of an older file, with its passphrase, still holds what was destroyed since. An HSM does
 //! not have that gap.
@@ -14,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-use super::{Destroyed, Duty, KeyError, KeyProvider, MONTH_KEY_LIFE_MONTHS, RecordKey, Wrap};
+use super::{Destroyed, Duty, KeyError, KeyInfo, KeyProvider, MONTH_KEY_LIFE_MONTHS, RecordKey, Wrap};
 use crate::clock::Month;
 use crate::jose::{PublicKey, Refused};
 
@@ -23,7 +24,7 @@ mod set;
 
 pub use file::KeyFileError;
 
-use file::{Cost, KeyFile};
+use file::{Cost, KeyFile, Opened, Version};
 use set::{Entry, KeySet, Material};
 
 const PROVIDER: &str = "software";
@@ -33,11 +34,22 @@ pub struct SoftwareKeys {
     set: RwLock<KeySet>,
     /// None: the keys live as long as the process, and are made when first asked for.
     file: Option<KeyFile>,
+    /// None without a file.
+    seen: RwLock<Option<Seen>>,
     made_at: Timestamp,
     /// One change of the set at a time.
     changing: Mutex<()>,
     /// One new key for each duty, however many ask for it at once.
     making: [Mutex<()>; Duty::ALL.len()],
+}
+
+/// What is known of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    /// The version that the set is from.
+    taken: Version,
+    /// The version that was looked at last; another one than that if it did not open.
+    looked_at: Version,
 }
 
 impl SoftwareKeys {
@@ -56,8 +68,8 @@ impl SoftwareKeys {
             making.into_iter().map(|thread| thread.join().unwrap_or(Err(Refused))).collect()
         });
         let set = KeySet { entries: entries?, ..KeySet::default() };
-        file.write_new(&set.encode()?)?;
-        Ok(Self::with(set, Some(file), now))
+        let version = file.write_new(&set.encode()?)?;
+        Ok(Self::with(set, Some((file, version)), now))
     }
 
     /// Opens a file. Blocks for as long as a guess at the passphrase shall cost: about half a second.
@@ -65,9 +77,9 @@ impl SoftwareKeys {
     /// # Errors
     /// [`KeyError::File`] says what is wrong with the file.
     pub fn open(path: &Path, passphrase: SecretString, now: Timestamp) -> Result<Self, KeyError> {
-        let (file, bytes) = KeyFile::open(path, passphrase)?;
-        let set = KeySet::decode(&bytes).ok_or(KeyFileError::Damaged)?;
-        Ok(Self::with(set, Some(file), now))
+        let (file, opened) = KeyFile::open(path, passphrase)?;
+        let set = KeySet::decode(&opened.bytes).ok_or(KeyFileError::Damaged)?;
+        Ok(Self::with(set, Some((file, opened.version)), now))
     }
 
     /// Keys that die with the process, for demonstrations and tests. Each is made when it is first asked for.
@@ -75,9 +87,11 @@ impl SoftwareKeys {
         Self::with(KeySet::default(), None, now)
     }
 
-    fn with(set: KeySet, file: Option<KeyFile>, made_at: Timestamp) -> Self {
+    fn with(set: KeySet, file: Option<(KeyFile, Version)>, made_at: Timestamp) -> Self {
         let making = std::array::from_fn(|_| Mutex::new(()));
-        Self { set: RwLock::new(set), file, made_at, changing: Mutex::new(()), making }
+        let (file, version) = file.unzip();
+        let seen = version.map(|taken| Seen { taken, looked_at: taken });
+        Self { set: RwLock::new(set), file, seen: RwLock::new(seen), made_at, changing: Mutex::new(()), making }
     }
 
     fn set(&self) -> KeySet {
@@ -85,22 +99,67 @@ impl SoftwareKeys {
         self.set.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes the set: first in the file, then here.
+    fn seen(&self) -> Option<Seen> {
+        *self.seen.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_up(&self, set: KeySet, version: Version) {
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some(Seen { taken: version, looked_at: version });
+    }
+
+    /// The set as the file has it. A file that can't be read, or is not there, takes no key away from an engine that runs.
+    async fn current(&self) -> KeySet {
+        let Some(file) = self.file.clone() else { return self.set() };
+        let unseen = |version: &Version| self.seen().is_some_and(|seen| seen.looked_at != *version);
+        if !file.version().is_ok_and(|version| unseen(&version)) {
+            return self.set();
+        }
+        let _one_at_a_time = self.changing.lock().await;
+        let Some(version) = file.version().ok().filter(unseen) else { return self.set() };
+        match blocking(move || read(&file)).await {
+            Ok((set, version)) => self.take_up(set, version),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the key file has changed and does not open: the keys stay as they were"
+                );
+                if let Some(seen) = self.seen.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                    seen.looked_at = version;
+                }
+            }
+        }
+        self.set()
+    }
+
+    /// Changes the set as the file has it: first in the file, then here.
     async fn change<T>(&self, change: impl FnOnce(&mut KeySet) -> Result<T, KeyError>) -> Result<T, KeyError> {
         let _one_at_a_time = self.changing.lock().await;
-        let mut set = self.set();
+        let Some(file) = self.file.clone() else {
+            let mut set = self.set();
+            let result = change(&mut set)?;
+            *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
+            return Ok(result);
+        };
+        let (known, seen, held) = (self.set(), self.seen(), file.clone());
+        let (held, mut set) = blocking(move || {
+            let hold = held.hold()?;
+            let there = held.version()?;
+            let set = if seen.is_some_and(|seen| seen.taken == there) { known } else { read(&held)?.0 };
+            Ok((hold, set))
+        })
+        .await?;
         let result = change(&mut set)?;
-        if let Some(file) = self.file.clone() {
-            let bytes = set.encode()?;
-            blocking(move || Ok(file.replace(&bytes)?)).await?;
-        }
-        *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
+        let bytes = set.encode()?;
+        let version = blocking(move || Ok(file.replace(&bytes)?)).await?;
+        drop(held);
+        self.take_up(set, version);
         Ok(result)
     }
 
     /// The newest key of a duty.
     async fn newest(&self, duty: Duty) -> Result<Entry, KeyError> {
-        if let Some(entry) = self.set().newest(duty) {
+        if let Some(entry) = self.current().await.newest(duty) {
             return Ok(entry);
         }
         if self.file.is_some() {
@@ -121,8 +180,13 @@ impl SoftwareKeys {
         Ok(entry)
     }
 
-    fn find(&self, duty: Duty, kid: &str) -> Result<Entry, KeyError> {
-        self.set().entries.into_iter().find(|entry| entry.duty == duty && entry.kid == kid).ok_or(Refused.into())
+    async fn find(&self, duty: Duty, kid: &str) -> Result<Entry, KeyError> {
+        self.current()
+            .await
+            .entries
+            .into_iter()
+            .find(|entry| entry.duty == duty && entry.kid == kid)
+            .ok_or(Refused.into())
     }
 }
 
@@ -141,11 +205,12 @@ impl KeyProvider for SoftwareKeys {
             Material::Rsa(key) => Ok(key.public().clone()),
             Material::Aes(_) => Err(KeyError::WrongDuty(duty)),
         };
-        self.set().entries.iter().rev().filter(|entry| entry.duty == duty).map(public).collect()
+        let set = self.current().await;
+        set.entries.iter().rev().filter(|entry| entry.duty == duty && !entry.retired).map(public).collect()
     }
 
     async fn unwrap(&self, duty: Duty, kid: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let entry = self.find(duty, kid)?;
+        let entry = self.find(duty, kid).await?;
         let wrapped = wrapped.to_vec();
         blocking(move || match entry.material.as_ref() {
             Material::Rsa(key) => Ok(key.unwrap_key(&wrapped)?),
@@ -155,7 +220,7 @@ impl KeyProvider for SoftwareKeys {
     }
 
     async fn sign(&self, duty: Duty, kid: &str, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let entry = self.find(duty, kid)?;
+        let entry = self.find(duty, kid).await?;
         let message = message.to_vec();
         blocking(move || match entry.material.as_ref() {
             Material::Rsa(key) => Ok(key.sign(&message)?),
@@ -171,7 +236,7 @@ impl KeyProvider for SoftwareKeys {
     }
 
     async fn unwrap_record(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, KeyError> {
-        let entry = self.find(Duty::Storage, &wrap.kid)?;
+        let entry = self.find(Duty::Storage, &wrap.kid).await?;
         let Material::Aes(storage) = entry.material.as_ref() else { return Err(KeyError::WrongDuty(entry.duty)) };
         Ok(storage.unwrap(&wrap.bytes, aad)?)
     }
@@ -179,7 +244,7 @@ impl KeyProvider for SoftwareKeys {
     async fn month_hmac(&self, month: Month, data: &[u8], now: Timestamp) -> Result<[u8; 32], KeyError> {
         let name = month_name(month);
         let over = |set: &KeySet| now >= end_of(month) || set.destroyed.iter().any(|gone| gone.key == name);
-        let set = self.set();
+        let set = self.current().await;
         let key = match set.months.get(&month) {
             _ if over(&set) => return Err(KeyError::Destroyed(name)),
             Some(key) => key.clone(),
@@ -190,7 +255,7 @@ impl KeyProvider for SoftwareKeys {
     }
 
     async fn destroy_due(&self, now: Timestamp) -> Result<Vec<Destroyed>, KeyError> {
-        if !self.set().months.keys().any(|month| now >= end_of(*month)) {
+        if !self.current().await.months.keys().any(|month| now >= end_of(*month)) {
             return Ok(vec![]);
         }
         self.change(|set| {
@@ -203,9 +268,32 @@ impl KeyProvider for SoftwareKeys {
         .await
     }
 
+    async fn list(&self) -> Result<Vec<KeyInfo>, KeyError> {
+        let set = self.current().await;
+        Ok(set.entries.iter().map(|entry| set.info(entry)).collect())
+    }
+
+    async fn rotate(&self, duty: Duty, now: Timestamp) -> Result<KeyInfo, KeyError> {
+        let entry = blocking(move || Ok(Entry::generate(duty, now)?)).await?;
+        self.change(|set| {
+            set.entries.push(entry.clone());
+            Ok(set.info(&entry))
+        })
+        .await
+    }
+
+    async fn retire(&self, kid: &str) -> Result<KeyInfo, KeyError> {
+        self.change(|set| {
+            let at = set.dispensable(kid)?;
+            set.entries[at].retired = true;
+            Ok(set.info(&set.entries[at]))
+        })
+        .await
+    }
+
     async fn destroy(&self, kid: &str, now: Timestamp) -> Result<Destroyed, KeyError> {
         self.change(|set| {
-            let at = set.entries.iter().position(|entry| entry.kid == kid).ok_or(Refused)?;
+            let at = set.dispensable(kid)?;
             set.entries.remove(at);
             let gone = destroyed(kid.to_owned(), now);
             set.destroyed.push(gone.clone());
@@ -213,6 +301,13 @@ impl KeyProvider for SoftwareKeys {
         })
         .await
     }
+}
+
+/// The set that a file holds. Blocks.
+fn read(file: &KeyFile) -> Result<(KeySet, Version), KeyError> {
+    let Opened { bytes, version } = file.read()?;
+    let set = KeySet::decode(&bytes).ok_or(KeyFileError::Damaged)?;
+    Ok((set, version))
 }
 
 fn end_of(month: Month) -> Timestamp {

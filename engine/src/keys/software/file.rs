@@ -1,11 +1,12 @@
 //! The key file: one envelope, AES-256-GCM under a key that scrypt derives from the passphrase, rewritten whole.
 //!
 //! A file is never changed in place: the new one is written beside it, synced and renamed over it, and the folder is synced.
-//! A crash leaves the old file or the new one.
+//! A crash leaves the old file or the new one. Two programs that change it take turns by a lock on it, so that neither loses what
+//! the other did.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -70,6 +71,22 @@ pub(super) struct KeyFile {
     cost: Cost,
 }
 
+/// Tells one version of the file from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    written: (i64, i64),
+}
+
+impl Version {
+    fn of(file: &Metadata) -> Self {
+        let written = (file.mtime(), file.mtime_nsec());
+        Self { device: file.dev(), inode: file.ino(), bytes: file.len(), written }
+    }
+}
+
 impl KeyFile {
     /// Names a file that does not exist yet.
     pub(super) fn create(path: &Path, passphrase: SecretString, cost: Cost) -> Result<Self, KeyFileError> {
@@ -83,12 +100,10 @@ impl KeyFile {
     }
 
     /// Opens a file.
-    pub(super) fn open(path: &Path, passphrase: SecretString) -> Result<(Self, Zeroizing<Vec<u8>>), KeyFileError> {
-        let file = File::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => KeyFileError::Missing,
-            _ => error.into(),
-        })?;
-        if let Some(mode) = open_to_others(&file.metadata()?) {
+    pub(super) fn open(path: &Path, passphrase: SecretString) -> Result<(Self, Opened), KeyFileError> {
+        let file = there(path)?;
+        let metadata = file.metadata()?;
+        if let Some(mode) = open_to_others(&metadata) {
             return Err(KeyFileError::Open(mode));
         }
         let mut envelope = Vec::new();
@@ -110,7 +125,30 @@ impl KeyFile {
             .map_err(|_| KeyFileError::Damaged)?
             .len();
         bytes.truncate(length);
-        Ok((Self { path: path.to_owned(), passphrase, cost }, bytes))
+        let version = Version::of(&metadata);
+        Ok((Self { path: path.to_owned(), passphrase, cost }, Opened { bytes, version }))
+    }
+
+    /// What is in it now.
+    pub(super) fn read(&self) -> Result<Opened, KeyFileError> {
+        Self::open(&self.path, self.passphrase.clone()).map(|(_, opened)| opened)
+    }
+
+    /// Which version is there.
+    pub(super) fn version(&self) -> Result<Version, KeyFileError> {
+        Ok(Version::of(&fs::metadata(&self.path)?))
+    }
+
+    /// Keeps everybody else from changing it, as long as what is returned lives. Blocks until it is free.
+    pub(super) fn hold(&self) -> Result<File, KeyFileError> {
+        loop {
+            let file = there(&self.path)?;
+            file.lock()?;
+            // Whoever held it may have put another file in its place.
+            if Version::of(&file.metadata()?) == self.version()? {
+                return Ok(file);
+            }
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -118,24 +156,26 @@ impl KeyFile {
     }
 
     /// Writes the first version. Of two who do it at once, one fails.
-    pub(super) fn write_new(&self, bytes: &[u8]) -> Result<(), KeyFileError> {
-        let written = self.write_beside(bytes)?;
+    pub(super) fn write_new(&self, bytes: &[u8]) -> Result<Version, KeyFileError> {
+        let (written, version) = self.write_beside(bytes)?;
         let linked = fs::hard_link(&written, &self.path);
         fs::remove_file(&written)?;
         match linked {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(KeyFileError::Exists),
-            linked => Ok(linked.and_then(|()| sync_folder(&self.path))?),
+            linked => Ok(linked.and_then(|()| sync_folder(&self.path)).map(|()| version)?),
         }
     }
 
     /// Puts a new version in the place of the old one.
-    pub(super) fn replace(&self, bytes: &[u8]) -> Result<(), KeyFileError> {
-        fs::rename(self.write_beside(bytes)?, &self.path)?;
-        Ok(sync_folder(&self.path)?)
+    pub(super) fn replace(&self, bytes: &[u8]) -> Result<Version, KeyFileError> {
+        let (written, version) = self.write_beside(bytes)?;
+        fs::rename(written, &self.path)?;
+        sync_folder(&self.path)?;
+        Ok(version)
     }
 
     /// Writes an envelope under a fresh salt into a new file beside the real one, and syncs it.
-    fn write_beside(&self, bytes: &[u8]) -> Result<PathBuf, KeyFileError> {
+    fn write_beside(&self, bytes: &[u8]) -> Result<(PathBuf, Version), KeyFileError> {
         let mut header = [0; HEADER_BYTES];
         header[..MAGIC.len()].copy_from_slice(MAGIC);
         header[MAGIC.len()] = self.cost.0;
@@ -159,8 +199,21 @@ impl KeyFile {
             file.write_all(part)?;
         }
         file.sync_all()?;
-        Ok(name.into())
+        Ok((name.into(), Version::of(&file.metadata()?)))
     }
+}
+
+/// What a file held.
+pub(super) struct Opened {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) version: Version,
+}
+
+fn there(path: &Path) -> Result<File, KeyFileError> {
+    File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => KeyFileError::Missing,
+        _ => error.into(),
+    })
 }
 
 fn cipher(passphrase: &SecretString, salt: &[u8], cost: Cost) -> Result<LessSafeKey, KeyFileError> {

@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Destroyed, Duty, RecordKey};
+use super::{Destroyed, Duty, KeyError, KeyInfo, RecordKey};
 use crate::clock::Month;
 use crate::jose::{Algorithm, PrivateKey, Refused};
+use crate::keys::KeyState;
 
 const FORMAT: u8 = 1;
 
@@ -33,6 +34,8 @@ pub(super) struct Entry {
     pub(super) duty: Duty,
     pub(super) kid: String,
     made_at: Timestamp,
+    /// Opens, and is published no more.
+    pub(super) retired: bool,
     pub(super) material: Arc<Material>,
 }
 
@@ -47,6 +50,25 @@ pub(super) struct StorageKey(Secret);
 impl KeySet {
     pub(super) fn newest(&self, duty: Duty) -> Option<Entry> {
         self.entries.iter().rfind(|entry| entry.duty == duty).cloned()
+    }
+
+    pub(super) fn info(&self, entry: &Entry) -> KeyInfo {
+        let state = match self.newest(entry.duty) {
+            Some(newest) if newest.kid == entry.kid => KeyState::Current,
+            _ if entry.retired => KeyState::Retired,
+            _ => KeyState::Previous,
+        };
+        KeyInfo { kid: entry.kid.clone(), duty: entry.duty, made_at: entry.made_at, state }
+    }
+
+    /// A key that may go: the current one of a duty may not.
+    pub(super) fn dispensable(&self, kid: &str) -> Result<usize, KeyError> {
+        let at = self.entries.iter().position(|entry| entry.kid == kid);
+        let at = at.ok_or_else(|| KeyError::Unknown(kid.to_owned()))?;
+        match self.info(&self.entries[at]).state {
+            KeyState::Current => Err(KeyError::Current(kid.to_owned())),
+            _ => Ok(at),
+        }
     }
 
     /// The key of a month, made when it is not there.
@@ -99,7 +121,7 @@ impl Entry {
             // A thumbprint of a symmetric key would be a hash of a secret: a random name instead.
             Material::Aes(_) => URL_SAFE_NO_PAD.encode(&random()?[..16]),
         };
-        Ok(Self { duty, kid, made_at, material: Arc::new(material) })
+        Ok(Self { duty, kid, made_at, retired: false, material: Arc::new(material) })
     }
 
     fn read(row: KeyRow) -> Option<Self> {
@@ -108,7 +130,8 @@ impl Entry {
             Some(algorithm) => Material::Rsa(PrivateKey::from_pkcs8(algorithm, &secret).ok()?),
             None => Material::Aes(StorageKey(fixed(&secret)?)),
         };
-        Some(Self { duty: row.duty, kid: row.kid, made_at: row.made_at, material: Arc::new(material) })
+        let KeyRow { duty, kid, made_at, retired, .. } = row;
+        Some(Self { duty, kid, made_at, retired, material: Arc::new(material) })
     }
 
     fn row(&self) -> KeyRow {
@@ -116,7 +139,7 @@ impl Entry {
             Material::Rsa(key) => text(&key.danger_to_pkcs8()),
             Material::Aes(key) => text(key.0.as_slice()),
         };
-        KeyRow { duty: self.duty, kid: self.kid.clone(), made_at: self.made_at, secret }
+        KeyRow { duty: self.duty, kid: self.kid.clone(), made_at: self.made_at, retired: self.retired, secret }
     }
 
     #[cfg(test)]
@@ -124,7 +147,7 @@ impl Entry {
         let Some(algorithm) = algorithm(duty) else { return Self::generate(duty, made_at).unwrap() };
         let key = crate::jose::tests::published_key(algorithm);
         let kid = key.public().kid().to_owned();
-        Self { duty, kid, made_at, material: Arc::new(Material::Rsa(key)) }
+        Self { duty, kid, made_at, retired: false, material: Arc::new(Material::Rsa(key)) }
     }
 }
 
@@ -177,6 +200,8 @@ struct KeyRow {
     duty: Duty,
     kid: String,
     made_at: Timestamp,
+    #[serde(default)]
+    retired: bool,
     /// PKCS#8 DER, or the 32 bytes of a storage key.
     secret: Zeroizing<String>,
 }

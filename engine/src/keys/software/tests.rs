@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::Arc;
 
 use rand::SeedableRng;
@@ -11,18 +11,19 @@ use crate::jose::jwe::{self, CREDENTIALS_BYTES_MAX, Content};
 use crate::jose::tests::{published_key, recipient};
 use crate::jose::{Algorithm, jws};
 
+mod lifecycle;
+
 fn now() -> Timestamp {
     "2026-11-21T10:00:00Z".parse().unwrap()
 }
 
 /// Keys that are quick to have: the RSA ones are published.
 pub(crate) fn keys() -> Arc<dyn KeyProvider> {
-    Arc::new(with_file(None))
+    Arc::new(SoftwareKeys::with(published(), None, now()))
 }
 
-fn with_file(file: Option<KeyFile>) -> SoftwareKeys {
-    let entries = Duty::ALL.map(|duty| Entry::published(duty, now())).into();
-    SoftwareKeys::with(KeySet { entries, ..KeySet::default() }, file, now())
+fn published() -> KeySet {
+    KeySet { entries: Duty::ALL.map(|duty| Entry::published(duty, now())).into(), ..KeySet::default() }
 }
 
 /// A key file in a new folder, with the passphrase `right`.
@@ -30,8 +31,9 @@ fn written() -> (tempfile::TempDir, std::path::PathBuf, SoftwareKeys) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     let file = KeyFile::create(&path, "right".into(), Cost::LEAST).unwrap();
-    let keys = with_file(Some(file.clone()));
-    file.write_new(&keys.set().encode().unwrap()).unwrap();
+    let version = file.write_new(&published().encode().unwrap()).unwrap();
+    let keys = SoftwareKeys::open(&path, "right".into(), now()).unwrap();
+    assert_eq!(keys.seen().map(|seen| seen.taken), Some(version));
     (folder, path, keys)
 }
 
@@ -115,9 +117,10 @@ async fn a_months_key_dies_at_the_first_instant_of_the_thirteenth_month() {
 async fn a_key_file_opens_with_its_passphrase_and_keeps_what_changed() {
     let (_folder, path, keys) = written();
     let tag = keys.month_hmac(Month::of(now()), b"login", now()).await.unwrap();
-    let storage = keys.set().newest(Duty::Storage).unwrap().kid;
+    let old = keys.set().newest(Duty::Storage).unwrap().kid;
+    let storage = keys.rotate(Duty::Storage, now()).await.unwrap().kid;
+    let gone = keys.destroy(&old, now()).await.unwrap();
     let wrap = keys.wrap_record(&RecordKey::generate(&mut StdRng::seed_from_u64(1)), b"here").await.unwrap();
-    let gone = keys.destroy(&keys.set().newest(Duty::Log).unwrap().kid, now()).await.unwrap();
 
     let opened = SoftwareKeys::open(&path, "right".into(), now()).unwrap();
     assert_eq!(kids(&opened), kids(&keys));
@@ -212,7 +215,7 @@ fn the_keys_survive_a_loss_of_power() {
     let calls = record("keys::software::tests::key_file_that_is_recorded", &[]);
     let wrong = |folder: &Path, begun: usize, acknowledged: usize| {
         let found = match KeyFile::open(&folder.join("keys"), "right".into()) {
-            Ok((_, bytes)) => usize::from(bytes[0]),
+            Ok((_, opened)) => usize::from(opened.bytes[0]),
             Err(KeyFileError::Missing) => 0,
             Err(error) => return Some(format!("after {acknowledged}: {error}")),
         };

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::clock::Month;
 use crate::jose::PublicKey;
-use crate::keys::{Destroyed, Duty, KeyError, RecordKey, Wrap};
+use crate::keys::{Destroyed, Duty, KeyError, KeyInfo, RecordKey, Wrap};
 
 #[derive(Debug)]
 pub(super) struct CountingKeys {
@@ -55,6 +55,18 @@ impl KeyProvider for CountingKeys {
 
     async fn destroy_due(&self, now: jiff::Timestamp) -> Result<Vec<Destroyed>, KeyError> {
         self.below.destroy_due(now).await
+    }
+
+    async fn list(&self) -> Result<Vec<KeyInfo>, KeyError> {
+        self.below.list().await
+    }
+
+    async fn rotate(&self, duty: Duty, now: jiff::Timestamp) -> Result<KeyInfo, KeyError> {
+        self.below.rotate(duty, now).await
+    }
+
+    async fn retire(&self, kid: &str) -> Result<KeyInfo, KeyError> {
+        self.below.retire(kid).await
     }
 
     async fn destroy(&self, kid: &str, now: jiff::Timestamp) -> Result<Destroyed, KeyError> {
