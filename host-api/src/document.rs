@@ -123,7 +123,7 @@ impl HostCtx {
         let page = self.page_of(this)?;
         let name = name.parse::<Name>().ok();
         self.facts.page = page.and_then(|page| page.parse().ok()).or(self.facts.page.take());
-        self.facts.missing = name.clone().or_else(|| "unnamed".parse().ok());
+        self.facts.missing = name.clone().or_else(|| "unnamed".parse().ok()).map(Name::into);
         let text = name.map_or_else(|| "what the connector needs".to_owned(), |name| name.as_str().to_owned());
         Ok(self.refuse_page(format!("{text} is not on the page")))
     }

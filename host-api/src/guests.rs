@@ -135,6 +135,10 @@ impl Queue {
             ready = self.more.wait(ready).unwrap_or_else(PoisonError::into_inner);
             ready.idle -= 1;
         }
+        // Whoever is queued counted on this thread: it was awake, or it was the one that was woken.
+        if !ready.guests.is_empty() {
+            self.more.notify_one();
+        }
         None
     }
 }
@@ -167,8 +171,11 @@ impl StandIn {
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        lock(&self.queue.ready).stand_ins -= 1;
+        let mut ready = lock(&self.queue.ready);
+        ready.stand_ins -= 1;
+        // Under the lock: nobody looks at it and then waits for what was told before.
         self.over.store(true, Ordering::Release);
+        drop(ready);
         self.queue.more.notify_all();
     }
 }
@@ -232,6 +239,32 @@ mod tests {
         let (spun, panicked): (_, Option<()>) = tokio::join!(spins, panics);
         assert_eq!((spun, panicked), (Some("spun"), None));
         assert_eq!(guests.run(async { 7 }).await, Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_guest_on_a_stand_in_that_leaves_goes_on_elsewhere() {
+        for threads in [1, 2] {
+            let guests = GuestThreads::start(threads).unwrap();
+            for round in 0..200 {
+                let (end, ended) = oneshot::channel();
+                let (begun, go_on) = mpsc::channel();
+                // It waits as soon as the other one runs on the thread that stands in.
+                let waits = guests.run(async move {
+                    aside(|| go_on.recv_timeout(Duration::from_secs(60)).is_ok());
+                    ended.await.is_ok()
+                });
+                let computes = guests.run(async move {
+                    let _ = begun.send(());
+                    for _ in 0..20 {
+                        std::thread::yield_now();
+                        tokio::task::yield_now().await;
+                    }
+                    end.send(()).is_ok()
+                });
+                let both = tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(waits, computes) });
+                assert_eq!(both.await, Ok((Some(true), Some(true))), "round {round} with {threads}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -111,6 +111,8 @@ impl HostCtx {
 
     /// Merges what came back into the run, in the order in which the connector asked.
     fn land(&mut self, sent: Sent, landed: Result<Landed, FlightError>) -> Result<Resource<Response>, Fail> {
+        // What is known of a page is of the answer before.
+        self.facts.left_page();
         match landed {
             Ok(landed) => {
                 self.facts.host = None;

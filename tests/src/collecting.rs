@@ -349,6 +349,13 @@ pub fn told(collection: &Collection) -> String {
     }
 }
 
+/// As [`told`], and why something is missing where something was brought.
+pub fn told_whole(collection: &Collection) -> String {
+    let shortfall = collection.result.as_ref().ok().and_then(|gathered| gathered.shortfall.as_ref());
+    let why = shortfall.map(|shortfall| format!(" because {}", failed(shortfall)));
+    told(collection) + &why.unwrap_or_default()
+}
+
 fn failed(failure: &Failure) -> String {
     let page = failure.page.as_ref().map(|page| format!(" @{}", page.as_str()));
     let limit = failure.limit.as_ref().map(|limit| format!(" limit={}", limit.as_str()));

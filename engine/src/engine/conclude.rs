@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use consentry_contract::failure::{Blame, Code, Failure, Name};
+use consentry_contract::failure::{Blame, Code, Failure, Missing, Name};
 use consentry_host_api::vault::VaultWitness;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -49,7 +49,7 @@ impl EndSink for LogEnds {
             retry = failure.map(|failure| failure.retry.name()),
             retry_after_ms = failure.and_then(|failure| failure.retry_after_ms),
             page = failure.and_then(|failure| failure.page.as_ref()).map(Name::as_str),
-            missing = failure.and_then(|failure| failure.missing.as_ref()).map(Name::as_str),
+            missing = failure.and_then(|failure| failure.missing.as_ref()).map(Missing::as_str),
             limit = failure.and_then(|failure| failure.limit.as_ref()).map(Name::as_str),
             claimed = failure.and_then(|failure| failure.claimed).map(|code| code.name()),
             "a run ended"

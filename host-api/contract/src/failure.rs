@@ -10,7 +10,7 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 
 pub use code::{Code, UnknownCode};
-pub use name::{Name, NotAName};
+pub use name::{Missing, Name, NotAName};
 pub use table::{Claim, Row, Text};
 pub use verdict::{Dataset, DatasetFacts, Gathered, GuestEnd, Incomplete, Quality, RunFacts, verdict};
 
@@ -141,7 +141,7 @@ pub struct Failure {
     pub page: Option<PageId>,
     /// What was missing on that page, or which field was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub missing: Option<Name>,
+    pub missing: Option<Missing>,
     /// Milliseconds to wait, where the Data Source named a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,

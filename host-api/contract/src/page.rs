@@ -91,6 +91,19 @@ impl Recognition {
     pub fn failure_now(&self, authenticated: bool) -> Option<Code> {
         self.failure.or_else(|| (self.login && authenticated).then_some(Code::SessionLost))
     }
+
+    /// What the page that it most likely should have been lacks: that of which the largest part is there, the first of several. A page
+    /// that is itself a failure comes after all others.
+    #[must_use]
+    pub fn nearest(&self, pages: &[PageRule]) -> Option<&Missing> {
+        let likeness = |missing: &Missing| {
+            let page = pages.iter().map(|rule| &rule.page).find(|page| page.id == missing.page);
+            let lacks = self.missing.iter().filter(|other| other.page == missing.page).count();
+            page.map(|page| (page.failure.is_none(), (page.requires.len() - lacks) * 1000 / page.requires.len()))
+        };
+        // Of equals `max_by_key` gives the last.
+        self.missing.iter().rev().max_by_key(|missing| likeness(missing))
+    }
 }
 
 /// Recognises an answer; the first rule in the manifest's order wins. Without a document only rules that ask for nothing in it match.

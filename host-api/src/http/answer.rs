@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use consentry_contract::document::{Document, Format, charset};
-use consentry_contract::failure::Code;
+use consentry_contract::failure::{Code, Missing};
 use consentry_contract::item::Bytes;
 use consentry_contract::page::{self, Answer, Recognition};
 use http::HeaderMap;
@@ -148,11 +148,9 @@ impl HostCtx {
         headers: &HeaderMap,
         document: Option<&Document>,
     ) -> Result<(), Fail> {
+        self.facts.left_page();
         self.facts.page.clone_from(&seen.page);
         self.facts.unrecognised = seen.page.is_none();
-        self.facts.missing = None;
-        self.facts.declared = None;
-        self.facts.retry_after_ms = None;
         for dataset in self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str()))
         {
             dataset.read = true;
@@ -184,7 +182,9 @@ impl HostCtx {
             self.facts.declared = failure.or(Some(classified.code).filter(|code| *code != Code::PageUnrecognised));
             if self.facts.declared.is_none() {
                 // The page that it should have been.
-                self.facts.page = seen.missing.first().map(|missing| missing.page.clone());
+                let nearest = seen.nearest(self.plan.pages());
+                self.facts.page = nearest.map(|missing| missing.page.clone());
+                self.facts.missing = nearest.map(Missing::required);
             }
         }
         match failure {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use consentry_contract::failure::{Failure, Text};
+use consentry_contract::failure::{Failure, Missing, Name, Text};
 use consentry_contract::item::{Check, Field, minor_digits};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -231,10 +231,10 @@ fn end_in_json(ended: &Ended, keys: &Value, options: &Options, out: &mut dyn Wri
 fn whereabouts(failure: &Failure) -> String {
     let (blame, stage, retry) = (failure.blame.name(), failure.stage.name(), failure.retry.name());
     let mut told = format!("blame: {blame}, stage: {stage}, retry: {retry}");
-    let named = [("page", &failure.page), ("missing", &failure.missing), ("limit", &failure.limit)];
-    for (what, name) in named {
+    let [page, limit] = [&failure.page, &failure.limit].map(|name| name.as_ref().map(Name::as_str));
+    for (what, name) in [("page", page), ("missing", failure.missing.as_ref().map(Missing::as_str)), ("limit", limit)] {
         if let Some(name) = name {
-            told.push_str(&format!(", {what}: {}", name.as_str()));
+            told.push_str(&format!(", {what}: {name}"));
         }
     }
     if let Some(milliseconds) = failure.retry_after_ms {

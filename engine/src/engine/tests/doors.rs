@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use consentry_contract::failure::Failure;
+use consentry_contract::failure::{Failure, Name};
 use consentry_contract::manifest::Manifest;
 use consentry_host_api::ports::{Answer, Asked, Prompter as _, Question};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -126,7 +126,7 @@ async fn why_it_failed_is_told_whole_and_to_everybody() {
     let new = world.engine.create_session(&lender(), REQUEST.as_bytes()).await.unwrap();
     let failure = Failure {
         page: Some("profile".parse().unwrap()),
-        missing: Some("family".parse().unwrap()),
+        missing: Some("family".parse::<Name>().unwrap().into()),
         retry_after_ms: Some(1500),
         ..Failure::new(Code::PageUnrecognised)
     };

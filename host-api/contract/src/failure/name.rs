@@ -25,6 +25,38 @@ impl Name {
     }
 }
 
+/// What was not there: a name that the connector gives it, or a selector or pointer of a page rule of the manifest. Both are the
+/// author's words, never the page's.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Missing(String);
+
+impl Missing {
+    /// Something that a page rule requires.
+    #[must_use]
+    pub fn required(missing: &crate::page::Missing) -> Self {
+        Self(crate::plain::plain(&missing.at).into_owned())
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Name> for Missing {
+    fn from(name: Name) -> Self {
+        Self(name.0)
+    }
+}
+
+impl fmt::Debug for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A text that is no [`Name`]; it is not quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a name is lower-case words joined by '-', '.' or '_', at most 64 bytes with at most 4 digits")]

@@ -3,7 +3,7 @@
 //! platform or egress, declared error text, unrecognised page, and only then the connector's own code, else kept as `claimed`.
 //! Pure: facts in, verdict out.
 
-use super::{Code, Failure, Name, PageId, Retry, Stage};
+use super::{Code, Failure, Missing, Name, PageId, Retry, Stage};
 use crate::item;
 
 /// What the host noted while the connector ran.
@@ -24,8 +24,8 @@ pub struct RunFacts {
     pub page: Option<PageId>,
     /// No page rule recognised the last answer.
     pub unrecognised: bool,
-    /// What a `need` or `form` missed on the last answer.
-    pub missing: Option<Name>,
+    /// What a `need` or `form` missed on the last answer, or the page rule that came nearest to it.
+    pub missing: Option<Missing>,
     /// Milliseconds to wait, as the Data Source said.
     pub retry_after_ms: Option<u64>,
     /// The consent has a history window: a dataset may hold nothing because everything is older.
@@ -48,7 +48,7 @@ pub struct DatasetFacts {
     /// The page that it was read from when it first became incomplete.
     pub page: Option<PageId>,
     /// What was missing on that page.
-    pub missing: Option<Name>,
+    pub missing: Option<Missing>,
     /// The page on which a declared empty marker for this category was seen.
     pub empty: Option<PageId>,
     /// A recognised page was there that speaks for this category.
@@ -130,6 +130,12 @@ impl RunFacts {
         }
     }
 
+    /// Forgets the page of the last answer: there is none yet for what was asked since.
+    pub fn left_page(&mut self) {
+        (self.page, self.missing, self.declared, self.retry_after_ms) = (None, None, None, None);
+        self.unrecognised = false;
+    }
+
     /// Takes a code from the connector: one that it may name, or the one that a capability has just answered with.
     #[must_use]
     pub fn admit(&self, claimed: &str) -> Code {
@@ -209,8 +215,9 @@ pub fn verdict(facts: &RunFacts, guest: &GuestEnd) -> Result<Gathered, Failure> 
         (None, Some((code, dataset))) => {
             let failure = fail(code);
             // The run went on to other pages since.
-            let own = if code == Code::ValueUnparsable { &dataset.refused } else { &dataset.missing };
-            let missing = own.clone().or(failure.missing.filter(|_| dataset.page.is_none()));
+            let refused = dataset.refused.clone().map(Missing::from);
+            let own = if code == Code::ValueUnparsable { refused } else { dataset.missing.clone() };
+            let missing = own.or(failure.missing.filter(|_| dataset.page.is_none()));
             Some(Failure { page: dataset.page.clone().or(failure.page), missing, ..failure })
         }
         (None, None) => None,

@@ -1,12 +1,14 @@
 //! Recognition by the documented manifest, and classification by a table.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Answer, Recognition, classify, recognise};
+use super::{Answer, Page, PageRule, Recognition, classify, recognise};
 use crate::document::{Document, Format, Limits, Unmetered};
 use crate::failure::Code;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, UrlPattern};
 
 const DOCUMENTED: &str = include_str!("../../../../docs/manifest.md");
 
@@ -70,6 +72,40 @@ fn pointers_ask_json_and_selectors_markup() {
     );
     assert_eq!(seen("/login", 200, Some(&document(Format::Json, "{}"))).page, None);
     assert_eq!(seen("/me", 200, None).missing.len(), 2);
+}
+
+#[test]
+fn the_nearest_page_is_the_one_of_which_most_is_there() {
+    let page = |id: &str, requires: &[&str], failure| PageRule {
+        url: UrlPattern::parse("https://bank.example/login").unwrap(),
+        page: Arc::new(Page {
+            id: id.parse().unwrap(),
+            status: vec![],
+            requires: requires.iter().map(|&at| at.to_owned()).collect(),
+            lacks: vec![],
+            failure,
+            errors: vec![],
+            empty: None,
+            feeds: vec![],
+            login: false,
+        }),
+    };
+    let pages = [
+        page("captcha", &["img.captcha"], Some(Code::CaptchaRequired)),
+        page("wall", &["form", "p.wall"], Some(Code::AutomationBlocked)),
+        page("choice", &["ul.accounts"], None),
+        page("login", &["form", "input.login", "input.password"], None),
+        page("terms", &["form", "input.terms"], None),
+    ];
+    let url = "https://bank.example/login".parse().unwrap();
+    let near = |html: &str| {
+        let found = recognise(&pages, &url, 200, Some(&document(Format::Html, html)), &mut Unmetered).unwrap();
+        found.nearest(&pages).map(|missing| format!("{} {}", missing.page, missing.at))
+    };
+    assert_eq!(near("<form><input class=login></form>").as_deref(), Some("login input.password"));
+    assert_eq!(near("<form></form>").as_deref(), Some("terms input.terms"));
+    assert_eq!(near("<p>").as_deref(), Some("choice ul.accounts"), "the first of equals, and no failure");
+    assert_eq!(near("<ul class=accounts>"), None);
 }
 
 #[test]

@@ -5,6 +5,10 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
+fn named(text: &str) -> Missing {
+    name(text).into()
+}
+
 fn dataset(category: &str, accepted: u64) -> DatasetFacts {
     DatasetFacts { category: category.into(), accepted, ..DatasetFacts::default() }
 }
@@ -45,7 +49,7 @@ fn what_the_host_saw_counts_before_what_the_connector_says() {
     facts.declared = None;
     assert_eq!(code(&facts, &guest), Code::PageUnrecognised);
     facts.unrecognised = false;
-    facts.missing = Some(name("login-form"));
+    facts.missing = Some(named("login-form"));
     assert_eq!(code(&facts, &guest), Code::PageUnrecognised);
     facts.missing = None;
     assert_eq!(code(&facts, &guest), Code::CredentialsRejected);
@@ -53,10 +57,10 @@ fn what_the_host_saw_counts_before_what_the_connector_says() {
 
 #[test]
 fn a_guess_of_the_connector_is_kept_as_claimed() {
-    let facts = RunFacts { missing: Some(name("balance")), stage: Stage::Navigate, ..nothing() };
+    let facts = RunFacts { missing: Some(named("balance")), stage: Stage::Navigate, ..nothing() };
     let failure = verdict(&facts, &fault("credentials-rejected")).unwrap_err();
     assert_eq!(failure.claimed, Some(Code::CredentialsRejected));
-    assert_eq!((failure.page, failure.missing), (Some(name("history")), Some(name("balance"))));
+    assert_eq!((failure.page, failure.missing), (Some(name("history")), Some(named("balance"))));
     assert_eq!((failure.blame, failure.stage), (Blame::Connector, Stage::Navigate));
     assert_eq!(verdict(&nothing(), &fault("session-lost")).unwrap_err().claimed, None, "nothing to add");
 }
@@ -115,13 +119,13 @@ fn datasets_are_qualified_one_by_one() {
 
 #[test]
 fn an_incomplete_dataset_is_told_with_the_page_it_was_read_from() {
-    let mut facts = RunFacts { missing: Some(name("amount")), ..midway() };
+    let mut facts = RunFacts { missing: Some(named("amount")), ..midway() };
     facts.incomplete("bank.transaction", Incomplete::Partial(Code::PageUnrecognised));
     (facts.page, facts.missing) = (Some(name("documents")), None);
     facts.incomplete("bank.transaction", Incomplete::Partial(Code::RateLimited));
     let failure = verdict(&facts, &GuestEnd::Returned).unwrap().shortfall.unwrap();
     assert_eq!(failure.code, Code::PageUnrecognised);
-    assert_eq!((failure.page, failure.missing), (Some(name("history")), Some(name("amount"))));
+    assert_eq!((failure.page, failure.missing), (Some(name("history")), Some(named("amount"))));
 
     let mut facts = midway();
     facts.incomplete("bank.account", Incomplete::Refused(name("iban")));
@@ -130,7 +134,7 @@ fn an_incomplete_dataset_is_told_with_the_page_it_was_read_from() {
     let failure = verdict(&facts, &GuestEnd::Returned).unwrap().shortfall.unwrap();
     assert_eq!(
         (failure.code, failure.page, failure.missing),
-        (Code::ValueUnparsable, Some(name("history")), Some(name("iban")))
+        (Code::ValueUnparsable, Some(name("history")), Some(named("iban")))
     );
 
     // The page was a wall, whatever the connector took it for.
@@ -144,7 +148,7 @@ fn done_with_nothing_is_no_success_unless_the_source_says_so() {
     assert_eq!(verdict(&nothing(), &GuestEnd::Returned).unwrap_err().code, Code::PageUnrecognised);
     let refused = DatasetFacts { refused: Some(name("iban")), ..dataset("bank.account", 0) };
     let failure = verdict(&RunFacts::new(vec![refused]), &GuestEnd::Returned).unwrap_err();
-    assert_eq!((failure.code, failure.missing), (Code::ValueUnparsable, Some(name("iban"))));
+    assert_eq!((failure.code, failure.missing), (Code::ValueUnparsable, Some(named("iban"))));
     let empty = DatasetFacts { empty: Some(name("no-accounts")), ..dataset("bank.account", 0) };
     assert_eq!(verdict(&RunFacts::new(vec![empty]), &GuestEnd::Returned).unwrap().shortfall, None);
 }
@@ -180,7 +184,7 @@ fn nothing_is_kept_when_the_permission_is_gone_or_the_data_is_in_doubt() {
 
 #[test]
 fn a_failure_survives_being_written_down() {
-    let failure = verdict(&RunFacts { missing: Some(name("balance")), ..nothing() }, &fault("trap")).unwrap_err();
+    let failure = verdict(&RunFacts { missing: Some(named("balance")), ..nothing() }, &fault("trap")).unwrap_err();
     let written = serde_json::to_string(&failure).unwrap();
     assert_eq!(serde_json::from_str::<Failure>(&written).unwrap(), failure);
     assert!(written.contains(r#""code":"page-unrecognised""#) && written.contains(r#""claimed":"trap""#), "{written}");
