@@ -13,6 +13,7 @@ mod remaining;
 mod listed;
 
 mod cache;
+mod compiler;
 mod echoes;
 mod evil;
 mod limits;

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -18,6 +18,10 @@ pub mod limited;
 const WITHIN: Duration = Duration::from_secs(120);
 /// The most compiled code of one connector, in bytes.
 const CODE_BYTES_MAX: u64 = 512 << 20;
+/// What the standard library says last of all when there is no memory left.
+const OUT_OF_MEMORY: &[u8] = b"memory allocation of";
+/// So much of a compiler's last words is read.
+const LAST_WORDS_BYTES_MAX: u64 = 4096;
 /// The name under which this program compiles: its one argument.
 pub const COMMAND: &str = "compile-connector";
 
@@ -46,8 +50,11 @@ pub enum CompileError {
     /// It took too long and was ended.
     #[error("the compiler was ended after {} s; a connector this large or tangled is not run", .0.as_secs())]
     Late(Duration),
-    /// It ended without an answer: it crashed, or met a limit of memory or time.
-    #[error("the compiler ended without an answer: it crashed, or met its limits of memory and time")]
+    /// It needed more memory than it may have.
+    #[error("the compiler has {} GiB of memory at most; a connector this large or tangled is not run", limited::MEMORY_BYTES_MAX >> 30)]
+    Memory,
+    /// It ended without an answer.
+    #[error("the compiler ended without an answer: it crashed")]
     NoAnswer,
 }
 
@@ -98,11 +105,12 @@ impl Compiler {
                 let start = |source| CompileError::Start { program: program.clone(), source };
                 let mut command = Command::new(program);
                 command.arg0("consentry").arg(COMMAND).env_clear().current_dir("/").process_group(0);
-                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
                 let mut child = Running(command.spawn().map_err(start)?);
-                match child.0.stdin.take().zip(child.0.stdout.take()) {
-                    Some((input, output)) => child.ask(input, output, component, *within),
-                    None => Err(start(std::io::Error::other("it has no pipes"))),
+                let Child { stdin, stdout, stderr, .. } = &mut child.0;
+                match (stdin.take(), stdout.take(), stderr.take()) {
+                    (Some(input), Some(output), Some(errors)) => child.ask((input, output, errors), component, *within),
+                    _ => Err(start(std::io::Error::other("it has no pipes"))),
                 }
             }
         }
@@ -115,26 +123,29 @@ struct Running(Child);
 impl Running {
     fn ask(
         &mut self,
-        mut input: ChildStdin,
-        output: ChildStdout,
+        (mut input, output, errors): (impl Write + Send, impl Read + Send, impl Read + Send),
         component: &[u8],
         within: Duration,
     ) -> Result<Vec<u8>, CompileError> {
-        let answer = std::thread::scope(|scope| {
+        let (answer, last_words) = std::thread::scope(|scope| {
             // If it does not read to the end, its answer says more than that.
             scope.spawn(move || drop(input.write_all(component)));
+            let last_words = scope.spawn(move || last_words(errors));
             let (send, answer) = channel();
             // Nobody waits for an answer that comes late.
             scope.spawn(move || drop(send.send(read_answer(output))));
             let answer = answer.recv_timeout(within);
-            // Its work is done or overdue. With its end the pipes end, and both threads with them.
+            // Its work is done or overdue. With its end the pipes end, and the threads with them.
             self.end();
-            answer
+            (answer, last_words.join().unwrap_or_default())
         });
         match answer {
             Ok(Some((Said::Code, code))) => Ok(code),
             Ok(Some((Said::Refused, reason))) => {
                 Err(CompileError::Refused(String::from_utf8_lossy(&reason).into_owned()))
+            }
+            Ok(None) if last_words.windows(OUT_OF_MEMORY.len()).any(|words| words == OUT_OF_MEMORY) => {
+                Err(CompileError::Memory)
             }
             Ok(None) => Err(CompileError::NoAnswer),
             Err(_) => Err(CompileError::Late(within)),
@@ -154,6 +165,15 @@ impl Drop for Running {
         self.end();
         let _ = self.0.wait();
     }
+}
+
+/// What it says beside its answer. It is told to nobody: a connector may have had a hand in it.
+fn last_words(mut errors: impl Read) -> Vec<u8> {
+    let mut words = Vec::new();
+    // If it says more, it does not wait for us to read that.
+    let read = errors.by_ref().take(LAST_WORDS_BYTES_MAX).read_to_end(&mut words);
+    let _ = read.and_then(|_| std::io::copy(&mut errors, &mut std::io::sink()));
+    words
 }
 
 /// One byte, the length, then as many bytes: an answer that was cut off is none.
@@ -200,6 +220,8 @@ mod tests {
             ("kill -9 $$", "ended without an answer"),
             ("exit 3", "ended without an answer"),
             ("/bin/cat", "ended without an answer"),
+            ("echo 'memory allocation of 64 bytes failed' >&2; kill -6 $$", "4 GiB of memory at most"),
+            ("/usr/bin/head -c 1000000 /dev/zero >&2; exit 1", "ended without an answer"),
             // Says that code follows, and stops in the middle of it.
             (r"printf '\001\000\000\000\000\000\000\000\010half'", "ended without an answer"),
             // Promises more than is ever taken.

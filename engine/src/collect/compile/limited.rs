@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write};
 
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
@@ -14,7 +14,7 @@ use super::super::sandbox::code_config;
 use super::{Said, write_answer};
 
 /// Address space, in bytes.
-const MEMORY_BYTES_MAX: u64 = 4 << 30;
+pub(super) const MEMORY_BYTES_MAX: u64 = 4 << 30;
 /// CPU time, in seconds: as long as the caller waits.
 const CPU_SECONDS_MAX: u64 = super::WITHIN.as_secs();
 
@@ -85,6 +85,8 @@ fn limit() -> anyhow::Result<()> {
         (Resource::RLIMIT_FSIZE, 0),
         (Resource::RLIMIT_NOFILE, 16),
     ] {
+        // What whoever started the engine has bounded further stays so.
+        let most = most.min(getrlimit(resource)?.1);
         setrlimit(resource, most, most)?;
     }
     Ok(())
