@@ -11,6 +11,8 @@ use crate::ctx::HostCtx;
 use crate::fault::Fail;
 
 const NAME: &str = "output";
+/// Refusals of one call that say what is wrong; the others only that something is.
+const TOLD_MAX: usize = 256;
 
 impl HostCtx {
     /// Checks and keeps items; answers with those that were refused.
@@ -30,7 +32,12 @@ impl HostCtx {
             let item = columns.check(row.collect::<Result<_, _>>()?, observed);
             match item.map_err(|errors| self.refused(category, &errors)).and_then(|item| self.take_item(item)) {
                 Ok(()) => {}
-                Err(Fail::Fault(fault)) => refused.push((u32::try_from(at).unwrap_or(u32::MAX), fault)),
+                Err(Fail::Fault(mut fault)) => {
+                    if refused.len() >= TOLD_MAX {
+                        fault.text = String::new();
+                    }
+                    refused.push((u32::try_from(at).unwrap_or(u32::MAX), fault));
+                }
                 Err(stop) => return Err(stop),
             }
         }

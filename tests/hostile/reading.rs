@@ -10,6 +10,7 @@ use consentry_tests::collecting::CALLBACK;
 use consentry_tests::echoing::{Answer, ECHOES, EchoSite, Sent};
 
 use crate::echoes::{repeats_both, repeats_the_word, traces};
+use crate::evil::EvilSite;
 use crate::suite::{Attack, Came, Coming, Defence, HONEST, Off, PASSWORD, Probe, Ran, Run, Verdict, World, probe};
 
 /// What a source gives: a token, a code, the name of a session.
@@ -49,6 +50,9 @@ pub const ATTACKS: &[Attack] = &[
     captured("reads-a-token-under-another-label", "reads an access token in an answer that calls itself plain text", "POST /token?plain", "from = \"POST {base}/token\""),
     captured("reads-a-code-in-a-redirect", "reads an authorisation code in the redirect to the callback", "GET /authorise", "from = \"GET {base}/authorise\""),
     Attack { name: "asks-an-undeclared-origin", tries: "sends what it has read to a site that the manifest does not name", stopped_by: "the list of origins", verdict: Verdict::Refused("capability-denied", "origins = [\"http://127.0.0.1:"), off: DECLARED, run: Run::Story(elsewhere) },
+    Attack { name: "is-redirected-elsewhere", tries: "asks a site that redirects to one that the manifest does not name", stopped_by: "each redirect is checked as a request is", verdict: Verdict::Refused("source-unavailable", "origins = [\"http://127.0.0.1:"), off: DECLARED, run: Run::Story(|world, defence| redirected(world, "GET /", 302, false, defence == Defence::Off)) },
+    Attack { name: "is-redirected-with-a-secret", tries: "logs in at a site that has the form sent again to another of its origins (status 307)", stopped_by: "a body with a secret is sent once, where its sink is", verdict: Verdict::Refused("source-unavailable", "status 307 or 308"), off: Off::By("the body holds a text of the connector's own", HONEST), run: Run::Story(|world, defence| redirected(world, defence.pick("", "text Correct-Horse-7!"), 307, true, true)) },
+    Attack { name: "asks-this-machine", tries: "asks a declared origin on the engine's own machine", stopped_by: "https, and only public addresses, whatever is declared", verdict: Verdict::Refused("capability-denied", "scheme http is not allowed"), off: Off::By("the engine is in development mode", HONEST), run: Run::Story(this_machine) },
     Attack { name: "tells-by-a-name", tries: "asks for a host whose name is what it has read, for whoever answers for that zone", stopped_by: "origins are compared before a name is looked up, and are exact", verdict: Verdict::Refused("capability-denied", "is not a declared origin"), off: Off::By("the manifest declares that very name: it is looked up", "source-unavailable"), run: Run::Story(name) },
     Attack { name: "smuggles-a-second-header", tries: "sends a header whose value holds a line break and another header", stopped_by: "a value with a line break ends the run", verdict: Verdict::Told("secret-unusable"), off: Off::By("there is no line break in it: it arrives", HONEST), run: Run::Story(|world, defence| header(world, defence, ["X-Note a\r\nx-other: evil", "X-Note a x-other: evil"], "evil")) },
     Attack { name: "sets-a-header-of-the-hosts", tries: "sets the cookie of a session of its own", stopped_by: "headers that frame, route or identify are the host's", verdict: Verdict::Refused("invalid-argument", ""), off: Off::By("the header is none of those: it arrives", HONEST), run: Run::Story(|world, defence| header(world, defence, ["Cookie sid=evil", "X-Cookie sid=evil"], "sid=evil")) },
@@ -353,6 +357,30 @@ fn elsewhere(world: &mut World, defence: Defence) -> Coming<'_> {
         let origins = format!("origins = [\"{{base}}\", \"{}\"]", second.url);
         let ran = world.run(fetches.manifest(defence == Defence::Off, "origins = [\"{base}\"]", origins)).await;
         ran.came(second.heard().iter().any(|request| request.contains("read=Marie")))
+    })
+}
+
+/// By a plain request, or by a form with a secret.
+fn redirected<'w>(world: &'w mut World, aim: &'static str, status: u16, login: bool, declared: bool) -> Coming<'w> {
+    Box::pin(async move {
+        let second = site().await;
+        let answer = format!("HTTP/1.1 {status} Go\r\ncontent-length: 0\r\nlocation: {}/take\r\n\r\n", second.url);
+        let first = EvilSite::saying(answer, "").await;
+        let asks = probe(if login { "logs-in-after-authenticated" } else { "asks-once" }, &first.url).aim(aim);
+        let origins = format!("origins = [\"{{base}}\", \"{}\"]", second.url);
+        let ran = world.run(asks.manifest(declared, "origins = [\"{base}\"]", origins)).await;
+        assert_eq!(first.asked().len(), 1);
+        ran.came(second.heard().iter().any(|request| !login || request.contains("Correct-Horse-7")))
+    })
+}
+
+fn this_machine(world: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let site = site().await;
+        world.collector.development = defence == Defence::Off;
+        let ran = world.run(probe("fetches", &site.url).aim("GET /")).await;
+        world.collector.development = true;
+        ran.came(!site.heard().is_empty())
     })
 }
 

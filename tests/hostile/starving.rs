@@ -49,6 +49,7 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "floods-the-source-at-once", tries: "sends 40 requests at the same time", stopped_by: "so many are under way as the limit says, the others wait", verdict: Verdict::Nothing, off: RAISED, run: Run::Story(floods_at_once) },
     Attack { name: "floods-with-items", tries: "emits 60 items", stopped_by: "items are counted", verdict: Verdict::Told("bank.transaction=50!limit-exceeded person.name=0!limit-exceeded"), off: Off::By("the operator allows the maximum", "bank.transaction=60 person.name=1"), run: Run::Story(floods_with_items) },
     Attack { name: "floods-the-log", tries: "writes 600 lines of 2,000 bytes", stopped_by: "what is too long or too much is lost, not the run", verdict: Verdict::Nothing, off: RAISED, run: Run::Story(floods_the_log) },
+    Attack { name: "is-refused-at-length", tries: "emits an item with 100,000 wrong fields, for the host to write a sentence about each", stopped_by: "of one item so many are told as a category may have", verdict: Verdict::Told("bank.account=0!value-unparsable person.name=1"), off: Off::By("it emits 100 such items, and is told as much of each", "bank.account=0!value-unparsable person.name=1"), run: Run::Story(is_refused_at_length) },
     Attack { name: "floods-with-progress", tries: "reports 600 steps", stopped_by: "reports are counted, what is more is lost", verdict: Verdict::Nothing, off: RAISED, run: Run::Story(floods_with_progress) },
     Attack { name: "doubles-a-recipe", tries: "joins a secret to itself 40 times over, for the host to write it out", stopped_by: "the steps of a recipe are bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::By("it doubles it three times", HONEST), run: Run::Story(|world, defence| refused(world, "doubles-a-recipe", defence.pick("40", "3"))) },
     Attack { name: "stretches-without-end", tries: "asks for a key derivation of 4,294,967,295 rounds", stopped_by: "the work of a recipe is bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::By("it asks for 1,000 rounds", HONEST), run: Run::Story(|world, defence| refused(world, "stretches", defence.pick("4294967295", "1000"))) },
@@ -112,6 +113,17 @@ fn floods_the_log(world: &mut World, defence: Defence) -> Coming<'_> {
         assert!(ran.lines.iter().all(|line| line.len() <= "info: ".len() + 512));
         let count = ran.lines.len();
         Came { said: String::new(), ..ran.came(count > 500) }
+    })
+}
+
+fn is_refused_at_length(world: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let bank = crate::bank().await;
+        let adds = probe("adds-fields", &bank.site_url).aim(defence.pick("1 100000", "100 40"));
+        let ran = world.run(adds.wanting(&["bank.account", "person.name"])).await;
+        let told: usize = ran.lines.iter().find_map(|line| line.strip_prefix("info: told ")).unwrap().parse().unwrap();
+        assert!(told > 0 && ran.lines.iter().all(|line| line.len() < 4200));
+        ran.came(told > 10_000)
     })
 }
 

@@ -1,9 +1,11 @@
-//! Logins that are none, and a person's word against what goes on at the same moment.
+//! Logins that are none, a person's word against what goes on at the same moment, and what the log says of a refusal.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use consentry_contract::failure::Blame;
+use consentry_contract::failure::{Blame, Code};
+use consentry_host_api::ports::Observer as _;
 
+use super::super::ports::Watch;
 use super::*;
 use crate::api::problem::Problem;
 
@@ -157,5 +159,31 @@ async fn a_no_that_meets_a_yes_ends_it_whichever_was_faster() {
         let record = world.engine.consents.record(session.consent().unwrap()).await.unwrap();
         assert!(matches!(record.status(), Status::Withdrawn | Status::Refused), "{:?}", record.status());
         world.engine.withdraw(&session).await.unwrap();
+    }
+}
+
+/// What a connector asks for may be what it has read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_told_in_its_own_words_in_development_only() {
+    let world = world().await;
+    let text = "https://marie-dupont.example is not a declared origin";
+    for development in [true, false] {
+        let watch = Watch {
+            session: world.session().await,
+            clock: world.clock.clone(),
+            run: id(1),
+            connector: "probe".to_owned(),
+            development,
+        };
+        let mut log = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(log.reopen().unwrap())).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            watch.refused(Code::CapabilityDenied, text);
+            watch.log("info", text);
+        });
+        let mut told = String::new();
+        std::io::Read::read_to_string(&mut log, &mut told).unwrap();
+        assert!(told.contains("capability-denied") && told.contains("probe"), "{told}");
+        assert_eq!(told.contains("marie"), development, "{told}");
     }
 }

@@ -53,6 +53,9 @@ pub struct Columns {
     given: Vec<(String, Option<usize>)>,
 }
 
+/// Most wrong fields of one item that are told one by one: more than any category has.
+const WRONG_MAX: usize = 32;
+
 impl Columns {
     /// Looks the names up. A name that the category does not have is wrong in each item that has a value for it.
     ///
@@ -76,7 +79,7 @@ impl Columns {
     /// Checks one item, value by value, against the table. `observed` is the host's clock.
     ///
     /// # Errors
-    /// Everything that is wrong, field by field.
+    /// What is wrong, field by field, but no endless list.
     pub fn check(&self, values: Vec<Option<RawValue>>, observed: Timestamp) -> Result<Item, Vec<FieldError>> {
         let category = self.category;
         let mut errors = Vec::new();
@@ -87,6 +90,9 @@ impl Columns {
         }
         for ((name, place), raw) in self.given.iter().zip(values) {
             let Some(raw) = raw else { continue };
+            if errors.len() == WRONG_MAX {
+                break;
+            }
             let taken = match place {
                 None => Err(Wanted::Known),
                 Some(at) if given[*at] => Err(Wanted::Once),

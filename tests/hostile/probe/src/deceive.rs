@@ -11,6 +11,7 @@ pub const MODES: Modes = &[
     ("claims", claims),
     ("misses", misses),
     ("steps", || Ok(progress::step(&aim())).and_then(|()| honest())),
+    ("adds-fields", adds_fields),
     ("brings-nothing", || get("/home").send().map(drop)),
 ];
 
@@ -42,6 +43,20 @@ fn value<'b>(kind: &str, text: &str, blob: &'b Blob) -> output::Value<'b> {
         "long" => output::Value::Text(text.repeat(1_000)),
         _ => output::Value::Text(text.to_owned()),
     }
+}
+
+/// `ITEMS FIELDS`: so many items with so many fields that nobody knows, each of which is worth a sentence. Tells how much it was told.
+fn adds_fields() -> Result {
+    let aim = aim();
+    let (items, fields) = aim.split_once(' ').unwrap_or_default();
+    let fields = fields.parse().unwrap_or_default();
+    let mut bytes = 0;
+    for _ in 0..items.parse::<usize>().unwrap_or_default() {
+        let fields: Vec<_> = (0..fields).map(|_| ("more".to_owned(), output::Value::Flag(true))).collect();
+        bytes += output::emit("bank.account", &fields).err().map_or(0, |fault| fault.text.len());
+    }
+    log::write("info", &format!("told {bytes}"));
+    honest()
 }
 
 /// `KIND NAME=VALUE|…`; tells what the person answered.

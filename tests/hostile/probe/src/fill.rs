@@ -71,13 +71,18 @@ fn keys(count: usize) -> Vec<(String, String)> {
     (0..count).map(|digit| (digit.to_string(), format!("k{digit}"))).collect()
 }
 
-/// Before or after saying that the login worked.
+/// Before or after saying that the login worked; or with a text of its own in place of the password.
 fn logs_in_after_authenticated() -> Result {
-    let password = credential("password")?;
-    if aim() == "authenticated" {
+    let (aim, password) = (aim(), credential("password")?);
+    if aim == "authenticated" {
         credentials::authenticated()?;
     }
-    told(post("/login").field("motdepasse", &password).send())?;
+    let request = post("/login");
+    let request = match aim.strip_prefix("text ") {
+        Some(text) => request.field("motdepasse", text),
+        None => request.field("motdepasse", &password),
+    };
+    told(request.send())?;
     honest()
 }
 
