@@ -105,8 +105,9 @@ fn failure(called: &Called) -> (Option<i32>, Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_gets_a_file_a_receipt_and_nothing_else() {
     let desk = Desk::new().await;
-    let called = call(desk.collect(&login())).await;
+    let called = call(desk.collect(&format!("{} --answer shoe-size=43", login()))).await;
     assert_eq!(called.code, Some(0), "{called:?}");
+    assert!(called.err.contains("shoe-size was given, and nobody asked for it"), "{}", called.err);
     let told = called.json();
     assert_eq!((&told["status"]["state"], &told["file"]), (&json!("completed"), &json!(desk.out())));
     let receipt = &told["receipts"][0];
@@ -434,4 +435,15 @@ async fn an_engine_without_keys_or_with_another_passphrase_says_what_to_do() {
     std::fs::remove_file(node.path("data/keys")).unwrap();
     let called = call(words(&serve)).await;
     assert!(called.code == Some(1) && called.err.contains("consentry keys generate"), "{called:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_version_of_a_connector_waits_for_its_approval_and_not_for_a_difference() {
+    let (node, _) = configuration().await;
+    std::fs::remove_file(node.path("data/connectors.json")).unwrap();
+    let listed =
+        call(words(&format!("connector list --json --config {}", node.path("consentry.toml").display()))).await;
+    let why = "nothing of this connector is approved yet";
+    assert!(listed.err.contains(why) && !listed.err.contains("connector diff"), "{listed:?}");
+    assert_eq!(listed.json()[0]["because"], format!("waits for approval: {why}"), "{listed:?}");
 }

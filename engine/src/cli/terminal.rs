@@ -61,6 +61,11 @@ impl Terminal {
         self.given.remove(at).map(|(_, value)| value)
     }
 
+    /// The names of what was given and not asked for.
+    pub(super) fn left(&self) -> impl Iterator<Item = &str> {
+        self.given.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Whether the person can be asked.
     pub(super) fn attended(&self) -> bool {
         !self.unattended

@@ -66,6 +66,9 @@ impl Flow<'_> {
             }
         };
         let error = done.err();
+        if error.is_none() && !interrupt.is_asked() {
+            self.terminal.left().for_each(|name| eprintln!("consentry: {name} was given, and nobody asked for it"));
+        }
         match (&error, session.state()) {
             // This terminal could not take what was handed to it.
             (Some(_), State::Delivering) if !interrupt.is_asked() => engine.fail(&session, Code::DeliveryFailed).await,
