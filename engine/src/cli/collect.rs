@@ -18,7 +18,7 @@ use super::terminal::{FromFile, Given, Terminal};
 use super::{serve, setup};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::consent::notice::Language;
+use crate::consent::notice::{Language, Operator};
 use crate::data::Category;
 use crate::engine::Engine;
 use crate::engine::catalogue::{Folder, Offer};
@@ -208,7 +208,10 @@ async fn prepare(options: &Options) -> anyhow::Result<Prepared> {
     let config = options.config.as_deref().map(Config::read).transpose()?;
     let mut builder = match &config {
         Some(config) => setup::with_keys(config)?,
-        None => setup::builder(),
+        None => {
+            let [name, contact] = [&words::COMPUTER, &words::PERSON].map(|text| options.say(text).to_owned());
+            setup::builder().operator(Operator { name, contact, in_memory: true })
+        }
     };
     let (catalogue, refused) = setup::catalogue(&folder(options, config.as_ref())?);
     builder = builder.catalogue(catalogue);
@@ -227,7 +230,8 @@ async fn prepare(options: &Options) -> anyhow::Result<Prepared> {
         }
     }
     if let Some(out) = &options.out {
-        let local = LocalReceiver::new(out, options.seal_to.as_deref(), entropy, now)?;
+        let terminal = [&words::TERMINAL, &words::PERSON].map(|text| options.say(text));
+        let local = LocalReceiver::new(out, options.seal_to.as_deref(), terminal, entropy, now)?;
         let engine = builder.online_service(local.service.clone()).build().await?;
         return Ok(Prepared { engine, receiver: Receiver::Local(Box::new(local)), refused });
     }

@@ -30,10 +30,12 @@ pub(super) struct LocalReceiver {
 }
 
 impl LocalReceiver {
-    /// A receiver that writes to `out`: in clear, or sealed to the public key in `seal_to`. It may ask for everything.
+    /// A receiver that writes to `out`: in clear, or sealed to the public key in `seal_to`. It may ask for everything. The notice
+    /// calls it by this name and contact.
     pub(super) fn new(
         out: &Path,
         seal_to: Option<&Path>,
+        [name, contact]: [&str; 2],
         entropy: Arc<Entropy>,
         now: jiff::Timestamp,
     ) -> anyhow::Result<Self> {
@@ -64,8 +66,8 @@ impl LocalReceiver {
         };
         let registration = Registration {
             id: entropy.with(|rng| OnlineServiceId::new(now, rng)),
-            name: "This terminal".to_owned(),
-            contact: "the person at this terminal".to_owned(),
+            name: name.to_owned(),
+            contact: contact.to_owned(),
             role: Role::Controller,
             events: None,
             callbacks: vec![],

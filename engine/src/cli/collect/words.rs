@@ -4,6 +4,9 @@ use consentry_contract::failure::Text;
 
 use crate::session::state::State;
 
+pub(super) const COMPUTER: Text = Text { en: "This computer", fr: "Cet ordinateur" };
+pub(super) const TERMINAL: Text = Text { en: "This terminal", fr: "Ce terminal" };
+pub(super) const PERSON: Text = Text { en: "the person who sits at it", fr: "la personne qui s'en sert" };
 pub(super) const WHICH: Text = Text { en: "Which source?", fr: "Quelle source ?" };
 pub(super) const AGREE: Text = Text { en: "Do you agree?", fr: "Êtes-vous d'accord ?" };
 pub(super) const SHARE: Text = Text { en: "Share this?", fr: "Partager ceci ?" };
