@@ -157,7 +157,7 @@ impl Collector {
     pub fn prepare(&self, package: &Package) -> Result<sandbox::Prepared, Failure> {
         self.compiled.prepare(&self.sandbox, package).map_err(|error| {
             let platform = matches!(error, SandboxError::Compiler(CompileError::Start { .. }));
-            let error = crate::api::problem::chain(&error);
+            let error = crate::causes::chain(&error);
             tracing::error!(connector = package.digest(), error, "a connector can't be prepared");
             Failure::new(if platform { Code::PlatformFailed } else { Code::IncompatibleWorld })
         })

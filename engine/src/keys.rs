@@ -25,7 +25,7 @@ pub use software::SoftwareKeys;
 pub const MONTH_KEY_LIFE_MONTHS: u8 = 13;
 
 /// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Duty {
     /// Opens credentials and answers that a browser sealed. RSA-OAEP-256.

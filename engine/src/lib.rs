@@ -8,6 +8,8 @@ pub mod id;
 pub mod clock;
 // Where randomness comes from.
 pub mod entropy;
+// An error and its causes, in one line.
+mod causes;
 // Addresses of peers, cut.
 pub mod peer;
 // Shareable Data, by the stage it has reached.

@@ -157,7 +157,7 @@ async fn a_hostile_site_ends_the_run_by_the_limit_it_hits() {
             "limit-exceeded limit=bytes-in",
         ),
         (vec![], found, "", "limit-exceeded limit=redirects"),
-        (vec![(LimitName::Requests, 5)], found, "", "limit-exceeded @login limit=requests"),
+        (vec![(LimitName::Requests, 5)], found, "", "limit-exceeded limit=requests"),
         (vec![], "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok", "", "source-unavailable"),
         (vec![], "HTTP/1.1 200 OK\r\ncontent-encoding: zstd\r\n\r\nok", "", "source-unavailable"),
         (vec![], "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "", "person.name=1"),

@@ -8,7 +8,7 @@ use consentry::collect::signature::Trust;
 use consentry_tests::collecting::collector;
 use wit_parser::Resolve;
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -31,7 +31,7 @@ fn compare(released: &Path, current: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(current)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "wit") {
-            let text = std::fs::read_to_string(&path)?.replace("connector@0.1.0;", "connector@0.1.999;");
+            let text = std::fs::read_to_string(&path)?.replace("connector@0.1.1;", "connector@0.1.999;");
             std::fs::write(folder.path().join(path.file_name().unwrap_or_default()), text)?;
         }
     }

@@ -5,3 +5,4 @@ mod catalogue;
 mod contract;
 mod logins;
 mod sample_bank;
+mod tidy;

@@ -99,7 +99,7 @@ impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let step = "Read the session's state and events; they say what comes next.";
         if error.is_full() {
-            tracing::error!(error = %chain(&error), "the disk of the store is full: make room");
+            tracing::error!(error = %crate::causes::chain(&error), "the disk of the store is full: make room");
             let next = "The operator has to make room. What was not stored did not happen: try again then, unless the session's \
                         state says that it has ended.";
             return Self::new(StatusCode::INSUFFICIENT_STORAGE, "full", "The disk of the engine is full.", next);
@@ -183,18 +183,6 @@ fn consent(error: ConsentError) -> Problem {
 }
 
 fn platform(error: &(dyn std::error::Error + 'static)) -> Problem {
-    tracing::error!(error = %chain(error), "a request failed inside");
+    tracing::error!(error = %crate::causes::chain(error), "a request failed inside");
     Problem::failure(StatusCode::INTERNAL_SERVER_ERROR, Code::PlatformFailed)
-}
-
-/// An error and its reasons, for the log.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }

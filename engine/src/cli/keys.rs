@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::Table;
 
 use super::ConfigFile;
@@ -38,6 +39,7 @@ pub(super) enum Command {
     /// Makes a new key for a duty. It seals and signs from now on, also in an engine that runs; those before it still open.
     Rotate {
         /// The duty.
+        #[arg(value_parser = duties())]
         duty: Duty,
         #[command(flatten)]
         file: ConfigFile,
@@ -102,6 +104,12 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
         Command::Id => writeln!(out, "{}", entropy.with(|rng| OnlineServiceId::new(now, rng)))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The names of the duties, and what they are.
+fn duties() -> impl TypedValueParser<Value = Duty> {
+    let named = |name: String| Duty::ALL.into_iter().find(|duty| duty.name() == name);
+    PossibleValuesParser::new(Duty::ALL.map(Duty::name)).try_map(move |name| named(name).ok_or("no duty"))
 }
 
 fn opened(file: &ConfigFile) -> anyhow::Result<Arc<dyn KeyProvider>> {

@@ -53,7 +53,7 @@ pub(super) async fn sweep(engine: Arc<Engine>) {
     loop {
         ticks.tick().await;
         if let Err(error) = engine.sweep().await {
-            tracing::error!(error = %crate::api::problem::chain(&error), "what is due by the clock could not be done");
+            tracing::error!(error = %crate::causes::chain(&error), "what is due by the clock could not be done");
         }
     }
 }
@@ -64,7 +64,7 @@ async fn read_again(engine: Arc<Engine>, path: PathBuf, mut hangup: Signal) {
         match Config::read(&path).and_then(|config| config.connectors()) {
             Ok(folder) => engine.watch(folder).await,
             Err(error) => {
-                let error = crate::api::problem::chain(&error);
+                let error = crate::causes::chain(&error);
                 tracing::error!(error, "the configuration is not taken: everything stays as it was");
             }
         }

@@ -246,7 +246,7 @@ mod tests {
                 move || send.send(Package::open(&path, &Trust::default()).map(drop))
             });
             let error = opened.recv_timeout(Duration::from_secs(30)).expect("it is waited for").unwrap_err();
-            let error = crate::api::problem::chain(&error);
+            let error = crate::causes::chain(&error);
             assert!(error.contains(told), "{}: {error}", path.display());
         }
     }

@@ -71,7 +71,7 @@ impl Engine {
                 session.keep_receipt(id, receipt.token().to_owned(), now);
             }
             Err(error) => {
-                let error = crate::api::problem::chain(&error);
+                let error = crate::causes::chain(&error);
                 tracing::error!(run = %ended.name().run, error, "no receipt could be issued");
             }
         }
@@ -133,7 +133,7 @@ impl Engine {
         match self.ledger.accept(erased, now).await {
             Ok(leaf) => leaves.push(leaf),
             Err(error) => {
-                let error = crate::api::problem::chain(&error);
+                let error = crate::causes::chain(&error);
                 tracing::error!(error, "an erasure has no leaf in the ledger");
             }
         }
@@ -190,7 +190,7 @@ impl Engine {
             // Bytes that never got their delivery are gone, too.
             Ok(_) | Err(OutboxError::Unknown) => {}
             Err(error) => {
-                let error = crate::api::problem::chain(&error);
+                let error = crate::causes::chain(&error);
                 tracing::error!(%parcel, error, "the end of a delivery could not be noted; its bytes open no more");
             }
         }

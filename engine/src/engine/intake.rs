@@ -147,7 +147,7 @@ impl Engine {
         match self.consents.refuse(consent, now).await {
             Err(error @ ConsentError::Refused(_)) => Err(error),
             Err(error) => {
-                let error = crate::api::problem::chain(&error);
+                let error = crate::causes::chain(&error);
                 tracing::error!(%consent, error, "a refusal could not be noted; its record will say that its time was over");
                 Ok(())
             }
@@ -195,7 +195,7 @@ impl Engine {
     ) -> Result<Withdrawal, ConsentError> {
         let withdrawal = match self.consents.withdraw(consent, now).await {
             Err(ConsentError::Store(error)) => {
-                tracing::error!(%consent, error = %crate::api::problem::chain(&error), "a consent record can't be read");
+                tracing::error!(%consent, error = %crate::causes::chain(&error), "a consent record can't be read");
                 // Whether it was sent can't be looked up: it may have been.
                 Withdrawal { at: now, sending: session.parcel(), noted: false }
             }
@@ -205,7 +205,7 @@ impl Engine {
         let leaf = session.plan_leaf(withdrawn, |event| self.ledger.plan(event, now));
         let accepted = self.ledger.accept_planned(&leaf, now).await;
         if let Err(error) = &accepted {
-            let error = crate::api::problem::chain(error);
+            let error = crate::causes::chain(error);
             tracing::error!(%consent, error, "a withdrawal has no leaf in the ledger yet");
         }
         Ok(Withdrawal { noted: withdrawal.noted && accepted.is_ok(), ..withdrawal })

@@ -27,11 +27,11 @@ impl Engine {
     pub(super) async fn take_up(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         if let Err(error) = self.close_due(now).await {
-            let error = crate::api::problem::chain(&error);
+            let error = crate::causes::chain(&error);
             tracing::error!(error, "consents whose time is over can't be closed now");
         }
         if let Err(error) = self.outbox.sweep(now).await {
-            let error = crate::api::problem::chain(&error);
+            let error = crate::causes::chain(&error);
             tracing::error!(error, "what a crash left of deliveries can't be erased now");
         }
         for row in self.rows.all().await? {
@@ -106,7 +106,7 @@ impl Engine {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = gone_on {
-            let error = crate::api::problem::chain(&error);
+            let error = crate::causes::chain(&error);
             tracing::error!(session = %session.id(), error, "a decision can't be followed now; the person can say it again");
         }
     }
@@ -158,7 +158,7 @@ impl Engine {
         let probed = self.shelves.probe().await;
         match (&before, &probed) {
             (Ok(()), Err(error)) => {
-                tracing::error!(error = %crate::api::problem::chain(error), "the store takes no writes");
+                tracing::error!(error = %crate::causes::chain(error), "the store takes no writes");
             }
             (Err(_), Ok(())) => tracing::info!("the store takes writes again"),
             _ => {}
@@ -191,7 +191,7 @@ impl Engine {
             }
         }
         if takes_writes && let Err(error) = self.consents.write_withdrawals().await {
-            tracing::error!(error = %crate::api::problem::chain(&error), "a withdrawal can't be noted");
+            tracing::error!(error = %crate::causes::chain(&error), "a withdrawal can't be noted");
         }
         self.erase_due(now).await?;
         self.tell_events().await?;

@@ -72,7 +72,7 @@ impl Engine {
         });
         let Ok(Some((next, refused))) = loaded.await else { return };
         for error in refused {
-            tracing::error!(error = crate::api::problem::chain(&error), "a connector is not served");
+            tracing::error!(error = crate::causes::chain(&error), "a connector is not served");
         }
         for connector in next.connectors().filter(|each| each.standing == Standing::Unsigned) {
             let id = connector.package.manifest().id().as_str();

@@ -270,7 +270,7 @@ impl Flow<'_> {
 /// Takes the consent back: what is under way ends, and what is held is erased.
 async fn take_back(engine: &Engine, session: &Arc<Session>) {
     if let Err(error) = engine.withdraw(session).await {
-        let error = crate::api::problem::chain(&error);
+        let error = crate::causes::chain(&error);
         tracing::error!(error, "what was under way can't be taken back; it ends with this command");
     }
 }

@@ -1,0 +1,165 @@
+//! The house is in order: who may name whom, how long a file may be, which words are not used, that no test file is forgotten, and that
+//! nobody changes the contract by accident. Reads the sources.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::contract::root;
+
+/// A library, and where it may be named.
+const NAMED_IN: [(&str, &[&str]); 6] = [
+    ("wasmtime", &["host-api/src/", "engine/src/collect/", "tests/"]),
+    ("axum", &["engine/src/api", "examples/", "tests/"]),
+    ("clap", &["engine/src/cli", "examples/", "tests/"]),
+    ("sled", &["engine/src/store/sled"]),
+    ("hyper", &["host-api/src/network/", "tests/"]),
+    ("scraper", &["host-api/contract/src/", "tests/"]),
+];
+/// Modules without I/O, tasks, or a clock and randomness of their own.
+const PURE: [&str; 7] = ["id", "data", "request", "release", "outcome", "receipt", "consent/notice"];
+const IMPURE: [&str; 6] = ["tokio::", "std::fs", "std::net", "std::process", "SystemClock", "Entropy::system"];
+/// The doors of the engine. What lies behind them does not know them.
+const DOORS: [&str; 6] = ["api", "cli", "config", "engine", "main", "fixtures"];
+const LINES_MAX: usize = 450;
+/// Words with a better one in this house.
+const UNUSED: [&str; 5] = ["manager", "helper", "util", "scrape", "misc"];
+
+/// Every source of ours, with its path from the root.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = vec![];
+    for folder in ["connectors", "engine", "examples", "host-api", "tests"] {
+        walk(&root().join(folder), &mut found);
+    }
+    let read = |path: PathBuf| {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        // This file has all the words.
+        (name != "tests/it/tidy.rs").then(|| (name, std::fs::read_to_string(&path).unwrap()))
+    };
+    let sources: Vec<_> = found.into_iter().filter_map(read).collect();
+    assert!(sources.len() > 300, "{} sources", sources.len());
+    sources
+}
+
+/// The lines that are code, with their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().map(str::trim).enumerate().map(|(at, line)| (at + 1, line));
+    lines.filter(|(_, line)| !line.starts_with("//"))
+}
+
+/// Whether a line names a library by its path: `sled::Db`, not `super::sled::SledStore`.
+fn names(line: &str, library: &str) -> bool {
+    let path = format!("{library}::");
+    line.match_indices(&path)
+        .any(|(at, _)| !line[..at].ends_with(|c: char| c == ':' || c == '_' || c.is_alphanumeric()))
+}
+
+#[test]
+fn each_library_is_named_where_it_belongs() {
+    let mut wrong = String::new();
+    for (file, text) in sources() {
+        for (library, places) in NAMED_IN {
+            for (at, line) in code(&text).filter(|(_, line)| names(line, library)) {
+                if !places.iter().any(|place| file.starts_with(place)) {
+                    let _ = writeln!(wrong, "{file}:{at} names {library}: {line}");
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn what_lies_behind_the_doors_does_not_know_them_and_pure_modules_are() {
+    let mut wrong = String::new();
+    for (file, text) in sources() {
+        let Some(module) = file.strip_prefix("engine/src/") else {
+            if file.starts_with("host-api/") && code(&text).any(|(_, line)| names(line, "consentry")) {
+                let _ = writeln!(wrong, "{file} knows the engine");
+            }
+            continue;
+        };
+        let (tests, name) = (module.contains("tests"), module.trim_end_matches(".rs"));
+        let first = name.split('/').next().unwrap();
+        if !tests && !DOORS.contains(&first) {
+            for (at, line) in code(&text) {
+                if DOORS.iter().any(|door| *door != "fixtures" && line.contains(&format!("crate::{door}::"))) {
+                    let _ = writeln!(wrong, "{file}:{at} knows a door: {line}");
+                }
+            }
+        }
+        if !tests && PURE.contains(&name) {
+            let body = text.split("#[cfg(test)]").next().unwrap();
+            for (at, line) in code(body).filter(|(_, line)| IMPURE.iter().any(|word| line.contains(word))) {
+                let _ = writeln!(wrong, "{file}:{at} is not pure: {line}");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn a_file_is_read_at_one_sitting_and_has_a_word_for_what_it_is() {
+    let mut wrong = String::new();
+    for (file, text) in sources() {
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            let _ = writeln!(wrong, "{file} has {lines} lines, more than {LINES_MAX}");
+        }
+        for (at, line) in code(&text) {
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            let declared = words.by_ref().any(|word| ["struct", "enum", "trait", "mod", "fn", "type"].contains(&word));
+            let name = words.next().unwrap_or_default().to_lowercase();
+            if declared && UNUSED.iter().any(|word| name.contains(word)) {
+                let _ = writeln!(wrong, "{file}:{at} declares {name}");
+            }
+        }
+        if Path::new(&file).file_name().is_some_and(|name| name == "mod.rs") {
+            let _ = writeln!(wrong, "{file} is a mod.rs");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn no_file_of_tests_is_forgotten() {
+    for folder in ["it", "e2e", "hostile"] {
+        let folder = root().join("tests").join(folder);
+        let main = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            if path.extension().is_some_and(|extension| extension == "rs") && stem != "main" {
+                assert!(main.contains(&format!("mod {stem};")), "{} is compiled by nobody", path.display());
+            }
+        }
+    }
+}
+
+/// A changed contract is an event: whoever changes a text of it changes this line of its README too, and reads the policy beside it.
+#[test]
+fn the_contract_is_what_its_readme_says() {
+    let folder = root().join("wit");
+    let mut texts: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    texts.retain(|path| path.extension().is_some_and(|extension| extension == "wit"));
+    texts.sort();
+    let mut hash = Sha256::new();
+    for path in texts {
+        hash.update(path.file_name().unwrap().as_encoded_bytes());
+        hash.update(std::fs::read(&path).unwrap());
+    }
+    let line = format!("- **Hash of the text**: `sha256:{}`", hex::encode(hash.finalize()));
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    assert!(readme.contains(&line), "wit/README.md has to say\n{line}");
+}
