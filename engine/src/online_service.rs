@@ -307,3 +307,6 @@ impl fmt::Debug for KeyHash {
         f.write_str("KeyHash(..)")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn a_public_address_is_as_good_as_a_name() {
+        for (origin, allowed) in
+            [("https://8.8.8.8", true), ("https://[2606:4700::1111]", true), ("https://10.0.0.1", false)]
+        {
+            let egress = Egress::new(&[Origin::parse(origin).unwrap()], false);
+            assert_eq!(egress.check(&Url::parse(origin).unwrap()).is_ok(), allowed, "{origin}");
+        }
+    }
+
+    #[test]
     fn loopback_only_in_development_and_private_never() {
         check(true, "http://127.0.0.1:18090/", Ok(()));
         check(false, "http://127.0.0.1:18090/", Err("scheme http"));

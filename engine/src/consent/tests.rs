@@ -175,3 +175,63 @@ async fn an_old_proof_does_not_outlive_a_withdrawal() {
     register.withdraw(consent, now()).await.unwrap();
     assert_eq!(refusal(register.dispatch(active, id(7), now()).await), Refusal::Withdrawn);
 }
+
+#[tokio::test]
+async fn a_record_says_what_was_asked_and_what_became_of_it() {
+    let register = register();
+    let (asked, notice) = (request(crate::fixtures::REQUEST), notice());
+    let consent = id(3);
+    register.ask(consent, id(4), &asked, &notice, later(), now()).await.unwrap();
+    let record = register.record(consent).await.unwrap();
+    assert_eq!((record.purpose(), record.source(), record.history_days()), ("tenant-check", "sample-bank", Some(30)));
+    let wanted: Vec<_> = record.asked().iter().map(|asked| (asked.category, asked.why.en.as_str())).collect();
+    let why = "to see the income.";
+    assert_eq!(wanted, ["person.name", "bank.transaction"].map(|name| (crate::fixtures::category(name), why)));
+    assert_eq!(record.notice(), &notice.digest());
+    assert_eq!((record.valid_until(), record.asked_at(), record.changed_at()), (later(), now(), now()));
+    assert_eq!((record.status(), record.granted().len(), record.logins_opened()), (Status::Requested, 0, 0));
+
+    let soon = now() + jiff::SignedDuration::from_secs(60);
+    let names = categories(&["person.name"]);
+    register.give(consent, &notice.digest(), &names, soon).await.unwrap();
+    for digit in [5, 6] {
+        register.issue_grant(consent, id(digit), soon).await.unwrap();
+    }
+    let grant = register.use_grant(consent, id(5), "node-1", soon).await.unwrap();
+    assert_eq!((grant.source(), grant.history_days()), ("sample-bank", Some(30)));
+    let record = register.record(consent).await.unwrap();
+    assert_eq!((record.changed_at(), record.asked_at(), record.logins_opened()), (soon, now(), 1));
+    let _second = register.use_grant(consent, id(6), "node-1", soon).await.unwrap();
+    assert_eq!(register.record(consent).await.unwrap().logins_opened(), 2);
+}
+
+#[tokio::test]
+async fn the_same_yes_again_changes_nothing_and_any_other_one_is_too_late() {
+    let register = register();
+    let consent = given(&register, 1, &["person.name"]).await;
+    let (name, digest) = (categories(&["person.name"]), notice().digest());
+    register.give(consent, &digest, &name, now()).await.unwrap();
+    let other = Digest::of(b"another notice");
+    assert_eq!(refusal(register.give(consent, &other, &name, now()).await), Refusal::AlreadyDecided);
+    let more = categories(&["person.name", "bank.transaction"]);
+    assert_eq!(refusal(register.give(consent, &digest, &more, now()).await), Refusal::AlreadyDecided);
+    assert_eq!(refusal(register.give(consent, &digest, &name, later()).await), Refusal::Expired);
+}
+
+#[tokio::test]
+async fn a_no_is_a_no() {
+    let register = register();
+    let (consent, notice) = (id(2), notice());
+    register.ask(consent, id(2), &request(crate::fixtures::REQUEST), &notice, later(), now()).await.unwrap();
+    register.refuse(consent, now()).await.unwrap();
+    assert_eq!(register.record(consent).await.unwrap().status(), Status::Refused);
+    let name = categories(&["person.name"]);
+    assert_eq!(refusal(register.give(consent, &notice.digest(), &name, now()).await), Refusal::AlreadyDecided);
+    assert_eq!(refusal(register.refuse(consent, now()).await), Refusal::AlreadyDecided);
+}
+
+#[test]
+fn a_text_is_told_in_the_language_of_the_person() {
+    let both = crate::online_service::Localised { en: "yes".to_owned(), fr: "oui".to_owned() };
+    assert_eq!([notice::Language::En, notice::Language::Fr].map(|language| both.in_language(language)), ["yes", "oui"]);
+}

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use consentry_contract::failure::{Dataset, Gathered};
 use consentry_contract::item::{CATEGORIES, Check, Field, Kind, RawValue, Value};
 
 use super::*;
@@ -151,4 +152,32 @@ fn the_schema_that_is_shipped_is_the_one_the_item_table_makes() {
 fn write_schema() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/parcel-0.1.json");
     std::fs::write(path, format!("{:#}\n", consentry_contract::item::json_schema())).unwrap();
+}
+
+#[tokio::test]
+async fn something_is_shared_as_long_as_an_item_or_a_confirmation_is_left() {
+    let register = register();
+    let consent = given(&register, 1, &["person.name", "bank.transaction"]).await;
+    let (grant, active) = proofs(&register, consent).await;
+    let some = || collected(id(1), items()).minimise(&grant);
+    let without_all = [0, 1, 2].into_iter().fold(Decision::all(), Decision::without_item);
+    for (decision, left) in [
+        (Decision::all(), true),
+        (Decision::all().without_item(0).without_item(1), true),
+        (Decision::all().without_category(category("bank.transaction")), true),
+        (Decision::all().without_category(category("bank.transaction")).without_item(0), false),
+        (without_all, false),
+    ] {
+        assert_eq!(decision.leaves_something(&some()), left, "{decision:?}");
+    }
+    for (quality, left) in [(Quality::EmptyConfirmed("no-accounts".parse().unwrap()), true), (Quality::Complete, false)]
+    {
+        let dataset = Dataset { category: "bank.transaction".to_owned(), count: 0, quality };
+        let gathered = Gathered { datasets: vec![dataset], shortfall: None };
+        let nothing = || Data::collected(vec![], gathered.clone(), crate::fixtures::provenance(id(1))).minimise(&grant);
+        assert_eq!(Decision::all().leaves_something(&nothing()), left);
+        let reviewed = nothing().review(&Decision::all());
+        let released = reviewed.release(&active, &leaf(consent, id(3)).await, id(3));
+        assert_eq!(released.err(), (!left).then_some(Refusal::Nothing));
+    }
 }

@@ -24,3 +24,15 @@ impl Resolver for SystemResolver {
         Ok(tokio::net::lookup_host((host, 0)).await?.map(|found| found.ip()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_machine_knows_itself_and_not_what_is_no_name() {
+        let found = SystemResolver.resolve("localhost").await.unwrap();
+        assert!(!found.is_empty() && found.iter().all(IpAddr::is_loopback), "{found:?}");
+        assert!(SystemResolver.resolve("two words").await.is_err());
+    }
+}

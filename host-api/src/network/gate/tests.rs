@@ -174,3 +174,30 @@ async fn requests_keep_to_their_rate_over_minutes() {
     assert!((39..=41).contains(&sent), "{sent}");
     assert_eq!(site.asked(), 70 + sent);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_would_wait_too_long_for_the_rate_is_told_when_to_come_again() {
+    let (gated, site) = gated(GateBounds { requests_per_minute: NonZeroU32::MIN, ..bounds() });
+    assert_eq!(ask(&gated).await, Ok(200));
+    let told = ask(&gated).await;
+    assert!(matches!(told, Err(NetworkError::Busy { retry_after }) if retry_after.as_secs() >= 58), "{told:?}");
+    assert_eq!(site.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_before_a_rest_changes_nothing_during_the_look_after_it() {
+    let breaker = Breaker::new(1, Duration::from_secs(60), Arc::new(Paused(Instant::now())));
+    let [before, too, failing] = [(); 3].map(|()| breaker.begin().unwrap());
+    assert_eq!(breaker.look(), Ok(()));
+    failing.end(Some(false));
+    assert_eq!(breaker.look(), Err(Duration::from_secs(60)));
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let look = breaker.begin().unwrap();
+    tokio::time::advance(Duration::from_secs(20)).await;
+    before.end(Some(true));
+    assert_eq!(breaker.look(), Err(Duration::from_secs(40)), "it looks still");
+    too.end(Some(false));
+    assert_eq!(breaker.look(), Err(Duration::from_secs(40)), "it looks since then");
+    look.end(Some(true));
+    assert_eq!(breaker.look(), Ok(()));
+}

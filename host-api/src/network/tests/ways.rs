@@ -250,3 +250,10 @@ async fn a_connection_starts_at_the_address_that_the_operator_set() {
         assert_eq!(seen, source.unwrap_or_else(|| "127.0.0.1".parse().unwrap()));
     }
 }
+
+#[tokio::test]
+async fn a_name_without_an_address_is_told_from_one_that_may_not_be_reached() {
+    let way = Way { resolver: Names::answering(&[&[]]), ..patient() };
+    let expected = "no answer from the source: the name has no address";
+    assert_eq!(told(&network(way, &no_roots(), true), asking(&url())).await, expected);
+}
