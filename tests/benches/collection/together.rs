@@ -55,7 +55,7 @@ pub async fn beside_spinners(collector: &Arc<Collector>) -> anyhow::Result<()> {
     let alone = latency(collector, &bank, 40).await?;
     let (mut spinners, mut stoppers) = (JoinSet::new(), Vec::new());
     for _ in 0..SPINNERS {
-        let spinner = Collecting::with("probe")?.from_source("spins").at(&bank.url).wanting(&["person.name"]);
+        let spinner = Collecting::with("probe")?.field("mode", "spins").at(&bank.url).wanting(&["person.name"]);
         let (spinner, collector) = (spinner.field("login", MARIE.login), collector.clone());
         stoppers.push(spinner.stopper());
         spinners.spawn(async move { spinner.field("password", MARIE.password).collect(&collector).await.map(drop) });
