@@ -101,7 +101,7 @@ fn file(connector: &[u8], by: &KeyPair) -> (Vec<u8>, Range<usize>) {
 /// Two bytes say where, the third what: a bit is flipped, the end is cut off, a byte or a section is put in.
 fn changed(file: &[u8], connector: usize, change: &[u8]) -> Vec<u8> {
     let at = usize::from(change[0]) << 8 | usize::from(change[1]);
-    let at = at * file.len() >> 16;
+    let at = (at * file.len()) >> 16;
     let mut other = file.to_vec();
     match change[2] % 13 {
         bit @ 0..8 => other[at] ^= 1 << bit,

@@ -1,5 +1,6 @@
 //! A connector that does what connectors must not: which attack, and its aim, it reads in two public fields. What must come of each stands
 //! in the tables of `tests/hostile`.
+#![expect(clippy::unit_arg, reason = "an attack is one line of a table")]
 
 mod deceive;
 mod echo;

@@ -27,7 +27,13 @@ async fn a_key_seals_until_it_is_rotated_is_published_until_it_is_retired_and_op
     let first = keys.set().newest(Duty::Maintenance).unwrap();
     // The published key is that of other duties too, and ids are one of a kind.
     let old = keys.rotate(Duty::Maintenance, now()).await.unwrap().kid;
-    keys.change(|set| Ok(set.entries.retain(|entry| entry.duty != first.duty || entry.kid == old))).await.unwrap();
+    let others = |entry: &Entry| entry.duty != first.duty || entry.kid == old;
+    keys.change(|set| {
+        set.entries.retain(others);
+        Ok(())
+    })
+    .await
+    .unwrap();
     let token = sealed(&keys);
     assert_eq!(states(&keys).await, [Current]);
     for refused in [keys.retire(&old).await.map(drop), keys.destroy(&old, now()).await.map(drop)] {
