@@ -26,7 +26,7 @@ const fn edge(
 }
 
 const fn import(name: &'static str, tries: &'static str, edge: &'static str, text: &'static str) -> Attack {
-    let run = Run::Edge { place: Place::Import, edge, legal: "consentry:connector/clock@0.1.0" };
+    let run = Run::Edge { place: Place::Import, edge, legal: "consentry:connector/clock@0.1.1" };
     let off = Off::By("the import has the name of a capability", ENDED);
     Attack {
         name,

@@ -72,7 +72,7 @@ impl Place {
     }
 }
 
-const CLOCK: &str = "consentry:connector/clock@0.1.0";
+const CLOCK: &str = "consentry:connector/clock@0.1.1";
 
 /// A guest that calls most kinds of functions of the contract, with this in this place.
 pub fn edge(place: Place, edge: &str) -> Vec<u8> {
