@@ -1,11 +1,13 @@
 //! document: the connector asks, the host reads. The parsing itself is in the contract crate; here are the handles, the limits and what a
 //! miss means: a name on the failure report.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use consentry_contract::document::{Column, Document, DocumentError, Exhausted, Format};
+use consentry_contract::document::{Column, Document, DocumentError, Exhausted, Format, Part};
 use consentry_contract::failure::{Code, Name, Stage};
+use consentry_contract::item::Bytes;
 use consentry_contract::limits::LimitName;
+use url::Url;
 use wasmtime::component::Resource;
 
 use crate::bindings::consentry::connector::document as wit;
@@ -13,14 +15,57 @@ use crate::bindings::consentry::connector::types::Fault;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
 use crate::held::Held;
+use crate::http::Response;
 use crate::meter::CpuMeter;
 
 /// A document by handle, and the page rule that recognised the answer it came in.
 #[derive(Clone)]
 pub struct Parsed {
-    pub(crate) document: Document,
-    pub(crate) page: Option<String>,
+    tree: Arc<Tree>,
+    part: Part,
+    page: Option<String>,
     held: Arc<Held>,
+}
+
+/// A parsed document, which is many times as large as what it was parsed from: while a guest waits for a person it goes, and grows again
+/// when it is asked next.
+pub(crate) struct Tree {
+    grown: Mutex<Option<Document>>,
+    /// None: parsing would not give this tree, so it stays.
+    seed: Option<Seed>,
+}
+
+/// What a tree was parsed from.
+pub(crate) struct Seed {
+    pub(crate) bytes: Bytes,
+    pub(crate) format: Format,
+    pub(crate) charset: Option<String>,
+    pub(crate) url: Option<Url>,
+}
+
+impl Tree {
+    pub(crate) fn new(document: Document, seed: Option<Seed>) -> Arc<Self> {
+        Arc::new(Self { grown: Mutex::new(Some(document)), seed })
+    }
+
+    fn grown(&self) -> Option<Document> {
+        self.grown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_grown(&self) -> bool {
+        self.grown().is_some()
+    }
+
+    fn set(&self, document: Option<Document>) {
+        *self.grown.lock().unwrap_or_else(PoisonError::into_inner) = document;
+    }
+
+    fn shrink(&self) {
+        if self.seed.is_some() {
+            self.set(None);
+        }
+    }
 }
 
 const NAME: &str = "document";
@@ -79,24 +124,58 @@ impl HostCtx {
     }
 
     /// A document of its own, which counts as what it takes.
-    pub(crate) fn keep(&mut self, document: Document, page: Option<String>) -> Result<Resource<Parsed>, Fail> {
-        let held = self.hold(document.approximate_bytes())?;
-        self.keep_held(document, page, held)
+    pub(crate) fn keep(
+        &mut self,
+        document: Document,
+        seed: Option<Seed>,
+        page: Option<String>,
+    ) -> Result<Resource<Parsed>, Fail> {
+        let (held, part) = (self.hold(document.approximate_bytes())?, document.part());
+        self.keep_held(Tree::new(document, seed), part, page, held)
     }
 
     /// Another view of what is counted already.
     pub(crate) fn keep_held(
         &mut self,
-        document: Document,
+        tree: Arc<Tree>,
+        part: Part,
         page: Option<String>,
         held: Arc<Held>,
     ) -> Result<Resource<Parsed>, Fail> {
         self.spend(LimitName::Documents, 1)?;
-        Ok(self.table.push(Parsed { document, page, held })?)
+        Ok(self.table.push(Parsed { tree, part, page, held })?)
     }
 
-    fn document(&self, this: &Resource<Parsed>) -> Result<Document, Fail> {
-        Ok(self.table.get(this)?.document.clone())
+    /// What a handle stands for.
+    ///
+    /// # Errors
+    /// As [`Self::grown`].
+    pub(crate) fn document(&mut self, this: &Resource<Parsed>) -> Result<Document, Fail> {
+        let Parsed { tree, part, .. } = self.table.get(this)?;
+        let (tree, part) = (tree.clone(), *part);
+        Ok(self.grown(&tree)?.at(part))
+    }
+
+    /// The whole document; parsed again, at the run's expense, if its tree went while the guest waited.
+    pub(crate) fn grown(&mut self, tree: &Tree) -> Result<Document, Fail> {
+        if let Some(document) = tree.grown() {
+            return Ok(document);
+        }
+        let Some(Seed { bytes, format, charset, url }) = &tree.seed else { return Err(Fail::stop()) };
+        let document = self.parse(*format, bytes, charset.as_deref(), url.as_ref())?;
+        tree.set(Some(document.clone()));
+        Ok(document)
+    }
+
+    /// Lets the trees go that can grow again: the guest is about to wait for a person.
+    pub(crate) fn shrink(&mut self) {
+        for entry in self.table.iter_mut() {
+            if let Some(parsed) = entry.downcast_ref::<Parsed>() {
+                parsed.tree.shrink();
+            } else if let Some(tree) = entry.downcast_ref::<Response>().and_then(Response::tree) {
+                tree.shrink();
+            }
+        }
     }
 
     fn page_of(&self, this: &Resource<Parsed>) -> Result<Option<String>, Fail> {
@@ -139,7 +218,7 @@ impl wit::Host for HostCtx {
         self.enter(NAME, "open")?;
         let format = self.format(&format)?;
         let document = self.parse(format, text.as_bytes(), Some("utf-8"), None)?;
-        self.keep(document, None)
+        self.keep(document, None, None)
     }
 }
 
@@ -221,9 +300,11 @@ impl wit::HostDocument for HostCtx {
 
     fn parts(&mut self, this: Resource<Parsed>, at: String) -> Result<Vec<Resource<Parsed>>, Fail> {
         self.enter(NAME, "document.parts")?;
-        let Parsed { document, page, held } = self.table.get(&this)?.clone();
+        let document = self.document(&this)?;
+        let Parsed { tree, page, held, .. } = self.table.get(&this)?.clone();
         let parts = self.ask(&document, &at, |meter| document.parts(&at, meter))?;
-        parts.into_iter().map(|part| self.keep_held(part, page.clone(), held.clone())).collect()
+        let mut keep = |part: Document| self.keep_held(tree.clone(), part.part(), page.clone(), held.clone());
+        parts.into_iter().map(&mut keep).collect()
     }
 
     fn nested(&mut self, this: Resource<Parsed>, at: String, format: String) -> Result<Resource<Parsed>, Fail> {
@@ -231,7 +312,7 @@ impl wit::HostDocument for HostCtx {
         let (document, page) = (self.document(&this)?, self.page_of(&this)?);
         let format = self.format(&format)?;
         match self.ask(&document, &at, |meter| document.nested(&at, format, meter))? {
-            Some(nested) => self.keep(nested, page),
+            Some(nested) => self.keep(nested, None, page),
             None => Err(self.missed(&this, "nested-document")?),
         }
     }

@@ -1,6 +1,7 @@
 //! The guests' threads: a queue that every thread takes from in turn, and nothing else. No sockets, no timers: a host function that
-//! forgets to hop to the I/O runtime fails in its first test. Strictly first come, first served, so a guest that spins goes behind all
-//! others at each tick.
+//! forgets to hop to the network thread fails in its first test. Whoever waited for something goes first, in the order in which it came;
+//! whoever was interrupted at a tick, as guests are that spin, goes behind them, has every ninth turn at the least, and is interrupted at once when
+//! somebody's answer comes.
 //!
 //! Why no tokio runtime: each wake of one of its threads from outside wakes a second one to look for work, which costs a guest that
 //! waits for the network at every request more than its own turn.
@@ -18,21 +19,31 @@ use tokio::sync::oneshot;
 /// Threads that end when this is dropped, whatever is still queued.
 pub struct GuestThreads(Arc<Queue>);
 
-#[derive(Default)]
 struct Queue {
     ready: Mutex<Ready>,
     more: Condvar,
+    interrupt: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
 struct Ready {
-    guests: VecDeque<Arc<Guest>>,
+    /// What they waited for is there, or they were interrupted once since it was.
+    woken: VecDeque<Arc<Guest>>,
+    /// Their turn was over before they were, twice and more.
+    interrupted: VecDeque<Arc<Guest>>,
+    /// How many of the first had their turns since one of the second had.
+    in_a_row: usize,
     /// Threads that wait for one.
     idle: usize,
+    /// Threads whose guest was interrupted before and goes on.
+    going_on: usize,
     /// Threads that stand in for one whose guest works for long.
     stand_ins: usize,
     closed: bool,
 }
+
+/// So many go before one that was interrupted.
+const IN_A_ROW_MAX: usize = 8;
 
 /// Most threads that stand in; the guests of more wait.
 const STAND_INS_MAX: usize = 64;
@@ -45,6 +56,8 @@ thread_local! {
 struct Guest {
     run: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     state: AtomicU8,
+    /// It was interrupted since it waited last.
+    goes_on: AtomicBool,
     queue: Arc<Queue>,
 }
 
@@ -58,12 +71,13 @@ const RUNNING: u8 = 2;
 const WOKEN: u8 = 3;
 
 impl GuestThreads {
-    /// Starts them.
+    /// Starts them. `interrupt` ends the turns of all who have one; they go on later.
     ///
     /// # Errors
     /// What the system says when it has no more threads.
-    pub fn start(threads: usize) -> std::io::Result<Self> {
-        let guests = Self(Arc::default());
+    pub fn start(threads: usize, interrupt: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+        let (ready, more) = (Mutex::default(), Condvar::new());
+        let guests = Self(Arc::new(Queue { ready, more, interrupt: Box::new(interrupt) }));
         for _ in 0..threads {
             let queue = guests.0.clone();
             queue.thread(None)?;
@@ -78,7 +92,12 @@ impl GuestThreads {
             // Nobody may wait any more.
             let _ = end.send(run.await);
         });
-        let guest = Guest { run: Mutex::new(Some(run)), state: AtomicU8::new(QUEUED), queue: self.0.clone() };
+        let guest = Guest {
+            run: Mutex::new(Some(run)),
+            state: AtomicU8::new(QUEUED),
+            goes_on: AtomicBool::new(false),
+            queue: self.0.clone(),
+        };
         self.0.push(Arc::new(guest));
         ended.await.ok()
     }
@@ -88,11 +107,24 @@ impl Drop for GuestThreads {
     fn drop(&mut self) {
         let mut ready = lock(&self.0.ready);
         ready.closed = true;
-        let left = std::mem::take(&mut ready.guests);
+        let left = (std::mem::take(&mut ready.woken), std::mem::take(&mut ready.interrupted));
         drop(ready);
         self.0.more.notify_all();
         // Without the lock: what a guest holds may wake another when it goes.
         drop(left);
+    }
+}
+
+impl Ready {
+    fn take(&mut self) -> Option<Arc<Guest>> {
+        if self.in_a_row < IN_A_ROW_MAX
+            && let Some(guest) = self.woken.pop_front()
+        {
+            self.in_a_row += 1;
+            return Some(guest);
+        }
+        self.in_a_row = 0;
+        self.interrupted.pop_front().or_else(|| self.woken.pop_front())
     }
 }
 
@@ -103,11 +135,14 @@ impl Queue {
             drop(ready);
             return;
         }
-        ready.guests.push_back(guest);
+        ready.woken.push_back(guest);
         // A thread that is awake will come by; waking one is what costs.
-        if ready.idle > 0 {
-            drop(ready);
+        let (wake, interrupt) = (ready.idle > 0, ready.going_on > 0);
+        drop(ready);
+        if wake {
             self.more.notify_one();
+        } else if interrupt {
+            (self.interrupt)();
         }
     }
 
@@ -118,25 +153,31 @@ impl Queue {
             // Unwrap safety: nobody sets it twice in a thread's life.
             SERVED.with(|served| served.set(queue.clone()).unwrap_or_else(|_| unreachable!("this thread is new")));
             let over = || over.as_ref().is_some_and(|over| over.load(Ordering::Acquire));
-            while let Some(guest) = queue.next(&over) {
+            while let Some((guest, goes_on)) = queue.next(&over) {
                 guest.turn();
+                if goes_on {
+                    lock(&queue.ready).going_on -= 1;
+                }
             }
         };
         std::thread::Builder::new().name("guest".to_owned()).spawn(serve).map(drop)
     }
 
-    fn next(&self, over: &dyn Fn() -> bool) -> Option<Arc<Guest>> {
+    /// The next guest, and whether it was interrupted before.
+    fn next(&self, over: &dyn Fn() -> bool) -> Option<(Arc<Guest>, bool)> {
         let mut ready = lock(&self.ready);
         while !ready.closed && !over() {
-            if let Some(guest) = ready.guests.pop_front() {
-                return Some(guest);
+            if let Some(guest) = ready.take() {
+                let goes_on = guest.goes_on.load(Ordering::Relaxed);
+                ready.going_on += usize::from(goes_on);
+                return Some((guest, goes_on));
             }
             ready.idle += 1;
             ready = self.more.wait(ready).unwrap_or_else(PoisonError::into_inner);
             ready.idle -= 1;
         }
         // Whoever is queued counted on this thread: it was awake, or it was the one that was woken.
-        if !ready.guests.is_empty() {
+        if !ready.woken.is_empty() || !ready.interrupted.is_empty() {
             self.more.notify_one();
         }
         None
@@ -197,7 +238,10 @@ impl Guest {
         if waits.is_err() {
             self.state.store(QUEUED, Ordering::Release);
             // No other thread is woken for it: this one goes on with the queue.
-            lock(&self.queue.ready).guests.push_back(self.clone());
+            let mut ready = lock(&self.queue.ready);
+            let again = self.goes_on.swap(true, Ordering::Relaxed);
+            let queue = if again { &mut ready.interrupted } else { &mut ready.woken };
+            queue.push_back(self.clone());
         }
     }
 }
@@ -210,6 +254,7 @@ impl Wake for Guest {
             _ => None,
         };
         if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(WAITING) {
+            self.goes_on.store(false, Ordering::Relaxed);
             self.queue.push(self.clone());
         }
     }
@@ -228,7 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn guests_take_turns_and_a_panic_ends_one_alone() {
-        let guests = GuestThreads::start(1).unwrap();
+        let guests = GuestThreads::start(1, || {}).unwrap();
         let spins = guests.run(async {
             for _ in 0..1000 {
                 tokio::task::yield_now().await;
@@ -241,10 +286,54 @@ mod tests {
         assert_eq!(guests.run(async { 7 }).await, Some(7));
     }
 
+    #[test]
+    fn whoever_waited_goes_before_whoever_spins_and_not_for_ever() {
+        let queue = GuestThreads::start(0, || {}).unwrap().0.clone();
+        let guest = |name: usize| {
+            let guest = Guest {
+                run: Mutex::default(),
+                state: AtomicU8::new(QUEUED),
+                goes_on: AtomicBool::new(false),
+                queue: queue.clone(),
+            };
+            (name, Arc::new(guest))
+        };
+        let (woken, spinning): (Vec<_>, Vec<_>) = ((0..20).map(guest).collect(), (100..102).map(guest).collect());
+        let mut ready = Ready::default();
+        ready.woken.extend(woken.iter().map(|(_, guest)| guest.clone()));
+        ready.interrupted.extend(spinning.iter().map(|(_, guest)| guest.clone()));
+        let name =
+            |taken: Arc<Guest>| woken.iter().chain(&spinning).find(|(_, guest)| Arc::ptr_eq(guest, &taken)).unwrap().0;
+        let order: Vec<usize> = std::iter::from_fn(|| ready.take()).map(name).collect();
+        let expected = (0..8).chain([100]).chain(8..16).chain([101]).chain(16..20);
+        assert_eq!(order, expected.collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn an_answer_interrupts_who_goes_on_and_nobody_else() {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let interrupt = interrupted.clone();
+        let guests = GuestThreads::start(1, move || interrupt.store(true, Ordering::Release)).unwrap();
+        let (answer, answered) = tokio::sync::oneshot::channel::<()>();
+        let waits = guests.run(async move { answered.await.is_ok() });
+        let (in_first_turn, seen) = (interrupted.clone(), interrupted.clone());
+        let spins = guests.run(async move {
+            let early = in_first_turn.load(Ordering::Acquire);
+            tokio::task::yield_now().await;
+            let mut answer = Some(answer);
+            // As a guest that spins: its turn goes on until it is interrupted.
+            while !seen.load(Ordering::Acquire) {
+                answer.take().map(|answer| answer.send(()));
+            }
+            early
+        });
+        assert_eq!(tokio::join!(waits, spins), (Some(true), Some(false)));
+    }
+
     #[tokio::test]
     async fn a_guest_on_a_stand_in_that_leaves_goes_on_elsewhere() {
         for threads in [1, 2] {
-            let guests = GuestThreads::start(threads).unwrap();
+            let guests = GuestThreads::start(threads, || {}).unwrap();
             for round in 0..200 {
                 let (end, ended) = oneshot::channel();
                 let (begun, go_on) = mpsc::channel();
@@ -269,7 +358,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_what_takes_long() {
-        let guests = GuestThreads::start(1).unwrap();
+        let guests = GuestThreads::start(1, || {}).unwrap();
         let (go_on, told) = mpsc::channel();
         // Its end depends on the other, which has but one thread with it.
         let long = guests.run(async move { aside(|| told.recv_timeout(Duration::from_secs(60)).is_ok()) });

@@ -137,6 +137,7 @@ impl prompt::HostChallenge for HostCtx {
         let challenge = self.table.get_mut(&this)?;
         let kind = challenge.kind.clone();
         let Some(mut receiver) = challenge.pending.take() else { return Ok(true) };
+        self.shrink();
         let waited = hop::hop(self, async move {
             match tokio::time::timeout(Duration::from_millis(max_ms.into()), &mut receiver).await {
                 Ok(answer) => Ok(answer),

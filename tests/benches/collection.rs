@@ -1,6 +1,6 @@
 //! What the sandbox costs: the collection of the sample bank's 300 operations by its connector, against the same flow in plain native
-//! Rust with the same HTTP client and the same parser, interleaved in one run, the bank in a process of its own. Prints ratios and figures;
-//! nothing is asserted about time. Run: `cargo xtask connectors && cargo bench --package consentry-tests --bench collection`.
+//! Rust with the same HTTP client and the same parser, interleaved in one run, the bank in a process of its own; and the rest that the
+//! sandbox promises. Prints ratios and figures; nothing is asserted about time. Run: `cargo xtask connectors && cargo bench --package consentry-tests --bench collection`.
 
 #[path = "collection/bare.rs"]
 mod bare;
@@ -8,8 +8,13 @@ mod bare;
 mod native;
 #[path = "collection/together.rs"]
 mod together;
+#[path = "collection/waiting.rs"]
+mod waiting;
+#[path = "collection/whole.rs"]
+mod whole;
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::num::NonZeroU32;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,10 +25,12 @@ use consentry::collect::Collector;
 use consentry::collect::cache::CompiledCache;
 use consentry::collect::compile::Compiler;
 use consentry::collect::package::Package;
+use consentry::collect::ways::Ways;
 use consentry_host_api::HostCtx;
 use consentry_host_api::network::TlsSettings;
+use consentry_host_api::network::gate::GateBounds;
 use consentry_host_api::stop::StopReason;
-use consentry_tests::collecting::{Collecting, Reaction, collector, collector_of, connector, told};
+use consentry_tests::collecting::{Collecting, Now, collector_of, connector, told};
 use nix::sys::resource::{UsageWho, getrusage};
 use sample_bank::{Change, MARIE, SampleBank, SiteState};
 use tokio_util::task::TaskTracker;
@@ -32,6 +39,8 @@ const ROUNDS: usize = 200;
 const WARM_UP: usize = 20;
 const WAITING: usize = 60;
 const WANTED: [&str; 3] = ["bank.account", "bank.balance", "bank.transaction"];
+/// The code that the bank sends to everybody here.
+const OTP: &str = "271828";
 const COLLECTED: &str = "bank.account=3 bank.balance=3 bank.transaction=300";
 
 fn main() -> anyhow::Result<()> {
@@ -50,33 +59,49 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async { tokio::spawn(measure()).await? })
 }
 
-/// Everything, or one side alone for a profiler (`profile native`, `profile sandboxed`), or so many who wait (`waiting 1000`).
+/// Everything; or one part (`collection`, `whole`, `together`, `spinners`, `sandbox`); or so many who wait (`waiting 10000`); or one side
+/// alone for a profiler (`profile native`, `profile sandboxed`).
 async fn measure() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().filter(|argument| !argument.starts_with('-')).skip(1).collect();
     let tls = TlsSettings::of_this_machine()?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["profile", which] => profile(&Arc::new(collector()?), &tls, which).await,
-        ["waiting", many] => {
-            let many = many.parse()?;
-            waiting(&Arc::new(collector_of(u32::try_from(many)?)?), many).await
-        }
-        _ => {
-            let collector = Arc::new(collector()?);
-            compare(&collector, &tls).await?;
-            together::at_once(&collector, &tls).await?;
-            together::beside_spinners(&collector).await?;
-            waiting(&collector, WAITING).await?;
+        ["profile", which] => profile(&*open_gate(64)?, &tls, which).await,
+        ["waiting", many] => waiting::measure(&open_gate(many.parse()?)?, many.parse()?).await,
+        ["collection"] => compare(&*open_gate(64)?, &tls).await,
+        ["whole"] => whole::compare(&*open_gate(64)?, &tls).await,
+        ["together"] => together::at_once(&open_gate(64)?, &tls).await,
+        ["spinners"] => together::beside_spinners(&open_gate(64)?).await,
+        ["sandbox"] => {
+            let collector = open_gate(64)?;
             load(&collector)?;
             instantiate(&collector).await
         }
+        [] => {
+            let collector = open_gate(64)?;
+            compare(&collector, &tls).await?;
+            whole::compare(&collector, &tls).await?;
+            together::at_once(&collector, &tls).await?;
+            together::beside_spinners(&collector).await?;
+            waiting::measure(&collector, WAITING).await?;
+            load(&collector)?;
+            instantiate(&collector).await
+        }
+        other => anyhow::bail!("{other:?} is nothing that is measured here"),
     }
+}
+
+/// A collector that sends as many requests to the bank as it likes: the native flow has no gate either.
+fn open_gate(concurrent_runs: u32) -> anyhow::Result<Arc<Collector>> {
+    let bounds =
+        GateBounds { requests_at_once: u32::MAX >> 4, requests_per_minute: NonZeroU32::MAX, ..GateBounds::default() };
+    Ok(Arc::new(Collector { ways: Ways::new(bounds, Arc::new(Now)), ..collector_of(concurrent_runs)? }))
 }
 
 /// The child: serves until its standard input ends.
 async fn serve_bank(state: &str) -> anyhow::Result<()> {
     let any = "127.0.0.1:0".parse()?;
     let bank = SampleBank::start(any, any).await?;
-    bank.change(Change { state: Some(state.parse()?), ..Change::default() });
+    bank.change(Change { state: Some(state.parse()?), otp: Some(OTP.to_owned()), ..Change::default() });
     println!("{}", bank.site_url);
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
     Ok(())
@@ -85,6 +110,8 @@ async fn serve_bank(state: &str) -> anyhow::Result<()> {
 struct Bank {
     child: Child,
     url: String,
+    /// Its connector.
+    package: Package,
 }
 
 impl Bank {
@@ -97,7 +124,7 @@ impl Bank {
             .spawn()?;
         let mut url = String::new();
         BufReader::new(child.stdout.take().context("piped")?).read_line(&mut url)?;
-        Ok(Self { child, url: url.trim().to_owned() })
+        Ok(Self { child, url: url.trim().to_owned(), package: connector("sample-bank")? })
     }
 }
 
@@ -142,16 +169,16 @@ fn median(times: &[Duration]) -> f64 {
     percentile(times, 50)
 }
 
-fn collecting(bank: &Bank) -> anyhow::Result<Collecting> {
-    let person = Collecting::with("sample-bank")?.at(&bank.url).field("login", MARIE.login);
-    Ok(person.field("password", MARIE.password).wanting(&WANTED))
+fn collecting(bank: &Bank) -> Collecting {
+    let person = Collecting::by(bank.package.clone()).at(&bank.url).field("login", MARIE.login);
+    person.field("password", MARIE.password).wanting(&WANTED)
 }
 
 async fn compare(collector: &Collector, tls: &TlsSettings) -> anyhow::Result<()> {
     let bank = Bank::in_state(SiteState::Ok)?;
     let (mut sandboxed, mut plain) = (Times::default(), Times::default());
     for round in 0..ROUNDS + WARM_UP {
-        let ours = collecting(&bank)?;
+        let ours = collecting(&bank);
         let collection = sandboxed.add(ours.collect(collector)).await??;
         anyhow::ensure!(told(&collection) == COLLECTED, "{}", told(&collection));
         let native = plain.add(native::collect(&bank.url, tls)).await??;
@@ -160,15 +187,19 @@ async fn compare(collector: &Collector, tls: &TlsSettings) -> anyhow::Result<()>
             (sandboxed, plain) = (Times::default(), Times::default());
         }
     }
-    println!("collection of 300 operations, of {ROUNDS} rounds            sandboxed   native   ratio");
-    let medians = [("CPU, median", &sandboxed.cpu, &plain.cpu, 50), ("wall, median", &sandboxed.wall, &plain.wall, 50)];
+    print_times(&format!("a collection of 300 operations, {ROUNDS} rounds"), &sandboxed, &plain);
+    Ok(())
+}
+
+fn print_times(title: &str, ours: &Times, theirs: &Times) {
+    println!("{title:<62} {:>10}     native   ratio", "sandboxed");
+    let medians = [("CPU, median", &ours.cpu, &theirs.cpu, 50), ("wall, median", &ours.wall, &theirs.wall, 50)];
     // What other work on the machine disturbs least.
-    let undisturbed = ("CPU, lowest tenth", &sandboxed.cpu, &plain.cpu, 10);
+    let undisturbed = ("CPU, lowest tenth", &ours.cpu, &theirs.cpu, 10);
     for (what, ours, theirs, percent) in medians.into_iter().chain([undisturbed]) {
         let (ours, theirs) = (percentile(ours, percent), percentile(theirs, percent));
-        println!("  {what:<46} {ours:>7.2} ms {theirs:>6.2} ms {:>6.2}", ours / theirs);
+        println!("  {what:<60} {ours:>7.2} ms {theirs:>7.2} ms {:>7.2}", ours / theirs);
     }
-    Ok(())
 }
 
 /// One side alone.
@@ -178,49 +209,10 @@ async fn profile(collector: &Collector, tls: &TlsSettings, which: &str) -> anyho
     for _ in 0..ROUNDS * 4 {
         match which {
             "native" => drop(native::collect(&bank.url, tls).await?),
-            _ => drop(collecting(&bank)?.collect(collector).await?),
+            _ => drop(collecting(&bank).collect(collector).await?),
         }
     }
     println!("{which}: {:.3} ms", (cpu()?.saturating_sub(before)).as_secs_f64() * 1e3 / (ROUNDS * 4) as f64);
-    Ok(())
-}
-
-/// Private memory of this process, in KiB: what other processes don't share.
-fn private_kib() -> anyhow::Result<u64> {
-    let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
-    let of =
-        |name: &str| text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_whitespace().nth(1));
-    let kib =
-        ["Private_Dirty:", "Private_Clean:"].map(|name| of(name).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0));
-    Ok(kib.iter().sum())
-}
-
-/// Memory of collections that wait for a one-time password after a real login page.
-async fn waiting(collector: &Arc<Collector>, many: usize) -> anyhow::Result<()> {
-    let bank = Bank::in_state(SiteState::Otp)?;
-    let before = private_kib()?;
-    let (asked, mut waiting) = tokio::sync::mpsc::unbounded_channel();
-    let mut runs = Vec::new();
-    for _ in 0..many {
-        let asked = asked.clone();
-        let run = collecting(&bank)?.answering(move |_| {
-            // The receiver lives as long as the loop below.
-            let _ = asked.send(());
-            Reaction::Wait
-        });
-        let (stopper, collector) = (run.stopper(), collector.clone());
-        let task = tokio::spawn(async move { run.collect(&collector).await.map(|collection| told(&collection)) });
-        runs.push((stopper, task));
-    }
-    for _ in 0..many {
-        waiting.recv().await.context("a run ended before it asked")?;
-    }
-    let kib = private_kib()?.saturating_sub(before) as f64 / many as f64;
-    println!("private memory of a collection that waits for a code, {many} at once: {kib:.0} KiB");
-    for (stopper, task) in runs {
-        stopper.stop(StopReason::Cancelled);
-        task.await??;
-    }
     Ok(())
 }
 

@@ -26,7 +26,7 @@ use consentry_host_api::tape::{NoTape, TapeSink};
 use consentry_host_api::vault::Vault;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 /// Where every run here is called back. Nobody listens there: the host never makes that request.
@@ -98,6 +98,8 @@ pub enum Reaction {
     Expire,
     /// Is still thinking when the run goes on: the question stays open.
     Wait,
+    /// Answers later, through what is sent here.
+    Later(mpsc::UnboundedSender<oneshot::Sender<Answer>>),
 }
 
 /// One collection to come.
@@ -219,7 +221,7 @@ impl Collecting {
     pub fn order(self) -> anyhow::Result<Order> {
         let manifest = self.package.manifest().clone();
         let base = self.base.as_deref().map(str::parse).transpose()?;
-        let plan = Arc::new(manifest.for_source(&self.source, base.as_ref())?);
+        let plan = self.package.plan(&self.source, base.as_ref())?;
         let wanted =
             self.wanted.clone().unwrap_or_else(|| plan.categories().iter().map(|name| (*name).to_owned()).collect());
         let capabilities = manifest.capabilities().iter().map(|capability| capability.as_str().to_owned()).collect();
@@ -272,6 +274,8 @@ impl Prompter for Person {
             }
             Reaction::Deny => drop(send.send(Answer::Denied)),
             Reaction::Expire => drop(send.send(Answer::Expired)),
+            // Nobody may want to answer any more.
+            Reaction::Later(take) => drop(take.send(send)),
             Reaction::Wait => shown = Box::new(Mutex::new(Some(send))),
         }
         Ok(Asked { answer, shown })

@@ -2,16 +2,18 @@
 //! it and refuses what no trusted key has signed, and what imports anything but the contract, before a compiler or the cache of
 //! compiled code sees a byte of it. It compiles nothing.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::signature::{SignatureError, Signer, Trust};
-use consentry_contract::manifest::Manifest;
+use consentry_contract::manifest::{Manifest, PlanError, SourcePlan};
 use consentry_contract::plain::plain;
 use sha2::{Digest as _, Sha256};
+use url::Url;
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
 /// Name of the custom section that holds `manifest.toml`.
@@ -85,6 +87,8 @@ pub struct Package {
     manifest: Arc<Manifest>,
     digest: String,
     signer: Option<Signer>,
+    /// The manifest as it was resolved last for each Data Source; the base is the operator's, so there is one of each mostly.
+    plans: Arc<Mutex<HashMap<String, (Option<Url>, Arc<SourcePlan>)>>>,
 }
 
 impl std::fmt::Debug for Package {
@@ -119,7 +123,7 @@ impl Package {
             // Unwrap safety: writing to a String can't fail.
             write!(digest, "{byte:02x}").expect("a String takes all");
         }
-        Ok(Self { bytes: bytes.into(), manifest: Arc::new(manifest), digest, signer })
+        Ok(Self { bytes: bytes.into(), manifest: Arc::new(manifest), digest, signer, plans: Arc::default() })
     }
 
     /// The component, without its signature.
@@ -130,6 +134,23 @@ impl Package {
     /// What it declares.
     pub fn manifest(&self) -> &Arc<Manifest> {
         &self.manifest
+    }
+
+    /// What a run from this Data Source is held to, at this base if the operator has set one. Resolved once.
+    ///
+    /// # Errors
+    /// As [`Manifest::for_source`].
+    pub fn plan(&self, source: &str, base: Option<&Url>) -> Result<Arc<SourcePlan>, PlanError> {
+        // What is in there is put in by one assignment.
+        let plans = || self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, plan)) = plans().get(source)
+            && of.as_ref() == base
+        {
+            return Ok(plan.clone());
+        }
+        let plan = Arc::new(self.manifest.for_source(source, base)?);
+        plans().insert(source.to_owned(), (base.cloned(), plan.clone()));
+        Ok(plan)
     }
 
     /// `sha256:` and 64 hexadecimal digits over the component, manifest included. Not over its signature: what runs has one name,

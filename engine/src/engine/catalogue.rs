@@ -293,7 +293,7 @@ impl Connector {
     /// # Errors
     /// [`PlanError`].
     pub fn plan(&self, source: &str, base: Option<&Url>) -> Result<Arc<SourcePlan>, PlanError> {
-        self.package.manifest().for_source(source, base).map(Arc::new)
+        self.package.plan(source, base)
     }
 }
 

@@ -13,13 +13,15 @@ pub struct Settings {
     pub operations: [u32; 3],
     /// Whether a code is asked after login in states that do not ask one by themselves.
     pub ask_otp: bool,
+    /// The code that is sent after every login; none makes a new one each time.
+    pub otp: Option<String>,
     /// How late pages come in the state `slow`, in milliseconds.
     pub slow_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { state: SiteState::Ok, operations: [300, 0, 0], ask_otp: false, slow_ms: 5_000 }
+        Self { state: SiteState::Ok, operations: [300, 0, 0], ask_otp: false, otp: None, slow_ms: 5_000 }
     }
 }
 
@@ -33,6 +35,8 @@ pub struct Change {
     pub operations: Option<[u32; 3]>,
     /// See [`Settings::ask_otp`].
     pub ask_otp: Option<bool>,
+    /// See [`Settings::otp`].
+    pub otp: Option<String>,
     /// See [`Settings::slow_ms`].
     pub slow_ms: Option<u64>,
 }
@@ -42,6 +46,7 @@ impl Settings {
         self.state = change.state.unwrap_or(self.state);
         self.operations = change.operations.unwrap_or(self.operations);
         self.ask_otp = change.ask_otp.unwrap_or(self.ask_otp);
+        self.otp = change.otp.or(self.otp.take());
         self.slow_ms = change.slow_ms.unwrap_or(self.slow_ms);
     }
 }

@@ -74,6 +74,10 @@ pub struct Document {
     root: u32,
 }
 
+/// Which part of a tree a [`Document`] shows. It means the same in every tree that was parsed from the same source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part(u32);
+
 #[derive(Clone)]
 struct Whole {
     body: Body,
@@ -184,6 +188,18 @@ impl Document {
                 Body::Markup(tree) => tree.approximate_bytes(),
                 Body::Json(json) => json.approximate_bytes(),
             }
+    }
+
+    /// Which part of its tree this shows.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        Part(self.root)
+    }
+
+    /// This part of the tree.
+    #[must_use]
+    pub fn at(&self, part: Part) -> Self {
+        self.view(part.0)
     }
 
     fn limits(&self) -> &Limits {

@@ -17,7 +17,7 @@ use super::carried::Carried;
 use super::flight::Landed;
 use crate::bindings::consentry::connector::types::Fault;
 use crate::ctx::HostCtx;
-use crate::document::Parsed;
+use crate::document::{Parsed, Seed, Tree};
 use crate::fault::Fail;
 use crate::held::Held;
 use crate::tape::Outside;
@@ -29,7 +29,7 @@ pub struct Response {
     headers: HeaderMap,
     body: Bytes,
     charset: Option<String>,
-    document: Option<Document>,
+    tree: Option<Arc<Tree>>,
     page: Option<String>,
     held: Arc<Held>,
 }
@@ -55,6 +55,10 @@ impl Response {
         self.held.clone()
     }
 
+    pub(crate) fn tree(&self) -> Option<&Arc<Tree>> {
+        self.tree.as_ref()
+    }
+
     pub(super) fn header(&self, name: &str) -> Vec<String> {
         self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
     }
@@ -75,7 +79,7 @@ impl HostCtx {
             landed.incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let format = Format::of_content_type(content_type);
         let charset = charset::label_of(content_type).map(str::to_owned);
-        let mut body = Body { bytes: landed.incoming.body, charset, document: None };
+        let mut body = Body { bytes: landed.incoming.body, charset, document: None, changed: false };
         if !self.scrub_given(&echoes, format, &mut body, &landed.url)?
             && let Some(format) = format.filter(|_| !body.bytes.is_empty())
         {
@@ -83,9 +87,10 @@ impl HostCtx {
         }
         self.capture(&landed.method, &landed.request_url, landed.incoming.status, &mut body)?;
         self.scrub_taken(&echoes, format, &mut body, &landed.url)?;
-        let Body { bytes, charset, document } = body;
-        let tree = document.as_ref().map_or(0, Document::approximate_bytes);
-        let held = self.hold(bytes.len() + head_bytes(&landed.incoming.headers) + tree)?;
+        let Body { bytes, charset, document, changed } = body;
+        let as_it_came = echoes.is_empty() && !changed;
+        let grown = document.as_ref().map_or(0, Document::approximate_bytes);
+        let held = self.hold(bytes.len() + head_bytes(&landed.incoming.headers) + grown)?;
         let status = landed.incoming.status.as_u16();
         let mut recognition = self.recognise(&landed.url, status, document.as_ref())?;
         if landed.operator && status == 401 {
@@ -99,6 +104,11 @@ impl HostCtx {
             (bytes, charset, document.clone(), landed.url.clone())
         };
         let body: Bytes = Arc::new(Zeroizing::new(bytes));
+        let tree = shown.map(|document| {
+            let (bytes, format, charset) = (body.clone(), document.format(), charset.clone());
+            let seed = as_it_came.then(|| Seed { bytes, format, charset, url: Some(landed.url.clone()) });
+            Tree::new(document, seed)
+        });
         self.ports.tape.outside(Outside::Http {
             method: landed.method.to_string(),
             url: url.to_string(),
@@ -113,7 +123,7 @@ impl HostCtx {
         if landed.withheld {
             headers.clear();
         }
-        Ok(Response { status, url: url.to_string(), headers, body, charset, document: shown, page, held })
+        Ok(Response { status, url: url.to_string(), headers, body, charset, tree, page, held })
     }
 
     /// A body that is not what its content type says is kept as bytes: the connector learns of it when it asks for the document.
@@ -207,10 +217,13 @@ impl HostCtx {
     ) -> Result<Resource<Parsed>, Fail> {
         let response = self.table.get(this)?;
         let (page, body, charset) = (response.page.clone(), response.body.clone(), response.charset.clone());
-        let (ready, url, held) = (response.document.clone(), response.url.clone(), response.held());
+        let (tree, url, held) = (response.tree.clone(), response.url.clone(), response.held());
         let wanted = format.map(|name| self.format(name)).transpose()?;
-        if let Some(document) = ready.filter(|document| wanted.is_none_or(|wanted| wanted == document.format())) {
-            return self.keep_held(document, page, held);
+        if let Some(tree) = tree {
+            let document = self.grown(&tree)?;
+            if wanted.is_none_or(|wanted| wanted == document.format()) {
+                return self.keep_held(tree, document.part(), page, held);
+            }
         }
         let Some(format) = wanted else {
             return Err(self.refuse(
@@ -218,8 +231,9 @@ impl HostCtx {
                 "the answer's content type is no document; name a format, or take the blob",
             ));
         };
-        let document = self.parse(format, &body, charset.as_deref(), url.parse().ok().as_ref())?;
-        self.keep(document, page)
+        let url = url.parse().ok();
+        let document = self.parse(format, &body, charset.as_deref(), url.as_ref())?;
+        self.keep(document, Some(Seed { bytes: body, format, charset, url }), page)
     }
 }
 

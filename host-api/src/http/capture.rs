@@ -21,6 +21,8 @@ pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) charset: Option<String>,
     pub(super) document: Option<Document>,
+    /// Something was cut out, or it was read as another kind than it calls itself: parsing the bytes may give another document.
+    pub(super) changed: bool,
 }
 
 impl HostCtx {
@@ -108,6 +110,7 @@ impl HostCtx {
         mut document: Document,
         body: &mut Body,
     ) -> Result<(), Fail> {
+        body.changed = true;
         let found = self.metered(|meter| document.cut(at, take, PLACEHOLDER, meter))?;
         if !found.is_empty() {
             body.bytes = self.metered(|meter| document.source(meter))?.into_bytes();

@@ -60,7 +60,7 @@ impl Echoes {
         self.given.iter().chain(&self.taken)
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.each().next().is_none()
     }
 }

@@ -179,6 +179,12 @@ async fn send(ctx: &mut HostCtx, method: &str, path: &str) -> Result<Resource<Re
     wit::Host::send(ctx, request).await
 }
 
+impl HostCtx {
+    fn response_has_tree(&self, response: &Resource<Response>) -> bool {
+        self.table.get(response).unwrap().tree().is_some_and(|tree| tree.is_grown())
+    }
+}
+
 /// Everything of an answer that a connector can get at, as one text.
 fn visible(ctx: &mut HostCtx, response: &Resource<Response>) -> String {
     let again = || Resource::<Response>::new_borrow(response.rep());
@@ -186,7 +192,7 @@ fn visible(ctx: &mut HostCtx, response: &Resource<Response>) -> String {
     let mut seen = String::from_utf8(ctx.read(blob, 0, 4096).unwrap()).unwrap();
     for format in ["html", "json", "xml"] {
         if let Ok(document) = ctx.document_of(&again(), Some(format)) {
-            let document = ctx.table.get(&document).unwrap().document.clone();
+            let document = ctx.document(&document).unwrap();
             seen += &document.source(&mut consentry_contract::document::Unmetered).unwrap();
         }
     }
@@ -242,6 +248,34 @@ async fn a_captured_attribute_is_cut_out_of_a_page() {
     assert!(!seen.contains("s3cret") && seen.contains("kept"), "{seen}");
     let value = ctx.vault.reveal(&Leaf::new(LeafKind::Captured, "nonce")).unwrap();
     assert_eq!(value.as_slice(), b"s3cret");
+}
+
+#[tokio::test]
+async fn while_a_person_is_asked_a_tree_goes_and_grows_again_as_it_was() {
+    use crate::bindings::consentry::connector::document::HostDocument as _;
+    let table = "<table><tr><td>1<td>2<tr><td>3<td>4</table>";
+    for (method, path, body, goes) in [
+        ("GET", "/", table, true),
+        // Something was cut out of it, so nobody can parse it again.
+        ("GET", "/form", "<form><input name=nonce value=s3cret><tr><td>4</form>", false),
+    ] {
+        let mut ctx = context(Says(200, "text/html", body));
+        let response = send(&mut ctx, method, path).await.unwrap();
+        let whole = ctx.document_of(&response, None).unwrap();
+        let again = |parsed: &Resource<_>| Resource::new_borrow(parsed.rep());
+        let parts = ctx.parts(again(&whole), "td, input".to_owned()).unwrap();
+        let read = |ctx: &mut HostCtx| -> Vec<String> {
+            let parts = [&whole].into_iter().chain(&parts);
+            let source =
+                |part| ctx.document(part).unwrap().source(&mut consentry_contract::document::Unmetered).unwrap();
+            parts.map(source).collect()
+        };
+        let before = read(&mut ctx);
+        ctx.shrink();
+        assert_eq!(ctx.response_has_tree(&response), !goes, "{path}");
+        assert_eq!(read(&mut ctx), before, "{path}");
+        assert!(ctx.response_has_tree(&response), "{path}: one tree for all views, kept once it is there again");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use consentry_host_api::egress::Egress;
 use consentry_host_api::network::{Incoming, LiveNetwork, Network, Outgoing, TlsSettings};
 use jiff::civil::Date;
 use sample_bank::MARIE;
+use serde::Serialize;
 use url::Url;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
@@ -18,6 +19,51 @@ pub struct Collected {
     pub accounts: Vec<(String, String, i64)>,
     /// Reference, date, label, amount in cents.
     pub operations: Vec<(String, Date, String, i64)>,
+}
+
+impl Collected {
+    /// As a parcel tells it.
+    pub fn in_items<'a>(&'a self, observed_at: &'a str) -> Vec<InItems<'a>> {
+        let accounts = self.accounts.iter().map(|(label, iban, balance)| {
+            let currency = "EUR";
+            let fields = Fields::Account { r#ref: iban, label, iban, minor_units: *balance, currency };
+            InItems { category: "bank.account", observed_at, fields }
+        });
+        let operations = self.operations.iter().map(|(reference, date, label, amount)| {
+            let (account, currency) = (self.accounts[0].1.as_str(), "EUR");
+            let fields = Fields::Operation { account, date, label, amount: *amount, currency, reference };
+            InItems { category: "bank.transaction", observed_at, fields }
+        });
+        accounts.chain(operations).collect()
+    }
+}
+
+/// An item of a parcel.
+#[derive(Serialize)]
+pub struct InItems<'a> {
+    category: &'static str,
+    observed_at: &'a str,
+    fields: Fields<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Fields<'a> {
+    Account {
+        r#ref: &'a str,
+        label: &'a str,
+        iban: &'a str,
+        minor_units: i64,
+        currency: &'static str,
+    },
+    Operation {
+        account: &'a str,
+        date: &'a Date,
+        label: &'a str,
+        amount: i64,
+        currency: &'static str,
+        reference: &'a str,
+    },
 }
 
 struct Visitor {

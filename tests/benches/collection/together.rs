@@ -22,7 +22,7 @@ pub async fn at_once(collector: &Arc<Collector>, tls: &TlsSettings) -> anyhow::R
     for _ in 0..12 {
         let (started, mut runs) = (Instant::now(), JoinSet::new());
         for _ in 0..AT_ONCE {
-            let (run, collector) = (collecting(&bank)?, collector.clone());
+            let (run, collector) = (collecting(&bank), collector.clone());
             runs.spawn(async move { anyhow::Ok(told(&run.collect(&collector).await?)) });
         }
         while let Some(run) = runs.join_next().await {
@@ -78,7 +78,7 @@ pub async fn beside_spinners(collector: &Arc<Collector>) -> anyhow::Result<()> {
 async fn latency(collector: &Collector, bank: &Bank, rounds: usize) -> anyhow::Result<f64> {
     let mut times = Vec::new();
     for _ in 0..rounds {
-        let run = collecting(bank)?;
+        let run = collecting(bank);
         let started = Instant::now();
         run.collect(collector).await?;
         times.push(started.elapsed());
