@@ -29,7 +29,6 @@ use consentry::collect::ways::Ways;
 use consentry_host_api::HostCtx;
 use consentry_host_api::network::TlsSettings;
 use consentry_host_api::network::gate::GateBounds;
-use consentry_host_api::stop::StopReason;
 use consentry_tests::collecting::{Collecting, Now, collector_of, connector, told};
 use nix::sys::resource::{UsageWho, getrusage};
 use sample_bank::{Change, MARIE, SampleBank, SiteState};
@@ -240,29 +239,23 @@ fn load(collector: &Collector) -> anyhow::Result<()> {
 }
 
 /// A fresh store with its limits and context, and an instance of the connector, against a bare store and instance of the same
-/// component; then a whole run whose guest is stopped at its first call.
+/// component.
 async fn instantiate(collector: &Collector) -> anyhow::Result<()> {
     let package = connector("sample-bank")?;
     let bare = Bare::new(package.bytes())?;
     let (pre, prepared) = (bare.load()?, collector.compiled.prepare(&collector.sandbox, &package)?);
-    let (mut stores, mut runs, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut stores, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS * 5 {
         let (ctx, _) = context(collector, &package)?;
         let started = Instant::now();
         let ctx = collector.sandbox.instantiate(&prepared, ctx).await?;
         stores.push(started.elapsed());
         drop(ctx);
-        let run = Collecting::by(package.clone());
-        run.stopper().stop(StopReason::Cancelled);
-        let started = Instant::now();
-        run.collect(collector).await?;
-        runs.push(started.elapsed());
         let started = Instant::now();
         bare.instantiate(&pre).await?;
         theirs.push(started.elapsed());
     }
     print_ratio("store and instance", &stores, &theirs);
-    print_ratio("whole empty run: context, network client, sandbox, verdict", &runs, &theirs);
     Ok(())
 }
 

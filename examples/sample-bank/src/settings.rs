@@ -14,6 +14,7 @@ pub struct Settings {
     /// Whether a code is asked after login in states that do not ask one by themselves.
     pub ask_otp: bool,
     /// The code that is sent after every login; none makes a new one each time.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub otp: Option<String>,
     /// How late pages come in the state `slow`, in milliseconds.
     pub slow_ms: u64,
