@@ -1,7 +1,9 @@
-//! The guests' threads: a queue that every thread takes from in turn, and nothing else. No sockets, no timers: a host function that
-//! forgets to hop to the network thread fails in its first test. Whoever waited for something goes first, in the order in which it came;
-//! whoever was interrupted at a tick, as guests are that spin, goes behind them, has every ninth turn at the least, and is interrupted at once when
-//! somebody's answer comes.
+//! The guests' threads: two queues, each with threads that take from it in turn, and nothing else. No sockets, no timers: a host function
+//! that forgets to hop to the network thread fails in its first test.
+//!
+//! Whoever was interrupted at a tick, and again in its next turn, as guests are that spin, goes on behind: on threads that the system
+//! gives a tenth of what it gives others. So it keeps no honest guest waiting, nor the network, nor anybody else on the machine; on a machine
+//! that has nothing else to do it is as fast as before. Once it has waited for something it is in front again.
 //!
 //! Why no tokio runtime: each wake of one of its threads from outside wakes a second one to look for work, which costs a guest that
 //! waits for the network at every request more than its own turn.
@@ -14,36 +16,34 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::sync::oneshot;
 
 /// Threads that end when this is dropped, whatever is still queued.
-pub struct GuestThreads(Arc<Queue>);
+pub struct GuestThreads {
+    front: Arc<Queue>,
+    behind: Arc<Queue>,
+}
 
 struct Queue {
     ready: Mutex<Ready>,
     more: Condvar,
-    interrupt: Box<dyn Fn() + Send + Sync>,
+    /// How much the system prefers others to its threads, at most 19; none for as much as it does to this process.
+    niceness: Option<i32>,
 }
 
 #[derive(Default)]
 struct Ready {
-    /// What they waited for is there, or they were interrupted once since it was.
-    woken: VecDeque<Arc<Guest>>,
-    /// Their turn was over before they were, twice and more.
-    interrupted: VecDeque<Arc<Guest>>,
-    /// How many of the first had their turns since one of the second had.
-    in_a_row: usize,
+    guests: VecDeque<Arc<Guest>>,
     /// Threads that wait for one.
     idle: usize,
-    /// Threads whose guest was interrupted before and goes on.
-    going_on: usize,
     /// Threads that stand in for one whose guest works for long.
     stand_ins: usize,
     closed: bool,
 }
 
-/// So many go before one that was interrupted.
-const IN_A_ROW_MAX: usize = 8;
+/// To a thread that is so much nicer than another the system gives about a tenth of what the other gets.
+const NICER: i32 = 10;
 
 /// Most threads that stand in; the guests of more wait.
 const STAND_INS_MAX: usize = 64;
@@ -57,8 +57,9 @@ struct Guest {
     run: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     state: AtomicU8,
     /// It was interrupted since it waited last.
-    goes_on: AtomicBool,
-    queue: Arc<Queue>,
+    interrupted: AtomicBool,
+    front: Arc<Queue>,
+    behind: Arc<Queue>,
 }
 
 /// Nobody looks at it until it is woken.
@@ -71,16 +72,16 @@ const RUNNING: u8 = 2;
 const WOKEN: u8 = 3;
 
 impl GuestThreads {
-    /// Starts them. `interrupt` ends the turns of all who have one; they go on later.
+    /// Starts so many in front, and as many behind.
     ///
     /// # Errors
     /// What the system says when it has no more threads.
-    pub fn start(threads: usize, interrupt: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
-        let (ready, more) = (Mutex::default(), Condvar::new());
-        let guests = Self(Arc::new(Queue { ready, more, interrupt: Box::new(interrupt) }));
-        for _ in 0..threads {
-            let queue = guests.0.clone();
-            queue.thread(None)?;
+    pub fn start(threads: usize) -> std::io::Result<Self> {
+        let queue = |niceness| Arc::new(Queue { ready: Mutex::default(), more: Condvar::new(), niceness });
+        let behind = getpriority_process(None).map_or(NICER, |own| own + NICER).min(19);
+        let guests = Self { front: queue(None), behind: queue(Some(behind)) };
+        for queue in [&guests.front, &guests.behind] {
+            (0..threads).try_for_each(|_| queue.thread(None))?;
         }
         Ok(guests)
     }
@@ -95,36 +96,26 @@ impl GuestThreads {
         let guest = Guest {
             run: Mutex::new(Some(run)),
             state: AtomicU8::new(QUEUED),
-            goes_on: AtomicBool::new(false),
-            queue: self.0.clone(),
+            interrupted: AtomicBool::new(false),
+            front: self.front.clone(),
+            behind: self.behind.clone(),
         };
-        self.0.push(Arc::new(guest));
+        self.front.push(Arc::new(guest));
         ended.await.ok()
     }
 }
 
 impl Drop for GuestThreads {
     fn drop(&mut self) {
-        let mut ready = lock(&self.0.ready);
-        ready.closed = true;
-        let left = (std::mem::take(&mut ready.woken), std::mem::take(&mut ready.interrupted));
-        drop(ready);
-        self.0.more.notify_all();
-        // Without the lock: what a guest holds may wake another when it goes.
-        drop(left);
-    }
-}
-
-impl Ready {
-    fn take(&mut self) -> Option<Arc<Guest>> {
-        if self.in_a_row < IN_A_ROW_MAX
-            && let Some(guest) = self.woken.pop_front()
-        {
-            self.in_a_row += 1;
-            return Some(guest);
+        for queue in [&self.front, &self.behind] {
+            let mut ready = lock(&queue.ready);
+            ready.closed = true;
+            let left = std::mem::take(&mut ready.guests);
+            drop(ready);
+            queue.more.notify_all();
+            // Without the lock: what a guest holds may wake another when it goes.
+            drop(left);
         }
-        self.in_a_row = 0;
-        self.interrupted.pop_front().or_else(|| self.woken.pop_front())
     }
 }
 
@@ -135,14 +126,11 @@ impl Queue {
             drop(ready);
             return;
         }
-        ready.woken.push_back(guest);
+        ready.guests.push_back(guest);
         // A thread that is awake will come by; waking one is what costs.
-        let (wake, interrupt) = (ready.idle > 0, ready.going_on > 0);
-        drop(ready);
-        if wake {
+        if ready.idle > 0 {
+            drop(ready);
             self.more.notify_one();
-        } else if interrupt {
-            (self.interrupt)();
         }
     }
 
@@ -150,34 +138,32 @@ impl Queue {
     fn thread(self: &Arc<Self>, over: Option<Arc<AtomicBool>>) -> std::io::Result<()> {
         let queue = self.clone();
         let serve = move || {
+            if let Some(niceness) = queue.niceness {
+                // A system that refuses lets guests that spin share with all others: slower for those, and nothing is lost.
+                let _ = setpriority_process(None, niceness);
+            }
             // Unwrap safety: nobody sets it twice in a thread's life.
             SERVED.with(|served| served.set(queue.clone()).unwrap_or_else(|_| unreachable!("this thread is new")));
             let over = || over.as_ref().is_some_and(|over| over.load(Ordering::Acquire));
-            while let Some((guest, goes_on)) = queue.next(&over) {
+            while let Some(guest) = queue.next(&over) {
                 guest.turn();
-                if goes_on {
-                    lock(&queue.ready).going_on -= 1;
-                }
             }
         };
         std::thread::Builder::new().name("guest".to_owned()).spawn(serve).map(drop)
     }
 
-    /// The next guest, and whether it was interrupted before.
-    fn next(&self, over: &dyn Fn() -> bool) -> Option<(Arc<Guest>, bool)> {
+    fn next(&self, over: &dyn Fn() -> bool) -> Option<Arc<Guest>> {
         let mut ready = lock(&self.ready);
         while !ready.closed && !over() {
-            if let Some(guest) = ready.take() {
-                let goes_on = guest.goes_on.load(Ordering::Relaxed);
-                ready.going_on += usize::from(goes_on);
-                return Some((guest, goes_on));
+            if let Some(guest) = ready.guests.pop_front() {
+                return Some(guest);
             }
             ready.idle += 1;
             ready = self.more.wait(ready).unwrap_or_else(PoisonError::into_inner);
             ready.idle -= 1;
         }
         // Whoever is queued counted on this thread: it was awake, or it was the one that was woken.
-        if !ready.woken.is_empty() || !ready.interrupted.is_empty() {
+        if !ready.guests.is_empty() {
             self.more.notify_one();
         }
         None
@@ -237,11 +223,9 @@ impl Guest {
         let waits = self.state.compare_exchange(RUNNING, WAITING, Ordering::AcqRel, Ordering::Acquire);
         if waits.is_err() {
             self.state.store(QUEUED, Ordering::Release);
-            // No other thread is woken for it: this one goes on with the queue.
-            let mut ready = lock(&self.queue.ready);
-            let again = self.goes_on.swap(true, Ordering::Relaxed);
-            let queue = if again { &mut ready.interrupted } else { &mut ready.woken };
-            queue.push_back(self.clone());
+            let again = self.interrupted.swap(true, Ordering::Relaxed);
+            let queue = if again { &self.behind } else { &self.front };
+            queue.push(self.clone());
         }
     }
 }
@@ -254,8 +238,8 @@ impl Wake for Guest {
             _ => None,
         };
         if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(WAITING) {
-            self.goes_on.store(false, Ordering::Relaxed);
-            self.queue.push(self.clone());
+            self.interrupted.store(false, Ordering::Relaxed);
+            self.front.push(self.clone());
         }
     }
 }
@@ -273,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn guests_take_turns_and_a_panic_ends_one_alone() {
-        let guests = GuestThreads::start(1, || {}).unwrap();
+        let guests = GuestThreads::start(1).unwrap();
         let spins = guests.run(async {
             for _ in 0..1000 {
                 tokio::task::yield_now().await;
@@ -286,54 +270,59 @@ mod tests {
         assert_eq!(guests.run(async { 7 }).await, Some(7));
     }
 
-    #[test]
-    fn whoever_waited_goes_before_whoever_spins_and_not_for_ever() {
-        let queue = GuestThreads::start(0, || {}).unwrap().0.clone();
-        let guest = |name: usize| {
-            let guest = Guest {
-                run: Mutex::default(),
-                state: AtomicU8::new(QUEUED),
-                goes_on: AtomicBool::new(false),
-                queue: queue.clone(),
-            };
-            (name, Arc::new(guest))
-        };
-        let (woken, spinning): (Vec<_>, Vec<_>) = ((0..20).map(guest).collect(), (100..102).map(guest).collect());
-        let mut ready = Ready::default();
-        ready.woken.extend(woken.iter().map(|(_, guest)| guest.clone()));
-        ready.interrupted.extend(spinning.iter().map(|(_, guest)| guest.clone()));
-        let name =
-            |taken: Arc<Guest>| woken.iter().chain(&spinning).find(|(_, guest)| Arc::ptr_eq(guest, &taken)).unwrap().0;
-        let order: Vec<usize> = std::iter::from_fn(|| ready.take()).map(name).collect();
-        let expected = (0..8).chain([100]).chain(8..16).chain([101]).chain(16..20);
-        assert_eq!(order, expected.collect::<Vec<_>>());
+    /// Where a guest goes on that yields so often: how nice its thread is each time, and after it has waited.
+    #[tokio::test]
+    async fn whoever_is_interrupted_twice_goes_on_behind_until_it_has_waited() {
+        let guests = GuestThreads::start(1).unwrap();
+        let niceness = || getpriority_process(None).unwrap();
+        let here = niceness();
+        let (answer, answered) = oneshot::channel::<()>();
+        let guest = guests.run(async move {
+            let mut seen = vec![niceness()];
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+                seen.push(niceness());
+            }
+            let _ = answered.await;
+            seen.push(niceness());
+            seen
+        });
+        // Polled first, so that its answer is not there before it waits.
+        let answers = guests.run(async move {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            answer.send(())
+        });
+        let (seen, _) = tokio::join!(guest, answers);
+        let behind = (here + NICER).min(19);
+        assert_eq!(seen, Some(vec![here, here, behind, behind, here]));
     }
 
     #[tokio::test]
-    async fn an_answer_interrupts_who_goes_on_and_nobody_else() {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let interrupt = interrupted.clone();
-        let guests = GuestThreads::start(1, move || interrupt.store(true, Ordering::Release)).unwrap();
-        let (answer, answered) = tokio::sync::oneshot::channel::<()>();
-        let waits = guests.run(async move { answered.await.is_ok() });
-        let (in_first_turn, seen) = (interrupted.clone(), interrupted.clone());
+    async fn who_spins_keeps_nobody_in_front_waiting() {
+        let guests = GuestThreads::start(1).unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let until = over.clone();
         let spins = guests.run(async move {
-            let early = in_first_turn.load(Ordering::Acquire);
             tokio::task::yield_now().await;
-            let mut answer = Some(answer);
-            // As a guest that spins: its turn goes on until it is interrupted.
-            while !seen.load(Ordering::Acquire) {
-                answer.take().map(|answer| answer.send(()));
+            tokio::task::yield_now().await;
+            // Never hands over: whoever needs its thread waits for good.
+            while !until.load(Ordering::Acquire) {
+                std::hint::spin_loop();
             }
-            early
         });
-        assert_eq!(tokio::join!(waits, spins), (Some(true), Some(false)));
+        let honest = async {
+            assert_eq!(guests.run(async { 7 }).await, Some(7));
+            over.store(true, Ordering::Release);
+        };
+        assert_eq!(tokio::join!(spins, honest), (Some(()), ()));
     }
 
     #[tokio::test]
     async fn a_guest_on_a_stand_in_that_leaves_goes_on_elsewhere() {
         for threads in [1, 2] {
-            let guests = GuestThreads::start(threads, || {}).unwrap();
+            let guests = GuestThreads::start(threads).unwrap();
             for round in 0..200 {
                 let (end, ended) = oneshot::channel();
                 let (begun, go_on) = mpsc::channel();
@@ -358,13 +347,13 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_what_takes_long() {
-        let guests = GuestThreads::start(1, || {}).unwrap();
+        let guests = GuestThreads::start(1).unwrap();
         let (go_on, told) = mpsc::channel();
         // Its end depends on the other, which has but one thread with it.
         let long = guests.run(async move { aside(|| told.recv_timeout(Duration::from_secs(60)).is_ok()) });
         let other = guests.run(async move { go_on.send(()).is_ok() });
         assert_eq!(tokio::join!(long, other), (Some(true), Some(true)));
-        assert_eq!(lock(&guests.0.ready).stand_ins, 0);
+        assert_eq!(lock(&guests.front.ready).stand_ins, 0);
         assert_eq!(guests.run(async { 7 }).await, Some(7));
     }
 }

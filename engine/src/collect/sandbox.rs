@@ -131,9 +131,7 @@ impl Sandbox {
         let engine = Engine::new(&config(settings, keep_resident_bytes)).map_err(SandboxError::Setup)?;
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(SandboxError::Setup)?;
-        let ticked = engine.weak();
-        let tick = move || drop(ticked.upgrade().inspect(Engine::increment_epoch));
-        let guests = GuestThreads::start(settings.guest_threads, tick).map_err(SandboxError::Threads)?;
+        let guests = GuestThreads::start(settings.guest_threads).map_err(SandboxError::Threads)?;
         let network = NetworkThread::start().map_err(SandboxError::Threads)?;
         start_ticker(&engine)?;
         let slots = Arc::new(Semaphore::new(settings.concurrent_runs as usize));
