@@ -30,7 +30,7 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "spins-beside-others", tries: "spins four times at once, on the threads of everybody's runs", stopped_by: "guests have threads of their own, and hand over every 2 ms", verdict: Verdict::Nothing, off: Off::Never("the engine has no other way to run; measured is the honest run beside them, which ends well while they spin"), run: Run::Story(crate::neighbours::spin) },
     takes("calls-without-end", "calls the host 200,000 times for nothing", TIME, ("calls", "200000"), (LimitName::Cpu, Some(50))),
     takes("churns-blobs", "has the host copy, count and wipe 20 times 8 MiB", TIME, ("churns-blobs", "20"), (LimitName::Cpu, Some(20))),
-    takes("sleeps", "waits without end", "wall time", ("sleeps", "2500"), (LimitName::Wall, Some(1))),
+    takes("sleeps", "waits without end", "wall time", ("sleeps", "10000"), (LimitName::Wall, Some(1))),
     takes("grows-memory", "takes 64 MiB of memory", "the store asks before it grows", ("grows-memory", "64"), (LimitName::Memory, Some(8 << 20))),
     takes("keeps-handles", "keeps 2,000 secrets by handle", "handles are counted", ("keeps-too-many-handles", "2000"), (LimitName::Handles, None)),
     takes("keeps-blobs", "has the host keep 40 MiB of blobs", "blobs are counted", ("keeps-too-many-blobs", "40"), (LimitName::BlobBytes, None)),
@@ -55,7 +55,7 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "stretches-without-end", tries: "asks for a key derivation of 4,294,967,295 rounds", stopped_by: "the work of a recipe is bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::By("it asks for 1,000 rounds", HONEST), run: Run::Story(|world, defence| refused(world, "stretches", defence.pick("4294967295", "1000"))) },
     site("sends-a-body-without-end", "a site sends 64 KiB where the run may have less", LimitName::AnswerBytes, "bodies are counted as they arrive", |world, defence| hostile(world, defence, LimitName::AnswerBytes, 50_000, Sends { head: b"HTTP/1.1 200 OK\r\n\r\n", again: "body", times: 16_384, pause: 0 })),
     site("sends-a-head-without-end", "a site sends header after header", LimitName::HeadBytes, "heads are bounded", |world, defence| hostile(world, defence, LimitName::HeadBytes, 2_000, Sends { head: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n", again: "x-more: a header that nobody needs\r\n", times: 200, pause: 0 })),
-    site("answers-a-little-at-a-time", "a site sends a byte, waits, and sends another", LimitName::Wall, "wall time", |world, defence| hostile(world, defence, LimitName::Wall, 1, Sends { head: b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n", again: "x", times: 20, pause: 120 })),
+    site("answers-a-little-at-a-time", "a site sends a byte, waits, and sends another", LimitName::Wall, "wall time", |world, defence| hostile(world, defence, LimitName::Wall, 1, Sends { head: b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n", again: "x", times: 20, pause: 400 })),
     site("sends-a-bomb", "a site sends a kilobyte that unpacks to a megabyte", LimitName::AnswerBytes, "bodies are counted as they are unpacked", bomb),
     site("redirects-without-end", "a site redirects to itself", LimitName::Redirects, "redirects are counted", redirects),
 ];
