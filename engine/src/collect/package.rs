@@ -88,8 +88,11 @@ pub struct Package {
     digest: String,
     signer: Option<Signer>,
     /// The manifest as it was resolved last for each Data Source; the base is the operator's, so there is one of each mostly.
-    plans: Arc<Mutex<HashMap<String, (Option<Url>, Arc<SourcePlan>)>>>,
+    plans: Arc<Mutex<HashMap<String, Resolved>>>,
 }
+
+/// A plan, and the base it was resolved with.
+type Resolved = (Option<Url>, Arc<SourcePlan>);
 
 impl std::fmt::Debug for Package {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
