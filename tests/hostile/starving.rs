@@ -27,7 +27,7 @@ const fn takes(
 #[rustfmt::skip] // a table
 pub const ATTACKS: &[Attack] = &[
     takes("spins", "turns in a loop", TIME, ("spins", "300000000"), (LimitName::Cpu, Some(100))),
-    Attack { name: "spins-beside-others", tries: "spins four times at once, on the threads of everybody's runs", stopped_by: "guests have threads of their own, and hand over every 2 ms", verdict: Verdict::Nothing, off: Off::Never("the engine has no other way to run; measured is the honest run beside them, which ends well while they spin"), run: Run::Story(crate::neighbours::spin) },
+    Attack { name: "spins-beside-others", tries: "spins four times at once, on the threads of everybody's runs", stopped_by: "guests have threads of their own and hand over every 2 ms; who spins goes on behind all others", verdict: Verdict::Nothing, off: Off::Never("the engine has no other way to run; measured is the honest run beside them, which ends well while they spin"), run: Run::Story(crate::neighbours::spin) },
     takes("calls-without-end", "calls the host 200,000 times for nothing", TIME, ("calls", "200000"), (LimitName::Cpu, Some(50))),
     takes("churns-blobs", "has the host copy, count and wipe 20 times 8 MiB", TIME, ("churns-blobs", "20"), (LimitName::Cpu, Some(20))),
     takes("sleeps", "waits without end", "wall time", ("sleeps", "10000"), (LimitName::Wall, Some(1))),
