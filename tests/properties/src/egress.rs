@@ -108,7 +108,8 @@ fn is_public(address: IpAddr) -> bool {
 /// What C libraries take for an address (`0x7f.1`, `017700000001`, `2130706433`) is none that is not public.
 fn spelt(text: &str, development: bool) {
     let lower = text.to_ascii_lowercase();
-    let Some((_, rest)) = lower.split_once("://") else { return };
+    // `http:http://1` is the host `http` with a path.
+    let Some((_, rest)) = lower.split_once("://").filter(|(scheme, _)| !scheme.contains(':')) else { return };
     let host = rest.split(['/', '?', '#', ':', '\\']).next().unwrap_or_default().trim_end_matches('.');
     let parts: Option<Vec<u64>> = host
         .split('.')
