@@ -216,11 +216,6 @@ impl Decisions {
         &self.approved
     }
 
-    /// Every revocation, the oldest first.
-    pub fn revocations(&self) -> &[Revocation] {
-        &self.revoked
-    }
-
     /// What was revoked of a version: itself or its key.
     pub fn revocation(&self, version: &Version) -> Option<&Revocation> {
         self.revoked.iter().find(|revocation| match &revocation.what {

@@ -103,11 +103,6 @@ impl Trust {
         Self { unsigned: true, ..self }
     }
 
-    /// Whether it accepts what nobody known has signed.
-    pub fn accepts_unsigned(&self) -> bool {
-        self.unsigned
-    }
-
     /// Tells how much of a file is the connector itself, and who signed that.
     pub(super) fn check(&self, file: &[u8]) -> Result<(usize, Option<Signer>), SignatureError> {
         let (length, signature) = split(file)?;

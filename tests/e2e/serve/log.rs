@@ -1,5 +1,7 @@
 //! The most verbose log, with the lines of every library that the engine is built of.
 
+use std::collections::BTreeSet;
+
 use consentry_tests::node::Node;
 use consentry_tests::service::{BEARER, Service};
 use sample_bank::{Change, JULIE, SampleBank};
@@ -25,6 +27,11 @@ async fn it_holds_no_value_no_cookie_and_no_key() {
     person.share(&[]).await.unwrap();
     assert!(told.recv().await.unwrap().is_ok());
     events.until("completed", EVENT).await.unwrap();
+
+    // A peer is named by its network: that a whole address is nowhere can't be asked, for the bank and the engine have it too.
+    let log = std::fs::read_to_string(world.node.path("stderr")).unwrap();
+    let networks: BTreeSet<_> = log.split("network=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(networks, BTreeSet::from(["127.0.0.0/16"]));
 
     let cookies = wire.cookies();
     assert!(cookies.iter().any(|cookie| cookie.len() >= 16), "the bank knows its sessions by a cookie");

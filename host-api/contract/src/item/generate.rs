@@ -259,9 +259,27 @@ mod tests {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    fn page() -> String {
+        format!(
+            "# Items\n\nWhat a connector can emit and a parcel can hold: one family after the other, generated from the table in \
+             `host-api/contract/src/item/table`.\n`wants` is what a value has to be like.\n\n{}",
+            markdown_table()
+        )
+    }
+
     #[test]
-    fn the_table_for_readers_has_a_row_for_each_field() {
+    fn the_table_for_readers_is_the_one_in_the_docs() {
         let fields: usize = CATEGORIES.iter().map(|category| category.fields.len() + 1).sum();
         assert_eq!(markdown_table().lines().count(), fields + 2);
+        assert!(
+            include_str!("../../../../docs/items.md") == page(),
+            "cargo test -p consentry-contract -- --ignored write_the_items"
+        );
+    }
+
+    #[test]
+    #[ignore = "writes docs/items.md"]
+    fn write_the_items() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/items.md"), page()).unwrap();
     }
 }
