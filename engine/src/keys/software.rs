@@ -78,8 +78,8 @@ impl SoftwareKeys {
     /// [`KeyError::File`] says what is wrong with the file.
     pub fn open(path: &Path, passphrase: SecretString, now: Timestamp) -> Result<Self, KeyError> {
         let (file, opened) = KeyFile::open(path, passphrase)?;
-        let set = KeySet::decode(&opened.bytes).ok_or(KeyFileError::Damaged)?;
-        Ok(Self::with(set, Some((file, opened.version)), now))
+        let (set, version) = decoded(opened)?;
+        Ok(Self::with(set, Some((file, version)), now))
     }
 
     /// Keys that die with the process, for demonstrations and tests. Each is made when it is first asked for.
@@ -151,8 +151,13 @@ impl SoftwareKeys {
         .await?;
         let result = change(&mut set)?;
         let bytes = set.encode()?;
-        let version = blocking(move || Ok(file.replace(&bytes)?)).await?;
-        drop(held);
+        // Whoever stops waiting for this lets nobody else at the file before it is written.
+        let version = blocking(move || {
+            let version = file.replace(&bytes);
+            drop(held);
+            Ok(version?)
+        })
+        .await?;
         self.take_up(set, version);
         Ok(result)
     }
@@ -305,7 +310,10 @@ impl KeyProvider for SoftwareKeys {
 
 /// The set that a file holds. Blocks.
 fn read(file: &KeyFile) -> Result<(KeySet, Version), KeyError> {
-    let Opened { bytes, version } = file.read()?;
+    decoded(file.read()?)
+}
+
+fn decoded(Opened { bytes, version }: Opened) -> Result<(KeySet, Version), KeyError> {
     let set = KeySet::decode(&bytes).ok_or(KeyFileError::Damaged)?;
     Ok((set, version))
 }
