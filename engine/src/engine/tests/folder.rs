@@ -20,11 +20,11 @@ async fn the_clock_goes_on_while_a_look_at_the_folder_hangs() {
     for _ in 0..2 {
         swept.push(tokio::time::timeout(Duration::from_secs(20), world.engine.sweep()).await.is_ok());
     }
-    // Lets whoever reads there go.
-    while world.engine.connectors.looking.try_lock().is_err() {
-        drop(std::fs::OpenOptions::new().read(true).write(true).open(&decisions).unwrap());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    // Lets whoever reads there go: opening waits for the reader, and closing is the end of what it reads.
+    let opened = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(decisions));
+    drop(tokio::time::timeout(Duration::from_secs(20), opened).await.unwrap().unwrap().unwrap());
+    let looked = tokio::time::timeout(Duration::from_secs(20), world.engine.connectors.looking.lock()).await;
+    assert!(looked.is_ok(), "the look comes to an end");
     assert_eq!(swept, [true, true]);
     assert_eq!(waiting.state(), State::Expired);
 }
