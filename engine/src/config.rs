@@ -16,10 +16,11 @@ use crate::consent::notice::Operator;
 use crate::engine::catalogue::{Folder, NotAPin};
 use crate::id::OnlineServiceId;
 use crate::online_service::{OnlineService, RegistrationError};
+use crate::secret_file;
 
 pub use sections::{
-    ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysSection, OnlineServiceSection,
-    PurposeSection, SandboxSection, SourceSection, TrustedKeySection,
+    ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace, KeysSection,
+    OnlineServiceSection, PurposeSection, SandboxSection, SourceSection, TrustedKeySection,
 };
 
 /// The whole configuration.
@@ -114,14 +115,15 @@ impl Config {
     }
 
     fn resolve(&mut self, folder: &Path) {
-        let paths = [&mut self.engine.data_folder, &mut self.keys.passphrase_file, &mut self.connectors.folder];
+        let paths = [&mut self.engine.data_folder, &mut self.connectors.folder];
+        let own = [&mut self.keys.passphrase_file, &mut self.keys.pkcs11_module, &mut self.keys.pin_file];
         let keys = self.online_service.iter_mut().map(|section| &mut section.key_file);
         let secrets = self.source.iter_mut().flat_map(|section| section.secret_files.values_mut());
-        for path in paths.into_iter().chain(keys).chain(secrets) {
-            *path = folder.join(&*path);
+        for path in paths.into_iter().chain(own.into_iter().flatten()).chain(keys).chain(secrets) {
+            *path = secret_file::beside(folder, path);
         }
         for path in self.source.iter_mut().filter_map(|section| section.proxy_login_file.as_mut()) {
-            *path = folder.join(&*path);
+            *path = secret_file::beside(folder, path);
         }
     }
 
@@ -156,6 +158,7 @@ impl Config {
                 return Err(value(key, &format!("must be from {least} to {most}")));
             }
         }
+        self.keys.place().map(drop)?;
         self.limits().map(drop)?;
         self.egress.bounds("egress", GateBounds::default())?;
         for section in &self.source {

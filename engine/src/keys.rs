@@ -14,11 +14,14 @@ use zeroize::Zeroizing;
 
 use crate::clock::Month;
 use crate::jose::jwe::Token;
-use crate::jose::{PublicKey, Refused, jws};
+use crate::jose::{Algorithm, PublicKey, Refused, jws};
 
+// Keys in an HSM.
+pub mod pkcs11;
 // Keys in software, in one encrypted file.
 pub mod software;
 
+pub use pkcs11::TokenKeys;
 pub use software::SoftwareKeys;
 
 /// After how many months a month's key dies: the trace is kept 12 to 13 months, never more.
@@ -116,6 +119,9 @@ pub enum KeyError {
     /// The key file can't be read or written.
     #[error("the key file failed")]
     File(#[from] software::KeyFileError),
+    /// The token can't be used, or does not do what it is asked for.
+    #[error("the token failed")]
+    Token(#[from] pkcs11::TokenError),
     /// The provider can't be reached just now. Nothing is known about what was given.
     #[error("the key provider can't be reached")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -270,6 +276,15 @@ impl Duty {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Intake, Self::Maintenance, Self::Storage, Self::Signing, Self::Log];
 
+    /// What its keys do; none for keys without a public half.
+    fn algorithm(self) -> Option<Algorithm> {
+        match self {
+            Self::Intake | Self::Maintenance => Some(Algorithm::RsaOaep256),
+            Self::Signing | Self::Log => Some(Algorithm::Ps256),
+            Self::Storage => None,
+        }
+    }
+
     /// Its name in the key file and in messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -297,6 +312,15 @@ impl fmt::Display for Duty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// When the key of a month dies.
+fn end_of(month: Month) -> Timestamp {
+    month.first_instant_after(MONTH_KEY_LIFE_MONTHS)
+}
+
+fn month_name(month: Month) -> String {
+    format!("month-{month}")
 }
 
 /// Bytes as base64 in JSON.

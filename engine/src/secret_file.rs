@@ -4,19 +4,37 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 /// Largest secret that is read from a file, in bytes.
 pub(crate) const SECRET_BYTES_MAX: usize = 64 * 1024;
 
+/// What the path of a credential of systemd begins with: `$CREDENTIALS_DIRECTORY/NAME`.
+const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY";
+
+/// A path as a configuration in `folder` means it.
+pub(crate) fn beside(folder: &Path, path: &Path) -> PathBuf {
+    if path.starts_with(CREDENTIALS) { path.to_owned() } else { folder.join(path) }
+}
+
+/// The file of a credential that systemd hands this service.
+fn credential(path: &Path) -> io::Result<Option<PathBuf>> {
+    let Ok(name) = path.strip_prefix(CREDENTIALS) else { return Ok(None) };
+    let told = "this service has no credentials: see LoadCredential= of systemd";
+    // The variable names a folder and holds no secret; systemd says it in no other way.
+    let folder =
+        std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, told))?;
+    Ok(Some(Path::new(&folder).join(name)))
+}
+
 /// Reads a secret whole. A pipe will do, a device without an end is refused.
 ///
 /// # Errors
 /// The disk's, or the file is too large.
 pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    bounded(File::open(path)?)
+    bounded(File::open(credential(path)?.as_deref().unwrap_or(path))?)
 }
 
 /// As [`read`], for a file that is the engine's alone.
@@ -24,6 +42,10 @@ pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 /// # Errors
 /// As [`read`], or others can read the file.
 pub(crate) fn read_private(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Its folder is the service's alone; its own mode may show the mask of an access list.
+    if let Some(credential) = credential(path)? {
+        return bounded(File::open(credential)?);
+    }
     let file = File::open(path)?;
     if let Some(mode) = open_to_others(&file.metadata()?) {
         let told = format!("it can be read by others (mode {mode:o}): set its mode to 600");

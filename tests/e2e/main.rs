@@ -1,10 +1,11 @@
 //! End-to-end tests: real third-party applications as Data Sources, real connectors in the real sandbox, and the wire between them;
-//! and the real binary, over HTTP (`serve`) and on a terminal (`cli`); and all of it together (`real`). Each application is started once for all tests.
+//! and the real binary, over HTTP (`serve`), on a terminal (`cli`) and with its keys in a token (`keys`); and all of it together (`real`). Each application is started once for all tests.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may end there")]
 
 mod cli;
 mod juntagrico;
+mod keys;
 mod oidc_provider;
 mod real;
 mod serve;

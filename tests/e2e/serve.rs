@@ -19,9 +19,9 @@ mod refusals;
 mod versions;
 
 /// Longest wait for an event of a session. A collection of the sample bank takes two seconds in a build without optimisation.
-const EVENT: Duration = Duration::from_secs(60);
+pub(crate) const EVENT: Duration = Duration::from_secs(60);
 /// Her values are nowhere by accident; her login is not in order, as a table of digits in a program is.
-const LOGIN: [(&str, &str); 2] = [("login", JULIE.login), ("password", JULIE.password)];
+pub(crate) const LOGIN: [(&str, &str); 2] = [("login", JULIE.login), ("password", JULIE.password)];
 
 /// A bank, an engine, and an Online Service that is not listening yet.
 struct World {

@@ -9,11 +9,12 @@ use sha2::{Digest, Sha256};
 use super::contract::root;
 
 /// A library, and where it may be named.
-const NAMED_IN: [(&str, &[&str]); 6] = [
+const NAMED_IN: [(&str, &[&str]); 7] = [
     ("wasmtime", &["host-api/src/", "engine/src/collect/", "tests/"]),
     ("axum", &["engine/src/api", "examples/", "tests/"]),
     ("clap", &["engine/src/cli", "examples/", "tests/"]),
     ("sled", &["engine/src/store/sled"]),
+    ("cryptoki", &["engine/src/keys/pkcs11"]),
     ("hyper", &["host-api/src/network/", "tests/"]),
     ("scraper", &["host-api/contract/src/", "tests/"]),
 ];

@@ -9,4 +9,5 @@ pub mod logins;
 pub mod node;
 pub mod service;
 pub mod sources;
+pub mod token;
 pub mod versions;

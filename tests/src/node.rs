@@ -45,6 +45,7 @@ pub struct Node {
     /// The address of its HTTP interface, without a trailing slash.
     pub url: String,
     child: Option<Child>,
+    variables: Vec<(String, PathBuf)>,
 }
 
 /// A Data Source that an engine serves: the only one of its connector, and called like it.
@@ -109,7 +110,7 @@ impl Node {
         passphrase.write_all(PASSPHRASE.as_bytes())?;
         std::fs::write(path("service.jwk.json"), &service.jwk)?;
         std::fs::write(path("consentry.toml"), configuration(&url, source, categories, service, &developer_key()?))?;
-        let node = Self { folder, url, child: None };
+        let node = Self { folder, url, child: None, variables: vec![] };
         node.take_keys()?;
         node.approve(&format!("connectors/{}.wasm", source.id))?;
         Ok(node)
@@ -128,6 +129,16 @@ impl Node {
         Ok(())
     }
 
+    /// Sets a variable of the environment for the engine, from its next start on.
+    pub fn set_variable(&mut self, name: &str, value: &Path) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Gives a command the variables of the engine.
+    pub fn with_variables<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)))
+    }
+
     /// A file or folder of the engine: `data`, `consentry.toml`, `stdout`, `stderr`, `connectors`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -139,7 +150,9 @@ impl Node {
     /// It does not answer in time, or ended.
     pub fn serve(&mut self) -> anyhow::Result<()> {
         let log = |name| File::options().create(true).append(true).open(self.path(name));
-        let child = Command::new(binary("consentry")?)
+        let mut command = Command::new(binary("consentry")?);
+        let child = self
+            .with_variables(&mut command)
             .args(["--log", "trace", "serve", "--config"])
             .arg(self.path("consentry.toml"))
             .stdin(Stdio::null())

@@ -20,13 +20,13 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::id::OnlineServiceId;
 use crate::jose::{Algorithm, PrivateKey};
-use crate::keys::{Duty, KeyError, KeyInfo, KeyProvider, SoftwareKeys};
+use crate::keys::{Duty, KeyError, KeyInfo, KeyProvider};
 use crate::online_service::KeyHash;
 
 /// Keys and ids.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Makes a node's own keys in its data folder. Existing ones are never overwritten.
+    /// Makes a node's own keys, in its data folder or in its token. Existing ones are never overwritten.
     Generate(ConfigFile),
     /// Shows a node's own keys: what each is for, and what it still does.
     List {
@@ -76,12 +76,7 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
     let (now, entropy) = (SystemClock.now(), Entropy::system());
     match command {
         Command::Generate(file) => {
-            let config = Config::read(&file.config)?;
-            let path = setup::key_file(&config);
-            std::fs::create_dir_all(&config.engine.data_folder)
-                .with_context(|| format!("{} can't be made", config.engine.data_folder.display()))?;
-            SoftwareKeys::generate(&path, setup::passphrase(&config)?, now)?;
-            writeln!(out, "keys written to {}", path.display())?;
+            writeln!(out, "{}", setup::make_keys(&Config::read(&file.config)?)?)?;
         }
         Command::List { file, json } => list(&block_on(opened(&file)?.list())?, json, out)?,
         Command::Rotate { duty, file } => {

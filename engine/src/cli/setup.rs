@@ -8,26 +8,17 @@ use secrecy::SecretString;
 
 use crate::clock::{Clock, SystemClock};
 use crate::collect::compile::Compiler;
-use crate::config::Config;
+use crate::config::{Config, KeysPlace};
 use crate::engine::catalogue::{Catalogue, Folder};
 use crate::engine::{Builder, Engine};
+use crate::keys::pkcs11::Settings;
 use crate::keys::software::KeyFileError;
-use crate::keys::{KeyError, KeyProvider, SoftwareKeys};
+use crate::keys::{KeyError, KeyProvider, SoftwareKeys, TokenKeys};
 use crate::secret_file;
 
-/// Where a node keeps its keys.
-pub(super) fn key_file(config: &Config) -> PathBuf {
-    config.engine.data_folder.join("keys")
-}
-
-/// The passphrase, from its file.
-pub(super) fn passphrase(config: &Config) -> anyhow::Result<SecretString> {
-    passphrase_in(&config.keys.passphrase_file)
-}
-
-/// A passphrase, from a file that is its owner's alone.
+/// A passphrase or a PIN, from a file that is its owner's alone.
 pub(super) fn passphrase_in(path: &Path) -> anyhow::Result<SecretString> {
-    let told = || format!("the passphrase file {} can't be used", path.display());
+    let told = || format!("{} can't be used as the file of a passphrase or a PIN", path.display());
     let bytes = secret_file::read_private(path).with_context(told)?;
     let text = std::str::from_utf8(&bytes).with_context(told)?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
@@ -47,11 +38,45 @@ pub(super) fn with_keys(config: &Config) -> anyhow::Result<Builder> {
 
 /// The keys of a node, opened.
 pub(super) fn keys(config: &Config) -> anyhow::Result<Arc<dyn KeyProvider>> {
+    let passphrase = match config.keys.place()? {
+        KeysPlace::File { passphrase } => passphrase_in(passphrase)?,
+        KeysPlace::Token { module, token, pin } => {
+            return Ok(Arc::new(
+                TokenKeys::open(token_settings(module, token, pin)?).context("the token of the keys")?,
+            ));
+        }
+    };
     let path = key_file(config);
-    let opened = SoftwareKeys::open(&path, passphrase(config)?, SystemClock.now());
+    let opened = SoftwareKeys::open(&path, passphrase, SystemClock.now());
     let missing = matches!(opened, Err(KeyError::File(KeyFileError::Missing)));
     let advice = if missing { ": make keys with `consentry keys generate`" } else { "" };
     Ok(Arc::new(opened.with_context(|| format!("{}{advice}", path.display()))?))
+}
+
+/// Makes the keys of a node, and says where they are.
+pub(super) fn make_keys(config: &Config) -> anyhow::Result<String> {
+    let now = SystemClock.now();
+    match config.keys.place()? {
+        KeysPlace::File { passphrase } => {
+            let (path, passphrase) = (key_file(config), passphrase_in(passphrase)?);
+            std::fs::create_dir_all(&config.engine.data_folder)
+                .with_context(|| format!("{} can't be made", config.engine.data_folder.display()))?;
+            SoftwareKeys::generate(&path, passphrase, now)?;
+            Ok(format!("keys written to {}", path.display()))
+        }
+        KeysPlace::Token { module, token, pin } => {
+            TokenKeys::generate(token_settings(module, token, pin)?, now).context("the token of the keys")?;
+            Ok(format!("keys made in the token {token}"))
+        }
+    }
+}
+
+fn token_settings(module: &Path, token: &str, pin: &Path) -> anyhow::Result<Settings> {
+    Ok(Settings { module: module.to_owned(), token: token.to_owned(), pin: passphrase_in(pin)? })
+}
+
+fn key_file(config: &Config) -> PathBuf {
+    config.engine.data_folder.join("keys")
 }
 
 /// Begins to wire an engine of this program, which is its own compiler.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use consentry_host_api::network::gate::GateBounds;
@@ -43,12 +43,37 @@ pub struct ApiSection {
     pub sessions_per_online_service_max: usize,
 }
 
-/// The engine's own keys.
+/// The engine's own keys: in software, or in a token.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KeysSection {
     /// A file that holds the passphrase of the software keys, readable by the engine alone.
-    pub passphrase_file: PathBuf,
+    pub passphrase_file: Option<PathBuf>,
+    /// The PKCS#11 module of the token.
+    pub pkcs11_module: Option<PathBuf>,
+    /// The token's label.
+    pub token: Option<String>,
+    /// A file that holds the PIN of the token's user, readable by the engine alone.
+    pub pin_file: Option<PathBuf>,
+}
+
+/// Where the keys of a node stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysPlace<'a> {
+    /// In an encrypted file.
+    File {
+        /// The file that holds the passphrase.
+        passphrase: &'a Path,
+    },
+    /// In a token.
+    Token {
+        /// The PKCS#11 module.
+        module: &'a Path,
+        /// The token's label.
+        token: &'a str,
+        /// The file that holds the PIN.
+        pin: &'a Path,
+    },
 }
 
 /// The connectors.
@@ -174,6 +199,23 @@ pub struct PurposeSection {
     pub history_days_max: Option<u16>,
     /// Each category it may ask for, and why.
     pub categories: BTreeMap<Category, Localised>,
+}
+
+impl KeysSection {
+    /// Where the keys stand.
+    ///
+    /// # Errors
+    /// Neither or both are named.
+    pub fn place(&self) -> Result<KeysPlace<'_>, ConfigError> {
+        match (&self.passphrase_file, &self.pkcs11_module, &self.token, &self.pin_file) {
+            (Some(passphrase), None, None, None) => Ok(KeysPlace::File { passphrase }),
+            (None, Some(module), Some(token), Some(pin)) => Ok(KeysPlace::Token { module, token, pin }),
+            _ => Err(value(
+                "keys",
+                "passphrase-file alone (keys in a file), or pkcs11-module, token and pin-file (in a token)",
+            )),
+        }
+    }
 }
 
 impl EgressSection {

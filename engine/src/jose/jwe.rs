@@ -11,7 +11,7 @@ use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::members::Members;
-use super::{HEADER_BYTES_MAX, RecipientKey, Refused, decode, encode};
+use super::{HEADER_BYTES_MAX, PublicKey, RecipientKey, Refused, decode, encode};
 
 /// Longest token that carries credentials or an answer, in bytes.
 pub const CREDENTIALS_BYTES_MAX: usize = 64 * 1024;
@@ -136,7 +136,7 @@ pub fn seal(plaintext: &[u8], content: Content, to: &RecipientKey, rng: &mut dyn
     let tag = aead(cek.as_slice())?
         .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(header.as_bytes()), &mut sealed)
         .map_err(|_| Refused)?;
-    let key = encrypt_key(cek.as_slice(), to)?;
+    let key = encrypt_key(cek.as_slice(), to.public())?;
     Ok([header, encode(&key), encode(&nonce), encode(&sealed), encode(tag.as_ref())].join("."))
 }
 
@@ -148,8 +148,8 @@ fn header(content: Content, kid: &str) -> String {
     header.to_string()
 }
 
-fn encrypt_key(cek: &[u8], to: &RecipientKey) -> Result<Vec<u8>, Refused> {
-    let key = PublicEncryptingKey::from_der(&to.public().to_spki()?).map_err(|_| Refused)?;
+pub(crate) fn encrypt_key(cek: &[u8], to: &PublicKey) -> Result<Vec<u8>, Refused> {
+    let key = PublicEncryptingKey::from_der(&to.to_spki()?).map_err(|_| Refused)?;
     let key = OaepPublicEncryptingKey::new(key).map_err(|_| Refused)?;
     let mut encrypted = vec![0; key.ciphertext_size()];
     let length = key.encrypt(&OAEP_SHA256_MGF1SHA256, cek, &mut encrypted, None).map_err(|_| Refused)?.len();

@@ -123,6 +123,17 @@ impl PublicKey {
         Self::checked(None, algorithm, key.n().clone(), key.e().clone())
     }
 
+    /// Takes modulus and exponent of a key that a token holds under this id.
+    pub(crate) fn from_parts(
+        kid: &str,
+        algorithm: Algorithm,
+        modulus: &[u8],
+        exponent: &[u8],
+    ) -> Result<Self, JwkError> {
+        let (modulus, exponent) = (BigUint::from_bytes_be(modulus), BigUint::from_bytes_be(exponent));
+        Self::checked(Some(kid.to_owned()), algorithm, modulus, exponent)
+    }
+
     fn checked(
         kid: Option<String>,
         algorithm: Algorithm,

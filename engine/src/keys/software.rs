@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-use super::{Destroyed, Duty, KeyError, KeyInfo, KeyProvider, MONTH_KEY_LIFE_MONTHS, RecordKey, Wrap};
+use super::{Destroyed, Duty, KeyError, KeyInfo, KeyProvider, RecordKey, Wrap, end_of, month_name};
 use crate::clock::Month;
 use crate::jose::{PublicKey, Refused};
 
@@ -316,14 +316,6 @@ fn read(file: &KeyFile) -> Result<(KeySet, Version), KeyError> {
 fn decoded(Opened { bytes, version }: Opened) -> Result<(KeySet, Version), KeyError> {
     let set = KeySet::decode(&bytes).ok_or(KeyFileError::Damaged)?;
     Ok((set, version))
-}
-
-fn end_of(month: Month) -> Timestamp {
-    month.first_instant_after(MONTH_KEY_LIFE_MONTHS)
-}
-
-fn month_name(month: Month) -> String {
-    format!("month-{month}")
 }
 
 fn destroyed(key: String, at: Timestamp) -> Destroyed {

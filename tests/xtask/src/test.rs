@@ -49,6 +49,7 @@ const SUITES: &[Suite] = &[
         &["cargo", "test", "--quiet", "--workspace", "--test", "corpus"],
     ),
     suite("sources install", &["tests/sources/install", "target/sources"]),
+    suite("token installs", &["tests/token/install", "target/token"]),
     suite("end to end: real applications, the binary", &["cargo", "test", "--quiet", "--workspace", "--test", "e2e"]),
     suite("demo", &["cargo", "xtask", "demo"]),
     suite("lints: clippy", &["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),

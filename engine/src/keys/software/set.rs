@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{Destroyed, Duty, KeyError, KeyInfo, RecordKey};
 use crate::clock::Month;
-use crate::jose::{Algorithm, PrivateKey, Refused};
+use crate::jose::{PrivateKey, Refused};
 use crate::keys::KeyState;
 
 const FORMAT: u8 = 1;
@@ -112,7 +112,7 @@ impl KeySet {
 
 impl Entry {
     pub(super) fn generate(duty: Duty, made_at: Timestamp) -> Result<Self, Refused> {
-        let material = match algorithm(duty) {
+        let material = match duty.algorithm() {
             Some(algorithm) => Material::Rsa(PrivateKey::generate(algorithm)?),
             None => Material::Aes(StorageKey(random()?)),
         };
@@ -126,7 +126,7 @@ impl Entry {
 
     fn read(row: KeyRow) -> Option<Self> {
         let secret = bytes_of(&row.secret)?;
-        let material = match algorithm(row.duty) {
+        let material = match row.duty.algorithm() {
             Some(algorithm) => Material::Rsa(PrivateKey::from_pkcs8(algorithm, &secret).ok()?),
             None => Material::Aes(StorageKey(fixed(&secret)?)),
         };
@@ -144,7 +144,7 @@ impl Entry {
 
     #[cfg(test)]
     pub(super) fn published(duty: Duty, made_at: Timestamp) -> Self {
-        let Some(algorithm) = algorithm(duty) else { return Self::generate(duty, made_at).unwrap() };
+        let Some(algorithm) = duty.algorithm() else { return Self::generate(duty, made_at).unwrap() };
         let key = crate::jose::tests::published_key(algorithm);
         let kid = key.public().kid().to_owned();
         Self { duty, kid, made_at, retired: false, material: Arc::new(Material::Rsa(key)) }
@@ -174,14 +174,6 @@ impl StorageKey {
 
     fn cipher(&self) -> Result<LessSafeKey, Refused> {
         UnboundKey::new(&AES_256_GCM, self.0.as_slice()).map(LessSafeKey::new).map_err(|_| Refused)
-    }
-}
-
-fn algorithm(duty: Duty) -> Option<Algorithm> {
-    match duty {
-        Duty::Intake | Duty::Maintenance => Some(Algorithm::RsaOaep256),
-        Duty::Signing | Duty::Log => Some(Algorithm::Ps256),
-        Duty::Storage => None,
     }
 }
 

@@ -1,0 +1,116 @@
+//! `consentry` with its keys in a token: making them, using them, losing the token and finding it again, and the token that lacks
+//! something.
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use consentry_tests::node::{Node, binary};
+use consentry_tests::service::Service;
+use consentry_tests::token::{LABEL, PIN, Server, Token};
+use reqwest::{Method, StatusCode};
+use sample_bank::SampleBank;
+use serde_json::json;
+
+use crate::serve::{EVENT, LOGIN};
+
+/// An engine that is not started yet and takes its keys from a token.
+fn node(bank: &SampleBank, service: &Service, module: &Path, variable: (&str, &Path)) -> Node {
+    let mut node = Node::prepare(&bank.site_url, &service.registered().unwrap()).unwrap();
+    let text = std::fs::read_to_string(node.path("consentry.toml")).unwrap();
+    let section = format!("pkcs11-module = {module:?}\ntoken = \"{LABEL}\"\npin-file = \"pin\"");
+    let text = text.replace("passphrase-file = \"passphrase\"", &section);
+    std::fs::write(node.path("consentry.toml"), text).unwrap();
+    let pin = std::fs::File::options().write(true).create_new(true).mode(0o600).open(node.path("pin")).unwrap();
+    std::io::Write::write_all(&mut &pin, PIN.as_bytes()).unwrap();
+    // What `prepare` made is not needed: the keys stand elsewhere.
+    std::fs::remove_file(node.path("data/keys")).unwrap();
+    node.set_variable(variable.0, variable.1);
+    node
+}
+
+fn run(node: &Node, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(binary("consentry").unwrap());
+    command.args(arguments).arg("--config").arg(node.path("consentry.toml"));
+    let output = node.with_variables(&mut command).output().unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+async fn bank() -> SampleBank {
+    let any = "127.0.0.1:0".parse().unwrap();
+    SampleBank::start(any, any).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_goes_away_is_the_platforms_failure_and_is_found_again() {
+    let (bank, service, token) = (bank().await, Service::new().unwrap(), Token::able().unwrap());
+    let server = token.serve().unwrap();
+    let (name, value) = server.variable();
+    let mut node = node(&bank, &service, &Server::module(), (name, &value));
+    let (made, said) = run(&node, &["keys", "generate"]);
+    assert!(made && said.contains("keys made in the token"), "{said}");
+    let (again, said) = run(&node, &["keys", "generate"]);
+    assert!(!again && said.contains("has a key for each duty already"), "{said}");
+    tokio::task::block_in_place(|| node.serve()).unwrap();
+
+    let person = service.ask(&node).await.unwrap();
+    let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
+    person.agree(&notice).await.unwrap();
+    let mut events = person.events(0).await.unwrap();
+    let sealed = person.seal(None, &LOGIN).await.unwrap();
+    // Another program makes a new key: the engine publishes it, and still opens what was sealed to the old one.
+    let (rotated, said) = run(&node, &["keys", "rotate", "intake"]);
+    assert!(rotated, "{said}");
+
+    drop(server);
+    let lost = person.call(Method::POST, "credentials", Some(json!(sealed))).await.unwrap();
+    assert_eq!(lost.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", lost.json());
+    let failure = &lost.json()["failure"];
+    assert_eq!((&failure["blame"], &failure["code"]), (&json!("platform"), &json!("platform-failed")), "{failure}");
+    // What needs no key goes on.
+    assert!(person.sources().await.is_ok());
+
+    let _server = token.serve().unwrap();
+    let back = loop {
+        let reply = person.call(Method::POST, "credentials", Some(json!(sealed))).await.unwrap();
+        if reply.status != StatusCode::INTERNAL_SERVER_ERROR {
+            break reply;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    back.good().unwrap();
+    events.until("in-review", EVENT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_lacks_something_a_wrong_pin_and_a_wrong_name_are_refused_at_the_start() {
+    let (bank, service) = (bank().await, Service::new().unwrap());
+    let token = Token::lacking().unwrap();
+    let first = node(&bank, &service, &token.module, (token.variable.0, &token.variable.1));
+    for _ in 0..2 {
+        let (made, said) = run(&first, &["keys", "generate"]);
+        assert!(!made && said.contains("the token can't do RSA-OAEP with SHA-256"), "{said}");
+    }
+    let (_, said) = run(&first, &["keys", "list", "--json"]);
+    assert_eq!(said.trim(), "[]", "nothing is left on it");
+
+    let config = first.path("consentry.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+    for (from, to, told) in [
+        ("token = \"consentry\"", "token = \"other\"", "the module has no token \"other\", but: consentry"),
+        (&*format!("{:?}", token.module), "\"/lib/none.so\"", "can't be loaded as a PKCS#11 module"),
+        ("pin-file = \"pin\"", "pin-file = \"service.jwk.json\"", "set its mode to 600"),
+        ("pin-file = \"pin\"", "", "passphrase-file alone"),
+        ("pin-file = \"pin\"", "pin-file = \"$CREDENTIALS_DIRECTORY/pin\"", "LoadCredential"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(&config, good.replace(from, to)).unwrap();
+        let (opened, said) = run(&first, &["keys", "list"]);
+        assert!(!opened && said.contains(told), "{said}");
+        assert!(!said.contains(PIN));
+    }
+    std::fs::write(&config, good).unwrap();
+    std::fs::write(first.path("pin"), "another").unwrap();
+    let (opened, said) = run(&first, &["keys", "list"]);
+    assert!(!opened && said.contains("the token refuses the PIN"), "{said}");
+}
