@@ -45,6 +45,8 @@ pub fn router(engine: Shared) -> Router {
     Router::new()
         .route("/v1/health", get(requests::health))
         .route("/v1/keys", get(requests::keys))
+        .route("/v1/log/checkpoint", get(requests::checkpoint))
+        .route("/v1/log/tile/{*path}", get(requests::tile))
         .route("/v1/sessions", post(requests::create_session))
         .route("/v1/sessions/{session}", get(requests::session))
         .route("/v1/parcels/{parcel}", get(requests::fetch_parcel).head(no_head))

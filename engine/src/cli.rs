@@ -22,6 +22,7 @@ mod receive;
 mod serve;
 mod setup;
 mod terminal;
+mod verify;
 
 /// How long work on threads of its own may go on once a command is done.
 const THREADS_WAIT: Duration = Duration::from_secs(5);
@@ -60,6 +61,9 @@ enum Command {
     /// Connectors.
     #[command(subcommand)]
     Connector(connector::Command),
+    /// Checks what somebody was given, offline.
+    #[command(subcommand)]
+    Verify(verify::Command),
     /// Compiles one connector from standard input to standard output: what the engine starts itself as.
     #[command(hide = true)]
     CompileConnector,
@@ -98,6 +102,7 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(&command, out),
         Command::Keys(command) => keys::run(command, out),
         Command::Connector(command) => connector::run(&command, out),
+        Command::Verify(command) => verify::run(&command, out),
         Command::CompileConnector => limited::run().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it can't write.

@@ -234,6 +234,14 @@ impl Engine {
         Ok(self.keys.publics(Duty::Signing).await?)
     }
 
+    /// The public keys that the ledger is signed with, newest first.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn log_keys(&self) -> Result<Vec<PublicKey>, EngineError> {
+        Ok(self.keys.publics(Duty::Log).await?)
+    }
+
     /// Whether the store takes writes, as of the last one, and the keys answer. [`Engine::sweep`] tries a write when there was none.
     ///
     /// # Errors

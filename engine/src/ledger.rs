@@ -2,8 +2,8 @@
 //!
 //! A leaf is a commitment, salted with a secret of its consent. Whoever has the salt (the person, in their receipt) can show
 //! that an event is in the ledger; when the salt is erased, its existence is all that is left. Here a leaf is accepted as a
-//! durable row, which is what a release waits for. Sequencing, tiles and checkpoints are not written yet, and nothing in
-//! here claims that they are.
+//! durable row, which is what a release waits for; its place in the log, and the proof of it, come within a second
+//! ([`Ledger::sequence`]). The log is one of C2SP: tiles and signed checkpoints as files, which anybody may read and check.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,8 +17,18 @@ use crate::data::Digest;
 use crate::entropy::Entropy;
 use crate::erase::retention::{R14ConsentRecord, R15ConsentLogLeaf, Term};
 use crate::id::{ConsentId, GrantId, LeafId, ParcelId, RunId};
+use crate::keys::{KeyError, KeyProvider};
 use crate::seal::{SealError, Sealable, joined};
 use crate::store::{Expect, Kept, Record, Shelf, Shelves, StoreError};
+
+// Checks proofs and checkpoints. Pure.
+pub mod proof;
+// Gives leaves their places.
+pub(crate) mod sequencer;
+// The tree on the disk.
+pub mod tiles;
+
+use tiles::{TileError, Tiles};
 
 /// What happened. Its JSON is what a leaf commits to, so a variant and its fields never change; new ones may join.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,14 +118,23 @@ pub enum LedgerError {
     /// It can't be written down.
     #[error("the event can't be written down")]
     Unwritable,
+    /// The log on the disk.
+    #[error("the log can't be gone on with")]
+    Tiles(#[from] TileError),
+    /// The checkpoint can't be signed.
+    #[error("the log's checkpoint can't be signed")]
+    Keys(#[from] KeyError),
 }
 
 /// Accepts events.
-#[derive(Debug)]
 pub struct Ledger {
     salts: Shelf<R14ConsentRecord>,
     leaves: Shelf<R15ConsentLogLeaf>,
     entropy: Arc<Entropy>,
+    keys: Arc<dyn KeyProvider>,
+    /// The name of the log, in its checkpoints.
+    origin: String,
+    tiles: Arc<Tiles>,
 }
 
 /// A leaf as it is stored: without content, for ever.
@@ -124,6 +143,9 @@ pub struct Ledger {
 struct LeafRow {
     format: u8,
     commitment: Digest,
+    /// Its place in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
 }
 
 impl Record for LeafRow {
@@ -131,10 +153,25 @@ impl Record for LeafRow {
     type Row = R15ConsentLogLeaf;
 }
 
+/// A leaf that was accepted and has no place in the log yet.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitingRow {
+    format: u8,
+    commitment: Digest,
+}
+
+impl Record for WaitingRow {
+    const NAMESPACE: &'static str = "leaf-waiting";
+    type Row = R15ConsentLogLeaf;
+}
+
 impl Ledger {
-    /// Keeps leaves and salts on these shelves.
-    pub fn new(shelves: &Shelves, entropy: Arc<Entropy>) -> Self {
-        Self { salts: shelves.shelf(), leaves: shelves.shelf(), entropy }
+    /// Keeps leaves and salts on these shelves, and the log of this name in these tiles. A name is a host and a path, without
+    /// spaces or plus signs.
+    pub fn new(shelves: &Shelves, entropy: Arc<Entropy>, keys: Arc<dyn KeyProvider>, log: (String, Tiles)) -> Self {
+        let (origin, tiles) = (log.0, Arc::new(log.1));
+        Self { salts: shelves.shelf(), leaves: shelves.shelf(), entropy, keys, origin, tiles }
     }
 
     /// Accepts an event. When this returns, its leaf is durable.
@@ -158,7 +195,13 @@ impl Ledger {
         let PlannedLeaf { leaf, event } = planned;
         let salt = self.salt_or_new(event.consent()).await?;
         let commitment = commitment(&salt, event).ok_or(LedgerError::Unwritable)?;
-        let row = LeafRow { format: 1, commitment };
+        if let Some(accepted) = self.find(planned).await? {
+            return Ok(accepted);
+        }
+        if self.commitment(*leaf).await?.is_some() {
+            return Err(StoreError::Conflict.into());
+        }
+        let row = WaitingRow { format: 1, commitment };
         match self.leaves.put(&leaf.to_string(), &row, Expect::Absent, Term::from(now)).await {
             Ok(_) => Ok(AcceptedLeaf { id: *leaf, commitment, event: event.clone() }),
             Err(StoreError::Conflict) => Ok(self.find(planned).await?.ok_or(StoreError::Conflict)?),
@@ -184,7 +227,16 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Store`].
     pub async fn commitment(&self, leaf: LeafId) -> Result<Option<Digest>, LedgerError> {
-        Ok(self.leaves.get::<LeafRow>(&leaf.to_string()).await?.map(|stored| stored.value.commitment))
+        let name = leaf.to_string();
+        let placed = self.leaves.get::<LeafRow>(&name).await?.map(|stored| stored.value.commitment);
+        if placed.is_some() {
+            return Ok(placed);
+        }
+        if let Some(waiting) = self.leaves.get::<WaitingRow>(&name).await? {
+            return Ok(Some(waiting.value.commitment));
+        }
+        // It may have got its place between the two looks.
+        Ok(self.leaves.get::<LeafRow>(&name).await?.map(|stored| stored.value.commitment))
     }
 
     /// The salt of a consent: for the person's receipt, and for nobody else.
@@ -244,6 +296,17 @@ pub fn commitment(salt: &Salt, event: &Event) -> Option<Digest> {
 }
 
 impl Event {
+    /// What happened, in the word that the leaf has for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ConsentGiven { .. } => "consent-given",
+            Self::ConsentWithdrawn { .. } => "consent-withdrawn",
+            Self::LoginOpened { .. } => "login-opened",
+            Self::Released { .. } => "released",
+            Self::Erased { .. } => "erased",
+        }
+    }
+
     /// The consent it happened under.
     pub fn consent(&self) -> ConsentId {
         match self {
@@ -306,6 +369,12 @@ impl Kept for Salt {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self::from_bytes)
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 

@@ -1,11 +1,17 @@
 //! Receipts: what happened in one use of a login, signed, for the person.
 //!
-//! Opening a login is a use, and every use ends in a receipt, whatever the end. It is a JWS of the signing key; it counts
+//! Opening a login is a use, and every use ends in a receipt, whatever the end. It is an SD-JWT of the signing key; it counts
 //! items and names categories, and holds no item. The salt of the ledger's leaves is in it: whoever has the receipt can show
-//! that its events are in the ledger. We keep no copy of it.
+//! that its events are in the ledger, and what they do not want to show, they withhold. We keep no copy of it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+// Claims that can be withheld.
+pub mod disclosure;
+// The receipt with its proofs.
+pub mod file;
 
 use crate::data::Digest;
 use crate::erase::Erased;
@@ -15,12 +21,17 @@ use crate::jose::{PublicKey, Refused, jws};
 use crate::keys::{Duty, KeyError, KeyProvider};
 use crate::ledger::{AcceptedLeaf, Event, Salt, commitment};
 use crate::outcome::{Ended, Outcome};
+use disclosure::Blinding;
 
 /// What the signature says it is.
-pub const TYP: &str = "consentry-receipt+jwt";
+pub const TYP: &str = "consentry-receipt+sd-jwt";
 /// Longest receipt, in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 64 * 1024;
 const FORMAT: u8 = 1;
+/// What the person can keep to themself when they show a receipt.
+const WITHHELD: [&str; 6] = ["online_service", "source", "parcel", "leaves", "salt", "kept"];
+/// Lists whose items they can keep to themself.
+const WITHHELD_ITEMS: [&str; 1] = ["categories"];
 
 /// A signed receipt. Not issued without the proof that the run was erased:
 /// ```
@@ -62,6 +73,8 @@ pub struct About {
     pub salt: Salt,
     /// What is still kept, and until when.
     pub kept: Vec<Kept>,
+    /// Salts the disclosures.
+    pub blinding: Blinding,
 }
 
 /// All that a receipt says.
@@ -201,6 +214,9 @@ pub enum ReceiptError {
     /// It can't be signed.
     #[error("the receipt could not be signed")]
     Keys(#[from] KeyError),
+    /// Its leaves are not shown to be in the log.
+    #[error("it is not shown that the receipt's events are in the ledger")]
+    NotInTheLog,
 }
 
 impl Receipt {
@@ -217,10 +233,17 @@ impl Receipt {
         if erased.run() != ended.name().run {
             return Err(ReceiptError::OtherRun);
         }
-        let facts = facts(ended, &erased, about);
+        let (facts, blinding) = facts(ended, &erased, about);
         facts.check_leaves()?;
-        let payload = serde_json::to_vec(&facts).map_err(|_| Refused)?;
-        let token = keys.sign_compact(Duty::Signing, TYP, &payload).await?;
+        let Ok(Value::Object(mut payload)) = serde_json::to_value(&facts) else { return Err(Refused.into()) };
+        let disclosures = disclosure::conceal(&mut payload, &WITHHELD, &WITHHELD_ITEMS, &blinding);
+        let payload = serde_json::to_vec(&payload).map_err(|_| Refused)?;
+        let mut token = keys.sign_compact(Duty::Signing, TYP, &payload).await?;
+        for disclosure in &disclosures {
+            token.push('~');
+            token.push_str(disclosure);
+        }
+        token.push('~');
         Ok(Self { facts, token })
     }
 
@@ -230,10 +253,8 @@ impl Receipt {
     /// # Errors
     /// [`ReceiptError::Refused`] and [`ReceiptError::OtherLeaf`].
     pub fn verify(token: &str, keys: &[PublicKey]) -> Result<Self, ReceiptError> {
-        let kid = jws::kid(token, RECEIPT_BYTES_MAX)?;
-        let key = keys.iter().find(|key| key.kid() == kid).ok_or(Refused)?;
-        let payload = jws::verify(token, TYP, RECEIPT_BYTES_MAX, key)?;
-        let facts: Facts = serde_json::from_slice(&payload).map_err(|_| Refused)?;
+        let shown = Self::presented(token, keys)?;
+        let facts: Facts = serde_json::from_value(Value::Object(shown)).map_err(|_| Refused)?;
         if facts.format != FORMAT {
             return Err(Refused.into());
         }
@@ -241,12 +262,38 @@ impl Receipt {
         Ok(Self { facts, token: token.to_owned() })
     }
 
+    /// What somebody shows of a receipt: all its claims but those that were withheld. Its signature is by one of these keys.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Refused`].
+    pub fn presented(token: &str, keys: &[PublicKey]) -> Result<Map<String, Value>, ReceiptError> {
+        if token.len() > RECEIPT_BYTES_MAX {
+            return Err(Refused.into());
+        }
+        let (signed, disclosures) = parts(token).ok_or(Refused)?;
+        let kid = jws::kid(signed, RECEIPT_BYTES_MAX)?;
+        let key = keys.iter().find(|key| key.kid() == kid).ok_or(Refused)?;
+        let payload = jws::verify(signed, TYP, RECEIPT_BYTES_MAX, key)?;
+        let payload = serde_json::from_slice(&payload).map_err(|_| Refused)?;
+        Ok(disclosure::reveal(payload, &disclosures)?)
+    }
+
+    /// What a receipt says, for reading along. Nothing is verified.
+    pub fn unverified(token: &str) -> Option<Facts> {
+        use base64::Engine as _;
+        let (signed, disclosures) = parts(token)?;
+        let payload = signed.split('.').nth(1)?;
+        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
+        let shown = disclosure::reveal(serde_json::from_slice(&payload).ok()?, &disclosures).ok()?;
+        serde_json::from_value(Value::Object(shown)).ok()
+    }
+
     /// What it says.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// The receipt as the person keeps it: a JWS in compact serialisation.
+    /// The receipt: an SD-JWT with all its disclosures.
     pub fn token(&self) -> &str {
         &self.token
     }
@@ -273,11 +320,17 @@ impl Kept {
     }
 }
 
-fn facts(ended: &Ended, erased: &Erased, about: About) -> Facts {
+/// The token that is signed, and the disclosures behind it.
+fn parts(token: &str) -> Option<(&str, Vec<&str>)> {
+    let mut parts = token.strip_suffix('~')?.split('~');
+    Some((parts.next()?, parts.collect()))
+}
+
+fn facts(ended: &Ended, erased: &Erased, about: About) -> (Facts, Blinding) {
     let name = ended.name();
     let leaf =
         |leaf: AcceptedLeaf| LeafFacts { leaf: leaf.id(), commitment: leaf.commitment(), event: leaf.event().clone() };
-    Facts {
+    let facts = Facts {
         format: FORMAT,
         receipt: about.receipt,
         session: name.session,
@@ -300,7 +353,8 @@ fn facts(ended: &Ended, erased: &Erased, about: About) -> Facts {
         salt: hex::encode(about.salt.danger_bytes()),
         erased: ErasedFacts { at: erased.at(), parts: Erased::PARTS.map(str::to_owned).into() },
         kept: about.kept,
-    }
+    };
+    (facts, about.blinding)
 }
 
 #[cfg(test)]

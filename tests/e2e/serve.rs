@@ -15,6 +15,7 @@ mod delivery;
 mod flow;
 mod keys;
 mod log;
+mod receipt;
 mod refusals;
 mod versions;
 

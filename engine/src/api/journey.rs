@@ -162,8 +162,9 @@ pub(super) async fn withdraw(Person(session): Person, State(engine): At) -> Answ
     Ok(Json(json!({ "withdrawn_at": at, "sending": sending, "noted": noted, "next": next })))
 }
 
-/// The receipts so far, one for each login that was opened.
-pub(super) async fn receipts(Person(session): Person) -> Json<Value> {
-    let receipts = session.receipts().into_iter().map(|(id, receipt)| json!({ "id": id, "receipt": receipt }));
-    Json(json!({ "receipts": receipts.collect::<Vec<_>>() }))
+/// The receipts so far, one for each login that was opened, with the proofs that they are in the ledger once those are there.
+pub(super) async fn receipts(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
+    let files = engine.receipt_files(&session).await?.into_iter();
+    let receipts = files.map(|(id, file)| json!({ "id": id, "receipt": file.receipt, "proofs": file.proofs }));
+    Ok(Json(json!({ "receipts": receipts.collect::<Vec<_>>() })))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Answer, At, Body, Caller, Either, Problem, Text};
 use crate::data::Digest;
 use crate::id::{ParcelId, SessionId};
-use crate::jose::PublicKey;
+use crate::jose::jwk::jwks;
 
 /// Whether the engine is there, its store takes writes and its keys answer.
 pub(super) async fn health(State(engine): At) -> Response {
@@ -21,12 +21,24 @@ pub(super) async fn health(State(engine): At) -> Response {
     }
 }
 
-/// The public keys of the engine as a JWKS: those that logins and answers are encrypted to (`enc`), and those that parcels,
-/// events and receipts are signed with (`sig`), newest first.
+/// The public keys of the engine as a JWKS: those that logins and answers are encrypted to (`enc`), those that parcels, events and
+/// receipts are signed with (`sig`), and those that the ledger is signed with (`sig`, `duty` is `log`), newest first.
 pub(super) async fn keys(State(engine): At) -> Answer<Json<Value>> {
     let mut keys = engine.intake_keys().await?;
     keys.extend(engine.signing_keys().await?);
-    Ok(Json(json!({ "keys": keys.iter().map(PublicKey::to_jwk).collect::<Vec<_>>() })))
+    Ok(Json(jwks(&keys, &engine.log_keys().await?)))
+}
+
+/// The ledger's signed checkpoint (C2SP tlog-checkpoint).
+pub(super) async fn checkpoint(State(engine): At) -> Answer<Response> {
+    let note = engine.checkpoint().await?.ok_or_else(Problem::not_found)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
+}
+
+/// A tile of the ledger (C2SP tlog-tiles).
+pub(super) async fn tile(State(engine): At, Path(path): Path<String>) -> Answer<Response> {
+    let bytes = engine.log_tile(format!("tile/{path}")).await?.ok_or_else(Problem::not_found)?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
 }
 
 #[derive(Serialize)]

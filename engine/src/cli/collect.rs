@@ -190,7 +190,11 @@ async fn collect(options: &Options) -> anyhow::Result<Ended> {
     sweeper.abort();
     // What was taken back ends before its receipt is shown.
     engine.shut_down().await;
-    told
+    let mut ended = told?;
+    // Nobody else writes the log of a command that is over.
+    engine.write_log().await;
+    ended.receipts = engine.receipt_files(&ended.session).await?;
+    Ok(ended)
 }
 
 /// What a flow needs.

@@ -32,6 +32,7 @@ use crate::entropy::Entropy;
 use crate::forward::Forwarder;
 use crate::keys::{KeyProvider, SoftwareKeys};
 use crate::ledger::Ledger;
+use crate::ledger::tiles::Tiles;
 use crate::online_service::OnlineService;
 use crate::outbox::Outbox;
 use crate::session::row::SessionRows;
@@ -106,6 +107,7 @@ pub struct Builder {
     sessions_max: Option<usize>,
     sessions_each_max: Option<usize>,
     event_timeout: Option<Duration>,
+    log_origin: Option<String>,
     #[cfg(test)]
     pub(super) shelves: Option<Shelves>,
 }
@@ -119,6 +121,7 @@ impl Builder {
         self.node = Some(config.engine.node.clone());
         self.operator = Some(config.operator.clone());
         self.store = Some(config.engine.data_folder.join("store"));
+        self.log_origin = Some(log_origin(&config.api.public_url));
         self.compiled = Some(config.engine.data_folder.join("compiled"));
         self.limits = config.limits()?;
         self.online_services = config.online_services()?;
@@ -274,6 +277,11 @@ impl Builder {
         let node = self.node.unwrap_or_else(|| "desk".to_owned());
         let timeout = self.event_timeout.unwrap_or(Duration::from_secs(10));
         let most = self.sessions_max.unwrap_or(1024);
+        let tiles = match self.store.as_ref().and_then(|folder| folder.parent()) {
+            Some(folder) => Tiles::folder(folder.join("log"), entropy.clone()),
+            None => Tiles::memory(),
+        };
+        let log = (self.log_origin.unwrap_or_else(|| "localhost/log".to_owned()), tiles);
         let cache_key = cache_key(self.compiled.as_deref(), &entropy)?;
         let collector = Collector {
             sandbox: Sandbox::new(&self.sandbox)?,
@@ -287,7 +295,7 @@ impl Builder {
         let engine = Arc::new(Engine {
             operator: Operator { in_memory, ..self.operator.unwrap_or_else(desk) },
             consents: ConsentRegister::new(shelves.shelf()),
-            ledger: Ledger::new(&shelves, entropy.clone()),
+            ledger: Ledger::new(&shelves, entropy.clone(), keys.clone(), log),
             outbox: Outbox::new(&shelves, entropy.clone()),
             traces: Traces::new(&shelves, keys.clone(), entropy.clone()),
             rows: SessionRows::new(shelves.shelf(), &node),
@@ -362,6 +370,13 @@ fn cache_key(compiled: Option<&Path>, entropy: &Entropy) -> Result<Zeroizing<[u8
         }
     }
     Ok(key)
+}
+
+/// The log's name: where it is served, without the scheme.
+fn log_origin(public: &Url) -> String {
+    let host = public.host_str().unwrap_or("localhost");
+    let port = public.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{host}{port}{}/v1/log", public.path().trim_end_matches('/'))
 }
 
 fn desk() -> Operator {

@@ -20,6 +20,8 @@ use crate::id::{ParcelId, ReceiptId, RunId};
 use crate::ledger::{AcceptedLeaf, Event};
 use crate::outbox::OutboxError;
 use crate::outcome::{EndSink, Ended, Failed, Outcome, Run};
+use crate::receipt::disclosure::Blinding;
+use crate::receipt::file::ReceiptFile;
 use crate::receipt::{About, Counted, Kept, ParcelFacts, Receipt, Source};
 use crate::session::state::{State, Step};
 use crate::session::{Alive, Notes, PlannedParcel, Sending, Session};
@@ -119,8 +121,58 @@ impl Engine {
             leaves,
             salt,
             kept: if self.operator.in_memory { Vec::new() } else { kept(ended, notes.traced, parcel_kept) },
+            blinding: self.blinding(),
         };
         Receipt::issue(ended, erased, about, &*self.keys).await.map_err(|error| EngineError::Platform(Box::new(error)))
+    }
+
+    fn blinding(&self) -> Blinding {
+        let mut bytes = [0; 32];
+        self.entropy.with(|rng| rng.fill_bytes(&mut bytes));
+        Blinding::from_bytes(bytes)
+    }
+
+    /// The receipts of a session as the person keeps them, each with its proofs as soon as all of them are there.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn receipt_files(&self, session: &Session) -> Result<Vec<(ReceiptId, ReceiptFile)>, EngineError> {
+        let mut files = Vec::new();
+        for (id, receipt) in session.receipts() {
+            let leaves = Receipt::unverified(&receipt).map(|facts| facts.leaves).unwrap_or_default();
+            let mut proofs = Vec::new();
+            for leaf in &leaves {
+                proofs.extend(self.ledger.proof(leaf.leaf).await?);
+            }
+            if proofs.len() < leaves.len() {
+                proofs.clear();
+            }
+            files.push((id, ReceiptFile { receipt, proofs }));
+        }
+        Ok(files)
+    }
+
+    /// Gives accepted leaves their places in the log. What goes wrong is logged: it is tried again.
+    pub async fn write_log(&self) {
+        if let Err(error) = self.ledger.sequence().await {
+            tracing::error!(error = %crate::causes::chain(&error), "the ledger's log can't be written");
+        }
+    }
+
+    /// The ledger's signed checkpoint; none before its first leaf.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn checkpoint(&self) -> Result<Option<String>, EngineError> {
+        Ok(self.ledger.checkpoint().await?)
+    }
+
+    /// A tile of the ledger's log by its path, `tile/…`.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn log_tile(&self, path: String) -> Result<Option<Vec<u8>>, EngineError> {
+        Ok(self.ledger.tile(path).await?)
     }
 
     /// The leaves that were noted and accepted, and the one of the erasure. A receipt does not wait for a ledger that can't be

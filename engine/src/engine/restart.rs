@@ -193,6 +193,9 @@ impl Engine {
         if takes_writes && let Err(error) = self.consents.write_withdrawals().await {
             tracing::error!(error = %crate::causes::chain(&error), "a withdrawal can't be noted");
         }
+        if takes_writes {
+            self.write_log().await;
+        }
         self.erase_due(now).await?;
         self.tell_events().await?;
         Ok(())

@@ -62,6 +62,10 @@ pub enum JwkError {
     Use(&'static str),
 }
 
+/// The member of a JWK that says what its key is for, where the use does not.
+const DUTY: &str = "duty";
+const LOG: &str = "log";
+
 impl Algorithm {
     /// The name in `alg`.
     pub fn name(self) -> &'static str {
@@ -188,6 +192,35 @@ impl PublicKey {
     pub(super) fn parts(&self) -> (Vec<u8>, Vec<u8>) {
         (self.key.n().to_bytes_be(), self.key.e().to_bytes_be())
     }
+}
+
+/// A JWKS of these keys. The log's are marked with their duty, so that nobody takes one of them for one that signs receipts.
+pub fn jwks(keys: &[PublicKey], log: &[PublicKey]) -> serde_json::Value {
+    let log = log.iter().map(|key| {
+        let mut jwk = key.to_jwk();
+        jwk[DUTY] = LOG.into();
+        jwk
+    });
+    serde_json::json!({ "keys": keys.iter().map(PublicKey::to_jwk).chain(log).collect::<Vec<_>>() })
+}
+
+/// Reads the keys of a JWKS that check signatures: those of receipts and the like, and the log's.
+///
+/// # Errors
+/// Says what is wrong with one of them.
+pub fn read_jwks(text: &str) -> Result<(Vec<PublicKey>, Vec<PublicKey>), JwkError> {
+    #[derive(serde::Deserialize)]
+    struct Set {
+        keys: Vec<serde_json::Map<String, serde_json::Value>>,
+    }
+    let set: Set = serde_json::from_str(text).map_err(|_| JwkError::Malformed("not a set of keys"))?;
+    let (mut signing, mut log) = (Vec::new(), Vec::new());
+    for mut jwk in set.keys.into_iter().filter(|jwk| jwk.get("alg").is_none_or(|alg| alg == "PS256")) {
+        let is_log = jwk.shift_remove(DUTY).is_some_and(|duty| duty == LOG);
+        let key = PublicKey::from_jwk(&serde_json::Value::Object(jwk).to_string(), Algorithm::Ps256)?;
+        if is_log { log.push(key) } else { signing.push(key) }
+    }
+    Ok((signing, log))
 }
 
 /// The SHA-256 of the key's required members in the order and spelling of RFC 7638.

@@ -46,15 +46,24 @@ pub fn kid(token: &str, bytes_max: usize) -> Result<String, Refused> {
 /// [`Refused`], whatever is wrong.
 pub fn verify(token: &str, typ: &str, bytes_max: usize, key: &PublicKey) -> Result<Vec<u8>, Refused> {
     let (header, signed, signature) = parts(token, bytes_max)?;
-    if header.text("typ") != Some(typ) || header.text("kid") != Some(key.kid()) || key.algorithm() != Algorithm::Ps256 {
+    if header.text("typ") != Some(typ) || header.text("kid") != Some(key.kid()) {
+        return Err(Refused);
+    }
+    verify_detached(signed.as_bytes(), &decode(signature)?, key)?;
+    let (_, payload) = signed.split_once('.').ok_or(Refused)?;
+    decode(payload)
+}
+
+/// Checks a PS256 signature over bytes that are no token.
+///
+/// # Errors
+/// [`Refused`], whatever is wrong.
+pub fn verify_detached(message: &[u8], signature: &[u8], key: &PublicKey) -> Result<(), Refused> {
+    if key.algorithm() != Algorithm::Ps256 {
         return Err(Refused);
     }
     let (n, e) = key.parts();
-    RsaPublicKeyComponents { n, e }
-        .verify(&RSA_PSS_2048_8192_SHA256, signed.as_bytes(), &decode(signature)?)
-        .map_err(|_| Refused)?;
-    let (_, payload) = signed.split_once('.').ok_or(Refused)?;
-    decode(payload)
+    RsaPublicKeyComponents { n, e }.verify(&RSA_PSS_2048_8192_SHA256, message, signature).map_err(|_| Refused)
 }
 
 fn parts(token: &str, bytes_max: usize) -> Result<(Members, &str, &str), Refused> {

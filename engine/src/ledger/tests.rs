@@ -15,7 +15,8 @@ fn world() -> World {
     let clock = Arc::new(ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap()));
     let entropy = Arc::new(Entropy::from(StdRng::seed_from_u64(1)));
     let shelves = Shelves::memory(keys(), entropy.clone(), clock.clone());
-    World { ledger: Arc::new(Ledger::new(&shelves, entropy)), shelves, clock }
+    let ledger = Ledger::new(&shelves, entropy, keys(), sequencer::in_memory());
+    World { ledger: Arc::new(ledger), shelves, clock }
 }
 
 fn consent(last: u8) -> ConsentId {
@@ -112,4 +113,90 @@ fn what_a_leaf_commits_to_never_changes() {
         "sha256:648ee29b88ac28898a14de440157f85bca61ff9faa2610366c4c9679cdb3ef05"
     );
     assert_eq!(format!("{:?}", Salt::from_bytes([7; 32])), "Salt");
+}
+
+/// The log's public keys.
+async fn log_keys() -> Vec<crate::jose::PublicKey> {
+    keys().publics(crate::keys::Duty::Log).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_accepted_leaf_gets_its_place_and_its_proof_holds_offline() {
+    let World { ledger, clock, shelves } = world();
+    assert_eq!((ledger.sequence().await.unwrap(), ledger.checkpoint().await.unwrap()), (0, None));
+    let mut leaves = vec![];
+    for at in 1..=3 {
+        leaves.push(ledger.accept(given(at), clock.now()).await.unwrap());
+        clock.advance(jiff::SignedDuration::from_secs(1));
+    }
+    assert_eq!(ledger.proof(leaves[0].id()).await.unwrap(), None, "accepted, and without a place yet");
+    assert_eq!(ledger.sequence().await.unwrap(), 3);
+    let later = ledger.accept(given(1), clock.now()).await.unwrap();
+    assert_eq!((ledger.sequence().await.unwrap(), ledger.sequence().await.unwrap()), (4, 4));
+    let keys = log_keys().await;
+    for (index, leaf) in (0..).zip(leaves.iter().chain([&later])) {
+        let text = ledger.proof(leaf.id()).await.unwrap().unwrap();
+        let shown = proof::verify(&text, &leaf.commitment(), &keys).unwrap();
+        assert_eq!((shown.index, shown.size), (index, 4));
+        assert!(proof::verify(&text, &Digest::of(b"another"), &keys).is_err());
+    }
+    let note = ledger.checkpoint().await.unwrap().unwrap();
+    assert_eq!(proof::checkpoint(&note, &keys).unwrap().size(), 4);
+    assert!(note.starts_with("consentry.example/log\n4\n"), "{note}");
+    assert_eq!(ledger.tiles.read("checkpoint").unwrap().unwrap(), note.as_bytes());
+    assert!(shelves.shelf::<R15ConsentLogLeaf>().names::<WaitingRow>().await.unwrap().is_empty());
+    assert!(ledger.tile("tile/0/000.p/4".into()).await.unwrap().is_some());
+    assert_eq!(ledger.tile("checkpoint".into()).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_sequence_at_once_write_one_log() {
+    let World { ledger, clock, .. } = world();
+    let mut leaves = vec![];
+    for round in 0..6 {
+        for at in 0..9 {
+            leaves.push(ledger.accept(given(at), clock.now()).await.unwrap());
+        }
+        let both = [0, 1].map(|_| ledger.clone()).map(|ledger| tokio::spawn(async move { ledger.sequence().await }));
+        for one in both {
+            one.await.unwrap().unwrap();
+        }
+        assert_eq!(ledger.sequence().await.unwrap(), (round + 1) * 9);
+    }
+    let keys = log_keys().await;
+    let mut places = std::collections::BTreeSet::new();
+    for leaf in &leaves {
+        let text = ledger.proof(leaf.id()).await.unwrap().unwrap();
+        places.insert(proof::verify(&text, &leaf.commitment(), &keys).unwrap().index);
+    }
+    assert_eq!(places, (0..54).collect());
+}
+
+#[tokio::test]
+async fn who_sequences_after_a_full_disk_goes_on_with_what_was_begun() {
+    use crate::store::faulty::{Fault, Faulty, memory};
+    let mut refused = 0;
+    for at in 1..12 {
+        let faulty = Faulty::new(memory(), Fault::Full, usize::MAX);
+        let entropy = Arc::new(Entropy::from(StdRng::seed_from_u64(1)));
+        let clock = Arc::new(ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap()));
+        let shelves = Shelves::over(Box::new(faulty.clone()), keys(), entropy.clone(), clock.clone());
+        let ledger = Ledger::new(&shelves, entropy, keys(), sequencer::in_memory());
+        let one = ledger.accept(given(1), clock.now()).await.unwrap();
+        clock.advance(jiff::SignedDuration::from_secs(1));
+        let two = ledger.accept(given(2), clock.now()).await.unwrap();
+        clock.advance(jiff::SignedDuration::from_secs(1));
+        faulty.fail_in(at);
+        refused += usize::from(ledger.sequence().await.is_err());
+        faulty.heal();
+        // What comes in between does not get in between.
+        let late = ledger.accept(given(3), clock.now()).await.unwrap();
+        assert_eq!(ledger.sequence().await.unwrap(), 3, "at {at}");
+        for (index, leaf) in (0..).zip([&one, &two, &late]) {
+            let text = ledger.proof(leaf.id()).await.unwrap().unwrap();
+            let shown = proof::verify(&text, &leaf.commitment(), &log_keys().await).unwrap();
+            assert_eq!(shown.index, index, "at {at}");
+        }
+    }
+    assert!(refused > 4, "{refused}");
 }

@@ -4,6 +4,7 @@ use consentry_contract::failure::{Code, Failure};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::file::ReceiptFile;
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::entropy::Entropy;
@@ -44,7 +45,8 @@ fn world() -> World {
     let entropy = Arc::new(Entropy::from(StdRng::seed_from_u64(1)));
     let keys = keys();
     let shelves = Shelves::memory(keys.clone(), entropy.clone(), clock.clone());
-    World { clock, keys, ledger: Ledger::new(&shelves, entropy) }
+    let ledger = Ledger::new(&shelves, entropy, keys.clone(), crate::ledger::sequencer::in_memory());
+    World { clock, keys, ledger }
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
                 Kept::under(R05TransactionTrace::ROW, &Term::from(self.clock.now())),
                 Kept::under(R14ConsentRecord::ROW, &Term::open()),
             ],
+            blinding: Blinding::from_bytes([9; 32]),
         }
     }
 
@@ -136,4 +139,58 @@ async fn a_receipt_that_was_changed_does_not_hold() {
     assert!(Receipt::verify(&token, &[]).is_err());
     let other = world.keys.sign_compact(Duty::Signing, "consentry-parcel+jwt", b"{}").await.unwrap();
     assert!(Receipt::verify(&other, &keys).is_err());
+}
+
+impl World {
+    /// A receipt as the person keeps it, with the keys that sign and the log's.
+    async fn file(&self) -> (ReceiptFile, Vec<PublicKey>, Vec<PublicKey>) {
+        let receipt = self.issue(Outcome::Expired).await;
+        self.ledger.sequence().await.unwrap();
+        let mut proofs = vec![];
+        for leaf in &receipt.facts().leaves {
+            proofs.push(self.ledger.proof(leaf.leaf).await.unwrap().unwrap());
+        }
+        let file = ReceiptFile { receipt: receipt.token().to_owned(), proofs };
+        let [signing, log] = [Duty::Signing, Duty::Log].map(|duty| self.keys.publics(duty));
+        (file, signing.await.unwrap(), log.await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn of_a_thousand_receipts_with_one_byte_changed_a_thousand_are_refused() {
+    use rand::Rng as _;
+    let (file, signing, log) = world().file().await;
+    let text = file.to_text();
+    let (_, shown) = ReceiptFile::read(&text).unwrap().verify(&signing, &log).unwrap();
+    assert_eq!((shown[0].origin.as_str(), shown[0].index, shown[0].size), ("consentry.example/log", 0, 1));
+    let mut rng = StdRng::seed_from_u64(20_261_122);
+    for _ in 0..1000 {
+        let mut changed = text.clone().into_bytes();
+        let at = rng.random_range(0..changed.len());
+        changed[at] ^= 1 << rng.random_range(0..8);
+        let held = String::from_utf8(changed).ok().and_then(|text| ReceiptFile::read(&text).ok());
+        let held = held.and_then(|file| file.verify(&signing, &log).ok());
+        assert!(held.is_none(), "byte {at}, {:?}", &text[at.saturating_sub(10)..(at + 10).min(text.len())]);
+    }
+}
+
+#[tokio::test]
+async fn without_its_proofs_or_by_other_keys_a_receipt_is_not_shown_to_be_in_the_log() {
+    let (file, signing, log) = world().file().await;
+    let bare = ReceiptFile { proofs: vec![], ..file.clone() };
+    assert!(matches!(bare.verify(&signing, &log), Err(ReceiptError::NotInTheLog)));
+    assert!(matches!(file.verify(&signing, &[]), Err(ReceiptError::NotInTheLog)));
+    assert!(matches!(file.verify(&[], &log), Err(ReceiptError::Refused(_))));
+}
+
+#[tokio::test]
+async fn what_is_withheld_is_not_shown_and_the_rest_still_holds() {
+    let (file, signing, _) = world().file().await;
+    let parts: Vec<&str> = file.receipt.split('~').collect();
+    let shown = Receipt::presented(&format!("{}~{}~", parts[0], parts[1]), &signing).unwrap();
+    assert_eq!((shown["outcome"].as_str(), shown["categories"][0]["shared"].as_u64()), (Some("expired"), Some(299)));
+    assert!(WITHHELD.iter().all(|name| !shown.contains_key(*name)), "{shown:?}");
+    assert!(Receipt::verify(&format!("{}~", parts[0]), &signing).is_err(), "a part is no whole receipt");
+    assert!(Receipt::presented(parts[0], &signing).is_err());
+    assert!(Receipt::presented(&format!("{}~~", parts[0]), &signing).is_err());
 }

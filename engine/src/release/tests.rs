@@ -17,7 +17,8 @@ use crate::seal::recipient::{ItemForm, ParcelError};
 
 async fn leaf(consent: ConsentId, parcel: ParcelId) -> AcceptedLeaf {
     let event = Event::Released { consent, run: id(1), parcel };
-    Ledger::new(&shelves(), entropy()).accept(event, now()).await.unwrap()
+    let (keys, log) = (crate::keys::software::tests::keys(), crate::ledger::sequencer::in_memory());
+    Ledger::new(&shelves(), entropy(), keys, log).accept(event, now()).await.unwrap()
 }
 
 fn items() -> Vec<crate::data::Item> {

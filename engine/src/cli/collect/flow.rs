@@ -15,8 +15,9 @@ use crate::data::Category;
 use crate::engine::catalogue::LoginField;
 use crate::engine::{Engine, EngineError};
 use crate::entropy::Entropy;
-use crate::id::QuestionId;
+use crate::id::{QuestionId, ReceiptId};
 use crate::jose::{PublicKey, RecipientKey, jwe};
+use crate::receipt::file::ReceiptFile;
 use crate::release::Decision;
 use crate::session::Session;
 use crate::session::events::{Question, What};
@@ -42,6 +43,10 @@ pub(super) struct Ended {
     pub(super) session: Arc<Session>,
     /// The public keys that its receipts are signed with.
     pub(super) keys: Vec<PublicKey>,
+    /// The public keys of the ledger.
+    pub(super) log_keys: Vec<PublicKey>,
+    /// Its receipts with their proofs, filled in at the very end.
+    pub(super) receipts: Vec<(ReceiptId, ReceiptFile)>,
     /// What went wrong here.
     pub(super) error: Option<anyhow::Error>,
 }
@@ -51,7 +56,7 @@ impl Flow<'_> {
     pub(super) async fn run(mut self) -> anyhow::Result<Ended> {
         let asked = request(self.options, self.receiver.service())?;
         let session = self.engine.create_session(self.receiver.service(), asked.as_bytes()).await?.session;
-        let keys = self.engine.signing_keys().await?;
+        let (keys, log_keys) = (self.engine.signing_keys().await?, self.engine.log_keys().await?);
         let (engine, interrupt) = (self.engine.clone(), self.interrupt.clone());
         let done = {
             let mut going = std::pin::pin!(self.go(&session));
@@ -77,7 +82,8 @@ impl Flow<'_> {
             (None, _) => {}
         }
         // To interrupt is a word of the person's, and no error.
-        Ok(Ended { session, keys, error: error.filter(|_| !interrupt.is_asked()) })
+        let error = error.filter(|_| !interrupt.is_asked());
+        Ok(Ended { session, keys, log_keys, receipts: vec![], error })
     }
 
     async fn go(&mut self, session: &Arc<Session>) -> anyhow::Result<()> {

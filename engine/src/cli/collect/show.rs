@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 use super::{Ended, Options, words};
 use crate::consent::Notice;
 use crate::data::Category;
-use crate::jose::PublicKey;
+use crate::id::ReceiptId;
+use crate::jose::jwk::jwks;
 use crate::online_service::OnlineService;
-use crate::receipt;
+use crate::receipt::file::ReceiptFile;
+use crate::receipt::{self, Receipt};
 use crate::session::events::Question;
 use crate::session::state::State;
 
@@ -177,7 +179,7 @@ pub(super) fn waiting(service: &OnlineService, options: &Options) {
 /// How it ended, and the receipts, with the keys that they are checked with: those of a command without a configuration die with it.
 pub(super) fn end(ended: &Ended, options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let session = &ended.session;
-    let keys = json!({ "keys": ended.keys.iter().map(PublicKey::to_jwk).collect::<Vec<_>>() });
+    let keys = jwks(&ended.keys, &ended.log_keys);
     if options.json {
         return end_in_json(ended, &keys, options, out);
     }
@@ -192,10 +194,10 @@ pub(super) fn end(ended: &Ended, options: &Options, out: &mut dyn Write) -> anyh
     if let (Some(file), State::Completed | State::Partial) = (&options.out, &state) {
         eprintln!("  {} {}", options.say(&words::DELIVERED_TO), file.display());
     }
-    let receipts = session.receipts();
-    for (id, token) in &receipts {
-        writeln!(out, "{} {id}\n{token}", options.say(&words::RECEIPT))?;
-        if let Some(facts) = facts(token) {
+    let receipts = &ended.receipts;
+    for (id, file) in receipts {
+        writeln!(out, "{} {id}\n{}", options.say(&words::RECEIPT), file.to_text())?;
+        if let Some(facts) = Receipt::unverified(&file.receipt) {
             summary(&facts, options);
         }
     }
@@ -208,8 +210,8 @@ pub(super) fn end(ended: &Ended, options: &Options, out: &mut dyn Write) -> anyh
 
 fn end_in_json(ended: &Ended, keys: &Value, options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let session = &ended.session;
-    let receipt = |(id, token): (_, String)| json!({ "id": id, "facts": facts(&token), "token": token });
-    let receipts: Vec<Value> = session.receipts().into_iter().map(receipt).collect();
+    let receipt = |(id, file): &(ReceiptId, ReceiptFile)| json!({ "id": id, "facts": Receipt::unverified(&file.receipt), "token": file.receipt, "proofs": file.proofs });
+    let receipts: Vec<Value> = ended.receipts.iter().map(receipt).collect();
     let mut told = json!({ "session": session.id(), "status": session.state(), "receipts": receipts, "jwks": keys });
     if let Some(error) = &ended.error {
         told["error"] = format!("{error:#}").into();
@@ -272,14 +274,6 @@ fn summary(facts: &receipt::Facts, options: &Options) {
         eprintln!("  {}", say(&words::NOTHING_KEPT));
     }
     eprintln!("  {} {}", facts.leaves.len(), say(&words::LEAVES));
-}
-
-/// What a receipt says, for reading along. It was signed in this process a moment ago; nothing is verified here.
-fn facts(token: &str) -> Option<receipt::Facts> {
-    use base64::Engine as _;
-    let payload = token.split('.').nth(1)?;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
-    serde_json::from_slice(&bytes).ok()
 }
 
 #[cfg(test)]
