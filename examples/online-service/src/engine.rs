@@ -121,7 +121,7 @@ impl Engine {
             keys: Vec<Value>,
         }
         let jwks: Jwks = self.json(self.http.get(format!("{}/v1/keys", self.base))).await?;
-        let signing = jwks.keys.iter().filter(|key| key["use"] == "sig");
+        let signing = jwks.keys.iter().filter(|key| key["use"] == "sig" && key["duty"].is_null());
         let read = signing.map(|key| PublicKey::from_jwk(&key.to_string(), Algorithm::Ps256));
         read.collect::<Result<_, _>>().map_err(|error| EngineError::Form(error.to_string()))
     }
