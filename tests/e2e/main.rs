@@ -7,6 +7,7 @@ mod cli;
 mod juntagrico;
 mod keys;
 mod oidc_provider;
+mod peers;
 mod real;
 mod serve;
 mod wire;

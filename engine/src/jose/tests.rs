@@ -107,6 +107,25 @@ fn wycheproof_jwe_opens_our_suite_and_no_other() {
 }
 
 #[test]
+fn the_tokens_of_the_standards_are_of_other_suites_and_are_refused() {
+    let tokens = vectors(include_str!("../../tests/vectors/rfc.json"));
+    let tokens_of = |kind: &str| tokens[kind].as_object().unwrap().clone();
+    let mut suites = std::collections::BTreeSet::new();
+    for (name, token) in tokens_of("jwe") {
+        let token = token.as_str().unwrap();
+        let header = members::Members::read(&decode(token.split('.').next().unwrap()).unwrap()).unwrap();
+        suites.insert(format!("{} {}", header.text("alg").unwrap(), header.text("enc").unwrap()));
+        assert_eq!(Token::parse_with_optional_kid(token, CREDENTIALS_BYTES_MAX).err(), Some(Refused), "{name}");
+    }
+    assert!(suites.len() >= 9 && suites.contains("RSA-OAEP A256GCM"), "{suites:?}");
+    let key = published_key(Algorithm::Ps256).public().clone();
+    for (name, token) in tokens_of("jws") {
+        assert_eq!(jws::kid(token.as_str().unwrap(), 10_000), Err(Refused), "{name}");
+        assert_eq!(jws::verify(token.as_str().unwrap(), "JWT", 10_000, &key), Err(Refused), "{name}");
+    }
+}
+
+#[test]
 fn what_is_sealed_opens_again_and_is_never_sealed_alike() {
     let key = published_key(Algorithm::RsaOaep256);
     let rng = &mut StdRng::seed_from_u64(1);

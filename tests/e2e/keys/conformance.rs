@@ -63,7 +63,7 @@ async fn a_token_opens_under_its_own_duty_and_whole_only(keys: &Keys) {
     }
     // The header, the key, the nonce, the text, the tag: each changed a little, and each is refused in the same words.
     let parts: Vec<&str> = token.split('.').collect();
-    for at in 1..parts.len() {
+    for at in 0..parts.len() {
         let flipped = if parts[at].starts_with('A') { "B" } else { "A" };
         let mut changed: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
         changed[at].replace_range(..1, flipped);

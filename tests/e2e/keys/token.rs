@@ -1,9 +1,10 @@
 //! `consentry` with its keys in a token: making them, using them, losing the token and finding it again, and the token that lacks
 //! something.
 
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use consentry_tests::node::{Node, binary};
 use consentry_tests::service::Service;
@@ -21,8 +22,8 @@ fn node(bank: &SampleBank, service: &Service, module: &Path, variable: (&str, &P
     let section = format!("pkcs11-module = {module:?}\ntoken = \"{LABEL}\"\npin-file = \"pin\"");
     let text = text.replace("passphrase-file = \"passphrase\"", &section);
     std::fs::write(node.path("consentry.toml"), text).unwrap();
-    let pin = std::fs::File::options().write(true).create_new(true).mode(0o600).open(node.path("pin")).unwrap();
-    std::io::Write::write_all(&mut &pin, PIN.as_bytes()).unwrap();
+    let mut pin = std::fs::File::options().write(true).create_new(true).mode(0o600).open(node.path("pin")).unwrap();
+    pin.write_all(PIN.as_bytes()).unwrap();
     // What `prepare` made is not needed: the keys stand elsewhere.
     std::fs::remove_file(node.path("data/keys")).unwrap();
     node.set_variable(variable.0, variable.1);
@@ -113,4 +114,34 @@ async fn a_token_that_lacks_something_a_wrong_pin_and_a_wrong_name_are_refused_a
     std::fs::write(first.path("pin"), "another").unwrap();
     let (opened, said) = run(&first, &["keys", "list"]);
     assert!(!opened && said.contains("the token refuses the PIN"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_comes_from_a_credential_of_systemd_or_an_open_file_too() {
+    let (bank, service) = (bank().await, Service::new().unwrap());
+    let token = Token::lacking().unwrap();
+    let mut node = node(&bank, &service, &token.module, (token.variable.0, &token.variable.1));
+    let config = node.path("consentry.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+
+    let pin = |from: &str| {
+        std::fs::write(&config, good.replace("pin-file = \"pin\"", &format!("pin-file = {from:?}"))).unwrap()
+    };
+    pin("/dev/fd/0");
+    let mut command = Command::new(binary("consentry").unwrap());
+    command.args(["keys", "list", "--json", "--config"]).arg(&config).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = node.with_variables(&mut command).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{PIN}\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.success(), output.stdout.trim_ascii()), (true, &b"[]"[..]));
+
+    // As systemd shows a credential: the mode has the mask of an access list in it.
+    let credentials = node.path("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    std::fs::write(credentials.join("pin"), PIN).unwrap();
+    std::fs::set_permissions(credentials.join("pin"), std::fs::Permissions::from_mode(0o440)).unwrap();
+    node.set_variable("CREDENTIALS_DIRECTORY", &credentials);
+    pin("$CREDENTIALS_DIRECTORY/pin");
+    let (opened, said) = run(&node, &["keys", "list", "--json"]);
+    assert!(opened && said.trim() == "[]", "{said}");
 }

@@ -49,6 +49,7 @@ const SUITES: &[Suite] = &[
         &["cargo", "test", "--quiet", "--workspace", "--test", "corpus"],
     ),
     suite("sources install", &["tests/sources/install", "target/sources"]),
+    suite("other implementations install", &["tests/peers/install", "target/peers"]),
     suite("token installs", &["tests/token/install", "target/token"]),
     suite("end to end: real applications, the binary", &["cargo", "test", "--quiet", "--workspace", "--test", "e2e"]),
     suite("demo", &["cargo", "xtask", "demo"]),
