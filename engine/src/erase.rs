@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::id::RunId;
 use crate::keys::{Destroyed, KeyError, KeyProvider};
 use crate::outbox::{DeadLetter, Outbox, OutboxError};
-use crate::store::{Shelves, StoreError};
+use crate::store::{Erasure, Shelves, StoreError};
 
 // The retention table, compiled in.
 pub mod retention;
@@ -98,7 +98,7 @@ impl NotErased {
 pub struct Pass {
     /// How many records were erased, by row.
     pub erased: BTreeMap<&'static str, usize>,
-    /// The keys of months that were destroyed.
+    /// The keys that were destroyed: of months, and the roots of key tables.
     pub keys: Vec<Destroyed>,
     /// The deliveries whose time was over.
     pub dead: Vec<DeadLetter>,
@@ -125,7 +125,7 @@ pub enum EraseError {
     },
 }
 
-/// Erases whatever is due: keys of months first, then deliveries, then all records past their deadline.
+/// Erases whatever is due: keys first, of months and of records, then deliveries, then all records past their deadline.
 ///
 /// # Errors
 /// [`EraseError`]. One record that can't be erased does not save the others.
@@ -135,20 +135,21 @@ pub async fn due(
     keys: &dyn KeyProvider,
     now: Timestamp,
 ) -> Result<Pass, EraseError> {
-    let mut pass = Pass { keys: keys.destroy_due(now).await?, dead: outbox.sweep(now).await?, ..Pass::default() };
-    let mut failures = Vec::new();
-    let expired = shelves.expired(now).await.map_err(|first| EraseError::Store { failed: 0, first })?;
-    for record in expired {
-        match shelves.erase(&record, now).await {
-            Ok(true) => *pass.erased.entry(record.row.id).or_default() += 1,
-            Ok(false) => {}
-            Err(error) => failures.push(error),
-        }
+    let mut destroyed = keys.destroy_due(now).await?;
+    let failed = |first| EraseError::Store { failed: 0, first };
+    destroyed.extend(shelves.destroy_due(now).await.map_err(failed)?);
+    let dead = outbox.sweep(now).await?;
+    let expired = shelves.expired(now).await.map_err(failed)?;
+    let Erasure { erased: records, destroyed: more, failures } = shelves.erase(&expired, now).await;
+    destroyed.extend(more);
+    let mut erased = BTreeMap::new();
+    for row in records.iter().filter_map(|key| retention::Row::by_id(key.split('/').next()?)) {
+        *erased.entry(row.id).or_default() += 1;
     }
     let failed = failures.len();
     match failures.into_iter().next() {
         Some(first) => Err(EraseError::Store { failed, first }),
-        None => Ok(pass),
+        None => Ok(Pass { erased, keys: destroyed, dead }),
     }
 }
 

@@ -18,10 +18,13 @@ use crate::jose::{Algorithm, PublicKey, Refused, jws};
 
 // Keys in an HSM.
 pub mod pkcs11;
+// The keys of key tables, one for each generation.
+pub mod roots;
 // Keys in software, in one encrypted file.
 pub mod software;
 
 pub use pkcs11::TokenKeys;
+pub use roots::{Root, RootKeys};
 pub use software::SoftwareKeys;
 
 /// After how many months a month's key dies: the trace is kept 12 to 13 months, never more.
@@ -247,6 +250,11 @@ impl RecordKey {
         let mut key = Self(Zeroizing::new([0; 32]));
         rng.fill_bytes(key.0.as_mut_slice());
         key
+    }
+
+    /// The same key once more, wiped like the first.
+    pub(crate) fn again(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// Takes the bytes that a provider unwrapped.

@@ -90,13 +90,7 @@ impl<T: Sealable> Sealed<T, AtRest> {
     /// # Errors
     /// [`SealError`].
     pub fn at_rest(value: &T, place: Place<'_>, key: &RecordKey, rng: &mut dyn CryptoRng) -> Result<Self, SealError> {
-        let mut nonce = [0; NONCE_LEN];
-        rng.fill_bytes(&mut nonce);
-        let mut sealed = value.encode()?;
-        let tag = cipher(key)?
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad::<T>(place), &mut sealed)
-            .map_err(|_| Refused)?;
-        Ok(Self::from_bytes([&nonce[..], &sealed, tag.as_ref()].concat()))
+        Ok(Self::from_bytes(seal_bytes(value.encode()?, &aad::<T>(place), key, rng)?))
     }
 
     /// Opens a record at its place.
@@ -104,12 +98,7 @@ impl<T: Sealable> Sealed<T, AtRest> {
     /// # Errors
     /// [`Refused`].
     pub fn open(&self, place: Place<'_>, key: &RecordKey) -> Result<Zeroizing<Vec<u8>>, Refused> {
-        let (nonce, sealed) = self.bytes.split_at_checked(NONCE_LEN).ok_or(Refused)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Refused)?;
-        let mut buffer = Zeroizing::new(sealed.to_vec());
-        let length = cipher(key)?.open_in_place(nonce, aad::<T>(place), &mut buffer).map_err(|_| Refused)?.len();
-        buffer.truncate(length);
-        Ok(buffer)
+        open_bytes(&self.bytes, &aad::<T>(place), key)
     }
 
     /// Takes bytes that were sealed before.
@@ -169,8 +158,32 @@ pub(crate) fn joined(parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-fn aad<T: Sealable>(place: Place<'_>) -> Aad<Vec<u8>> {
-    Aad::from(joined(&[b"record", T::NAMESPACE.as_bytes(), place.name.as_bytes(), place.head]))
+fn aad<T: Sealable>(place: Place<'_>) -> Vec<u8> {
+    joined(&[b"record", T::NAMESPACE.as_bytes(), place.name.as_bytes(), place.head])
+}
+
+/// Seals bytes with AES-256-GCM under a random nonce, which stands before them.
+pub(crate) fn seal_bytes(
+    mut plain: Zeroizing<Vec<u8>>,
+    aad: &[u8],
+    key: &RecordKey,
+    rng: &mut dyn CryptoRng,
+) -> Result<Vec<u8>, Refused> {
+    let mut nonce = [0; NONCE_LEN];
+    rng.fill_bytes(&mut nonce);
+    let unique = Nonce::assume_unique_for_key(nonce);
+    let tag = cipher(key)?.seal_in_place_separate_tag(unique, Aad::from(aad), &mut plain).map_err(|_| Refused)?;
+    Ok([&nonce[..], &plain, tag.as_ref()].concat())
+}
+
+/// Opens what [`seal_bytes`] sealed.
+pub(crate) fn open_bytes(bytes: &[u8], aad: &[u8], key: &RecordKey) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN).ok_or(Refused)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Refused)?;
+    let mut buffer = Zeroizing::new(sealed.to_vec());
+    let length = cipher(key)?.open_in_place(nonce, Aad::from(aad), &mut buffer).map_err(|_| Refused)?.len();
+    buffer.truncate(length);
+    Ok(buffer)
 }
 
 fn cipher(key: &RecordKey) -> Result<LessSafeKey, Refused> {

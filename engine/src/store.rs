@@ -2,13 +2,13 @@
 //!
 //! Below it stands a private port for bytes, with compare-and-set on single keys: every step of the flow is one idempotent
 //! write. A record has a head in clear (row, term, name of its key) and a sealed body. **The key of a record never stands in
-//! the record**: its wrap, under the storage key of the provider, stands in a place of its own, `store/wraps.rs`, the
-//! one place that changes when wraps move into key tables by deadline.
+//! the store**: it stands in a key table of its period or its day (`store/tables.rs`), a small file that is rewritten whole under
+//! a fresh root key whenever it lets a key go, and the root before is destroyed.
 //!
-//! What is claimed now: nothing is stored in clear; a record that is changed or moved does not open; a record whose wrap was
-//! dropped is gone for this engine. Not claimed yet: that a copy of the files taken before an erasure can't be opened by
-//! somebody who also holds the key file, for a store keeps old bytes, wraps included, long after a delete; and that a store
-//! that was put back as a whole is noticed.
+//! What is claimed: nothing is stored in clear; a record that is changed or moved does not open; a copy of the store, and of the
+//! key tables, from before an erasure does not open what was erased; a copy of the store with the newest tables opens
+//! everything else. Not claimed: anything against whoever kept an older file of root keys, with the key that opens it; and
+//! that a store that was put back as a whole is noticed.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -18,21 +18,29 @@ use crate::seal::SealError;
 
 #[cfg(test)]
 mod conformance;
+mod copies;
 #[cfg(test)]
 pub(crate) mod faulty;
+mod files;
 mod head;
 mod memory;
+mod roots;
 mod shelf;
 mod sled;
+mod tables;
 mod watched;
-mod wraps;
 
-pub use shelf::{Expired, Kept, Record, Shelf, Shelves, Stored};
+pub use copies::Opened;
+pub use shelf::{Erasure, Expired, Kept, Record, Shelf, Shelves, Stored};
 
 /// Longest name of a record, in bytes. A name is an id; it never holds personal data.
 pub const NAME_BYTES_MAX: usize = 128;
 /// Largest record, in bytes.
 pub const VALUE_BYTES_MAX: usize = 40 * 1024 * 1024;
+
+/// Free space below which nothing new is written. What makes something go may use it; and sled, which can't go on after a full
+/// disk, never meets one.
+const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// A version of one record, as the store counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +89,18 @@ pub enum StoreError {
         /// Its kind.
         namespace: &'static str,
     },
+    /// A key table that its root does not open.
+    #[error(
+        "the key table {table} does not open: it is older than the root keys, or damaged. Put the newest copy of tables and roots \
+         in its place; without one, what stood in it is gone, and the file can be taken away"
+    )]
+    Table {
+        /// Its name.
+        table: String,
+    },
+    /// A store whose keys are not there.
+    #[error("the store has records, and there is no key table: put the newest copy of tables and roots beside it")]
+    NoTables,
     /// A name that is empty, too long, or not made of letters, digits and `-_.:`.
     #[error("this is not a name of a record")]
     BadName,

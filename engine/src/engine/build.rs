@@ -120,7 +120,7 @@ impl Builder {
     pub fn configure(mut self, config: &Config) -> Result<Self, BuildError> {
         self.node = Some(config.engine.node.clone());
         self.operator = Some(config.operator.clone());
-        self.store = Some(config.engine.data_folder.join("store"));
+        self.store = Some(config.engine.data_folder.clone());
         self.log_origin = Some(log_origin(&config.api.public_url));
         self.compiled = Some(config.engine.data_folder.join("compiled"));
         self.limits = config.limits()?;
@@ -166,7 +166,7 @@ impl Builder {
         Self { keys: Some(keys), ..self }
     }
 
-    /// Keeps its records in this folder; in memory without one.
+    /// Keeps its records and their keys below this folder; in memory without one.
     #[must_use]
     pub fn store(self, folder: PathBuf) -> Self {
         Self { store: Some(folder), ..self }
@@ -277,7 +277,7 @@ impl Builder {
         let node = self.node.unwrap_or_else(|| "desk".to_owned());
         let timeout = self.event_timeout.unwrap_or(Duration::from_secs(10));
         let most = self.sessions_max.unwrap_or(1024);
-        let tiles = match self.store.as_ref().and_then(|folder| folder.parent()) {
+        let tiles = match &self.store {
             Some(folder) => Tiles::folder(folder.join("log"), entropy.clone()),
             None => Tiles::memory(),
         };

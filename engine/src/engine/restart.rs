@@ -151,7 +151,7 @@ impl Engine {
     async fn probe(&self, now: Timestamp) -> bool {
         let before = self.shelves.check();
         let last = self.probed_second.load(Ordering::Relaxed);
-        if before.is_ok() && now.as_second() - last < PROBE_SECONDS {
+        if before.is_ok() && (0..PROBE_SECONDS).contains(&(now.as_second() - last)) {
             return true;
         }
         self.probed_second.store(now.as_second(), Ordering::Relaxed);

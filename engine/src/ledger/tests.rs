@@ -180,7 +180,8 @@ async fn who_sequences_after_a_full_disk_goes_on_with_what_was_begun() {
         let faulty = Faulty::new(memory(), Fault::Full, usize::MAX);
         let entropy = Arc::new(Entropy::from(StdRng::seed_from_u64(1)));
         let clock = Arc::new(ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap()));
-        let shelves = Shelves::over(Box::new(faulty.clone()), keys(), entropy.clone(), clock.clone());
+        let (store, files) = (Box::new(faulty.clone()), Arc::new(faulty.clone()));
+        let shelves = Shelves::open(store, files.clone(), files, keys(), entropy.clone(), clock.clone()).await.unwrap();
         let ledger = Ledger::new(&shelves, entropy, keys(), sequencer::in_memory());
         let one = ledger.accept(given(1), clock.now()).await.unwrap();
         clock.advance(jiff::SignedDuration::from_secs(1));

@@ -1,5 +1,5 @@
-//! A store that fails where a test says: its durable operations (every put and delete) are numbered, and from a given number
-//! on the disk is full, or the machine is dead, from just before that operation or from just after it.
+//! A store that fails where a test says: its durable operations (every put and delete, and every file of keys) are numbered, and
+//! from a given number on the disk is full, or the machine is dead, from just before that operation or from just after it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use super::files::{Files, Room};
+pub(crate) use super::memory::MemoryStore;
 use super::{Entry, Expect, Listed, Revision, Store, StoreError};
 
 /// What happens from the given operation on.
@@ -22,7 +24,7 @@ pub(crate) enum Fault {
 
 /// The store that survives, and how it is to fail.
 pub(crate) struct Faulty {
-    below: Arc<dyn Store>,
+    below: Arc<MemoryStore>,
     fault: Fault,
     /// The first operation that fails, from 1.
     at: AtomicUsize,
@@ -31,12 +33,12 @@ pub(crate) struct Faulty {
 }
 
 /// A store in memory that several engines use, one after the other.
-pub(crate) fn memory() -> Arc<dyn Store> {
-    Arc::new(super::memory::MemoryStore::default())
+pub(crate) fn memory() -> Arc<MemoryStore> {
+    Arc::new(MemoryStore::default())
 }
 
 impl Faulty {
-    pub(crate) fn new(below: Arc<dyn Store>, fault: Fault, at: usize) -> Arc<Self> {
+    pub(crate) fn new(below: Arc<MemoryStore>, fault: Fault, at: usize) -> Arc<Self> {
         Arc::new(Self { below, fault, at: at.into(), done: 0.into(), died: Notify::new() })
     }
 
@@ -107,5 +109,26 @@ impl Store for Arc<Faulty> {
     async fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
         self.readable().await;
         self.below.scan(prefix).await
+    }
+}
+
+#[async_trait]
+impl Files for Arc<Faulty> {
+    async fn list(&self) -> Result<Vec<String>, StoreError> {
+        self.readable().await;
+        self.below.list().await
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.readable().await;
+        self.below.read(name).await
+    }
+
+    async fn replace(&self, name: &str, bytes: Vec<u8>, room: Room) -> Result<(), StoreError> {
+        self.durable(room == Room::Free, self.below.replace(name, bytes, room)).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        self.durable(false, self.below.remove(name)).await
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::wraps::KeyName;
+use super::tables::{KeyName, TableName};
 use crate::erase::retention::{Row, Term};
 
 const FORMAT: u8 = 1;
@@ -36,6 +36,11 @@ impl Head {
 
     pub(super) fn term(&self) -> Term {
         Term::from_parts([self.first, self.last, self.not_after])
+    }
+
+    /// Where its key stands.
+    pub(super) fn table(&self, record: &str) -> Option<TableName> {
+        Some(TableName::of(Row::by_id(&self.row)?, &self.term(), record))
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {

@@ -5,21 +5,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::files::{Files, Room};
 use super::{Entry, Expect, Listed, Revision, Store, StoreError};
 
 #[derive(Default)]
 pub(crate) struct MemoryStore(Mutex<Records>);
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Records {
     entries: BTreeMap<String, Entry>,
     last: u64,
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl MemoryStore {
     fn records(&self) -> MutexGuard<'_, Records> {
         // Each change below is a single call on the map.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl MemoryStore {
+    pub(crate) fn copy(&self) -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self(Mutex::new(self.records().clone())))
     }
 }
 
@@ -56,6 +65,27 @@ impl Store for MemoryStore {
         let records = self.records();
         let matching = records.entries.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
         Ok(matching.map(|(key, entry)| (key.clone(), entry.head.clone(), entry.revision)).collect())
+    }
+}
+
+#[async_trait]
+impl Files for MemoryStore {
+    async fn list(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.records().files.keys().cloned().collect())
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.records().files.get(name).cloned())
+    }
+
+    async fn replace(&self, name: &str, bytes: Vec<u8>, _: Room) -> Result<(), StoreError> {
+        self.records().files.insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        self.records().files.remove(name);
+        Ok(())
     }
 }
 

@@ -11,16 +11,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use super::files::{Files, FolderFiles};
 use super::head::Head;
 use super::memory::MemoryStore;
+use super::roots::FileRoots;
 use super::sled::SledStore;
+use super::tables::{TableName, Tables};
 use super::watched::Watched;
-use super::wraps::KeyName;
-use super::{Expect, Revision, Store, StoreError, is_due};
+use super::{Expect, Revision, Store, StoreError};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::erase::retention::{Row, Storable, TABLE, Term};
-use crate::keys::{KeyProvider, RecordKey};
+use crate::keys::{Destroyed, KeyProvider};
 use crate::seal::{AtRest, Place, SealError, Sealable, Sealed};
 
 /// How often a write that expects nothing is tried against others.
@@ -28,6 +30,7 @@ const ATTEMPTS_MAX: u32 = 64;
 
 mod parts;
 
+pub use parts::Erasure;
 use parts::{Found, Parts, key};
 
 /// Can be stored: names its row of the retention table, and reads back from bytes.
@@ -135,36 +138,67 @@ pub struct Expired {
 impl Shelves {
     /// Shelves in memory.
     pub fn memory(keys: Arc<dyn KeyProvider>, entropy: Arc<Entropy>, clock: Arc<dyn Clock>) -> Self {
-        Self::over(Box::new(MemoryStore::default()), keys, entropy, clock)
+        let files = Arc::new(MemoryStore::default());
+        let roots = FileRoots::fresh(files.clone(), keys, entropy.clone());
+        let tables = Tables::fresh(files, Arc::new(roots), entropy.clone());
+        Self::with(Box::new(MemoryStore::default()), tables, entropy, clock)
     }
 
-    /// Shelves in a folder of this machine. Clears away what a crash left half-made.
+    /// Shelves in a folder of this machine: the records in `store`, the key tables in `tables`, the root keys in the file
+    /// `roots`. Finishes what a crash cut off, and what the tables say was erased goes from the store.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if another engine has the folder.
+    /// [`StoreError::InUse`] if another engine has the folder; [`StoreError::Table`] and [`StoreError::NoTables`] if tables or
+    /// roots are not those that belong together.
     pub async fn sled(
         folder: &Path,
         keys: Arc<dyn KeyProvider>,
         entropy: Arc<Entropy>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let shelves = Self::over(Box::new(SledStore::open(folder).await?), keys, entropy, clock);
-        shelves.clear_orphans().await?;
-        Ok(shelves)
+        // The store first: whoever has it, has the folder.
+        let store = Box::new(SledStore::open(&folder.join("store")).await?);
+        let roots = Arc::new(FolderFiles::open(folder).await?);
+        let tables = Arc::new(FolderFiles::open(&folder.join("tables")).await?);
+        Self::open(store, tables, roots, keys, entropy, clock).await
     }
 
-    /// Drops the keys that no record names. Not while others write.
-    pub(crate) async fn clear_orphans(&self) -> Result<(), StoreError> {
-        self.0.wraps().drop_orphans().await.map(drop)
-    }
-
-    pub(crate) fn over(
+    pub(crate) async fn open(
         store: Box<dyn Store>,
+        tables: Arc<dyn Files>,
+        roots: Arc<dyn Files>,
         keys: Arc<dyn KeyProvider>,
         entropy: Arc<Entropy>,
         clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self(Arc::new(Parts { store: Watched::new(store), keys, entropy, clock }))
+    ) -> Result<Self, StoreError> {
+        let roots = FileRoots::open(roots, keys, entropy.clone()).await?;
+        let tables = Tables::open(tables, Arc::new(roots), entropy.clone(), clock.now()).await?;
+        let shelves = Self::with(store, tables, entropy, clock);
+        shelves.0.agree().await?;
+        Ok(shelves)
+    }
+
+    fn with(store: Box<dyn Store>, tables: Tables, entropy: Arc<Entropy>, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Parts { store: Watched::new(store), tables, entropy, clock }))
+    }
+
+    /// Destroys the keys that are due: each of a period up to 72 hours at its deadline, those of longer ones with the table of
+    /// their day. Costs next to nothing when none is.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ask again.
+    pub async fn destroy_due(&self, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
+        self.0.tables.due(now).await
+    }
+
+    pub(super) fn tables(&self) -> &Tables {
+        &self.0.tables
+    }
+
+    /// How many keys records have.
+    #[cfg(test)]
+    pub(crate) fn keys_used(&self) -> usize {
+        self.0.tables.used()
     }
 
     /// The shelf of a row.
@@ -200,13 +234,10 @@ impl Shelves {
         Ok(expired)
     }
 
-    /// Erases a record that is past its deadline; one that is not any more, stays.
-    ///
-    /// # Errors
-    /// [`StoreError`]: ask again.
-    pub async fn erase(&self, expired: &Expired, now: Timestamp) -> Result<bool, StoreError> {
-        let key = format!("{}/{}/{}", expired.row.id, expired.namespace, expired.name);
-        self.0.delete(&key, |head| is_due(head.deadline(), now)).await
+    /// Erases records that are past their deadline; one that is not any more, stays.
+    pub async fn erase(&self, expired: &[Expired], now: Timestamp) -> Erasure {
+        let key = |each: &Expired| format!("{}/{}/{}", each.row.id, each.namespace, each.name);
+        self.0.erase(expired.iter().map(key).collect(), now).await
     }
 }
 
@@ -261,29 +292,41 @@ impl<R: Storable> Shelf<R> {
                 if !expect.met_by(Some(live.entry.revision)) {
                     return Err(StoreError::Conflict);
                 }
-                let head = Head::new(R::ROW, live.head.key, live.head.term().then(term));
+                let term = live.head.term().then(term);
                 let at = Expect::At(live.entry.revision);
-                self.parts.write(key, name, value, &head, &live.key, at).await
+                if TableName::of(R::ROW, &term, name) == live.table {
+                    let head = Head::new(R::ROW, live.head.key, term);
+                    return self.parts.write(key, name, value, &head, &live.key, at).await;
+                }
+                // Its key moves with its deadline: it gets another one.
+                let written = self.write_new(key, name, value, at, term).await?;
+                self.parts.tables.close(&live.table, live.head.key);
+                Ok(written)
             }
             _ if !expect.met_by(None) => Err(StoreError::Conflict),
-            remains => {
-                let (key_name, record_key) =
-                    self.parts.entropy.with(|rng| (KeyName::new(rng), RecordKey::generate(rng)));
-                // The key first: a record without its key is lost, a key without its record is dropped at the next start.
-                self.parts.wraps().keep(key_name, &record_key, key).await?;
-                let head = Head::new(R::ROW, key_name, term);
-                let written = self.parts.write(key, name, value, &head, &record_key, remains.expected()).await;
-                let unused = match (&written, remains) {
-                    (Err(StoreError::Conflict), _) => Some(key_name),
-                    (Ok(_), Found::Remains(_, replaced)) => Some(replaced),
-                    _ => None,
-                };
-                if let Some(unused) = unused {
-                    self.parts.wraps().drop_key(unused).await?;
-                }
-                written
-            }
+            remains => self.write_new(key, name, value, remains.expected(), term).await,
         }
+    }
+
+    /// Writes a record under a new key. The key first: a record without its key is lost, a key without its record is dropped at
+    /// the next start.
+    async fn write_new<T: Kept<Row = R>>(
+        &self,
+        key: &str,
+        name: &str,
+        value: &T,
+        expect: Expect,
+        term: Term,
+    ) -> Result<Revision, StoreError> {
+        let (table, until) = (TableName::of(R::ROW, &term, name), R::ROW.deadline(&term));
+        let taken = self.parts.tables.take(&table, until, self.parts.clock.now()).await;
+        let (key_name, record_key) = taken.map_err(|error| self.parts.store.note_failure(error))?;
+        let head = Head::new(R::ROW, key_name, term);
+        let written = self.parts.write(key, name, value, &head, &record_key, expect).await;
+        if matches!(written, Err(StoreError::Conflict | StoreError::Full)) {
+            self.parts.tables.give_back(&table, key_name);
+        }
+        written
     }
 
     /// Erases a record, its key with it. To erase it again changes nothing.
@@ -301,8 +344,10 @@ impl<R: Storable> Shelf<R> {
     /// [`StoreError`]: ask again.
     pub async fn shred<T: Kept<Row = R>>(&self, name: &str) -> Result<(), StoreError> {
         let Some(entry) = self.parts.store.get(&key::<T>(name)?).await? else { return Ok(()) };
-        let head = Head::read(&entry.head).ok_or(StoreError::Damaged { namespace: T::NAMESPACE })?;
-        self.parts.wraps().drop_key(head.key).await
+        let damaged = || StoreError::Damaged { namespace: T::NAMESPACE };
+        let head = Head::read(&entry.head).ok_or_else(damaged)?;
+        let table = head.table(name).ok_or_else(damaged)?;
+        self.parts.tables.drop_keys(&[(table, head.key)], self.parts.clock.now()).await.map(drop)
     }
 
     /// Whether there is a record that opens, without opening it.

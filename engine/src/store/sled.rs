@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use sled::{Batch, Db};
 use tokio::task::spawn_blocking;
 
-use super::{Entry, Expect, Listed, Revision, Store, StoreError, VALUE_BYTES_MAX};
+use super::{Entry, Expect, Listed, RESERVE_BYTES, Revision, Store, StoreError, VALUE_BYTES_MAX};
 
 /// Longest value that sled gets. It writes a whole leaf of its tree at once, some 20 values, and puts what is larger than a
 /// quarter of a segment into a file of its own; so these two belong together: 32 chunks fit.
@@ -26,8 +26,6 @@ const CHUNK_BYTES: usize = 16 * 1024;
 const SEGMENT_BYTES: usize = 4 * 32 * CHUNK_BYTES;
 /// Memory that sled may use for what it has read.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-/// Free space below which nothing new is written, so that sled, which can't go on after a full disk, never meets one.
-const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// sled's own files.
 const DATA: &str = "db";

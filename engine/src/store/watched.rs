@@ -42,6 +42,14 @@ impl Watched {
         self.delete(PROBE, Expect::Any).await
     }
 
+    /// Takes note of a key that could not be had, which is as good as a write that failed.
+    pub(super) fn note_failure(&self, error: StoreError) -> StoreError {
+        match self.note::<()>(Err(error)) {
+            Err(error) => error,
+            Ok(()) => StoreError::Interrupted,
+        }
+    }
+
     fn note<T>(&self, written: Result<T, StoreError>) -> Result<T, StoreError> {
         let refuses = match &written {
             Ok(_) => None,

@@ -12,7 +12,7 @@ use consentry_host_api::ports::{Answer, Prompter as _, Question};
 use super::*;
 use crate::outbox::How;
 use crate::session::question::AskPerson;
-use crate::store::faulty::{Fault, Faulty, memory};
+use crate::store::faulty::{Fault, Faulty, MemoryStore, memory};
 use crate::store::{Shelves, Store};
 
 mod check;
@@ -22,7 +22,7 @@ mod keys;
 mod killed;
 
 use check::{check, check_openings, check_remains};
-use flow::{FLOW, Flow, Outside, Stage, Stop};
+use flow::{FLOW, Flow, Outside, Stage, Stop, shelves_over};
 use keys::CountingKeys;
 
 pub(super) use flow::world_over;

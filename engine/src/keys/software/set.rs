@@ -149,6 +149,13 @@ impl Entry {
         let kid = key.public().kid().to_owned();
         Self { duty, kid, made_at, retired: false, material: Arc::new(Material::Rsa(key)) }
     }
+
+    /// A storage key that another process of a test has, too.
+    #[cfg(test)]
+    pub(super) fn storage(bytes: [u8; 32], made_at: Timestamp) -> Self {
+        let material = Arc::new(Material::Aes(StorageKey(Zeroizing::new(bytes))));
+        Self { duty: Duty::Storage, kid: "storage".to_owned(), made_at, retired: false, material }
+    }
 }
 
 impl StorageKey {

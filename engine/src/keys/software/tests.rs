@@ -22,6 +22,13 @@ pub(crate) fn keys() -> Arc<dyn KeyProvider> {
     Arc::new(SoftwareKeys::with(published(), None, now()))
 }
 
+/// The same, with a storage key that another process of a test has, too.
+pub(crate) fn keys_with_storage(bytes: [u8; 32]) -> Arc<dyn KeyProvider> {
+    let mut set = published();
+    set.entries.push(Entry::storage(bytes, now()));
+    Arc::new(SoftwareKeys::with(set, None, now()))
+}
+
 fn published() -> KeySet {
     KeySet { entries: Duty::ALL.map(|duty| Entry::published(duty, now())).into(), ..KeySet::default() }
 }

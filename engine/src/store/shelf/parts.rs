@@ -1,5 +1,6 @@
 //! What all shelves share: how a record is found, written and dropped with its key.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,16 +9,16 @@ use super::{ATTEMPTS_MAX, Expired, Kept};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::erase::retention::{Retained, Row};
-use crate::keys::{KeyProvider, RecordKey};
+use crate::keys::{Destroyed, RecordKey};
 use crate::seal::{Place, SealError, Sealed};
 use crate::store::head::Head;
+use crate::store::tables::{TableName, Tables};
 use crate::store::watched::Watched;
-use crate::store::wraps::{KeyName, Wraps};
 use crate::store::{Entry, Expect, NAME_BYTES_MAX, Revision, Store, StoreError, VALUE_BYTES_MAX, is_due};
 
 pub(super) struct Parts {
     pub(super) store: Watched,
-    pub(super) keys: Arc<dyn KeyProvider>,
+    pub(super) tables: Tables,
     pub(super) entropy: Arc<Entropy>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -26,31 +27,50 @@ pub(super) struct Parts {
 pub(super) struct Live {
     pub(super) entry: Entry,
     pub(super) head: Head,
+    pub(super) table: TableName,
     pub(super) key: RecordKey,
+}
+
+/// What became of records that were to be erased.
+#[derive(Debug, Default)]
+pub struct Erasure {
+    /// The keys in the store of those that are gone.
+    pub erased: Vec<String>,
+    /// The root keys that were destroyed with them.
+    pub destroyed: Vec<Destroyed>,
+    /// What went wrong. Ask again.
+    pub failures: Vec<StoreError>,
 }
 
 /// What a key of the store holds.
 pub(super) enum Found {
     Nothing,
     /// Past its deadline, or without its key: gone for everybody, and not yet cleared away.
-    Remains(Revision, KeyName),
+    Remains(Revision),
     Live(Box<Live>),
 }
 
 impl Parts {
-    pub(super) fn wraps(&self) -> Wraps<'_> {
-        Wraps { store: &self.store, keys: &*self.keys }
-    }
-
     pub(super) async fn find<T: Kept>(&self, key: &str) -> Result<Found, StoreError> {
-        let Some(entry) = self.store.get(key).await? else { return Ok(Found::Nothing) };
-        let head = Head::read(&entry.head).ok_or(StoreError::Damaged { namespace: T::NAMESPACE })?;
-        if is_due(head.deadline(), self.clock.now()) {
-            return Ok(Found::Remains(entry.revision, head.key));
-        }
-        match self.wraps().key(head.key, key).await? {
-            Some(key) => Ok(Found::Live(Box::new(Live { entry, head, key }))),
-            None => Ok(Found::Remains(entry.revision, head.key)),
+        let damaged = || StoreError::Damaged { namespace: T::NAMESPACE };
+        let mut before = None;
+        loop {
+            let Some(entry) = self.store.get(key).await? else { return Ok(Found::Nothing) };
+            let head = Head::read(&entry.head).ok_or_else(damaged)?;
+            let table = head.table(name_of(key)).ok_or_else(damaged)?;
+            let now = self.clock.now();
+            if is_due(head.deadline(), now) {
+                // What was over once stays over, whatever the clock says later.
+                self.tables.close(&table, head.key);
+                return Ok(Found::Remains(entry.revision));
+            }
+            if let Some(key) = self.tables.key(&table, head.key, now) {
+                return Ok(Found::Live(Box::new(Live { entry, head, table, key })));
+            }
+            // Between the two looks the record may have moved to another table.
+            if before.replace(entry.revision) == Some(entry.revision) {
+                return Ok(Found::Remains(entry.revision));
+            }
         }
     }
 
@@ -82,8 +102,8 @@ impl Parts {
             if !head.as_ref().is_none_or(&condition) {
                 return Ok(false);
             }
-            if let Some(head) = head {
-                self.wraps().drop_key(head.key).await?;
+            if let Some((table, key)) = head.and_then(|head| Some((head.table(name_of(key))?, head.key))) {
+                self.tables.drop_keys(&[(table, key)], self.clock.now()).await?;
             }
             match self.store.delete(key, Expect::At(entry.revision)).await {
                 // Somebody wrote in between: the condition is asked again.
@@ -92,6 +112,67 @@ impl Parts {
             }
         }
         Err(StoreError::Conflict)
+    }
+
+    /// Erases these records, as far as they are still due: all their keys in one rewrite of each table, then the records.
+    pub(super) async fn erase(&self, keys: Vec<String>, now: Timestamp) -> Erasure {
+        let (mut due, mut dropped) = (vec![], vec![]);
+        let Erasure { mut erased, mut destroyed, mut failures } = Erasure::default();
+        for key in keys {
+            let entry = match self.store.get(&key).await {
+                Ok(Some(entry)) => entry,
+                Ok(None) => continue,
+                Err(error) => {
+                    failures.push(error);
+                    continue;
+                }
+            };
+            let Some(head) = Head::read(&entry.head).filter(|head| is_due(head.deadline(), now)) else { continue };
+            dropped.extend(head.table(name_of(&key)).map(|table| (table, head.key)));
+            due.push((key, entry.revision));
+        }
+        match self.tables.drop_keys(&dropped, now).await {
+            Ok(gone) => destroyed.extend(gone),
+            Err(error) => {
+                failures.push(error);
+                due.clear();
+            }
+        }
+        for (key, revision) in due {
+            match self.store.delete(&key, Expect::At(revision)).await {
+                Ok(()) => erased.push(key),
+                // Somebody wrote in between.
+                Err(StoreError::Conflict) => {}
+                Err(error) => failures.push(error),
+            }
+        }
+        Erasure { erased, destroyed, failures }
+    }
+
+    /// Makes the tables and the store agree, at a start: a key that no record names is dropped; a record whose key is gone was
+    /// erased, by whoever wrote the tables last, and goes too, unless its deadline is near.
+    pub(super) async fn agree(&self) -> Result<(), StoreError> {
+        let listed = self.store.scan("").await?;
+        if self.tables.is_empty() && listed.iter().any(|(_, head, _)| Head::read(head).is_some()) {
+            return Err(StoreError::NoTables);
+        }
+        let now = self.clock.now();
+        let (mut used, mut lost) = (BTreeMap::new(), vec![]);
+        for (key, head, revision) in listed {
+            let Some(head) = Head::read(&head) else { continue };
+            let Some(table) = head.table(name_of(&key)) else { continue };
+            if self.tables.key(&table, head.key, now).is_some() {
+                let until = head.deadline().filter(|_| table.is_exact());
+                used.insert((table, head.key), until);
+            } else if !table.is_exact() {
+                lost.push((key, revision));
+            }
+        }
+        self.tables.keep_only(&used, now).await?;
+        for (key, revision) in lost {
+            self.store.delete(&key, Expect::At(revision)).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn expired(&self, row: &'static Row, now: Timestamp) -> Result<Vec<Expired>, StoreError> {
@@ -113,7 +194,7 @@ impl Found {
     pub(super) fn expected(&self) -> Expect {
         match self {
             Self::Nothing => Expect::Absent,
-            Self::Remains(revision, _) => Expect::At(*revision),
+            Self::Remains(revision) => Expect::At(*revision),
             Self::Live(live) => Expect::At(live.entry.revision),
         }
     }
@@ -125,4 +206,9 @@ pub(super) fn key<T: Kept>(name: &str) -> Result<String, StoreError> {
         return Err(StoreError::BadName);
     }
     Ok(format!("{}/{}/{name}", <T::Row as Retained>::ROW.id, T::NAMESPACE))
+}
+
+/// The name of a record, out of its key.
+fn name_of(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or_default()
 }

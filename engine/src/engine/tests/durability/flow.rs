@@ -95,8 +95,7 @@ pub(in crate::engine::tests) async fn world_over(
     let mut catalogue = Catalogue::default();
     assert_eq!(catalogue.add(hollow_connector()), None);
     let entropy = Arc::new(Entropy::system());
-    let shelves = Shelves::over(Box::new(store.clone()), keys.clone(), entropy.clone(), clock.clone());
-    shelves.clear_orphans().await.unwrap();
+    let shelves = shelves_over(store, keys, &entropy, clock).await;
     let mut builder = Engine::builder()
         .compiler(Compiler::in_process())
         .clock(clock.clone())
@@ -108,6 +107,18 @@ pub(in crate::engine::tests) async fn world_over(
         .sandbox(SandboxSettings { concurrent_runs: 1, guest_threads: 1 });
     builder.shelves = Some(shelves);
     World { engine: builder.build().await.unwrap(), clock: clock.clone() }
+}
+
+/// Shelves over this store, as they are after a start.
+pub(super) async fn shelves_over(
+    store: &Arc<Faulty>,
+    keys: &Arc<dyn KeyProvider>,
+    entropy: &Arc<Entropy>,
+    clock: &Arc<ManualClock>,
+) -> Shelves {
+    let files = Arc::new(store.clone());
+    let store = Box::new(store.clone());
+    Shelves::open(store, files.clone(), files, keys.clone(), entropy.clone(), clock.clone()).await.unwrap()
 }
 
 impl Stage {

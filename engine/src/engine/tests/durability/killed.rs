@@ -70,7 +70,7 @@ const fn late(at: &'static str) -> Option<(&'static str, Stop)> {
 struct Lives<'a> {
     flow: &'a Flow,
     fault: Fault,
-    below: Arc<dyn Store>,
+    below: Arc<MemoryStore>,
     clock: Arc<ManualClock>,
     keys: Arc<CountingKeys>,
     outside: Outside,
@@ -118,9 +118,12 @@ impl<'a> Lives<'a> {
 
     fn note_death(&self) -> Stage {
         let stage = self.outside.stage();
-        let healthy = Faulty::new(self.below.clone(), Fault::Dead, usize::MAX);
-        let shelves = Shelves::over(Box::new(healthy), self.keys(), entropy(), self.clock.clone());
-        let rows = tokio::runtime::Runtime::new().unwrap().block_on(SessionRows::new(shelves.shelf(), "desk").all());
+        // A copy: what looks here finishes what the death cut off, which is for the next life to do.
+        let healthy = Faulty::new(self.below.copy(), Fault::Dead, usize::MAX);
+        let rows = tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let shelves = shelves_over(&healthy, &self.keys(), &entropy(), &self.clock).await;
+            SessionRows::new(shelves.shelf(), "desk").all().await
+        });
         let open = rows.unwrap().iter().any(|row| row.state.is_open_run());
         self.lost.fetch_or(open || matches!(stage, Stage::Collecting | Stage::InReview), Ordering::SeqCst);
         self.deaths.fetch_add(1, Ordering::SeqCst);

@@ -1,0 +1,138 @@
+//! Small files that are replaced whole, and never changed in place: a crash leaves the old one or the new one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use tokio::task::spawn_blocking;
+
+use super::{RESERVE_BYTES, StoreError};
+
+/// How the name of a file ends while it is written.
+const UNFINISHED: &str = ".new";
+
+/// Whether a write may use the reserve of the disk: what makes something go may, what makes it grow may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It grows.
+    Free,
+    /// It lets something go.
+    Reserve,
+}
+
+/// The port for files. A write that returns is durable; one that fails left the old file or put the new one in its place.
+#[async_trait]
+pub(crate) trait Files: Send + Sync {
+    /// The names of all files.
+    async fn list(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Reads a file.
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Puts a file in the place of the one before.
+    async fn replace(&self, name: &str, bytes: Vec<u8>, room: Room) -> Result<(), StoreError>;
+
+    /// Takes a file away. To take away what is not there changes nothing.
+    async fn remove(&self, name: &str) -> Result<(), StoreError>;
+}
+
+/// The files of one folder.
+#[derive(Debug, Clone)]
+pub(crate) struct FolderFiles {
+    folder: PathBuf,
+}
+
+impl FolderFiles {
+    /// Opens a folder, which is made if it is not there, and clears away what a crash left half-written.
+    pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
+        let folder = folder.to_owned();
+        blocking(move || {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+            for entry in fs::read_dir(&folder)? {
+                let path = entry?.path();
+                if path.to_string_lossy().ends_with(UNFINISHED) && path.is_file() {
+                    fs::remove_file(&path)?;
+                }
+            }
+            sync(&folder)?;
+            if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+                sync(above)?;
+            }
+            Ok(Self { folder })
+        })
+        .await
+    }
+
+    fn has_room_for(&self, bytes: usize) -> Result<(), StoreError> {
+        let disk = rustix::fs::statvfs(&self.folder).map_err(io::Error::from)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < RESERVE_BYTES.saturating_add(bytes as u64) { Err(StoreError::Full) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Files for FolderFiles {
+    async fn list(&self) -> Result<Vec<String>, StoreError> {
+        let folder = self.folder.clone();
+        blocking(move || {
+            let mut names = vec![];
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                if entry.file_type()?.is_file() {
+                    names.extend(entry.file_name().into_string().ok());
+                }
+            }
+            names.sort();
+            Ok(names)
+        })
+        .await
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.folder.join(name);
+        blocking(move || match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => Ok(Some(read?)),
+        })
+        .await
+    }
+
+    async fn replace(&self, name: &str, bytes: Vec<u8>, room: Room) -> Result<(), StoreError> {
+        let (this, path) = (self.clone(), self.folder.join(name));
+        blocking(move || {
+            if room == Room::Free {
+                this.has_room_for(bytes.len())?;
+            }
+            let unfinished =
+                this.folder.join(format!("{}{UNFINISHED}", path.file_name().unwrap_or_default().display()));
+            // One left over by a write that failed is ours: there is one writer at a time.
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, &path)?;
+            Ok(sync(&this.folder)?)
+        })
+        .await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let (folder, path) = (self.folder.clone(), self.folder.join(name));
+        blocking(move || match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => Ok(removed.and_then(|()| sync(&folder))?),
+        })
+        .await
+    }
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    spawn_blocking(work).await.map_err(|_| StoreError::Interrupted)?
+}

@@ -1,0 +1,308 @@
+//! Where the keys of records are: in key tables, one for each period or each day, and never in the store.
+//!
+//! A table is one small file that is rewritten whole. Its content is sealed under a root key of this generation of it, which
+//! somebody else holds ([`RootKeys`]). Whatever drops a key writes the next generation, without it, under the next root,
+//! and destroys the root before: what was dropped is gone also for whoever kept the older file. A day's table goes as a whole.
+//!
+//! Keys are made some at a time, before any record has them, so that a new record seldom waits for its table. What nobody
+//! waits for is dropped with the next rewrite, [`Tables::due`] at the latest; those who wait at once share one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::files::Files;
+use crate::entropy::Entropy;
+use crate::keys::{Destroyed, RecordKey, RootKeys};
+
+mod name;
+mod rewrite;
+
+pub(crate) use name::TableName;
+
+/// How many keys are made at once for records to come.
+const SPARE: usize = 32;
+const NAME_BYTES: usize = 16;
+
+/// Names the key of one record. Random: no two records ever share a key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct KeyName(#[serde(with = "hex::serde")] [u8; NAME_BYTES]);
+
+/// All key tables. Cloning it clones a reference.
+#[derive(Clone)]
+pub(crate) struct Tables(Arc<Inner>);
+
+struct Inner {
+    files: Arc<dyn Files>,
+    roots: Arc<dyn RootKeys>,
+    entropy: Arc<Entropy>,
+    held: Mutex<Held>,
+    /// One rewrite at a time. Those who wait meanwhile share the next one.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Held {
+    tables: BTreeMap<TableName, Table>,
+    /// When somebody last looked at the clock.
+    seen: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct Table {
+    /// The root that its file stands under; the next one is there, too.
+    generation: u64,
+    rows: BTreeMap<KeyName, Row>,
+    /// Those of the rows that no record has.
+    free: Vec<KeyName>,
+    /// Keys that open nothing here any more, and whose drop is not durable yet.
+    closing: BTreeSet<KeyName>,
+}
+
+struct Row {
+    key: RecordKey,
+    /// When it goes; none where the table goes as a whole.
+    until: Option<Timestamp>,
+}
+
+impl Tables {
+    /// Without any. No file is looked at.
+    pub(super) fn fresh(files: Arc<dyn Files>, roots: Arc<dyn RootKeys>, entropy: Arc<Entropy>) -> Self {
+        let writing = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner { files, roots, entropy, held: Mutex::default(), writing }))
+    }
+
+    /// With those of the folder. Finishes what a crash cut off.
+    ///
+    /// # Errors
+    /// [`StoreError::Table`] for a table without its root: it was put back from an older copy.
+    pub(super) async fn open(
+        files: Arc<dyn Files>,
+        roots: Arc<dyn RootKeys>,
+        entropy: Arc<Entropy>,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let this = Self::fresh(files, roots, entropy);
+        this.0.load(now).await?;
+        Ok(this)
+    }
+
+    /// Whether there is no table at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.held().tables.is_empty()
+    }
+
+    /// A key that no record has, in this table. It is durable.
+    pub(super) async fn take(
+        &self,
+        table: &TableName,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(KeyName, RecordKey), StoreError> {
+        loop {
+            if let Some(taken) = self.0.held().take(table, until) {
+                return Ok(taken);
+            }
+            let (inner, table) = (self.0.clone(), table.clone());
+            to_its_end(async move {
+                let _one_at_a_time = inner.writing.lock().await;
+                let has_free = inner.held().tables.get(&table).is_some_and(|table| !table.free.is_empty());
+                if has_free { Ok(()) } else { inner.rewrite(&[(table, SPARE)], now).await.map(drop) }
+            })
+            .await?;
+        }
+    }
+
+    /// Takes back a key under which nothing was written.
+    pub(super) fn give_back(&self, table: &TableName, name: KeyName) {
+        if let Some(table) = self.0.held().tables.get_mut(table)
+            && let Some(row) = table.rows.get_mut(&name)
+        {
+            row.until = None;
+            table.free.push(name);
+        }
+    }
+
+    /// The key of a record; none when it was dropped, or its time is over: then the record is gone.
+    pub(super) fn key(&self, table: &TableName, name: KeyName, now: Timestamp) -> Option<RecordKey> {
+        let held = self.0.held();
+        let row = held.tables.get(table)?.rows.get(&name)?;
+        row.until.is_none_or(|until| now < until).then(|| row.key.again())
+    }
+
+    /// Lets a key open nothing from now on. Its drop becomes durable with the next rewrite.
+    pub(super) fn close(&self, table: &TableName, name: KeyName) {
+        if let Some(table) = self.0.held().tables.get_mut(table) {
+            table.close(name);
+        }
+    }
+
+    /// Drops keys. They are gone when this returns, and with them the roots under which they stood, which are named.
+    pub(super) async fn drop_keys(
+        &self,
+        keys: &[(TableName, KeyName)],
+        now: Timestamp,
+    ) -> Result<Vec<Destroyed>, StoreError> {
+        keys.iter().for_each(|(table, name)| self.close(table, *name));
+        let is_open = |(table, name): &(TableName, KeyName)| {
+            self.0.held().tables.get(table).is_some_and(|table| table.closing.contains(name))
+        };
+        if !keys.iter().any(is_open) {
+            return Ok(vec![]);
+        }
+        let inner = self.0.clone();
+        to_its_end(async move {
+            let _one_at_a_time = inner.writing.lock().await;
+            inner.drop_closing(now).await
+        })
+        .await
+    }
+
+    /// Does what is due by the clock: keys past their deadline, tables whose day is over, and what waits to be dropped.
+    pub(super) async fn due(&self, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
+        if !self.0.held().look(now) {
+            return Ok(vec![]);
+        }
+        let inner = self.0.clone();
+        to_its_end(async move {
+            let _one_at_a_time = inner.writing.lock().await;
+            let mut gone = inner.drop_closing(now).await?;
+            gone.extend(inner.drop_over(now).await?);
+            Ok(gone)
+        })
+        .await
+    }
+
+    /// Drops the keys that no record names, after a start, and tells the others when they go.
+    pub(super) async fn keep_only(
+        &self,
+        used: &BTreeMap<(TableName, KeyName), Option<Timestamp>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for (table_name, table) in &mut self.0.held().tables {
+            let names: Vec<KeyName> = table.rows.keys().copied().collect();
+            for name in names {
+                match used.get(&(table_name.clone(), name)) {
+                    Some(until) => {
+                        table.rows.entry(name).and_modify(|row| row.until = *until);
+                    }
+                    None => table.close(name),
+                }
+            }
+        }
+        self.due(now).await.map(drop)
+    }
+
+    /// All keys that are here.
+    pub(super) fn keys(&self) -> BTreeMap<KeyName, RecordKey> {
+        let held = self.0.held();
+        let rows = held.tables.values().flat_map(|table| &table.rows);
+        rows.map(|(name, row)| (*name, row.key.again())).collect()
+    }
+
+    /// How many tables a copy has, and the keys of those that a root of now opens.
+    pub(super) async fn read_copy(
+        &self,
+        copy: &dyn Files,
+    ) -> Result<(usize, Vec<BTreeMap<KeyName, RecordKey>>), StoreError> {
+        let (mut count, mut opened) = (0, vec![]);
+        for name in copy.list().await?.iter().filter_map(|name| TableName::read(name)) {
+            count += 1;
+            let Some(bytes) = copy.read(name.as_str()).await? else { continue };
+            match self.0.read(&name, &bytes).await {
+                Ok(table) => opened.push(table.rows.into_iter().map(|(name, row)| (name, row.key)).collect()),
+                Err(StoreError::Table { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((count, opened))
+    }
+
+    /// How many keys records have.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.0.held().tables.values().map(|table| table.rows.len() - table.free.len()).sum()
+    }
+}
+
+impl Inner {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Each change below leaves every table whole.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn take(&mut self, table: &TableName, until: Option<Timestamp>) -> Option<(KeyName, RecordKey)> {
+        let exact = table.is_exact();
+        let table = self.tables.get_mut(table)?;
+        let name = table.free.pop()?;
+        let row = table.rows.get_mut(&name)?;
+        row.until = until.filter(|_| exact);
+        Some((name, row.key.again()))
+    }
+
+    /// Looks at the clock: closes what is over, and tells whether anything is to be written. A clock that was set back gives
+    /// nothing a longer life: what has an exact deadline goes as much earlier by the clock as the clock was set back.
+    fn look(&mut self, now: Timestamp) -> bool {
+        let back = self.seen.replace(now).map_or(SignedDuration::ZERO, |seen| seen.duration_since(now));
+        let mut is_due = false;
+        for (name, table) in &mut self.tables {
+            if name.is_exact() {
+                let mut over = vec![];
+                for (key, row) in &mut table.rows {
+                    if let Some(until) = &mut row.until {
+                        if back.is_positive() {
+                            *until = until.checked_sub(back).unwrap_or(Timestamp::MIN);
+                        }
+                        if *until <= now {
+                            over.push(*key);
+                        }
+                    }
+                }
+                over.into_iter().for_each(|key| table.close(key));
+            }
+            is_due |= !table.closing.is_empty() || name.is_over(now);
+        }
+        is_due
+    }
+}
+
+impl Table {
+    fn close(&mut self, name: KeyName) {
+        if self.rows.remove(&name).is_some() {
+            self.free.retain(|free| *free != name);
+            self.closing.insert(name);
+        }
+    }
+}
+
+impl KeyName {
+    fn new(rng: &mut dyn CryptoRng) -> Self {
+        let mut name = [0; NAME_BYTES];
+        rng.fill_bytes(&mut name);
+        Self(name)
+    }
+}
+
+/// Does this to its end, also when nobody waits for it any more: the next rewrite must not begin before it.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.map_err(|_| StoreError::Interrupted)?
+}
+
+impl fmt::Debug for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

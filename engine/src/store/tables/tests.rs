@@ -1,0 +1,234 @@
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::rewrite::root;
+use super::*;
+use crate::erase::retention::{
+    R04AnonymousSession, R10CredentialMaintenance, R13Account, R14ConsentRecord, R15ConsentLogLeaf, Retained as _, Term,
+};
+use crate::store::faulty::{Fault, Faulty, MemoryStore, memory};
+use crate::store::roots::FileRoots;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn now() -> Timestamp {
+    at("2026-11-21T10:00:00Z")
+}
+
+fn entropy() -> Arc<Entropy> {
+    Arc::new(Entropy::from(StdRng::seed_from_u64(3)))
+}
+
+fn hour() -> TableName {
+    TableName::of(R04AnonymousSession::ROW, &Term::from(now()), "s1")
+}
+
+fn day() -> TableName {
+    TableName::of(R10CredentialMaintenance::ROW, &Term::from(now()), "c1")
+}
+
+/// What a start makes of these files: tables in one place, roots in another.
+async fn open(tables: &Arc<MemoryStore>, roots: &Arc<MemoryStore>, now: Timestamp) -> Result<Tables, StoreError> {
+    let keys = crate::keys::software::tests::keys_with_storage([9; 32]);
+    let roots = FileRoots::open(roots.clone(), keys, entropy()).await?;
+    Tables::open(tables.clone(), Arc::new(roots), Arc::new(Entropy::system()), now).await
+}
+
+struct World {
+    tables: Arc<MemoryStore>,
+    roots: Arc<MemoryStore>,
+    held: Tables,
+}
+
+async fn world() -> World {
+    let (tables, roots) = (memory(), memory());
+    let held = open(&tables, &roots, now()).await.unwrap();
+    World { tables, roots, held }
+}
+
+impl World {
+    async fn take(&self, table: &TableName) -> (KeyName, RecordKey) {
+        self.held.take(table, None, now()).await.unwrap()
+    }
+
+    /// The next life, with these keys in use.
+    async fn again(&mut self, used: &[(TableName, KeyName)], now: Timestamp) {
+        self.held = open(&self.tables, &self.roots, now).await.unwrap();
+        let used = used.iter().map(|used| (used.clone(), None)).collect();
+        self.held.keep_only(&used, now).await.unwrap();
+    }
+
+    fn opens(&self, table: &TableName, name: KeyName) -> bool {
+        self.held.key(table, name, now()).is_some()
+    }
+
+    async fn roots(&self) -> Vec<String> {
+        self.held.0.roots.list().await.unwrap().iter().map(|root| root.table.clone()).collect()
+    }
+}
+
+#[test]
+fn a_records_table_follows_from_its_row_and_term() {
+    let known = Term::from(now());
+    let cases = [
+        (R04AnonymousSession::ROW, known, "within-3600"),
+        (R04AnonymousSession::ROW, known.ending_by(now()), "within-3600"),
+        (R10CredentialMaintenance::ROW, known, "day-2027-03-21"),
+        (R14ConsentRecord::ROW, known, "day-2027-12-21"),
+        (R14ConsentRecord::ROW, known.ending_by(at("2026-12-01T00:00:00Z")), "day-2026-12-01"),
+        (R15ConsentLogLeaf::ROW, known, "kept-2026-11-21"),
+        (R13Account::ROW, known, "within-86400"),
+        (R13Account::ROW, Term::open(), "open-1"),
+        (R14ConsentRecord::ROW, Term::open(), "open-1"),
+    ];
+    for (row, term, name) in cases {
+        let table = TableName::of(row, &term, "sub_1");
+        assert_eq!(table.as_str(), name, "{}", row.id);
+        assert_eq!(TableName::read(name), Some(table));
+    }
+    for other in ["roots", "within-x", "day-2026-13-01", "open-12", "x-1"] {
+        assert_eq!(TableName::read(other), None, "{other}");
+    }
+    let table = TableName::read("day-2026-11-21").unwrap();
+    assert!(!table.is_over(at("2026-11-21T23:59:59Z")) && table.is_over(at("2026-11-22T00:00:00Z")));
+}
+
+#[tokio::test]
+async fn a_key_outlives_its_process_and_a_dropped_one_does_not() {
+    let mut world = world().await;
+    let ((kept, key), (dropped, _)) = (world.take(&hour()).await, world.take(&hour()).await);
+    let gone = world.held.drop_keys(&[(hour(), dropped)], now()).await.unwrap();
+    assert!(gone.len() == 1 && gone[0].key.starts_with("within-3600.") && gone[0].provider == "roots-file", "{gone:?}");
+    assert_eq!(world.held.drop_keys(&[(hour(), dropped)], now()).await.unwrap(), []);
+    world.again(&[(hour(), kept)], now()).await;
+    assert_eq!(world.held.key(&hour(), kept, now()).unwrap().danger_bytes(), key.danger_bytes());
+    assert!(!world.opens(&hour(), dropped));
+    assert_eq!((world.held.used(), world.roots().await.len()), (1, 2), "this generation, and the next");
+}
+
+#[tokio::test]
+async fn an_older_copy_of_a_table_opens_with_no_later_root() {
+    let mut world = world().await;
+    let ((kept, _), (dropped, _)) = (world.take(&hour()).await, world.take(&hour()).await);
+    let older = world.tables.copy();
+    world.held.drop_keys(&[(hour(), dropped)], now()).await.unwrap();
+    let refused = open(&older, &world.roots, now()).await.err().unwrap();
+    assert!(matches!(&refused, StoreError::Table { table } if table == "within-3600"), "{refused:?}");
+    // The newest copy of both opens, elsewhere.
+    let (tables, roots) = (world.tables.copy(), world.roots.copy());
+    world.tables = tables;
+    world.roots = roots;
+    world.again(&[(hour(), kept)], now()).await;
+    assert!(world.opens(&hour(), kept));
+}
+
+#[tokio::test]
+async fn a_key_that_no_record_names_goes_at_the_next_start() {
+    let mut world = world().await;
+    let ((kept, _), (left, _)) = (world.take(&hour()).await, world.take(&hour()).await);
+    let before = world.tables.copy();
+    world.again(&[(hour(), kept)], now()).await;
+    assert!(world.opens(&hour(), kept) && !world.opens(&hour(), left));
+    assert!(open(&before, &world.roots, now()).await.is_err(), "those nobody had are gone, too, with the root");
+}
+
+#[tokio::test]
+async fn each_key_goes_at_its_deadline_and_a_day_goes_as_a_whole() {
+    let mut world = world().await;
+    let until = at("2026-11-21T11:00:00Z");
+    let (exact, _) = world.held.take(&hour(), Some(until), now()).await.unwrap();
+    let (of_day, _) = world.take(&day()).await;
+    let just_before = at("2026-11-21T10:59:59.999999999Z");
+    assert!(world.held.key(&hour(), exact, just_before).is_some());
+    assert!(world.held.key(&hour(), exact, until).is_none(), "before anybody looked at the clock");
+    assert_eq!(world.held.due(just_before).await.unwrap(), []);
+    assert_eq!(world.held.due(until).await.unwrap().len(), 1);
+    assert!(world.held.key(&hour(), exact, now()).is_none(), "a clock that is set back does not bring it back");
+
+    let last = at("2027-03-21T23:59:59Z");
+    assert_eq!(world.held.due(last).await.unwrap(), []);
+    assert!(world.held.key(&day(), of_day, last).is_some());
+    let older = world.tables.copy();
+    let gone = world.held.due(at("2027-03-22T00:00:00Z")).await.unwrap();
+    assert_eq!(gone.len(), 2, "both roots: {gone:?}");
+    assert!(!world.opens(&day(), of_day) && !world.roots().await.contains(&"day-2027-03-21".to_owned()));
+    assert_eq!(crate::store::files::Files::list(&*world.tables).await.unwrap(), ["within-3600"]);
+    assert!(matches!(open(&older, &world.roots, now()).await, Err(StoreError::Table { .. })));
+    world.again(&[], at("2027-03-22T00:00:00Z")).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_gives_nothing_a_longer_life() {
+    let world = world().await;
+    let until = at("2026-11-21T11:00:00Z");
+    let (exact, _) = world.held.take(&hour(), Some(until), now()).await.unwrap();
+    assert_eq!(world.held.due(at("2026-11-21T10:40:00Z")).await.unwrap(), []);
+    // Forty minutes old. The clock goes back by thirty.
+    assert_eq!(world.held.due(at("2026-11-21T10:10:00Z")).await.unwrap(), []);
+    assert!(world.held.key(&hour(), exact, at("2026-11-21T10:29:59Z")).is_some());
+    assert!(world.held.key(&hour(), exact, at("2026-11-21T10:30:00Z")).is_none());
+    assert_eq!(world.held.due(at("2026-11-21T10:30:00Z")).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn those_who_drop_at_once_share_a_rewrite() {
+    let world = world().await;
+    let mut names = vec![];
+    for _ in 0..20 {
+        names.push(world.take(&hour()).await.0);
+    }
+    let drops = names.iter().map(|name| {
+        let (held, name) = (world.held.clone(), *name);
+        tokio::spawn(async move { held.drop_keys(&[(hour(), name)], now()).await.unwrap().len() })
+    });
+    let mut rewrites = 0;
+    for drop in drops.collect::<Vec<_>>() {
+        rewrites += drop.await.unwrap();
+    }
+    assert!((1..=5).contains(&rewrites), "{rewrites}");
+    assert_eq!(world.held.used(), 0);
+}
+
+#[tokio::test]
+async fn a_rewrite_that_dies_anywhere_is_finished_by_the_next_start() {
+    for (deaths, fault) in (1..=2).flat_map(|at| [(at, Fault::Dead), (at, Fault::DeadAfter)]) {
+        let (below, keys) = (memory(), crate::keys::software::tests::keys_with_storage([9; 32]));
+        let store = Faulty::new(below.clone(), fault, usize::MAX);
+        let roots = FileRoots::open(Arc::new(store.clone()), keys.clone(), entropy()).await.unwrap();
+        let tables = Tables::open(Arc::new(store.clone()), Arc::new(roots), entropy(), now()).await.unwrap();
+        let (kept, _) = tables.take(&hour(), None, now()).await.unwrap();
+        let (dropped, _) = tables.take(&hour(), None, now()).await.unwrap();
+        let older = below.copy();
+        store.fail_in(deaths);
+        let drop = [(hour(), dropped)];
+        tokio::select! {
+            () = store.died() => {}
+            done = tables.drop_keys(&drop, now()) => panic!("{done:?}"),
+        }
+        let tables = open(&below, &below, now()).await.unwrap();
+        tables.keep_only(&[((hour(), kept), None)].into(), now()).await.unwrap();
+        assert!(tables.key(&hour(), kept, now()).is_some(), "{deaths} {fault:?}");
+        assert_eq!(tables.used(), 1);
+        assert!(tables.drop_keys(&[(hour(), dropped)], now()).await.unwrap().is_empty());
+        assert!(open(&older, &below, now()).await.is_err(), "{deaths} {fault:?}: the older root is there");
+    }
+}
+
+#[tokio::test]
+async fn roots_are_written_anew_when_the_storage_key_is_another() {
+    let keys: Arc<dyn crate::keys::KeyProvider> = Arc::new(crate::keys::SoftwareKeys::ephemeral(now()));
+    let files = memory();
+    let open = async || FileRoots::open(files.clone(), keys.clone(), entropy()).await;
+    open().await.unwrap().change(&[root(&hour(), 1)], &[], now()).await.unwrap();
+    let of_storage = async || {
+        let all = keys.list().await.unwrap().into_iter();
+        all.filter(|key| key.duty == crate::keys::Duty::Storage).map(|key| key.kid).collect::<Vec<_>>()
+    };
+    let old = of_storage().await.remove(0);
+    keys.rotate(crate::keys::Duty::Storage, now()).await.unwrap();
+    open().await.unwrap();
+    keys.destroy(&old, now()).await.unwrap();
+    assert_eq!(open().await.unwrap().list().await.unwrap(), [root(&hour(), 1)]);
+}
