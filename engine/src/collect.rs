@@ -10,6 +10,7 @@ pub mod sandbox;
 pub mod compile;
 pub mod cache;
 pub mod ways;
+pub mod replay;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use consentry_contract::limits::{LimitName, Limits, Wishes};
 use consentry_contract::manifest::SourcePlan;
 use consentry_host_api::egress::Egress;
 use consentry_host_api::network::gate::Gated;
-use consentry_host_api::network::{LiveNetwork, TlsSettings, Way};
+use consentry_host_api::network::{LiveNetwork, Network, TlsSettings, Way};
 use consentry_host_api::ports::{Clock, Observer, Prompter, Random};
 use consentry_host_api::stop::{StopReason, Stopper};
 use consentry_host_api::tape::TapeSink;
@@ -32,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use cache::CompiledCache;
 use compile::CompileError;
 use package::Package;
-use sandbox::{GuestRun, Sandbox, SandboxError};
+use sandbox::{GuestRun, Prepared, Sandbox, SandboxError};
 use ways::Ways;
 
 /// What every collection of this host shares.
@@ -129,21 +130,24 @@ impl Collector {
                 Err(failure) => return Collection::failed(failure),
             },
         };
-        let stopper = order.stopper.clone();
-        let ctx = match self.context(order, hops.clone()) {
-            Ok((ctx, wall)) => {
-                let mut run = pin!(self.sandbox.run(&prepared, ctx));
-                match tokio::time::timeout(wall, &mut run).await {
-                    Ok(run) => run,
-                    Err(_) => {
-                        stopper.stop(StopReason::WallTime);
-                        run.await
-                    }
-                }
+        match self.context(order, hops.clone()) {
+            Ok((ctx, wall)) => self.run(&prepared, ctx, wall, hops).await,
+            Err(failure) => Collection::failed(failure),
+        }
+    }
+
+    /// Runs what was prepared, to its end.
+    async fn run(&self, prepared: &Prepared, ctx: HostCtx, wall: Duration, hops: TaskTracker) -> Collection {
+        let stopper = ctx.stopper().clone();
+        let mut run = pin!(self.sandbox.run(prepared, ctx));
+        let run = match tokio::time::timeout(wall, &mut run).await {
+            Ok(run) => run,
+            Err(_) => {
+                stopper.stop(StopReason::WallTime);
+                run.await
             }
-            Err(failure) => return Collection::failed(failure),
         };
-        let collection = conclude(ctx).await;
+        let collection = conclude(run).await;
         // Every hop is aborted with the one who waited for it; the run is over when the last has ended.
         hops.close();
         hops.wait().await;
@@ -169,14 +173,27 @@ impl Collector {
     /// When it can't have a network.
     pub fn context(&self, order: Order, hops: TaskTracker) -> Result<(HostCtx, Duration), Failure> {
         let limits = Limits::new(&self.limits, order.package.manifest().limits());
-        let wall = Duration::from_secs(limits.of(LimitName::Wall));
         let egress = Egress::new(order.plan.origins(), self.development);
         let (way, gate) = self.ways.to(order.package.manifest().id().as_str(), order.plan.id().as_str());
         let way = Way { head_bytes_max: limits.size(LimitName::HeadBytes), wire_bytes_max: limits.wire_bytes(), ..way };
         let network =
             LiveNetwork::by(way, &egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
+        Ok(self.context_by(order, limits, egress, Arc::new(Gated { network, gate }), hops))
+    }
+
+    /// The same, with this way to the Data Source.
+    fn context_by(
+        &self,
+        order: Order,
+        limits: Limits,
+        egress: Egress,
+        network: Arc<dyn Network>,
+        hops: TaskTracker,
+    ) -> (HostCtx, Duration) {
+        order.tape.begins(replay::inputs(&order));
+        let wall = Duration::from_secs(limits.of(LimitName::Wall));
         let ports = Ports {
-            network: Arc::new(Gated { network, gate }),
+            network,
             prompter: order.prompter,
             observer: order.observer,
             tape: order.tape,
@@ -197,11 +214,19 @@ impl Collector {
             stopper: order.stopper,
             hops,
         };
-        Ok((HostCtx::new(spec), wall))
+        (HostCtx::new(spec), wall)
     }
 }
 
 impl Collection {
+    /// Why it brought nothing, or less than was asked for.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.result {
+            Ok(gathered) => gathered.shortfall.as_ref(),
+            Err(failure) => Some(failure),
+        }
+    }
+
     fn failed(failure: Failure) -> Self {
         Self { result: Err(failure), items: Vec::new(), login_submitted: false, unrequested: 0, trace: Vec::new() }
     }

@@ -42,6 +42,8 @@ pub mod erase;
 // What happened, signed.
 pub mod receipt;
 
+// Reports of failures with nobody in them.
+pub mod maintenance;
 // The transparency log.
 pub mod ledger;
 // The trace of a transaction: five fields.

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
+use consentry_tape::Event;
+
 use crate::bindings::consentry::connector::clock;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
 use crate::hop;
-use crate::tape::Outside;
 
 const NAME: &str = "clock";
 
 impl HostCtx {
     fn read_clock(&mut self) -> jiff::Timestamp {
         let now = self.ports.clock.now();
-        self.ports.tape.outside(Outside::Clock(now.as_millisecond().try_into().unwrap_or_default()));
+        self.ports.tape.outside(Event::Clock(now.as_millisecond()));
         now
     }
 }
@@ -31,7 +32,8 @@ impl clock::Host for HostCtx {
 
     async fn sleep(&mut self, ms: u32) -> Result<(), Fail> {
         self.enter(NAME, "sleep")?;
+        let pause = self.ports.clock.pause(Duration::from_millis(ms.into()));
         // Made where it is polled: the guests' runtime has no timers.
-        hop::hop(self, async move { tokio::time::sleep(Duration::from_millis(ms.into())).await }).await
+        hop::hop(self, async move { tokio::time::sleep(pause).await }).await
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use consentry_contract::failure::Code;
 use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{Leaf, LeafKind, Piece};
+use consentry_tape::{Event, Exchange};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use wasmtime::component::Resource;
@@ -24,7 +25,7 @@ pub use jar::Jar;
 pub use plan::Request;
 
 use carried::Carried;
-use flight::{Flight, FlightError, Landed};
+use flight::{Flight, FlightError, Landed, Passed};
 
 use crate::bindings::consentry::connector::credentials as guest;
 use crate::bindings::consentry::connector::http as wit;
@@ -36,16 +37,29 @@ use crate::document::Parsed;
 use crate::fault::Fail;
 use crate::hop;
 use crate::network::{NetworkError, Outgoing};
-use crate::tape::Outside;
 
 const NAME: &str = "http";
 /// What a part of a request costs besides its text.
 const PART_BYTES: u64 = 64;
 
 /// A request that is under way: what its answer is looked at with.
+#[derive(Default)]
 struct Sent {
     method: String,
+    /// Without what is secret.
+    url: String,
+    places: Vec<String>,
+    passed: Passed,
     carried: Option<Carried>,
+}
+
+impl Sent {
+    /// What the tape says of the request and of the answers that redirected it.
+    fn exchange(&mut self, now: jiff::Timestamp) -> Exchange {
+        let (method, url) = (std::mem::take(&mut self.method), std::mem::take(&mut self.url));
+        let (secrets, hops) = (std::mem::take(&mut self.places), self.passed.take());
+        Exchange { method, url, secrets, hops, at_ms: now.as_millisecond(), ..Exchange::default() }
+    }
 }
 
 /// Longest wait for the answer to a logout.
@@ -104,13 +118,13 @@ impl HostCtx {
         let request = self.table.delete(request)?;
         self.budget.give_back(LimitName::BytesOut, request.held);
         self.spend(LimitName::Requests, 1)?;
-        let method = request.method.clone();
-        let (flight, carried) = self.plan(request)?;
-        Ok((Sent { method, carried }, flight))
+        let (flight, carried, places) = self.plan(request)?;
+        let (method, url, passed) = (flight.method.to_string(), flight.shown.to_string(), flight.passed.clone());
+        Ok((Sent { method, url, places, passed, carried }, flight))
     }
 
     /// Merges what came back into the run, in the order in which the connector asked.
-    fn land(&mut self, sent: Sent, landed: Result<Landed, FlightError>) -> Result<Resource<Response>, Fail> {
+    fn land(&mut self, mut sent: Sent, landed: Result<Landed, FlightError>) -> Result<Resource<Response>, Fail> {
         // What is known of a page is of the answer before.
         self.facts.left_page();
         match landed {
@@ -120,7 +134,8 @@ impl HostCtx {
                 // What repeats a secret counts without it, or its length could be tried out; what came over the wire counts as it is.
                 let hidden = sent.carried.is_some();
                 self.spend(LimitName::BytesIn, if hidden { 0 } else { landed.bytes_in })?;
-                let response = self.answer(landed, sent.carried)?;
+                let exchange = sent.exchange(self.ports.clock.now());
+                let response = self.answer(landed, sent.carried, exchange)?;
                 self.spend(LimitName::BytesIn, if hidden { response.body().len() as u64 } else { 0 })?;
                 Ok(self.table.push(response)?)
             }
@@ -140,12 +155,14 @@ impl HostCtx {
         }
     }
 
-    fn no_answer(&mut self, sent: Sent, error: &FlightError) -> Fail {
-        let reason = match self.scrub_reason(error.to_string(), sent.carried) {
+    fn no_answer(&mut self, mut sent: Sent, error: &FlightError) -> Fail {
+        let mut exchange = sent.exchange(self.ports.clock.now());
+        let reason = match self.scrub_failed(error.to_string(), &mut exchange.hops, sent.carried) {
             Ok(reason) => reason,
             Err(fail) => return fail,
         };
-        self.ports.tape.outside(Outside::HttpFailed { method: sent.method, reason: reason.clone() });
+        exchange.failure = Some(error.name().to_owned());
+        self.ports.tape.outside(Event::Http(exchange));
         let code = match error {
             // The smaller of two limits was the bound.
             FlightError::Network(NetworkError::TooLarge(max)) => {

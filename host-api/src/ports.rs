@@ -2,6 +2,7 @@
 //! implements them.
 
 use std::fmt;
+use std::time::Duration;
 
 use consentry_contract::failure::Code;
 use consentry_contract::item::Bytes;
@@ -87,6 +88,10 @@ pub trait Observer: Send + Sync {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+    /// How long is really waited for so much of this time. Where time is played from a tape, nobody waits.
+    fn pause(&self, asked: Duration) -> Duration {
+        asked
+    }
 }
 
 /// Randomness, as an argument.

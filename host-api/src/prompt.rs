@@ -9,6 +9,7 @@ use consentry_contract::item::Bytes;
 use consentry_contract::limits::LimitName;
 use consentry_contract::manifest::AnswerKind;
 use consentry_contract::recipe::{Leaf, LeafKind};
+use consentry_tape::{Event, How, Part};
 use tokio::sync::oneshot;
 use wasmtime::component::Resource;
 
@@ -20,7 +21,6 @@ use crate::fault::Fail;
 use crate::held::Held;
 use crate::hop;
 use crate::ports::{Answer, Question};
-use crate::tape::Outside;
 
 /// A question that is being shown, or its answer's place.
 pub struct Challenge {
@@ -77,6 +77,20 @@ impl HostCtx {
             self.target(url)?;
         }
         Ok(Question { kind, details, image })
+    }
+
+    /// An answer for the tape: what the manifest does not declare public is there by its name.
+    fn parts(&self, kind: &str, parts: &[(String, zeroize::Zeroizing<Vec<u8>>)]) -> Vec<Part> {
+        let declared = |name: &str| {
+            let mut answers = self.manifest.answers().iter();
+            answers.find(|answer| answer.prompt.as_str() == kind && answer.name.as_str() == name)
+        };
+        let part = |(name, value): &(String, zeroize::Zeroizing<Vec<u8>>)| {
+            let public = declared(name)?.kind == AnswerKind::Public;
+            let public = public.then(|| String::from_utf8_lossy(value).into_owned());
+            Some(Part { name: name.clone(), public })
+        };
+        parts.iter().filter_map(part).collect()
     }
 
     /// Puts an answer where the manifest declares it: a secret into the vault, a public part beside it; what is not declared is dropped.
@@ -138,8 +152,9 @@ impl prompt::HostChallenge for HostCtx {
         let kind = challenge.kind.clone();
         let Some(mut receiver) = challenge.pending.take() else { return Ok(true) };
         self.shrink();
+        let pause = self.ports.clock.pause(Duration::from_millis(max_ms.into()));
         let waited = hop::hop(self, async move {
-            match tokio::time::timeout(Duration::from_millis(max_ms.into()), &mut receiver).await {
+            match tokio::time::timeout(pause, &mut receiver).await {
                 Ok(answer) => Ok(answer),
                 Err(_) => Err(receiver),
             }
@@ -148,15 +163,16 @@ impl prompt::HostChallenge for HostCtx {
             Ok(answer) => answer.unwrap_or(Answer::Expired),
             Err(receiver) => {
                 self.table.get_mut(&this)?.pending = Some(receiver);
+                self.ports.tape.outside(Event::Prompt { how: How::Waiting, parts: Vec::new() });
                 return Ok(false);
             }
         };
-        let how = match &answer {
-            Answer::Given(_) => "given",
-            Answer::Denied => "denied",
-            Answer::Expired => "expired",
+        let (how, parts) = match &answer {
+            Answer::Given(parts) => (How::Given, self.parts(&kind, parts)),
+            Answer::Denied => (How::Denied, Vec::new()),
+            Answer::Expired => (How::Expired, Vec::new()),
         };
-        self.ports.tape.outside(Outside::Prompt { how });
+        self.ports.tape.outside(Event::Prompt { how, parts });
         match answer {
             Answer::Given(parts) => {
                 self.facts.host = None;

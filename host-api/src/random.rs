@@ -1,8 +1,9 @@
 //! random: virtual randomness, taped. Not for secrets: those the host makes.
 
+use consentry_tape::Event;
+
 use crate::bindings::consentry::connector::random;
 use crate::ctx::HostCtx;
-use crate::tape::Outside;
 
 const NAME: &str = "random";
 /// Most bytes of one call.
@@ -12,7 +13,7 @@ impl HostCtx {
     fn draw(&mut self, size: usize) -> Vec<u8> {
         let mut bytes = vec![0; size];
         self.ports.random.fill(&mut bytes);
-        self.ports.tape.outside(Outside::Random(bytes.as_slice().into()));
+        self.ports.tape.outside(Event::Random(bytes.clone()));
         bytes
     }
 }

@@ -30,6 +30,7 @@ pub struct Vault {
     values: HashMap<Leaf, SealedValue>,
     public: HashMap<String, String>,
     filled: Arc<AtomicBool>,
+    stands_in: bool,
 }
 
 /// Sealed copies of the secrets that a request carried, for the search in its answer: by then the secrets may be used up, destroyed or
@@ -72,7 +73,22 @@ impl Vault {
     /// Never with 32 bytes; the key's length is checked by the library.
     pub fn new(run_key: Zeroizing<[u8; 32]>) -> Result<Self, VaultError> {
         let run_key = RandomizedNonceKey::new(&AES_256_GCM, run_key.as_ref()).map_err(|_| VaultError)?;
-        Ok(Self { run_key, values: HashMap::new(), public: HashMap::new(), filled: Arc::default() })
+        Ok(Self { run_key, values: HashMap::new(), public: HashMap::new(), filled: Arc::default(), stands_in: false })
+    }
+
+    /// A vault for a replay: it knows which secrets there were and none of their values, so nothing is evaluated from it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn standing_in() -> Result<Self, VaultError> {
+        let mut vault = Self::new(Zeroizing::new([0; 32]))?;
+        vault.stands_in = true;
+        Ok(vault)
+    }
+
+    /// Whether its values stand in for others.
+    pub(crate) fn stands_in(&self) -> bool {
+        self.stands_in
     }
 
     /// Takes a value in; the plaintext is wiped here.
@@ -98,6 +114,11 @@ impl Vault {
     /// A public field.
     pub fn public(&self, field: &str) -> Option<&str> {
         self.public.get(field).map(String::as_str)
+    }
+
+    /// The names of what is in it, and the public fields.
+    pub fn names(&self) -> (impl Iterator<Item = &Leaf>, &HashMap<String, String>) {
+        (self.values.keys(), &self.public)
     }
 
     /// Whether there is such a secret.

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use consentry_contract::failure::Code;
-use consentry_host_api::tape::{Call, Outside, TapeSink};
+use consentry_host_api::tape::{Call, TapeSink};
+use consentry_tape::Event;
 use consentry_tests::collecting::lock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -130,12 +131,12 @@ impl TapeSink for Tape {
         }
     }
 
-    fn outside(&self, what: Outside) {
-        let text = match what {
-            Outside::Http { method, url, body, .. } => format!("{method} {url}\n{}\n", String::from_utf8_lossy(&body)),
-            Outside::HttpFailed { method, reason } => format!("{method} failed: {reason}\n"),
-            _ => return,
-        };
+    fn outside(&self, what: Event) {
+        let Event::Http(exchange) = what else { return };
+        let mut text = format!("{} {} {:?}\n", exchange.method, exchange.url, exchange.failure);
+        for hop in &exchange.hops {
+            text += &format!("{:?}\n{}\n", hop.headers, String::from_utf8_lossy(&hop.body.0));
+        }
         lock(&self.shown).push_str(&text);
     }
 }

@@ -4,5 +4,6 @@
 mod catalogue;
 mod contract;
 mod logins;
+mod replay;
 mod sample_bank;
 mod tidy;

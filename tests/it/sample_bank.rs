@@ -12,9 +12,9 @@ use sample_bank::{Change, JULIE, MARIE, Person, SampleBank, SiteState};
 const ALL: &str = "bank.account=3 bank.balance=3 bank.transaction=300 document.statement=12 person.address=1 \
                    person.birth=1 person.email=1 person.gender=1 person.name=1 person.phone=1";
 /// Enough to meet every kind of page, and quick to read.
-const SOME: [&str; 3] = ["bank.account", "bank.transaction", "person.name"];
+pub const SOME: [&str; 3] = ["bank.account", "bank.transaction", "person.name"];
 
-async fn bank_in(state: SiteState) -> Arc<SampleBank> {
+pub async fn bank_in(state: SiteState) -> Arc<SampleBank> {
     let any = "127.0.0.1:0".parse().unwrap();
     let bank = SampleBank::start(any, any).await.unwrap();
     // Late enough to be seen, soon enough for a test of every state.
@@ -22,13 +22,13 @@ async fn bank_in(state: SiteState) -> Arc<SampleBank> {
     Arc::new(bank)
 }
 
-fn as_person(bank: &SampleBank, person: &Person) -> Collecting {
+pub fn as_person(bank: &SampleBank, person: &Person) -> Collecting {
     let collecting = Collecting::with("sample-bank").unwrap().at(&bank.site_url);
     collecting.field("login", person.login).field("password", person.password)
 }
 
 /// A person who does what the bank asks.
-fn obliging(bank: &Arc<SampleBank>) -> impl Fn(&Question) -> Reaction + Send + Sync + 'static {
+pub fn obliging(bank: &Arc<SampleBank>) -> impl Fn(&Question) -> Reaction + Send + Sync + 'static {
     let bank = bank.clone();
     move |question| {
         let one = |name: &str, value: Option<String>| Reaction::Answer(vec![(name.to_owned(), value.unwrap())]);

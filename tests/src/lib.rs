@@ -1,5 +1,6 @@
 //! The scenario language of the tests: a Data Source, a connector, a person who answers, and what must come of it.
 
+pub mod breaking;
 pub mod canary;
 pub mod child;
 pub mod collecting;

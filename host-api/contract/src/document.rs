@@ -23,7 +23,9 @@ mod format;
 mod json;
 pub mod limits;
 mod markup;
+mod outline;
 mod place;
+mod remake;
 mod rewrite;
 mod select;
 mod serialize;
@@ -37,6 +39,7 @@ pub use error::DocumentError;
 pub use form::Form;
 pub use format::Format;
 pub use limits::{Exhausted, Limits, Meter, Unmetered};
+pub use remake::Remake;
 
 pub(crate) use rewrite::{Hit, Removed, SEPARATOR, Shown};
 

@@ -11,7 +11,7 @@ mod schema;
 mod generate;
 
 pub use check::{Columns, FieldError, Wanted};
-pub use codes::minor_digits;
+pub use codes::{is_country, minor_digits};
 pub use generate::{markdown_table, rust_constructors};
 pub use run::RunItems;
 pub use schema::{SCHEMA_ID, SCHEMA_VERSION, json_schema};

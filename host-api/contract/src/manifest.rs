@@ -44,6 +44,11 @@ pub const ORIGINS_MAX: usize = 50;
 /// See [`SOURCES_MAX`].
 pub const URLS_MAX: usize = 300;
 
+/// Most texts that stay readable in reports, and the longest of them, in characters: so few that no dictionary of names fits in.
+pub const LITERALS_MAX: usize = 200;
+/// See [`LITERALS_MAX`].
+pub const LITERAL_CHARS_MAX: usize = 64;
+
 /// A manifest that holds together.
 #[derive(Debug, Clone)]
 pub struct Manifest {
@@ -54,6 +59,7 @@ pub struct Manifest {
     capabilities: BTreeSet<Capability>,
     categories: Vec<&'static str>,
     steps: Vec<Name>,
+    literals: Vec<String>,
     sources: Vec<Source>,
     limits: Wishes,
     fields: Vec<Field>,
@@ -119,6 +125,12 @@ impl Manifest {
     #[must_use]
     pub fn steps(&self) -> &[Name] {
         &self.steps
+    }
+
+    /// Texts of the site's own that a report of a failure may show: labels, words that the connector looks for.
+    #[must_use]
+    pub fn literals(&self) -> &[String] {
+        &self.literals
     }
 
     /// The Data Sources it serves; at least one.

@@ -7,6 +7,7 @@ use consentry_contract::document::{Document, Format, charset};
 use consentry_contract::failure::{Code, Missing};
 use consentry_contract::item::Bytes;
 use consentry_contract::page::{self, Answer, Recognition};
+use consentry_tape::{Event, Exchange, Hop};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use wasmtime::component::Resource;
@@ -20,7 +21,6 @@ use crate::ctx::HostCtx;
 use crate::document::{Parsed, Seed, Tree};
 use crate::fault::Fail;
 use crate::held::Held;
-use crate::tape::Outside;
 
 /// An answer by handle.
 pub struct Response {
@@ -66,11 +66,17 @@ impl Response {
 
 impl HostCtx {
     /// Scrubs, cuts, recognises, tapes. A page that is a failure, or says one, answers as a fault.
-    pub(super) fn answer(&mut self, mut landed: Landed, carried: Option<Carried>) -> Result<Response, Fail> {
+    pub(super) fn answer(
+        &mut self,
+        mut landed: Landed,
+        carried: Option<Carried>,
+        mut exchange: Exchange,
+    ) -> Result<Response, Fail> {
         for (url, cookie) in &landed.cookies {
             self.jar.store(url, cookie);
         }
         let echoes = self.echoes(carried)?;
+        self.scrub_passed(&mut exchange.hops, &echoes)?;
         let echoes = self.scrub_head(&mut landed, echoes)?;
         for (name, value) in landed.captured.iter() {
             self.take_captured(name, value.clone())?;
@@ -109,14 +115,11 @@ impl HostCtx {
             let seed = as_it_came.then(|| Seed { bytes, format, charset, url: Some(landed.url.clone()) });
             Tree::new(document, seed)
         });
-        self.ports.tape.outside(Outside::Http {
-            method: landed.method.to_string(),
-            url: url.to_string(),
-            status,
-            page: page.clone(),
-            body: body.clone(),
-        });
         let mut headers = landed.incoming.headers;
+        let shown = if landed.withheld { Vec::new() } else { shown_head(&headers, charset.as_deref(), landed.taken) };
+        exchange.hops.push(Hop { status, headers: shown, body: consentry_tape::Body(body.clone()) });
+        exchange.page.clone_from(&page);
+        self.ports.tape.outside(Event::Http(exchange));
         self.note(&recognition, status, &landed.url, &headers, document.as_ref())?;
         // Nobody declares this run's callback as a page, and it is where it should be.
         self.facts.unrecognised &= !landed.callback;
@@ -240,6 +243,21 @@ impl HostCtx {
 /// Of the address of a withheld answer only where it is: a path or a query may repeat what was sent.
 fn withheld_url(url: &url::Url) -> url::Url {
     url.join("/").unwrap_or_else(|_| url.clone())
+}
+
+/// The head of an answer for the tape, which says in which charset the body is now.
+fn shown_head(headers: &HeaderMap, charset: Option<&str>, taken: Vec<(String, String)>) -> Vec<(String, String)> {
+    let shown = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let value = match charset.filter(|_| *name == CONTENT_TYPE) {
+            Some(charset) => {
+                format!("{}; charset={charset}", value.split(';').next().unwrap_or_default().trim())
+            }
+            None => value,
+        };
+        (name.as_str().to_owned(), value)
+    };
+    headers.iter().map(shown).chain(taken).collect()
 }
 
 fn head_bytes(headers: &HeaderMap) -> usize {

@@ -11,6 +11,7 @@ use consentry_contract::limits::LimitName;
 use consentry_contract::manifest::{Field, FieldKind, Manifest};
 use consentry_contract::recipe::{self, Leaf, LeafKind, Recipe, outputs};
 use consentry_contract::scrub::{MASK, Scrub, VALUE_CHARS_MIN};
+use consentry_tape::Hop;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use url::Url;
 
@@ -158,6 +159,20 @@ impl HostCtx {
         Ok(echoes)
     }
 
+    /// The redirects of a request, which may repeat it.
+    pub(super) fn scrub_passed(&mut self, passed: &mut [Hop], echoes: &Echoes) -> Result<(), Fail> {
+        self.metered(|meter| {
+            for scrub in echoes.each() {
+                for (_, value) in passed.iter_mut().flat_map(|hop| &mut hop.headers) {
+                    if let Some(masked) = scrub.bytes(value.as_bytes(), meter)? {
+                        *value = String::from_utf8_lossy(&masked).into_owned();
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// A body that is still packed could be unpacked by the connector.
     fn unpacked(&mut self, headers: &HeaderMap) -> Result<(), Fail> {
         if headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity")) {
@@ -209,9 +224,15 @@ impl HostCtx {
         Ok(())
     }
 
-    /// A text of the host's own about an exchange that failed, which may quote what the source answered.
-    pub(super) fn scrub_reason(&mut self, reason: String, carried: Option<Carried>) -> Result<String, Fail> {
+    /// A text of the host's own about an exchange that failed, which may quote what the source answered; and the redirects before.
+    pub(super) fn scrub_failed(
+        &mut self,
+        reason: String,
+        passed: &mut [Hop],
+        carried: Option<Carried>,
+    ) -> Result<String, Fail> {
         let echoes = self.echoes(carried)?;
+        self.scrub_passed(passed, &echoes)?;
         self.metered(|meter| {
             echoes.each().try_fold(reason, |reason, scrub| Ok(scrub.text(&reason, meter)?.unwrap_or(reason)))
         })

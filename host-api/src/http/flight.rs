@@ -1,9 +1,10 @@
 //! One request with its redirects. Each hop is checked again; a hop to the run's own callback is not made but handed back; secrets never
 //! ride along to a place that they were not admitted to. Runs on the I/O runtime and touches nothing of the run's context.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use consentry_contract::manifest::{Capture, CaptureAt, SourcePlan};
+use consentry_tape::Hop;
 use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION, SET_COOKIE,
 };
@@ -40,6 +41,23 @@ pub(super) struct Flight {
     pub(super) callback: (String, String),
     pub(super) redirects_max: u64,
     pub(super) answer_bytes_max: u64,
+    /// What the hops before the last answered, for the tape.
+    pub(super) passed: Passed,
+}
+
+/// Answers that redirected, and what of the last one's head is in no header any more: it outlives a flight that does not land.
+#[derive(Clone, Default)]
+pub(super) struct Passed(Arc<Mutex<Vec<Hop>>>);
+
+impl Passed {
+    fn add(&self, hop: Hop) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(hop);
+    }
+
+    /// All of them; none are left.
+    pub(super) fn take(&self) -> Vec<Hop> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The answer at the end of it.
@@ -64,6 +82,8 @@ pub(super) struct Landed {
     pub(super) requests: u64,
     /// Bytes that came in.
     pub(super) bytes_in: u64,
+    /// What was taken out of the head of the answer, for the tape: names, and stand-ins for values.
+    pub(super) taken: Vec<(String, String)>,
 }
 
 /// Why it did not land.
@@ -81,6 +101,28 @@ pub(super) enum FlightError {
     ForeignState,
 }
 
+impl FlightError {
+    /// Its name on a tape.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Network(NetworkError::Egress(_)) => "egress",
+            Self::Network(NetworkError::Unreachable(_)) => "unreachable",
+            Self::Network(NetworkError::Timeout) => "timeout",
+            Self::Network(NetworkError::TooLarge(_)) => "too-large",
+            Self::Network(NetworkError::HeadTooLarge(_)) => "head-too-large",
+            Self::Network(NetworkError::WireBytes) => "wire-bytes",
+            Self::Network(NetworkError::Proxy) => "proxy",
+            Self::Network(NetworkError::Busy { .. }) => "busy",
+            Self::Network(NetworkError::Resting { .. }) => "resting",
+            Self::Network(NetworkError::Cancelled) => "cancelled",
+            Self::Redirect(_) => "redirect",
+            Self::TooManyRedirects => "too-many-redirects",
+            Self::SecretRedirect => "secret-redirect",
+            Self::ForeignState => "foreign-state",
+        }
+    }
+}
+
 impl Flight {
     pub(super) async fn fly(mut self) -> Result<Landed, FlightError> {
         let mut landing = Landing::default();
@@ -88,8 +130,8 @@ impl Flight {
             let mut incoming = self.hop().await?;
             landing.requests += 1;
             landing.bytes_in += incoming.body.len() as u64;
-            self.take_cookies(&mut incoming.headers, &mut landing.cookies);
-            self.capture_headers(&mut incoming.headers, &mut landing.captured);
+            landing.taken = self.take_cookies(&mut incoming.headers, &mut landing.cookies);
+            self.capture_headers(&mut incoming.headers, &mut landing);
             let Some(target) = redirect_target(&incoming, &self.url) else {
                 return Ok(landing.at(self, incoming));
             };
@@ -102,6 +144,7 @@ impl Flight {
                 }
                 return Ok(landing.at(self, incoming));
             }
+            self.pass(incoming.status, &shown, &mut landing.taken);
             if landing.requests > self.redirects_max {
                 return Err(FlightError::TooManyRedirects);
             }
@@ -126,26 +169,37 @@ impl Flight {
         self.network.fetch(request).await
     }
 
-    fn take_cookies(&mut self, headers: &mut HeaderMap, cookies: &mut Vec<(Url, String)>) {
+    /// Answers with the cookies as the tape may show them.
+    fn take_cookies(&mut self, headers: &mut HeaderMap, cookies: &mut Vec<(Url, String)>) -> Vec<(String, String)> {
+        let mut shown = Vec::new();
         for value in headers.get_all(SET_COOKIE) {
             if let Ok(text) = value.to_str() {
                 self.jar.store(&self.url, text);
+                shown.push((SET_COOKIE.as_str().to_owned(), self.jar.shown(&self.url, text)));
                 cookies.push((self.url.clone(), text.to_owned()));
             }
         }
         headers.remove(SET_COOKIE);
+        shown
+    }
+
+    fn pass(&self, status: StatusCode, shown: &Url, taken: &mut Vec<(String, String)>) {
+        let mut headers = std::mem::take(taken);
+        headers.push((LOCATION.as_str().to_owned(), shown.to_string()));
+        self.passed.add(Hop { status: status.as_u16(), headers, body: consentry_tape::Body::default() });
     }
 
     fn captures(&self) -> impl Iterator<Item = &Capture> {
         self.plan.captures().iter().filter(|capture| capture.from.matches(self.method.as_str(), &self.url))
     }
 
-    fn capture_headers(&self, headers: &mut HeaderMap, captured: &mut Vec<(String, Zeroizing<Vec<u8>>)>) {
+    fn capture_headers(&self, headers: &mut HeaderMap, landing: &mut Landing) {
         for capture in self.captures() {
             if let CaptureAt::Header(name) = &capture.at
                 && let Some(value) = headers.remove(name.as_str())
             {
-                captured.push((capture.name.as_str().to_owned(), Zeroizing::new(value.as_bytes().to_vec())));
+                landing.captured.push((capture.name.as_str().to_owned(), Zeroizing::new(value.as_bytes().to_vec())));
+                landing.taken.push((name.clone(), "captured".to_owned()));
             }
         }
     }
@@ -219,11 +273,12 @@ struct Landing {
     callback: bool,
     requests: u64,
     bytes_in: u64,
+    taken: Vec<(String, String)>,
 }
 
 impl Landing {
     fn at(self, flight: Flight, incoming: Incoming) -> Landed {
-        let Self { cookies, captured, callback, requests, bytes_in } = self;
+        let Self { cookies, captured, callback, requests, bytes_in, taken } = self;
         let Flight { method, url: request_url, shown: url, operator, withheld, .. } = flight;
         Landed {
             method,
@@ -237,6 +292,7 @@ impl Landing {
             captured,
             requests,
             bytes_in,
+            taken,
         }
     }
 }

@@ -31,6 +31,20 @@ impl Jar {
         let _ = self.0.parse(cookie, url);
     }
 
+    /// A cookie as a tape shows it: its name and where it goes. One that is not there after it was set was taken away.
+    pub(super) fn shown(&self, url: &Url, cookie: &str) -> String {
+        let name = cookie.split('=').next().unwrap_or_default().trim();
+        let mut shown = format!("{name}=cookie");
+        for part in cookie.split(';').skip(1) {
+            let attribute = part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if matches!(attribute.as_str(), "path" | "domain") {
+                shown += &format!("; {}", part.trim());
+            }
+        }
+        let held = self.0.iter_unexpired().any(|held| held.name() == name && held.domain.matches(url));
+        shown + if held { "" } else { "; Max-Age=0" }
+    }
+
     /// The `cookie` header for a URL.
     pub(super) fn header(&self, url: &Url) -> Option<HeaderValue> {
         let pairs: Vec<String> =

@@ -345,7 +345,7 @@ async fn a_source_that_redirects_outside_is_blamed_and_the_author_reads_the_line
         (FlightError::Redirect(outside), r#"origins = ["https://other.example"]"#),
         (FlightError::SecretRedirect, "status 307 or 308"),
     ] {
-        let Fail::Fault(fault) = ctx.no_answer(Sent { method: "GET".to_owned(), carried: None }, &error) else {
+        let Fail::Fault(fault) = ctx.no_answer(Sent { method: "GET".to_owned(), ..Sent::default() }, &error) else {
             panic!("{error}: the run goes on")
         };
         assert!(fault.text.contains(told), "{}", fault.text);

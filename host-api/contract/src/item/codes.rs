@@ -25,7 +25,8 @@ const CURRENCIES: [(u8, &str); 3] = [
 ];
 
 /// Whether this is a country's two-letter code, in capitals.
-pub(super) fn is_country(code: &str) -> bool {
+#[must_use]
+pub fn is_country(code: &str) -> bool {
     stands_in(COUNTRIES, code, 2)
 }
 

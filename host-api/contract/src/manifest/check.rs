@@ -12,7 +12,9 @@ use super::error::{ERRORS_MAX, Locator, ManifestError, ManifestErrors, Place};
 use super::parts::{Label, Owner, RequestTemplate, Source, Template};
 use super::raw::{self, Text};
 use super::words::{Capability, Method, SourceKind};
-use super::{CONTRACTS, MANIFEST_BYTES_MAX, Manifest, ORIGINS_MAX, SOURCES_MAX, URLS_MAX, plan};
+use super::{
+    CONTRACTS, LITERAL_CHARS_MAX, LITERALS_MAX, MANIFEST_BYTES_MAX, Manifest, ORIGINS_MAX, SOURCES_MAX, URLS_MAX, plan,
+};
 use crate::document::{self, Format};
 use crate::failure::Name;
 use crate::limits::{LimitName, Wishes};
@@ -59,6 +61,7 @@ impl Checker<'_> {
         let capabilities = self.capabilities(&raw.capabilities);
         let categories = self.categories(&raw.categories, None);
         let steps = self.ids(&raw.steps);
+        let literals = self.literals(&raw.literals);
         let sources = self.sources(&raw.source, &categories);
         let limits = self.limits(&raw.limits);
         let secrets = self.secrets(raw, &capabilities);
@@ -75,6 +78,7 @@ impl Checker<'_> {
             capabilities,
             categories,
             steps,
+            literals,
             sources,
             limits,
             fields: secrets.fields,
@@ -173,6 +177,18 @@ impl Checker<'_> {
         if text.get_ref().contains(is_unseen) {
             self.fail(text.span(), "holds characters that are not seen");
         }
+    }
+
+    /// What stays readable in reports.
+    fn literals(&mut self, texts: &[Text]) -> Vec<String> {
+        self.unique(texts);
+        if let Some(text) = texts.get(LITERALS_MAX) {
+            self.fail(text.span(), format!("a manifest has at most {LITERALS_MAX} literals"));
+        }
+        for text in texts.iter().filter(|text| text.get_ref().chars().count() > LITERAL_CHARS_MAX) {
+            self.fail(text.span(), format!("a literal has at most {LITERAL_CHARS_MAX} characters"));
+        }
+        texts.iter().map(|text| self.text(text)).collect()
     }
 
     /// A word of a closed list.

@@ -28,7 +28,7 @@ pub enum PermissionKind {
     Sink,
     /// What is cut out of answers.
     Capture,
-    /// A fixed text that is sent together with a secret.
+    /// A fixed text that is sent together with a secret, or that stays readable in reports.
     Literal,
     /// More of something than connectors get without asking.
     Limit,
@@ -109,6 +109,9 @@ impl Manifest {
         self.ask_sources(&mut asked);
         self.ask_person(&mut asked);
         self.ask_secrets(&mut asked);
+        for literal in &self.literals {
+            asked.add(PermissionKind::Literal, format!("keeps the text {literal:?} readable in reports of failures"));
+        }
         for capability in &self.capabilities {
             asked.add(PermissionKind::Capability, format!("uses the interface {capability}"));
         }

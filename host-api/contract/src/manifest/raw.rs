@@ -19,6 +19,8 @@ pub(super) struct Manifest {
     pub categories: Spanned<Vec<Text>>,
     #[serde(default)]
     pub steps: Vec<Text>,
+    #[serde(default)]
+    pub literals: Vec<Text>,
     pub source: Spanned<Vec<Spanned<Source>>>,
     #[serde(default)]
     pub limits: BTreeMap<String, Spanned<u64>>,

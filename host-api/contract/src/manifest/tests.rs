@@ -303,6 +303,23 @@ fn permissions_are_sentences_and_differ_where_the_manifest_does() {
 }
 
 /// What the second manifest asks for and the first does not allow.
+#[test]
+fn a_text_that_stays_readable_in_reports_is_short_one_of_few_and_a_permission() {
+    let with = |literals: &str| example().replace("steps = [", &format!("literals = [{literals}]\nsteps = ["));
+    assert_eq!(beyond(example(), &with("\"Montant\"")), [PermissionKind::Literal]);
+    assert_eq!(Manifest::parse(&with("\"Montant\"")).unwrap().literals(), ["Montant"]);
+    let many: String = (0..=super::LITERALS_MAX).map(|number| format!("\"l{number}\",")).collect();
+    for (literals, problem) in [
+        (format!("\"{}\"", "l".repeat(super::LITERAL_CHARS_MAX + 1)), "at most 64 characters"),
+        (many, "at most 200 literals"),
+        ("\"a\", \"a\"".to_owned(), "unique"),
+        ("\" \"".to_owned(), "one line"),
+    ] {
+        let errors = Manifest::parse(&with(&literals)).unwrap_err().to_string();
+        assert!(errors.contains(problem), "{errors}");
+    }
+}
+
 fn beyond(before: &str, after: &str) -> Vec<PermissionKind> {
     let [before, after] = [before, after].map(|text| Manifest::parse(text).unwrap().permissions());
     let new = after.iter().filter(|asked| !before.iter().any(|permission| permission.allows(asked)));

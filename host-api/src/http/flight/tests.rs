@@ -81,6 +81,7 @@ fn flight(network: Arc<dyn Network>, plan: SourcePlan, follow: bool) -> Flight {
         operator: false,
         follow,
         callback: (CALLBACK.to_owned(), "mine".to_owned()),
+        passed: Passed::default(),
         redirects_max: 5,
         answer_bytes_max: 1000,
     }

@@ -248,9 +248,12 @@ struct Tape(std::sync::Mutex<String>);
 impl crate::tape::TapeSink for Tape {
     fn call(&self, _: crate::tape::Call) {}
     fn refused(&self, _: u64, _: Code) {}
-    fn outside(&self, what: crate::tape::Outside) {
-        if let crate::tape::Outside::Http { url, body, .. } = what {
-            *self.0.lock().unwrap() += &format!("{url} {}", String::from_utf8_lossy(&body));
+    fn outside(&self, what: consentry_tape::Event) {
+        if let consentry_tape::Event::Http(exchange) = what {
+            for hop in &exchange.hops {
+                *self.0.lock().unwrap() +=
+                    &format!("{} {:?} {}", exchange.url, hop.headers, String::from_utf8_lossy(&hop.body.0));
+            }
         }
     }
 }
