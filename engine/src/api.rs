@@ -28,6 +28,7 @@ mod callback;
 mod journey;
 pub mod problem;
 mod requests;
+mod rights;
 mod serve;
 
 use body::{Body, Text};
@@ -63,6 +64,9 @@ pub fn router(engine: Shared) -> Router {
         .route("/v1/sessions/{session}/share", post(journey::share))
         .route("/v1/sessions/{session}/withdraw", post(journey::withdraw))
         .route("/v1/sessions/{session}/receipts", get(journey::receipts))
+        .route("/v1/rights", get(rights::open).post(rights::ask))
+        .route("/v1/rights/look", post(rights::look))
+        .route("/v1/rights/{request}/answer", post(rights::answer))
         .route("/v1/callback", get(callback::come_back).head(no_head))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { other_method() })

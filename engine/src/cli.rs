@@ -18,7 +18,9 @@ mod connector;
 mod hidden;
 mod interrupt;
 mod keys;
+mod papers;
 mod receive;
+mod rights;
 mod serve;
 mod setup;
 mod terminal;
@@ -61,6 +63,18 @@ enum Command {
     /// Connectors.
     #[command(subcommand)]
     Connector(connector::Command),
+    /// Writes the record of processing activities (GDPR, Art. 30), compiled from the configuration.
+    Register(papers::RegisterOptions),
+    /// Refuses purposes and requests that ask for more than they need.
+    Lint(papers::LintOptions),
+    /// Signs the code of trust for an Online Service.
+    Commit(papers::CommitOptions),
+    /// A person's rights: requests, deadlines, disclosures to authorities.
+    #[command(subcommand)]
+    Rights(Box<rights::Command>),
+    /// Traces of transactions.
+    #[command(subcommand)]
+    Trace(rights::Traces),
     /// Checks what somebody was given, offline.
     #[command(subcommand)]
     Verify(verify::Command),
@@ -102,6 +116,11 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Config(command) => config::run(&command, out),
         Command::Keys(command) => keys::run(command, out),
         Command::Connector(command) => connector::run(&command, out),
+        Command::Register(options) => papers::register(&options, out),
+        Command::Lint(options) => papers::lint(&options, out),
+        Command::Commit(options) => papers::commit(&options, out),
+        Command::Rights(command) => block_on(rights::run(*command, out)),
+        Command::Trace(command) => block_on(rights::traces(command, out)),
         Command::Verify(command) => verify::run(&command, out),
         Command::CompileConnector => limited::run().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {

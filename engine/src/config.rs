@@ -16,11 +16,12 @@ use crate::consent::notice::Operator;
 use crate::engine::catalogue::{Folder, NotAPin};
 use crate::id::OnlineServiceId;
 use crate::online_service::{OnlineService, RegistrationError};
+use crate::processing::{Processing, Processor, policy_digest};
 use crate::secret_file;
 
 pub use sections::{
     ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace, KeysSection,
-    OnlineServiceSection, PurposeSection, SandboxSection, SourceSection, TrustedKeySection,
+    OnlineServiceSection, PolicySection, PurposeSection, SandboxSection, SourceSection, TrustedKeySection,
 };
 
 /// The whole configuration.
@@ -31,6 +32,13 @@ pub struct Config {
     pub engine: EngineSection,
     /// Who operates it, for the notice.
     pub operator: Operator,
+    /// The privacy policy, where it is not the one that comes with the software.
+    pub policy: Option<PolicySection>,
+    /// Where the machines stand.
+    pub hosting: Processor,
+    /// Everybody else who works for the operator.
+    #[serde(default)]
+    pub processor: Vec<Processor>,
     /// The HTTP API.
     pub api: ApiSection,
     /// The engine's own keys.
@@ -117,9 +125,13 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let paths = [&mut self.engine.data_folder, &mut self.connectors.folder];
         let own = [&mut self.keys.passphrase_file, &mut self.keys.pkcs11_module, &mut self.keys.pin_file];
-        let keys = self.online_service.iter_mut().map(|section| &mut section.key_file);
+        let keys = self.online_service.iter_mut().flat_map(|section| {
+            let more = [section.signing_key_file.as_mut(), section.commitments_file.as_mut()];
+            more.into_iter().flatten().chain([&mut section.key_file])
+        });
+        let policy = self.policy.iter_mut().flat_map(|section| [&mut section.en, &mut section.fr]);
         let secrets = self.source.iter_mut().flat_map(|section| section.secret_files.values_mut());
-        for path in paths.into_iter().chain(own.into_iter().flatten()).chain(keys).chain(secrets) {
+        for path in paths.into_iter().chain(own.into_iter().flatten()).chain(keys).chain(secrets).chain(policy) {
             *path = secret_file::beside(folder, path);
         }
         for path in self.source.iter_mut().filter_map(|section| section.proxy_login_file.as_mut()) {
@@ -166,7 +178,35 @@ impl Config {
             section.route(None)?;
         }
         self.connectors().map(drop)?;
+        self.check_hosts()?;
         self.online_services().map(drop)
+    }
+
+    /// Where data is processed, by whom, under which policy.
+    ///
+    /// # Errors
+    /// What is said of somebody is wrong, or the policy can't be read.
+    pub fn processing(&self) -> Result<Processing, ConfigError> {
+        let policy = match &self.policy {
+            Some(files) => policy_digest([&read_text(&files.en)?, &read_text(&files.fr)?]),
+            None => Processing::default().policy,
+        };
+        let all = Processing { policy, hosting: Some(self.hosting.clone()), processors: self.processor.clone() };
+        all.check().map_err(|error| value("hosting and processor", &error.to_string()))?;
+        Ok(all)
+    }
+
+    /// Whatever data may pass through is a machine of somebody who is named in the notices.
+    fn check_hosts(&self) -> Result<(), ConfigError> {
+        let processing = self.processing()?;
+        for source in &self.source {
+            let Some(host) = source.proxy.as_ref().and_then(|proxy| proxy.host_str()) else { continue };
+            if !processing.lists(host) {
+                let key = format!("source {}/{}: proxy", source.connector, source.id);
+                return Err(value(&key, &format!("{host} is not among the hosts of [hosting] or a [[processor]]")));
+            }
+        }
+        Ok(())
     }
 
     /// The operator's maxima.

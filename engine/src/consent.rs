@@ -16,13 +16,14 @@ use crate::data::{Category, Digest};
 use crate::erase::retention::R14ConsentRecord;
 use crate::id::{ConsentId, GrantId, OnlineServiceId, ParcelId, SessionId};
 use crate::request::DataRequest;
+use crate::rights::Ground;
 use crate::store::{Expect, Revision, Shelf, StoreError};
 
 pub mod notice;
 mod record;
 
 pub use notice::Notice;
-pub use record::{Asked, Consent, GRANTS_MAX, Refusal, Status};
+pub use record::{Asked, Consent, GRANTS_MAX, Refusal, Restriction, STATEMENTS_MAX, Statement, Status};
 
 use record::FORMAT;
 
@@ -154,6 +155,10 @@ impl ConsentRegister {
             changed_at: now,
             grants: vec![],
             sends: vec![],
+            told: Box::new(facts.clone()),
+            attested: None,
+            restricted: None,
+            statements: vec![],
         };
         if self.write(&record, Expect::Absent).await? { Ok(()) } else { Err(ConsentError::Contended) }
     }
@@ -197,6 +202,22 @@ impl ConsentRegister {
             Err(error) => return Err(error),
         };
         Ok(Withdrawal { at: record.changed_at(), sending: record.sending(), noted })
+    }
+
+    /// Marks that nothing is done under a consent any more. What is being done is not stopped by this.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn restrict(&self, id: ConsentId, ground: Ground, now: Timestamp) -> Result<(), ConsentError> {
+        self.change(id, |record| Ok(record.restrict(ground, now))).await.map(drop)
+    }
+
+    /// Puts the person's words beside a record, which stays what was decided.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn state(&self, id: ConsentId, text: &str, now: Timestamp) -> Result<(), ConsentError> {
+        self.change(id, |record| record.state(text, now)).await.map(drop)
     }
 
     /// Writes the withdrawals that the store did not take before.

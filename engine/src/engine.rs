@@ -40,12 +40,14 @@ mod deliver;
 mod intake;
 mod ports;
 mod restart;
+mod rights;
 mod run;
 mod sessions;
 mod swap;
 
 pub use build::{BuildError, Builder};
 pub use intake::NewSession;
+pub use rights::declared;
 
 use sessions::Sessions;
 
@@ -136,6 +138,9 @@ pub enum EngineError {
     /// The parcel was acknowledged, withdrawn, or is past its hour.
     #[error("the parcel is gone")]
     Gone,
+    /// A request under a person's rights can't be taken as it is; the text says why.
+    #[error("the request can't be taken: {0}")]
+    Right(String),
     /// The acknowledged digest is not the parcel's.
     #[error("the digest is not that of the parcel")]
     OtherDigest,

@@ -18,7 +18,10 @@ use crate::consent::{ActiveConsent, ConsentRegister, Grant, Notice};
 use crate::data::{Category, Collected, Data, Digest, Item, Provenance};
 use crate::entropy::Entropy;
 use crate::id::{ConsentId, GrantId, Id, Kind, OnlineServiceId, RunId};
-use crate::online_service::{KeyHash, Localised, OnlineService, Purpose, Registration, Role};
+use crate::online_service::commitment::Commitment;
+use crate::online_service::necessity::Need;
+use crate::online_service::{KeyHash, Localised, OnlineService, Partner, Purpose, Registration, Role};
+use crate::processing::Processing;
 use crate::request::DataRequest;
 use crate::store::Shelves;
 
@@ -63,10 +66,20 @@ pub(crate) fn lender() -> OnlineService {
     lender_as(id::<crate::id::kind::OnlineService>(1))
 }
 
+/// The lender in a role.
+pub(crate) fn lender_in(role: Role) -> OnlineService {
+    lender_with(id::<crate::id::kind::OnlineService>(1), role)
+}
+
 pub(crate) fn lender_as(id: OnlineServiceId) -> OnlineService {
+    lender_with(id, Role::Controller)
+}
+
+fn lender_with(id: OnlineServiceId, role: Role) -> OnlineService {
     let why = |name: &str| (category(name), both("to see the income."));
     let purpose = Purpose {
         why: both("to see whether the rent fits your means."),
+        needs: [Need::Income].into(),
         keep_days: 90,
         history_days_max: Some(90),
         categories: BTreeMap::from(["person.name", "bank.account", "bank.transaction"].map(why)),
@@ -75,11 +88,16 @@ pub(crate) fn lender_as(id: OnlineServiceId) -> OnlineService {
         id,
         name: "Example Lettings".to_owned(),
         contact: "data@lettings.example".to_owned(),
-        role: Role::Controller,
+        role,
         events: None,
         callbacks: vec!["https://lettings.example/apply".parse().unwrap()],
         purposes: BTreeMap::from([("tenant-check".to_owned(), purpose)]),
         bearer: Some(KeyHash::of(BEARER)),
+        partner: Partner {
+            commitment: Some(Commitment::new(id, "Ada Martin", now())),
+            signer: Some(crate::jose::tests::published_key(crate::jose::Algorithm::Ps256).public().clone()),
+            ..Partner::default()
+        },
     };
     OnlineService::register(registration, crate::jose::tests::recipient()).unwrap()
 }
@@ -105,7 +123,12 @@ pub(crate) fn bank() -> Source {
 }
 
 pub(crate) fn operator() -> Operator {
-    Operator { name: "Example Operator".to_owned(), contact: "privacy@operator.example".to_owned(), in_memory: false }
+    Operator {
+        name: "Example Operator".to_owned(),
+        contact: "privacy@operator.example".to_owned(),
+        in_memory: false,
+        processing: Processing::default(),
+    }
 }
 
 pub(crate) fn notice() -> Notice {

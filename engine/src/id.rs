@@ -63,6 +63,8 @@ pub mod kind {
         Leaf "lef"
         /// One row of the transaction trace.
         Trace "trc"
+        /// A person's request under their rights.
+        RightsRequest "rgt"
     }
 }
 
@@ -92,6 +94,8 @@ pub type EventId = Id<kind::Event>;
 pub type ReceiptId = Id<kind::Receipt>;
 /// Names a [`kind::Leaf`].
 pub type LeafId = Id<kind::Leaf>;
+/// Names a [`kind::RightsRequest`].
+pub type RightsRequestId = Id<kind::RightsRequest>;
 /// Names a [`kind::Trace`].
 pub type TraceId = Id<kind::Trace>;
 

@@ -18,6 +18,7 @@ use crate::entropy::Entropy;
 use crate::erase::retention::{R14ConsentRecord, R15ConsentLogLeaf, Term};
 use crate::id::{ConsentId, GrantId, LeafId, ParcelId, RunId};
 use crate::keys::{KeyError, KeyProvider};
+use crate::rights::declared::{Declaration, Declared, Erase, Export, Rectify, Restrict};
 use crate::seal::{SealError, Sealable, joined};
 use crate::store::{Expect, Kept, Record, Shelf, Shelves, StoreError};
 
@@ -150,6 +151,7 @@ struct LeafRow {
 
 impl Record for LeafRow {
     const NAMESPACE: &'static str = "leaf";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
     type Row = R15ConsentLogLeaf;
 }
 
@@ -163,6 +165,7 @@ struct WaitingRow {
 
 impl Record for WaitingRow {
     const NAMESPACE: &'static str = "leaf-waiting";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
     type Row = R15ConsentLogLeaf;
 }
 
@@ -287,6 +290,16 @@ impl Ledger {
     }
 }
 
+/// What the ledger's stored types declare about a person's rights.
+pub(crate) fn declared() -> [Declaration; 4] {
+    [
+        Declaration::of::<Salt>(),
+        Declaration::of::<LeafRow>(),
+        Declaration::of::<WaitingRow>(),
+        Declaration::of::<sequencer::HeadRow>(),
+    ]
+}
+
 /// Computes what a leaf commits to: whoever has the event and the salt can check a leaf without us.
 pub fn commitment(salt: &Salt, event: &Event) -> Option<Digest> {
     let event = serde_json::to_vec(event).ok()?;
@@ -365,6 +378,12 @@ impl Sealable for Salt {
 }
 
 impl Kept for Salt {
+    const RIGHTS: Declared = Declared {
+        export: Export::ThatItIsThere,
+        rectify: Rectify::NotPersonal,
+        erase: Erase::AtTheEndOfItsPeriod,
+        restrict: Restrict::NothingIsDoneWithIt,
+    };
     type Row = R14ConsentRecord;
 
     fn decode(bytes: &[u8]) -> Option<Self> {

@@ -19,6 +19,10 @@ pub mod outcome;
 // Who may ask for data, and for what.
 pub mod online_service;
 
+// Where data is processed, and by whom.
+pub mod processing;
+// The record of processing activities.
+pub mod register;
 // What an Online Service asks for.
 pub mod request;
 // What a person agreed to.
@@ -41,6 +45,8 @@ pub mod outbox;
 pub mod erase;
 // What happened, signed.
 pub mod receipt;
+// A person's rights over what is kept.
+pub mod rights;
 
 // Reports of failures with nobody in them.
 pub mod maintenance;

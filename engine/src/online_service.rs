@@ -4,16 +4,27 @@
 //! its registered purpose is refused: the words and the categories that a person sees come from the registration, never
 //! from the request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::data::Category;
 use crate::id::OnlineServiceId;
-use crate::jose::RecipientKey;
+use crate::jose::{PublicKey, RecipientKey};
+
+// The code of trust, signed.
+pub mod commitment;
+// Which categories a need explains.
+pub mod necessity;
+
+// Keys to the API, as hashes.
+mod key_hash;
+
+use commitment::Commitment;
+pub use key_hash::{KeyHash, NotAHash};
+use necessity::Need;
 
 /// Longest text of a registration that a person reads, in bytes.
 pub const TEXT_BYTES_MAX: usize = 500;
@@ -56,6 +67,34 @@ pub struct OnlineService {
     callbacks: Vec<Url>,
     purposes: BTreeMap<String, Purpose>,
     bearer: Option<KeyHash>,
+    partner: Partner,
+}
+
+/// Who an Online Service is in law, and what it signed.
+#[derive(Debug, Clone, Default)]
+pub struct Partner {
+    /// Who it is; none where it is the person themself.
+    pub identity: Option<Identity>,
+    /// The key that it signs its answers with, RSA-4096 at least.
+    pub signer: Option<PublicKey>,
+    /// The code of trust, signed with that key.
+    pub commitment: Option<Commitment>,
+    /// Its machines: those that its addresses may name.
+    pub hosts: Vec<String>,
+}
+
+/// An organisation, as the law knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Identity {
+    /// Its name in law.
+    pub legal_name: String,
+    /// The register that knows it, and its number there.
+    pub registered: String,
+    /// Its postal address.
+    pub address: String,
+    /// Its country, ISO 3166-1 alpha-2.
+    pub country: String,
 }
 
 /// What an Online Service needs data for, and which.
@@ -63,6 +102,8 @@ pub struct OnlineService {
 pub struct Purpose {
     /// Why, in words for the person.
     pub why: Localised,
+    /// What it needs to know for that.
+    pub needs: BTreeSet<Need>,
     /// How long the Online Service keeps what it receives, in days.
     pub keep_days: u16,
     /// The most history it may ask for, in days.
@@ -90,6 +131,8 @@ pub struct Registration {
     pub purposes: BTreeMap<String, Purpose>,
     /// The hash of its key to the API; without one it can't call.
     pub bearer: Option<KeyHash>,
+    /// Who it is, and what it signed.
+    pub partner: Partner,
 }
 
 /// Says what is wrong with a registration.
@@ -117,6 +160,24 @@ pub enum RegistrationError {
         /// Which.
         purpose: String,
     },
+    /// A category that nothing it says it needs explains.
+    #[error(
+        "purpose {purpose} asks for {category}, which none of its needs explains: ask for less, or declare the need"
+    )]
+    NotNecessary {
+        /// Which purpose.
+        purpose: String,
+        /// Which category.
+        category: Category,
+    },
+    /// An address of a machine that is not declared as its own.
+    #[error("{field} names {host}, which is not among the Online Service's hosts")]
+    Host {
+        /// Which address.
+        field: &'static str,
+        /// Which host.
+        host: String,
+    },
     /// An address is neither https nor loopback.
     #[error("{field} must be an https address without user name, query or fragment")]
     Address {
@@ -131,7 +192,7 @@ impl OnlineService {
     /// # Errors
     /// Says which part is wrong.
     pub fn register(registration: Registration, key: RecipientKey) -> Result<Self, RegistrationError> {
-        let Registration { id, name, contact, role, events, callbacks, purposes, bearer } = registration;
+        let Registration { id, name, contact, role, events, callbacks, purposes, bearer, partner } = registration;
         check_text("name", &name)?;
         check_text("contact", &contact)?;
         if purposes.is_empty() || purposes.len() > PURPOSES_MAX {
@@ -142,7 +203,9 @@ impl OnlineService {
         }
         events.iter().try_for_each(|url| check_address("events", url))?;
         callbacks.iter().try_for_each(|url| check_address("callbacks", url))?;
-        Ok(Self { id, name, contact, role, key, events, callbacks, purposes, bearer })
+        partner
+            .check(events.iter().map(|url| ("events", url)).chain(callbacks.iter().map(|url| ("callbacks", url))))?;
+        Ok(Self { id, name, contact, role, key, events, callbacks, purposes, bearer, partner })
     }
 
     /// Its id.
@@ -196,15 +259,42 @@ impl OnlineService {
         })
     }
 
-    /// Whether `key` is its key to the API, in a time that does not depend on the key.
+    /// Whether `key` is its key to the API, in a time that does not depend on the key. No key is, as long as it has not signed
+    /// the code of trust.
     pub fn knows(&self, key: &str) -> bool {
-        self.bearer.as_ref().is_some_and(|hash| hash.matches(key))
+        self.bearer.as_ref().is_some_and(|hash| hash.matches(key)) && self.partner.commitment.is_some()
+    }
+
+    /// Who it is, and what it signed.
+    pub fn partner(&self) -> &Partner {
+        &self.partner
     }
 }
 
 impl fmt::Debug for OnlineService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OnlineService").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Partner {
+    fn check<'a>(&self, addresses: impl Iterator<Item = (&'static str, &'a Url)>) -> Result<(), RegistrationError> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        for (field, text) in [
+            ("identity.legal-name", &identity.legal_name),
+            ("identity.registered", &identity.registered),
+            ("identity.address", &identity.address),
+            ("identity.country", &identity.country),
+        ] {
+            check_text(field, text)?;
+        }
+        for (field, url) in addresses {
+            let host = url.host_str().unwrap_or_default();
+            if !self.hosts.iter().any(|own| own == host) {
+                return Err(RegistrationError::Host { field, host: host.to_owned() });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -221,6 +311,9 @@ impl Purpose {
         for (category, why) in &self.categories {
             check_text(&format!("purpose {id}: {category}: en"), &why.en)?;
             check_text(&format!("purpose {id}: {category}: fr"), &why.fr)?;
+            if !self.needs.iter().any(|need| need.explains(*category)) {
+                return Err(RegistrationError::NotNecessary { purpose: id.to_owned(), category: *category });
+            }
         }
         Ok(())
     }
@@ -244,68 +337,6 @@ fn check_address(field: &'static str, url: &Url) -> Result<(), RegistrationError
     let bare =
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     if scheme && bare { Ok(()) } else { Err(RegistrationError::Address { field }) }
-}
-
-/// The SHA-256 of a random key with at least 128 bits. Only such keys may be hashed so fast: nothing a person invents.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct KeyHash([u8; 32]);
-
-/// A text that is not 64 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a key's hash has 64 hexadecimal digits")]
-pub struct NotAHash;
-
-impl KeyHash {
-    /// Hashes a key.
-    pub fn of(key: &str) -> Self {
-        Self(Sha256::digest(key.as_bytes()).into())
-    }
-
-    /// Reads a hash from hexadecimal.
-    ///
-    /// # Errors
-    /// [`NotAHash`].
-    pub fn from_hex(text: &str) -> Result<Self, NotAHash> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| NotAHash)?;
-        Ok(Self(bytes))
-    }
-
-    /// The hash as lower-case hexadecimal, for the configuration.
-    pub fn to_hex(&self) -> String {
-        hex::encode(self.0)
-    }
-
-    /// Compares in constant time.
-    pub fn matches(&self, key: &str) -> bool {
-        self.is(&Self::of(key))
-    }
-
-    /// Compares with another hash in constant time.
-    pub fn is(&self, other: &Self) -> bool {
-        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
-    }
-}
-
-impl From<KeyHash> for String {
-    fn from(hash: KeyHash) -> Self {
-        hash.to_hex()
-    }
-}
-
-impl TryFrom<String> for KeyHash {
-    type Error = NotAHash;
-
-    fn try_from(text: String) -> Result<Self, NotAHash> {
-        Self::from_hex(&text)
-    }
-}
-
-impl fmt::Debug for KeyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyHash(..)")
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::data::Digest;
 use crate::entropy::Entropy;
 use crate::erase::retention::{R23SealedParcel, R24DeliveryOutcome, Term};
 use crate::id::{ConsentId, EventId, OnlineServiceId, ParcelId, SessionId};
+use crate::rights::declared::Declaration;
 use crate::seal::recipient::Parcel;
 use crate::store::{Expect, Shelf, Shelves, StoreError};
 
@@ -383,6 +384,11 @@ impl Outbox {
         }
         Err(StoreError::Conflict.into())
     }
+}
+
+/// What the outbox's stored types declare about a person's rights.
+pub(crate) fn declared() -> [Declaration; 2] {
+    [Declaration::of::<delivery::Delivery>(), Declaration::of::<parcel::Body>()]
 }
 
 #[cfg(test)]

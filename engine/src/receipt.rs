@@ -21,6 +21,7 @@ use crate::jose::{PublicKey, Refused, jws};
 use crate::keys::{Duty, KeyError, KeyProvider};
 use crate::ledger::{AcceptedLeaf, Event, Salt, commitment};
 use crate::outcome::{Ended, Outcome};
+use crate::processing::Processing;
 use disclosure::Blinding;
 
 /// What the signature says it is.
@@ -73,6 +74,8 @@ pub struct About {
     pub salt: Salt,
     /// What is still kept, and until when.
     pub kept: Vec<Kept>,
+    /// Where data is processed, by whom, under which policy.
+    pub processing: Processing,
     /// Salts the disclosures.
     pub blinding: Blinding,
 }
@@ -119,6 +122,8 @@ pub struct Facts {
     pub erased: ErasedFacts,
     /// What is still kept here on a disk, and until when. An engine without a disk keeps nothing beyond its own end.
     pub kept: Vec<Kept>,
+    /// Where data was processed, by whom, under which policy.
+    pub processing: Processing,
 }
 
 /// A Data Source and the connector that reads it.
@@ -353,6 +358,7 @@ fn facts(ended: &Ended, erased: &Erased, about: About) -> (Facts, Blinding) {
         salt: hex::encode(about.salt.danger_bytes()),
         erased: ErasedFacts { at: erased.at(), parts: Erased::PARTS.map(str::to_owned).into() },
         kept: about.kept,
+        processing: about.processing,
     };
     (facts, about.blinding)
 }

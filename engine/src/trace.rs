@@ -4,6 +4,8 @@
 //! is the class of device and the language; the date. A month's key dies before its last trace does, and from then on
 //! nobody can say whose trace it was, we included.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use crate::entropy::Entropy;
 use crate::erase::retention::{R05TransactionTrace, Term};
 use crate::id::{OnlineServiceId, TraceId};
 use crate::keys::{KeyError, KeyProvider};
+use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::seal::joined;
 use crate::store::{Expect, Record, Shelf, Shelves, StoreError};
 
@@ -134,6 +137,46 @@ impl Traces {
         Ok(self.shelf.get::<Trace>(&id.to_string()).await?.map(|stored| stored.value))
     }
 
+    /// Finds the traces of a login at a Data Source: under the key of each month that still has one.
+    ///
+    /// # Errors
+    /// [`TraceError`].
+    pub async fn find(
+        &self,
+        data_source: &str,
+        login: &str,
+        now: Timestamp,
+    ) -> Result<Vec<(TraceId, Trace)>, TraceError> {
+        let mut tags: BTreeMap<Month, Option<LoginTag>> = BTreeMap::new();
+        let mut found = Vec::new();
+        for name in self.shelf.names::<Trace>().await? {
+            let (Ok(id), Some(stored)) = (name.parse::<TraceId>(), self.shelf.get::<Trace>(&name).await?) else {
+                continue;
+            };
+            let month = Month::of(id.made_at());
+            if let Entry::Vacant(place) = tags.entry(month) {
+                place.insert(match self.tag(data_source, login, month, now).await {
+                    Ok(tag) => Some(tag),
+                    // Its key is gone: nobody can tell any more whose it was.
+                    Err(TraceError::Keys(KeyError::Destroyed(_))) => None,
+                    Err(error) => return Err(error),
+                });
+            }
+            if stored.value.data_source == data_source && tags[&month] == Some(stored.value.login) {
+                found.push((id, stored.value));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Erases a trace that its person asked for.
+    ///
+    /// # Errors
+    /// [`TraceError::Store`].
+    pub async fn erase(&self, id: TraceId) -> Result<(), TraceError> {
+        Ok(self.shelf.delete::<Trace>(&id.to_string()).await?)
+    }
+
     /// Computes the tag of a login as it would stand in the traces of a month.
     ///
     /// # Errors
@@ -160,6 +203,12 @@ fn normal(login: &str) -> Zeroizing<String> {
 
 impl Record for Trace {
     const NAMESPACE: &'static str = "trace";
+    const RIGHTS: Declared = Declared {
+        export: Export::ByLogin,
+        rectify: Rectify::WhereItCameFromOrWent,
+        erase: Erase::WithItsMonthsKey,
+        restrict: Restrict::NothingIsDoneWithIt,
+    };
     type Row = R05TransactionTrace;
 }
 

@@ -94,6 +94,8 @@ fn register(folder: &Path) -> anyhow::Result<(Registered, String)> {
         jwk: String::from_utf8(made.stdout)?,
         events: format!("http://{address}{}", online_service::endpoint::PATH),
         bearer_sha256: consentry::online_service::KeyHash::of(&bearer).to_hex(),
+        signer: consentry_tests::service::signer()?.public().to_jwk().to_string(),
+        commitments: consentry_tests::service::commitments(SERVICE)?,
     };
     Ok((service, bearer))
 }

@@ -149,7 +149,8 @@ impl Journey {
     pub async fn agree(&self, notice: &Value) -> anyhow::Result<()> {
         let asked = notice["facts"]["asked"].as_array().context("the notice asks for something")?;
         let categories: Vec<&Value> = asked.iter().map(|asked| &asked["category"]).collect();
-        let decision = json!({ "decision": "given", "notice": notice["digest"], "categories": categories });
+        let decision = json!({ "decision": "given", "notice": notice["digest"], "categories": categories,
+            "attests_access": true });
         self.post("consent", decision).await.map(drop)
     }
 

@@ -36,6 +36,10 @@ pub struct Registered {
     pub events: String,
     /// The SHA-256 of its key to the API, in hexadecimal.
     pub bearer_sha256: String,
+    /// Its public key that signs its answers, a JWK.
+    pub signer: String,
+    /// The code of trust, signed by it.
+    pub commitments: String,
 }
 
 /// An engine on a folder of its own. Dropping it kills the process and removes the folder.
@@ -109,6 +113,8 @@ impl Node {
         let mut passphrase = File::options().write(true).create_new(true).mode(0o600).open(path("passphrase"))?;
         passphrase.write_all(PASSPHRASE.as_bytes())?;
         std::fs::write(path("service.jwk.json"), &service.jwk)?;
+        std::fs::write(path("signer.jwk.json"), &service.signer)?;
+        std::fs::write(path("commitments"), &service.commitments)?;
         std::fs::write(path("consentry.toml"), configuration(&url, source, categories, service, &developer_key()?))?;
         let node = Self { folder, url, child: None, variables: vec![] };
         node.take_keys()?;
@@ -307,6 +313,13 @@ development = true
 name = "Example Operator"
 contact = "privacy@operator.example"
 
+[hosting]
+name = "Example Hosting"
+purpose = {{ en = "runs our machines", fr = "fait tourner nos machines" }}
+data = {{ en = "sealed records", fr = "des enregistrements scellés" }}
+country = "FR"
+transfer = "none"
+
 [api]
 listen = "{listen}"
 public-url = "{url}"
@@ -340,6 +353,10 @@ id = "{id}"
 name = "Example Lettings"
 contact = "data@lettings.example"
 role = "controller"
+identity = {{ legal-name = "Example Lettings SAS", registered = "RCS 1", address = "Nanterre", country = "FR" }}
+hosts = ["127.0.0.1"]
+signing-key-file = "signer.jwk.json"
+commitments-file = "commitments"
 key-file = "service.jwk.json"
 events = "{events}"
 bearer-sha256 = "{bearer_sha256}"
@@ -347,6 +364,7 @@ bearer-sha256 = "{bearer_sha256}"
 [[online-service.purpose]]
 id = "tenant-check"
 why = {{ en = "to see whether the rent fits your means.", fr = "pour voir si le loyer convient à vos moyens." }}
+needs = ["income", "contact", "identity", "tax", "contract", "entitlement", "solvency"]
 keep-days = 90
 history-days-max = 3653
 [online-service.purpose.categories]

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use consentry::id::OnlineServiceId;
 use consentry::jose::{Algorithm, PrivateKey, PublicKey};
 use consentry::online_service::KeyHash;
+use consentry::online_service::commitment::Commitment;
 use consentry::receipt::{Facts, Receipt};
 use online_service::endpoint::{self, Told};
 use online_service::engine::{DataRequest, Session};
@@ -58,6 +59,8 @@ impl Service {
             jwk: key()?.public().to_jwk().to_string(),
             events: format!("http://{}{}", self.address, endpoint::PATH),
             bearer_sha256: KeyHash::of(BEARER).to_hex(),
+            signer: signer()?.public().to_jwk().to_string(),
+            commitments: commitments(ID)?,
         })
     }
 
@@ -153,15 +156,37 @@ pub async fn next(told: &mut mpsc::Receiver<Told>, within: Duration) -> anyhow::
     told.context("nothing listens any more")
 }
 
-/// One key for all tests of a program: to make one takes seconds.
+/// The code of trust, signed by the Online Service of the tests under this id.
+///
+/// # Errors
+/// There is no key.
+pub fn commitments(id: &str) -> anyhow::Result<String> {
+    let signed = Commitment::new(id.parse()?, "Ada Martin, managing director", "2026-11-01T09:00:00Z".parse()?);
+    Ok(signed.sign(&signer()?)?)
+}
+
+/// The key that the Online Service of the tests signs its answers with.
+///
+/// # Errors
+/// There is no key.
+pub fn signer() -> anyhow::Result<PrivateKey> {
+    static KEY: OnceLock<Zeroizing<Vec<u8>>> = OnceLock::new();
+    made(&KEY, Algorithm::Ps256)
+}
+
 fn key() -> anyhow::Result<PrivateKey> {
     static KEY: OnceLock<Zeroizing<Vec<u8>>> = OnceLock::new();
-    let made = match KEY.get() {
+    made(&KEY, Algorithm::RsaOaep256)
+}
+
+/// One key for all tests of a program: to make one takes seconds.
+fn made(kept: &OnceLock<Zeroizing<Vec<u8>>>, algorithm: Algorithm) -> anyhow::Result<PrivateKey> {
+    let pkcs8 = match kept.get() {
         Some(pkcs8) => pkcs8,
         None => {
-            let made = PrivateKey::generate(Algorithm::RsaOaep256)?.danger_to_pkcs8();
-            KEY.get_or_init(|| made)
+            let made = PrivateKey::generate(algorithm)?.danger_to_pkcs8();
+            kept.get_or_init(|| made)
         }
     };
-    Ok(PrivateKey::from_pkcs8(Algorithm::RsaOaep256, made)?)
+    Ok(PrivateKey::from_pkcs8(algorithm, pkcs8)?)
 }

@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, At, Body, Person, Problem, Text};
-use crate::consent::Notice;
+use crate::consent::{ConsentError, Notice, Refusal};
 use crate::data::{Category, Digest};
+use crate::engine::EngineError;
 use crate::id::QuestionId;
 use crate::release::Decision;
 use crate::session::events::Subscription;
@@ -50,8 +51,8 @@ pub(super) async fn notice(Person(session): Person) -> Answer<Json<Notice>> {
 #[derive(Deserialize)]
 #[serde(tag = "decision", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Decided {
-    /// Yes, to what this notice says, for these categories.
-    Given { notice: Digest, categories: BTreeSet<Category> },
+    /// Yes, to what this notice says, for these categories; and the account is the person's, or they may use it.
+    Given { notice: Digest, categories: BTreeSet<Category>, attests_access: bool },
     /// No.
     Refused {},
 }
@@ -63,7 +64,10 @@ pub(super) async fn decide(
     Body(decided): Body<Decided>,
 ) -> Answer<StatusCode> {
     match decided {
-        Decided::Given { notice, categories } => engine.give_consent(&session, &notice, &categories).await?,
+        Decided::Given { attests_access: false, .. } => {
+            return Err(EngineError::from(ConsentError::from(Refusal::NotAttested)).into());
+        }
+        Decided::Given { notice, categories, .. } => engine.give_consent(&session, &notice, &categories).await?,
         Decided::Refused {} => engine.refuse_consent(&session).await?,
     }
     Ok(StatusCode::NO_CONTENT)

@@ -147,6 +147,10 @@ impl From<EngineError> for Problem {
                 let next = "Keep at least one item, or withdraw.";
                 Self::new(StatusCode::CONFLICT, "gate", "Nothing was released.", next).detail(error)
             }
+            EngineError::Right(text) => {
+                let next = "Send what the description of the API names for this right.";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "right", "The request can't be taken.", next).detail(text)
+            }
             EngineError::Gone => {
                 let next = "Nothing: it was acknowledged, withdrawn, or its hour is over.";
                 Self::new(StatusCode::GONE, "gone", "The parcel is not here any more.", next)

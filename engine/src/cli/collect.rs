@@ -25,6 +25,7 @@ use crate::engine::catalogue::{Folder, Offer};
 use crate::entropy::Entropy;
 use crate::id::OnlineServiceId;
 use crate::online_service::OnlineService;
+use crate::processing::Processing;
 use crate::session::state::State;
 
 mod flow;
@@ -214,7 +215,7 @@ async fn prepare(options: &Options) -> anyhow::Result<Prepared> {
         Some(config) => setup::with_keys(config)?,
         None => {
             let [name, contact] = [&words::COMPUTER, &words::PERSON].map(|text| options.say(text).to_owned());
-            setup::builder().operator(Operator { name, contact, in_memory: true })
+            setup::builder().operator(Operator { name, contact, in_memory: true, processing: Processing::default() })
         }
     };
     let (catalogue, refused) = setup::catalogue(&folder(options, config.as_ref())?);

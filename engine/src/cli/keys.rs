@@ -66,6 +66,11 @@ pub(super) enum Command {
         /// The path and the beginning of both file names.
         name: PathBuf,
     },
+    /// Makes the key pair that an Online Service signs its answers with: NAME.jwk.json to register, NAME.key.der to keep.
+    Signer {
+        /// The path and the beginning of both file names.
+        name: PathBuf,
+    },
     /// Makes a bearer key for an Online Service, and its hash for the configuration.
     Bearer,
     /// Makes an id for an Online Service.
@@ -91,7 +96,8 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
             let gone = block_on(opened(&file)?.destroy(&kid, now))?;
             writeln!(out, "{} was destroyed at {} by {}", gone.key, gone.at, gone.provider)?;
         }
-        Command::Recipient { name } => recipient(&name, out)?,
+        Command::Recipient { name } => pair(&name, Algorithm::RsaOaep256, out)?,
+        Command::Signer { name } => pair(&name, Algorithm::Ps256, out)?,
         Command::Bearer => {
             let key = bearer(&entropy);
             writeln!(out, "key           {key}\nbearer-sha256 {}", KeyHash::of(&key).to_hex())?;
@@ -127,7 +133,7 @@ fn list(keys: &[KeyInfo], json: bool, out: &mut dyn Write) -> anyhow::Result<()>
     Ok(writeln!(out, "{table}")?)
 }
 
-fn recipient(name: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+fn pair(name: &Path, algorithm: Algorithm, out: &mut dyn Write) -> anyhow::Result<()> {
     let [public, private] = ["jwk.json", "key.der"].map(|ending| {
         let mut path = name.as_os_str().to_owned();
         path.push(format!(".{ending}"));
@@ -136,7 +142,7 @@ fn recipient(name: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     if public.exists() || private.exists() {
         bail!("{} or {} exists; keys are never overwritten", public.display(), private.display());
     }
-    let key = PrivateKey::generate(Algorithm::RsaOaep256)?;
+    let key = PrivateKey::generate(algorithm)?;
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&private);
     let mut file = file.with_context(|| format!("{} can't be made", private.display()))?;
     file.write_all(&key.danger_to_pkcs8()).with_context(|| format!("{} can't be written", private.display()))?;

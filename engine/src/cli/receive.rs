@@ -13,7 +13,8 @@ use crate::entropy::Entropy;
 use crate::forward::file;
 use crate::id::{OnlineServiceId, ParcelId};
 use crate::jose::{Algorithm, PrivateKey, RecipientKey, jwe, jws};
-use crate::online_service::{Localised, OnlineService, Purpose, Registration, Role};
+use crate::online_service::necessity::Need;
+use crate::online_service::{Localised, OnlineService, Partner, Purpose, Registration, Role};
 use crate::seal::recipient::PARCEL_TYPE;
 
 /// The purpose of a collection that goes to a file.
@@ -60,6 +61,7 @@ impl LocalReceiver {
         };
         let purpose = Purpose {
             why: words("to give you a copy of your own data.", "pour vous remettre une copie de vos propres données."),
+            needs: [Need::OwnCopy].into(),
             keep_days: 0,
             history_days_max: Some(crate::online_service::HISTORY_DAYS_MAX),
             categories: Category::all().map(|category| (category, why())).collect(),
@@ -73,6 +75,7 @@ impl LocalReceiver {
             callbacks: vec![],
             purposes: BTreeMap::from([(PURPOSE.to_owned(), purpose)]),
             bearer: None,
+            partner: Partner::default(),
         };
         let service = OnlineService::register(registration, recipient)?;
         Ok(Self { service, key, out: out.to_owned(), entropy })

@@ -1,6 +1,6 @@
 //! The sections of a configuration: what may stand in each, and what each means for the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,10 @@ use url::Url;
 use super::{Config, ConfigError, read_text, value};
 use crate::data::Category;
 use crate::id::OnlineServiceId;
-use crate::jose::RecipientKey;
-use crate::online_service::{KeyHash, Localised, OnlineService, Purpose, Registration, Role};
+use crate::jose::{Algorithm, PublicKey, RecipientKey};
+use crate::online_service::commitment::Commitment;
+use crate::online_service::necessity::Need;
+use crate::online_service::{Identity, KeyHash, Localised, OnlineService, Partner, Purpose, Registration, Role};
 
 /// This node.
 #[derive(Debug, Clone, Deserialize)]
@@ -160,6 +162,16 @@ pub struct SourceSection {
     pub egress: EgressSection,
 }
 
+/// The operator's own privacy policy. Its digest is in every notice.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PolicySection {
+    /// The text in English.
+    pub en: PathBuf,
+    /// The text in French.
+    pub fr: PathBuf,
+}
+
 /// An Online Service.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -170,6 +182,14 @@ pub struct OnlineServiceSection {
     pub name: String,
     /// Where a person reaches it.
     pub contact: String,
+    /// Who it is in law.
+    pub identity: Identity,
+    /// Its machines: those that `events` and `callbacks` may name.
+    pub hosts: Vec<String>,
+    /// Its public key that signs its answers: a file with one JWK, RSA-4096 at least.
+    pub signing_key_file: Option<PathBuf>,
+    /// The code of trust, signed with that key; `consentry commit` signs it. Without it its key to the API works for nothing.
+    pub commitments_file: Option<PathBuf>,
     /// Who decides about the data.
     pub role: Role,
     /// Its public key: a file with one JWK, RSA-4096 at least.
@@ -193,6 +213,8 @@ pub struct PurposeSection {
     pub id: String,
     /// Why, in words for the person.
     pub why: Localised,
+    /// What the Online Service needs to know for that: what none of it explains can't be asked for.
+    pub needs: BTreeSet<Need>,
     /// How long the Online Service keeps what it receives.
     pub keep_days: u16,
     /// The most history it may ask for.
@@ -305,8 +327,31 @@ impl OnlineServiceSection {
             callbacks: self.callbacks.clone(),
             purposes,
             bearer: self.bearer_sha256.as_ref().map(hash).transpose()?,
+            partner: self.partner()?,
         };
         OnlineService::register(registration, jwk).map_err(|source| ConfigError::Registration { id: self.id, source })
+    }
+
+    fn partner(&self) -> Result<Partner, ConfigError> {
+        let key = |name: &str| format!("online-service {}: {name}", self.id);
+        let read = |path: &PathBuf| {
+            PublicKey::from_jwk(&read_text(path)?, Algorithm::Ps256)
+                .map_err(|error| value(&key("signing-key-file"), &error.to_string()))
+        };
+        let signer = self.signing_key_file.as_ref().map(read).transpose()?;
+        let commitment = match (&self.commitments_file, &signer) {
+            (Some(path), Some(signer)) => {
+                let commitment = Commitment::verify(&read_text(path)?, self.id, signer);
+                Some(commitment.map_err(|error| value(&key("commitments-file"), &error.to_string()))?)
+            }
+            _ if self.bearer_sha256.is_some() => {
+                let problem = "its key to the API works for nothing before it has signed the code of trust: set \
+                    signing-key-file and commitments-file (`consentry keys signer`, `consentry commit`)";
+                return Err(value(&key("bearer-sha256"), problem));
+            }
+            _ => None,
+        };
+        Ok(Partner { identity: Some(self.identity.clone()), signer, commitment, hosts: self.hosts.clone() })
     }
 }
 
@@ -314,6 +359,7 @@ impl PurposeSection {
     fn purpose(&self) -> Purpose {
         Purpose {
             why: self.why.clone(),
+            needs: self.needs.clone(),
             keep_days: self.keep_days,
             history_days_max: self.history_days_max,
             categories: self.categories.clone(),

@@ -53,6 +53,12 @@ fn values_that_make_no_sense_are_refused_by_key() {
             "source oidc-provider/demo: egress.requests-per-minute-max",
         ),
         ("# proxy = \"http:", "proxy = \"https:", "source oidc-provider/demo: proxy"),
+        (
+            "# proxy = \"http://proxy.operator.example",
+            "proxy = \"http://proxy.elsewhere.example",
+            "source oidc-provider/demo: proxy: proxy.elsewhere.example is not among the hosts",
+        ),
+        ("country = \"FR\"\ntransfer", "country = \"US\"\ntransfer", "hosting and processor: Example Hosting"),
         ("# proxy-login-file", "proxy-login-file", "source oidc-provider/demo: proxy-login-file"),
     ] {
         assert!(EXAMPLE.contains(from), "{from}");

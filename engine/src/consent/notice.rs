@@ -13,11 +13,12 @@ mod words;
 use super::record::Asked;
 use crate::data::{Category, Digest};
 use crate::id::OnlineServiceId;
-use crate::online_service::{Localised, OnlineService, Role};
+use crate::online_service::{Identity, Localised, OnlineService, Role};
+use crate::processing::Processing;
 use crate::request::DataRequest;
 
 /// The version of the notice's form; part of the digest.
-const FORMAT: &str = "notice-0.1";
+const FORMAT: &str = "notice-0.2";
 
 /// A language we speak to people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ struct Content {
 }
 
 /// What the words are made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Who operates this engine.
     pub operator: Operator,
@@ -68,6 +69,8 @@ pub struct Facts {
     pub history_days: Option<u16>,
     /// The names of the login fields the person will be asked for.
     pub login: Vec<Localised>,
+    /// Where data is processed, by whom, under which policy.
+    pub processing: Processing,
 }
 
 /// The operator of this engine.
@@ -81,10 +84,13 @@ pub struct Operator {
     /// Its engine keeps records in memory only, which end with it. The words say so.
     #[serde(skip)]
     pub in_memory: bool,
+    /// Where data is processed, by whom, under which policy.
+    #[serde(skip)]
+    pub processing: Processing,
 }
 
 /// The Online Service, as a person is told of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipient {
     /// Its id.
     pub id: OnlineServiceId,
@@ -92,6 +98,8 @@ pub struct Recipient {
     pub name: String,
     /// Where a person reaches it.
     pub contact: String,
+    /// Who it is in law; none where it is the person themself.
+    pub identity: Option<Identity>,
     /// Who decides about the data.
     pub role: Role,
     /// How long it keeps what it receives, in days.
@@ -99,7 +107,7 @@ pub struct Recipient {
 }
 
 /// The Data Source and the connector that reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The Data Source's id.
     pub id: String,
@@ -169,6 +177,7 @@ impl Notice {
                 id: online_service.id(),
                 name: online_service.name().to_owned(),
                 contact: online_service.contact().to_owned(),
+                identity: online_service.partner().identity.clone(),
                 role: online_service.role(),
                 keep_days: purpose.keep_days,
             },
@@ -179,6 +188,7 @@ impl Notice {
             not_there,
             history_days: request.history_days(),
             login: source.login.clone(),
+            processing: operator.processing.clone(),
         }))
     }
 
@@ -277,6 +287,36 @@ mod tests {
         assert_ne!(compile(&request(REQUEST), &more, &operator()), digest);
         let moved = Operator { contact: "elsewhere".to_owned(), ..operator() };
         assert_ne!(compile(&request(REQUEST), &bank(), &moved), digest);
+        let mut policy = operator();
+        policy.processing.policy = Digest::of(b"a new policy");
+        assert_ne!(compile(&request(REQUEST), &bank(), &policy), digest);
+    }
+
+    #[test]
+    fn those_who_work_for_the_operator_are_named_with_task_data_country_and_protection() {
+        let mut told = operator();
+        let host = crate::processing::Processor {
+            name: "Example Hosting".to_owned(),
+            purpose: Localised { en: "runs our machines".to_owned(), fr: "fait tourner nos machines".to_owned() },
+            data: Localised { en: "sealed records".to_owned(), fr: "des enregistrements scellés".to_owned() },
+            country: "US".to_owned(),
+            transfer: crate::processing::Transfer::Clauses,
+            hosts: vec![],
+        };
+        told.processing.processors.push(host);
+        let notice = Notice::compile(&request(REQUEST), &lender(), &bank(), &told).unwrap();
+        for (language, sentence) in [
+            (
+                Language::En,
+                "Example Hosting (US, protected by standard contractual clauses): runs our machines; it meets sealed records.",
+            ),
+            (
+                Language::Fr,
+                "Example Hosting (US, protégées par des clauses contractuelles types) : fait tourner nos machines ; rencontre des enregistrements scellés.",
+            ),
+        ] {
+            assert!(text(&notice, language).contains(sentence), "{}", text(&notice, language));
+        }
     }
 
     #[test]

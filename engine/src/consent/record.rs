@@ -9,14 +9,19 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::notice::Facts;
 use crate::data::{Category, Digest};
 use crate::erase::retention::{R14ConsentRecord, Term};
 use crate::id::{ConsentId, GrantId, OnlineServiceId, ParcelId, SessionId};
 use crate::online_service::Localised;
+use crate::rights::Ground;
+use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::store::Record;
 
 /// The version of the stored record.
-pub(super) const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 2;
+/// Most statements of one record.
+pub const STATEMENTS_MAX: usize = 16;
 
 /// How many grants one consent can have: the first login and the two that may follow a refused one.
 pub const GRANTS_MAX: usize = 1 + crate::session::state::LOGINS_REJECTED_MAX as usize;
@@ -43,6 +48,40 @@ pub struct Consent {
     pub(super) changed_at: Timestamp,
     pub(super) grants: Vec<GrantEntry>,
     pub(super) sends: Vec<SendEntry>,
+    /// What the notice was made of.
+    pub(super) told: Box<Facts>,
+    /// When the person said that they may use the account.
+    pub(super) attested: Option<Timestamp>,
+    /// Nothing is done under it, for this reason.
+    pub(super) restricted: Option<Restriction>,
+    /// What the person put beside it.
+    pub(super) statements: Vec<Statement>,
+}
+
+/// Why nothing is done under a consent, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restriction {
+    /// The ground.
+    pub ground: Ground,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Something that the person put beside the record.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// When.
+    pub at: Timestamp,
+    /// Their words.
+    pub text: String,
+}
+
+impl std::fmt::Debug for Statement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statement").field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 /// One category that was asked for, and the reason given.
@@ -108,6 +147,15 @@ pub enum Refusal {
     /// Its time is over.
     #[error("the consent has expired")]
     Expired,
+    /// The person has restricted it.
+    #[error("the person has restricted what is done under this consent")]
+    Restricted,
+    /// There are as many statements as a record takes.
+    #[error("a record takes {STATEMENTS_MAX} statements at most")]
+    TooManyStatements,
+    /// The person did not say that they may use the account.
+    #[error("the person has to say that the account is theirs, or that they may use it")]
+    NotAttested,
     /// The decision was already made.
     #[error("the person has already decided")]
     AlreadyDecided,
@@ -133,6 +181,12 @@ pub enum Refusal {
 
 impl Record for Consent {
     const NAMESPACE: &'static str = "consent";
+    const RIGHTS: Declared = Declared {
+        export: Export::InAccess,
+        rectify: Rectify::ByStatement,
+        erase: Erase::AtTheEndOfItsPeriod,
+        restrict: Restrict::NothingIsDoneUnderIt,
+    };
     type Row = R14ConsentRecord;
 }
 
@@ -153,7 +207,25 @@ impl Consent {
         if granted.is_empty() || !granted.iter().all(|category| self.asked.iter().any(|a| a.category == *category)) {
             return Err(Refusal::NotAsked);
         }
-        Ok(Self { granted, ..self.become_status(Status::Given, now) })
+        Ok(Self { granted, attested: Some(now), ..self.become_status(Status::Given, now) })
+    }
+
+    /// Marks that nothing is done under it. The first ground stays.
+    pub(super) fn restrict(self, ground: Ground, now: Timestamp) -> Self {
+        let restricted = self.restricted.clone().or(Some(Restriction { ground, since: now }));
+        Self { restricted, ..self }
+    }
+
+    /// Puts the person's words beside it.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyStatements`].
+    pub(super) fn state(mut self, text: &str, now: Timestamp) -> Result<Self, Refusal> {
+        if self.statements.len() >= STATEMENTS_MAX {
+            return Err(Refusal::TooManyStatements);
+        }
+        self.statements.push(Statement { at: now, text: text.to_owned() });
+        Ok(self)
     }
 
     /// Records the person's no.
@@ -236,6 +308,7 @@ impl Consent {
     /// Says why not.
     pub(super) fn check_active(&self, now: Timestamp) -> Result<(), Refusal> {
         match self.status {
+            Status::Given if now < self.valid_until && self.restricted.is_some() => Err(Refusal::Restricted),
             Status::Given if now < self.valid_until => Ok(()),
             Status::Given | Status::Expired => Err(Refusal::Expired),
             Status::Requested => Err(Refusal::NotGiven),
@@ -334,6 +407,26 @@ impl Consent {
     /// The parcel whose sending began under it, if one did.
     pub fn sending(&self) -> Option<ParcelId> {
         self.sends.first().map(|send| send.parcel)
+    }
+
+    /// What the notice was made of.
+    pub fn told(&self) -> &Facts {
+        &self.told
+    }
+
+    /// When the person said that they may use the account.
+    pub fn attested(&self) -> Option<Timestamp> {
+        self.attested
+    }
+
+    /// Why nothing is done under it, if that is so.
+    pub fn restriction(&self) -> Option<&Restriction> {
+        self.restricted.as_ref()
+    }
+
+    /// What the person put beside it.
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
     }
 
     /// How many logins were opened under it.

@@ -35,6 +35,7 @@ use crate::ledger::Ledger;
 use crate::ledger::tiles::Tiles;
 use crate::online_service::OnlineService;
 use crate::outbox::Outbox;
+use crate::processing::Processing;
 use crate::session::row::SessionRows;
 use crate::store::{Shelves, StoreError};
 use crate::trace::Traces;
@@ -119,7 +120,7 @@ impl Builder {
     /// [`BuildError::Config`] and [`BuildError::Secret`].
     pub fn configure(mut self, config: &Config) -> Result<Self, BuildError> {
         self.node = Some(config.engine.node.clone());
-        self.operator = Some(config.operator.clone());
+        self.operator = Some(Operator { processing: config.processing()?, ..config.operator.clone() });
         self.store = Some(config.engine.data_folder.clone());
         self.log_origin = Some(log_origin(&config.api.public_url));
         self.compiled = Some(config.engine.data_folder.join("compiled"));
@@ -380,7 +381,8 @@ fn log_origin(public: &Url) -> String {
 }
 
 fn desk() -> Operator {
-    Operator { name: "This computer".to_owned(), contact: "the person at this computer".to_owned(), in_memory: true }
+    let [name, contact] = ["This computer", "the person at this computer"].map(str::to_owned);
+    Operator { name, contact, in_memory: true, processing: Processing::default() }
 }
 
 /// One line of a file that is kept from others.

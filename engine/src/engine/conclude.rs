@@ -121,6 +121,7 @@ impl Engine {
             leaves,
             salt,
             kept: if self.operator.in_memory { Vec::new() } else { kept(ended, notes.traced, parcel_kept) },
+            processing: notice.facts().processing.clone(),
             blinding: self.blinding(),
         };
         Receipt::issue(ended, erased, about, &*self.keys).await.map_err(|error| EngineError::Platform(Box::new(error)))

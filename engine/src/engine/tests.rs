@@ -30,6 +30,7 @@ mod folder;
 mod full;
 mod places;
 mod refused;
+mod rights;
 mod stops;
 mod unusable;
 

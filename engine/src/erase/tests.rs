@@ -10,6 +10,7 @@ use crate::clock::{Clock, ManualClock, Month};
 use crate::entropy::Entropy;
 use crate::erase::retention::{R04AnonymousSession, R16RightsRequest, Storable, Term};
 use crate::keys::software::tests::keys;
+use crate::rights::declared::Declared;
 use crate::store::{Expect, Record};
 
 fn run() -> RunId {
@@ -45,10 +46,12 @@ struct RightsNote;
 
 impl Record for SessionNote {
     const NAMESPACE: &'static str = "note";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
     type Row = R04AnonymousSession;
 }
 impl Record for RightsNote {
     const NAMESPACE: &'static str = "note";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
     type Row = R16RightsRequest;
 }
 

@@ -15,6 +15,7 @@ use crate::data::Digest;
 use crate::erase::retention::{R15ConsentLogLeaf, Term};
 use crate::id::LeafId;
 use crate::keys::Duty;
+use crate::rights::declared::Declared;
 use crate::store::{Expect, Record, Revision, StoreError};
 
 /// Most leaves that get their places at once.
@@ -48,6 +49,7 @@ struct Next {
 
 impl Record for HeadRow {
     const NAMESPACE: &'static str = "log";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
     type Row = R15ConsentLogLeaf;
 }
 

@@ -3,7 +3,13 @@ use crate::fixtures::{both, category, id};
 
 fn purpose() -> Purpose {
     let categories = BTreeMap::from([(category("person.name"), both("to write to you."))]);
-    Purpose { why: both("to see."), keep_days: 1, history_days_max: Some(HISTORY_DAYS_MAX), categories }
+    Purpose {
+        why: both("to see."),
+        keep_days: 1,
+        history_days_max: Some(HISTORY_DAYS_MAX),
+        categories,
+        needs: [Need::Contact].into(),
+    }
 }
 
 fn registration() -> Registration {
@@ -16,6 +22,7 @@ fn registration() -> Registration {
         callbacks: Vec::new(),
         purposes: BTreeMap::from([("check".to_owned(), purpose())]),
         bearer: None,
+        partner: Partner::default(),
     }
 }
 
@@ -133,7 +140,9 @@ fn a_person_is_sent_back_to_a_registered_place_or_below_it() {
 fn a_registration_is_what_was_registered() {
     let events: Url = "https://lettings.example/events".parse().unwrap();
     let bearer = Some(KeyHash::of("the key"));
-    let registration = Registration { events: Some(events.clone()), bearer, ..registration() };
+    let commitment = Some(Commitment::new(id(1), "Ada Martin", crate::fixtures::now()));
+    let partner = Partner { commitment, ..Partner::default() };
+    let registration = Registration { events: Some(events.clone()), bearer, partner, ..registration() };
     let lettings = OnlineService::register(registration, crate::jose::tests::recipient()).unwrap();
     assert_eq!((lettings.id(), lettings.name(), lettings.contact()), (id(1), "Lettings", "data@lettings.example"));
     assert_eq!((lettings.role(), lettings.events()), (Role::Joint, Some(&events)));
@@ -154,4 +163,40 @@ fn a_hash_knows_its_key_and_is_written_as_hexadecimal() {
         assert_eq!(KeyHash::try_from(text.to_owned()), Err(NotAHash), "{text}");
     }
     assert_eq!(format!("{hash:?}"), "KeyHash(..)");
+}
+
+#[test]
+fn a_category_that_no_declared_need_explains_is_not_asked_for() {
+    let ask = |names: &[&str]| {
+        told_of(|all| all.categories = names.iter().map(|name| (category(name), both("to see."))).collect())
+    };
+    assert_eq!(ask(&["person.name", "person.email"]), "");
+    assert!(ask(&["person.name", "bank.transaction"]).contains("asks for bank.transaction"));
+    assert!(told_of(|all| all.needs.clear()).contains("asks for person.name"));
+}
+
+#[test]
+fn no_key_works_before_the_code_of_trust_is_signed_and_no_address_leads_elsewhere() {
+    let identity = || Identity {
+        legal_name: "Lettings Ltd".to_owned(),
+        registered: "RCS Nanterre 123 456 789".to_owned(),
+        address: "1 rue Exemple, 92000 Nanterre".to_owned(),
+        country: "FR".to_owned(),
+    };
+    let register = |commitment| {
+        let partner = Partner { commitment, ..Partner::default() };
+        let registration = Registration { bearer: Some(KeyHash::of("key")), partner, ..registration() };
+        OnlineService::register(registration, crate::jose::tests::recipient()).unwrap()
+    };
+    assert!(!register(None).knows("key"));
+    let signed = register(Some(Commitment::new(id(1), "Ada Martin", crate::fixtures::now())));
+    assert!(signed.knows("key") && !signed.knows("another"));
+    let at = |host: &str| {
+        told(|all| {
+            all.partner = Partner { identity: Some(identity()), hosts: vec![host.to_owned()], ..Partner::default() };
+            all.events = Some("https://lettings.example/events".parse().unwrap());
+        })
+    };
+    assert_eq!(at("lettings.example"), "");
+    assert_eq!(at("other.example"), "events names lettings.example, which is not among the Online Service's hosts");
 }

@@ -10,6 +10,7 @@ use super::OutboxError;
 use crate::data::Digest;
 use crate::erase::retention::{R24DeliveryOutcome, Term};
 use crate::id::{ConsentId, EventId, OnlineServiceId, ParcelId, SessionId};
+use crate::rights::declared::Declared;
 use crate::store::Record;
 
 /// How long somebody may take to tell an Online Service about a parcel before another one tries.
@@ -77,6 +78,17 @@ pub enum How {
     Undelivered,
 }
 
+impl How {
+    /// Its name in what a person gets.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Withdrawn => "withdrawn",
+            Self::Undelivered => "undelivered",
+        }
+    }
+}
+
 /// The attempts to tell the Online Service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +101,7 @@ pub(super) struct Telling {
 
 impl Record for Delivery {
     const NAMESPACE: &'static str = "delivery";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
     type Row = R24DeliveryOutcome;
 }
 

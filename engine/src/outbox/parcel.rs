@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::erase::retention::R23SealedParcel;
+use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::seal::{SealError, Sealable};
 use crate::store::Kept;
 
@@ -42,6 +43,12 @@ impl Sealable for Body {
 }
 
 impl Kept for Body {
+    const RIGHTS: Declared = Declared {
+        export: Export::ThatItIsThere,
+        rectify: Rectify::WhereItCameFromOrWent,
+        erase: Erase::AtOnce,
+        restrict: Restrict::NothingIsDoneUnderIt,
+    };
     type Row = R23SealedParcel;
 
     fn decode(bytes: &[u8]) -> Option<Self> {

@@ -77,6 +77,7 @@ impl World {
                 Kept::under(R05TransactionTrace::ROW, &Term::from(self.clock.now())),
                 Kept::under(R14ConsentRecord::ROW, &Term::open()),
             ],
+            processing: Processing::default(),
             blinding: Blinding::from_bytes([9; 32]),
         }
     }

@@ -9,6 +9,7 @@ use super::{Choice, Notes, Session};
 use crate::erase::retention::{R04AnonymousSession, Term};
 use crate::id::{ConsentId, DataRequestId, OnlineServiceId, RunId, SessionId};
 use crate::online_service::KeyHash;
+use crate::rights::declared::Declared;
 use crate::store::{Expect, Record, Shelf, StoreError};
 
 /// The version of the stored form.
@@ -53,6 +54,7 @@ pub struct SessionRow {
 
 impl Record for SessionRow {
     const NAMESPACE: &'static str = "session";
+    const RIGHTS: Declared = Declared::OF_A_SESSION;
     type Row = R04AnonymousSession;
 }
 

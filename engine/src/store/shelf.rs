@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::erase::retention::{Row, Storable, TABLE, Term};
 use crate::keys::{Destroyed, KeyProvider};
+use crate::rights::declared::Declared;
 use crate::seal::{AtRest, Place, SealError, Sealable, Sealed};
 
 /// How often a write that expects nothing is tried against others.
@@ -39,6 +40,9 @@ pub trait Kept: Sealable + Sized {
     /// Its row.
     type Row: Storable;
 
+    /// How it answers to a person's rights.
+    const RIGHTS: Declared;
+
     /// Reads the thing back; none if the bytes are not one.
     fn decode(bytes: &[u8]) -> Option<Self>;
 }
@@ -49,6 +53,8 @@ pub trait Record: Serialize + DeserializeOwned {
     const NAMESPACE: &'static str;
     /// As [`Kept::Row`].
     type Row: Storable;
+    /// As [`Kept::RIGHTS`].
+    const RIGHTS: Declared;
 }
 
 impl<T: Record> Sealable for T {
@@ -61,6 +67,7 @@ impl<T: Record> Sealable for T {
 
 impl<T: Record> Kept for T {
     type Row = T::Row;
+    const RIGHTS: Declared = T::RIGHTS;
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
@@ -75,6 +82,21 @@ pub struct Shelves(Arc<Parts>);
 ///
 /// A thing is stored on the shelf of its row:
 /// ```
+/// # use consentry::erase::retention::{R16RightsRequest, Term};
+/// # use consentry::store::{Expect, Record, Shelf, StoreError};
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Note(String);
+/// impl Record for Note {
+///     const NAMESPACE: &'static str = "note";
+///     const RIGHTS: consentry::rights::declared::Declared = consentry::rights::declared::Declared::NOT_PERSONAL;
+///     type Row = R16RightsRequest;
+/// }
+/// # async fn keep(shelf: Shelf<R16RightsRequest>, note: Note) -> Result<(), StoreError> {
+/// shelf.put("n1", &note, Expect::Absent, Term::open()).await?;
+/// # Ok(()) }
+/// ```
+/// What does not say how it answers to a person's rights is not stored:
+/// ```compile_fail,E0046
 /// # use consentry::erase::retention::{R16RightsRequest, Term};
 /// # use consentry::store::{Expect, Record, Shelf, StoreError};
 /// #[derive(serde::Serialize, serde::Deserialize)]

@@ -104,7 +104,7 @@ async fn a_person_is_asked_for_everything_and_no_secret_is_echoed() {
     let code = tokio::task::block_in_place(|| {
         let mut terminal = Terminal::start(&desk.collect(""));
         terminal.sees("Your rights");
-        terminal.sees("Do you agree?");
+        terminal.sees("do you agree?");
         terminal.types("y");
         terminal.sees("Customer number");
         terminal.types(JULIE.login);
@@ -132,7 +132,7 @@ async fn a_person_may_say_no_at_the_notice_and_at_the_preview() {
     tokio::task::block_in_place(|| {
         let mut terminal = Terminal::start(&desk.collect("--language fr"));
         terminal.sees("Vos droits");
-        terminal.sees("Êtes-vous d'accord ?");
+        terminal.sees("êtes-vous d'accord ?");
         terminal.types("n");
         let (exit, shown) = terminal.ends();
         assert_eq!(exit, Some(10), "{shown}");
@@ -140,7 +140,7 @@ async fn a_person_may_say_no_at_the_notice_and_at_the_preview() {
 
         let given = format!("--field login={} --field password={}", JULIE.login, JULIE.password);
         let mut terminal = Terminal::start(&desk.collect(&given));
-        terminal.sees("Do you agree?");
+        terminal.sees("do you agree?");
         terminal.types("y");
         terminal.sees("Share this?");
         terminal.types("n");

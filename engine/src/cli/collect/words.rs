@@ -8,7 +8,10 @@ pub(super) const COMPUTER: Text = Text { en: "This computer", fr: "Cet ordinateu
 pub(super) const TERMINAL: Text = Text { en: "This terminal", fr: "Ce terminal" };
 pub(super) const PERSON: Text = Text { en: "the person who sits at it", fr: "la personne qui s'en sert" };
 pub(super) const WHICH: Text = Text { en: "Which source?", fr: "Quelle source ?" };
-pub(super) const AGREE: Text = Text { en: "Do you agree?", fr: "Êtes-vous d'accord ?" };
+pub(super) const AGREE: Text = Text {
+    en: "Is the account yours, or may you use it, and do you agree?",
+    fr: "Le compte est-il à vous, ou avez-vous le droit de l'utiliser, et êtes-vous d'accord ?",
+};
 pub(super) const SHARE: Text = Text { en: "Share this?", fr: "Partager ceci ?" };
 pub(super) const ASKS: Text = Text { en: "The source asks", fr: "La source demande" };
 pub(super) const IMAGE: Text =

@@ -5,7 +5,8 @@ use consentry_contract::item::Check;
 
 use super::{Facts, Language, Section};
 use crate::data::Category;
-use crate::online_service::Role;
+use crate::online_service::{Identity, Role};
+use crate::processing::Processor;
 
 /// A sentence in both languages, of which one is wanted.
 struct Pair(String, String);
@@ -110,11 +111,23 @@ fn who(facts: &Facts) -> Draft {
     };
     let asks =
         pair(format!("{name} asks for it: {}", facts.why.en), format!("{name} vous le demande : {}", facts.why.fr));
+    let mut lines = vec![asks, role];
+    if let Some(identity) = &facts.online_service.identity {
+        let Identity { legal_name, registered, address, country } = identity;
+        let who = format!("{name}: {legal_name}, {registered}, {address} ({country}).");
+        let qui = format!("{name} : {legal_name}, {registered}, {address} ({country}).");
+        lines.push(pair(who, qui));
+    }
     let only = pair(
         format!("It goes to {name} only, encrypted so that nobody else can read it on the way."),
         format!("Elles ne vont qu'à {name}, chiffrées de sorte que personne d'autre ne puisse les lire en route."),
     );
-    (pair("Who asks, and why", "Qui demande, et pourquoi"), vec![asks, role, only])
+    (pair("Who asks, and why", "Qui demande, et pourquoi"), {
+        lines.push(only);
+        let helps = facts.processing.all().map(Processor::sentence);
+        lines.extend(helps.map(|[en, fr]| pair(en, fr)));
+        lines
+    })
 }
 
 fn what(facts: &Facts, language: Language) -> Draft {

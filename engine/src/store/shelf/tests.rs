@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::erase::retention::{R04AnonymousSession, R16RightsRequest, R23SealedParcel, Retained as _};
 use crate::keys::software::tests::keys;
+use crate::rights::declared::Declared;
 use crate::store::NAME_BYTES_MAX;
 use crate::store::faulty::{Fault, Faulty, memory};
 
@@ -20,6 +21,7 @@ struct Note(String);
 
 impl Record for Note {
     const NAMESPACE: &'static str = "note";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
     type Row = R23SealedParcel;
 }
 
@@ -28,6 +30,7 @@ struct Request(String);
 
 impl Record for Request {
     const NAMESPACE: &'static str = "request";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
     type Row = R16RightsRequest;
 }
 

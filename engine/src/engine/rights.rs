@@ -1,0 +1,438 @@
+//! A person's rights: one entry, whatever the role. Who asks shows the receipt, which holds the salt of the consent; nothing else
+//! is asked for, and the proof is not kept.
+
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Engine, EngineError};
+use crate::consent::{Consent, ConsentError, Refusal};
+use crate::erase::retention::{
+    R14ConsentRecord, R18SecurityAuditLog, R22PostMortemDirective, R28AuthorityDisclosure, Retained as _, Term,
+};
+use crate::id::{ConsentId, EventId, OnlineServiceId, RightsRequestId, TraceId};
+use crate::ledger::Event;
+use crate::online_service::OnlineService;
+use crate::outbox::OutboxError;
+use crate::receipt::{Facts, Receipt};
+use crate::rights::declared::{Declaration, Declared, Erase, Export, Rectify, Restrict};
+use crate::rights::disclosure::{Access, Disclosure, LookUp};
+use crate::rights::{Ask, Ground, Here, Reason, Right, RightsRequest, export};
+use crate::session::Session;
+use crate::session::row::SessionRow;
+use crate::store::{Expect, Record, StoreError};
+use crate::trace::Trace;
+
+/// How often a write is tried again because somebody else wrote first.
+const ATTEMPTS_MAX: u32 = 16;
+/// Most requests about one consent.
+const REQUESTS_MAX: usize = 64;
+
+/// What shall happen with what is kept after a person's death, in their words.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Directive {
+    words: String,
+    made_at: Timestamp,
+}
+
+impl Record for Directive {
+    const NAMESPACE: &'static str = "directive";
+    const RIGHTS: Declared = Declared {
+        export: Export::InAccess,
+        rectify: Rectify::ByBeginningAnew,
+        erase: Erase::AtOnce,
+        restrict: Restrict::NothingIsDoneWithIt,
+    };
+    type Row = R22PostMortemDirective;
+}
+
+/// Every stored type, and what it declares about a person's rights.
+pub fn declared() -> Vec<Declaration> {
+    let mut all = vec![
+        Declaration::of::<Consent>(),
+        Declaration::of::<SessionRow>(),
+        Declaration::of::<Trace>(),
+        Declaration::of::<RightsRequest>(),
+        Declaration::of::<Directive>(),
+        Declaration::of::<Disclosure>(),
+        Declaration::of::<Access>(),
+        Declaration::of::<LookUp>(),
+    ];
+    all.extend(crate::ledger::declared());
+    all.extend(crate::outbox::declared());
+    all.sort_by_key(|each| (each.row, each.name));
+    all
+}
+
+impl Engine {
+    /// Takes a person's request and does what is to be done here at once.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] for whoever has no receipt of ours, or one of what is not kept any more.
+    pub async fn ask_right(&self, receipt: &str, ask: Ask) -> Result<Value, EngineError> {
+        ask.check().map_err(|error| EngineError::Right(error.to_string()))?;
+        let (facts, consent) = self.proven(receipt).await?;
+        let now = self.clock.now();
+        let known = self.requests_about(facts.online_service, consent).await?;
+        if let Some(open) = known.iter().find(|known| known.closed_at.is_none() && known.ask == ask) {
+            let mut told = export::request(open, now);
+            told["duplicate"] = true.into();
+            return Ok(told);
+        }
+        if known.len() >= REQUESTS_MAX {
+            return Err(EngineError::Right(format!("there are {REQUESTS_MAX} requests about this consent already")));
+        }
+        let (reasons, result) = self.do_here(&facts, consent, &ask, now).await?;
+        let role = self.consents.record(consent).await?.told().online_service.role;
+        let id = self.entropy.with(|rng| RightsRequestId::new(now, rng));
+        let request = RightsRequest::received(id, ask, (consent, facts.online_service, role), reasons, now);
+        self.shelves.shelf().put(&request.stored_as(), &request, Expect::Absent, request.term()).await?;
+        let mut told = export::request(&request, now);
+        told["result"] = result;
+        Ok(told)
+    }
+
+    /// Where a person's requests about one consent stand.
+    ///
+    /// # Errors
+    /// As [`Engine::ask_right`].
+    pub async fn look_at_rights(&self, receipt: &str) -> Result<Value, EngineError> {
+        let (facts, consent) = self.proven(receipt).await?;
+        let (requests, now) = (self.requests_about(facts.online_service, consent).await?, self.clock.now());
+        Ok(json!({ "requests": requests.iter().map(|request| export::request(request, now)).collect::<Vec<_>>() }))
+    }
+
+    /// What an Online Service has to answer. To look is to have fetched it.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn rights_for(&self, by: &OnlineService) -> Result<Value, EngineError> {
+        let now = self.clock.now();
+        let mut open = Vec::new();
+        for request in self.requests_named(&format!("{}.", by.id())).await? {
+            let Some(forwarded) = request.forwarded.as_ref().filter(|_| request.closed_at.is_none()) else { continue };
+            open.push(json!({
+                "request": request.id, "right": request.ask.right, "law": request.ask.right.law(), "consent": request.consent,
+                "ground": request.ask.ground, "statement": request.ask.statement, "transmit_to": request.ask.transmit_to,
+                "received_at": request.received_at, "answer_by": forwarded.answer_by,
+            }));
+            if forwarded.fetched_at.is_none() {
+                self.change_request(&request.stored_as(), |mut request| {
+                    if let Some(forwarded) = request.forwarded.as_mut() {
+                        forwarded.fetched_at.get_or_insert(now);
+                    }
+                    Ok(request)
+                })
+                .await?;
+            }
+        }
+        Ok(json!({ "requests": open }))
+    }
+
+    /// Takes an Online Service's signed answer.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`], and [`EngineError::Right`] for an answer that is not signed as it must be.
+    pub async fn answer_right(
+        &self,
+        by: &OnlineService,
+        request: RightsRequestId,
+        token: &str,
+    ) -> Result<(), EngineError> {
+        let signer = by.partner().signer.as_ref().ok_or(EngineError::NotFound)?;
+        let named = self.requests_named(&format!("{}.", by.id())).await?;
+        let found = named.into_iter().find(|known| known.id == request).ok_or(EngineError::NotFound)?;
+        let now = self.clock.now();
+        let refused = |_| {
+            let form =
+                "an answer is a JWS of your signing key with request, outcome (done, partly, refused), reason and at";
+            EngineError::Right(form.to_owned())
+        };
+        self.change_request(&found.stored_as(), |request| request.answered(token, signer, now).map_err(refused)).await
+    }
+
+    /// Every request that there is, for the operator.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn rights_requests(&self) -> Result<Vec<RightsRequest>, EngineError> {
+        self.requests_named("").await
+    }
+
+    /// The operator says that a request takes longer, and why.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] and [`EngineError::Right`].
+    pub async fn extend_right(&self, request: RightsRequestId, why: &str) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let told = "it is closed, late, or was extended before";
+        self.decide(request, |known| known.extend(why, now).map_err(|_| EngineError::Right(told.to_owned()))).await
+    }
+
+    /// The operator closes a request, and says why.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] and [`EngineError::Right`].
+    pub async fn refuse_right(&self, request: RightsRequestId, why: &str) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let told = "it is closed, or there is no reason";
+        self.decide(request, |known| known.refuse(why, now).map_err(|_| EngineError::Right(told.to_owned()))).await
+    }
+
+    /// Finds the traces of a login, for the person who has it, and erases them if that is wanted. Every look is in the log of
+    /// look-ups: who looked and why, never the login.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn find_traces(
+        &self,
+        data_source: &str,
+        login: &str,
+        by: &str,
+        why: &str,
+        erase: bool,
+    ) -> Result<Vec<(TraceId, Trace)>, EngineError> {
+        let now = self.clock.now();
+        let found = self.traces.find(data_source, login, now).await?;
+        let what = if erase { "traces of a login, erased" } else { "traces of a login" };
+        let look =
+            LookUp { at: now, by: by.to_owned(), what: what.to_owned(), why: why.to_owned(), found: found.len() };
+        let name = self.entropy.with(|rng| EventId::new(now, rng)).to_string();
+        self.shelves.shelf::<R18SecurityAuditLog>().put(&name, &look, Expect::Absent, Term::from(now)).await?;
+        if erase {
+            for (id, _) in &found {
+                self.traces.erase(*id).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The log of look-ups.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn look_ups(&self) -> Result<Vec<LookUp>, EngineError> {
+        let shelf = self.shelves.shelf::<R18SecurityAuditLog>();
+        let mut all = Vec::new();
+        for name in shelf.names::<LookUp>().await? {
+            all.extend(shelf.get::<LookUp>(&name).await?.map(|stored| stored.value));
+        }
+        Ok(all)
+    }
+
+    /// Notes what an authority asked for and got.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn note_disclosure(
+        &self,
+        authority: &str,
+        basis: &str,
+        elements: Vec<String>,
+        answer: &str,
+    ) -> Result<Disclosure, EngineError> {
+        let now = self.clock.now();
+        let id = self.entropy.with(|rng| EventId::new(now, rng));
+        let [authority, basis, answer] = [authority, basis, answer].map(str::to_owned);
+        let disclosure = Disclosure { id, made_at: now, authority, basis, elements, answer };
+        let shelf = self.shelves.shelf::<R28AuthorityDisclosure>();
+        shelf.put(&id.to_string(), &disclosure, Expect::Absent, Term::from(now)).await?;
+        Ok(disclosure)
+    }
+
+    /// The register of disclosures to authorities.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub async fn disclosures(&self) -> Result<Vec<Disclosure>, EngineError> {
+        let shelf = self.shelves.shelf::<R28AuthorityDisclosure>();
+        let mut all = Vec::new();
+        for name in shelf.names::<Disclosure>().await? {
+            all.extend(shelf.get::<Disclosure>(&name).await?.map(|stored| stored.value));
+        }
+        Ok(all)
+    }
+
+    async fn decide(
+        &self,
+        request: RightsRequestId,
+        change: impl Fn(RightsRequest) -> Result<RightsRequest, EngineError>,
+    ) -> Result<(), EngineError> {
+        let all = self.requests_named("").await?;
+        let found = all.into_iter().find(|known| known.id == request).ok_or(EngineError::NotFound)?;
+        self.change_request(&found.stored_as(), change).await
+    }
+
+    /// What the receipt says, and the consent that it proves: it is signed by us, and holds the salt that only the person has.
+    async fn proven(&self, receipt: &str) -> Result<(Facts, ConsentId), EngineError> {
+        let receipt = Receipt::verify(receipt, &self.signing_keys().await?).map_err(|_| EngineError::NotFound)?;
+        let facts = receipt.facts().clone();
+        let salt = self.ledger.salt(facts.consent).await?.ok_or(EngineError::NotFound)?;
+        let mut shown = zeroize::Zeroizing::new([0; 32]);
+        hex::decode_to_slice(&facts.salt, shown.as_mut_slice()).map_err(|_| EngineError::NotFound)?;
+        verify_slices_are_equal(salt.danger_bytes(), shown.as_slice()).map_err(|_| EngineError::NotFound)?;
+        let consent = facts.consent;
+        Ok((facts, consent))
+    }
+
+    async fn do_here(
+        &self,
+        facts: &Facts,
+        consent: ConsentId,
+        ask: &Ask,
+        now: Timestamp,
+    ) -> Result<(Vec<Reason>, Value), EngineError> {
+        let words = ask.statement.as_deref().unwrap_or_default();
+        let role = self.consents.record(consent).await?.told().online_service.role;
+        match ask.right.route(role).here {
+            Here::Copy => Ok((vec![], self.copy(facts, consent, now).await?)),
+            Here::Statement => {
+                self.consents.state(consent, words, now).await?;
+                Ok((vec![], Value::Null))
+            }
+            Here::Mark => {
+                let ground = ask.ground.unwrap_or(Ground::Claims);
+                self.consents.restrict(consent, ground, now).await?;
+                Ok((vec![], Value::Null))
+            }
+            Here::Object => {
+                self.consents.state(consent, &format!("objection: {words}"), now).await?;
+                self.consents.restrict(consent, Ground::ObjectionPending, now).await?;
+                // What rests on an interest of ours is the trace, and nothing leads to it but the login.
+                Ok((vec![Reason::NotFoundWithoutLogin], Value::Null))
+            }
+            Here::Withdraw => Ok((self.withdraw_by_receipt(facts, consent, now).await?, Value::Null)),
+            Here::EraseAllButProof => {
+                self.withdraw_by_receipt(facts, consent, now).await?;
+                self.shelves.shelf::<R22PostMortemDirective>().delete::<Directive>(&consent.to_string()).await?;
+                let record = self.consents.record(consent).await?;
+                let until = R14ConsentRecord::ROW.deadline(&Term::from(record.changed_at()));
+                let survives = json!([
+                    { "row": "R14", "what": "the record of the decision and the salt of its leaves", "until": until },
+                    { "row": "R15", "what": "leaves of the ledger, which say nothing once the salt is gone" },
+                ]);
+                Ok((vec![Reason::ProofIsKept], json!({ "survives": survives })))
+            }
+            Here::Keep => {
+                let directive = Directive { words: words.to_owned(), made_at: now };
+                let shelf = self.shelves.shelf::<R22PostMortemDirective>();
+                shelf.put(&consent.to_string(), &directive, Expect::Any, Term::open()).await?;
+                Ok((vec![], Value::Null))
+            }
+        }
+    }
+
+    /// Takes a consent back for whoever has the receipt: through its session where that is still here.
+    async fn withdraw_by_receipt(
+        &self,
+        facts: &Facts,
+        consent: ConsentId,
+        now: Timestamp,
+    ) -> Result<Vec<Reason>, EngineError> {
+        let held: Option<Arc<Session>> = self.session(facts.session).filter(|held| held.consent() == Some(consent));
+        if let Some(session) = held {
+            self.withdraw(&session).await?;
+        } else {
+            match self.consents.withdraw(consent, now).await {
+                Ok(_) => {
+                    let _ = self.ledger.accept(Event::ConsentWithdrawn { consent }, now).await?;
+                }
+                Err(ConsentError::Refused(Refusal::NotGiven | Refusal::Refused)) => {
+                    return Ok(vec![Reason::AlreadyOver]);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(parcel) = &facts.parcel {
+            match self.outbox.withdraw(parcel.id, now).await {
+                Ok(_) | Err(OutboxError::Unknown) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(vec![])
+    }
+
+    /// Everything that is kept about a consent.
+    async fn copy(&self, facts: &Facts, consent: ConsentId, now: Timestamp) -> Result<Value, EngineError> {
+        let record = self.consents.record(consent).await?;
+        let directive = self.shelves.shelf::<R22PostMortemDirective>().get::<Directive>(&consent.to_string()).await?;
+        let mut leaves = Vec::new();
+        for leaf in &facts.leaves {
+            let kept = self.ledger.commitment(leaf.leaf).await?;
+            leaves.push(json!({ "leaf": leaf.leaf, "event": leaf.event.name(), "commitment": kept }));
+        }
+        let delivery = match &facts.parcel {
+            Some(parcel) => self.outbox.look(parcel.id).await?.map(|seen| {
+                let end = seen.end.map(|end| json!({ "how": end.how.name(), "at": end.at }));
+                json!({ "parcel": parcel.id, "digest": seen.digest, "fetched_at": seen.fetched_at, "end": end })
+            }),
+            None => None,
+        };
+        let requests = self.requests_about(facts.online_service, consent).await?;
+        let told = record.told();
+        Ok(json!({
+            "schema": export::SCHEMA,
+            "made_at": now,
+            "consent": export::record(&record),
+            "receipt": facts,
+            "leaves": leaves,
+            "delivery": delivery,
+            "directive": directive.map(|kept| json!({ "words": kept.value.words, "made_at": kept.value.made_at })),
+            "requests": requests.iter().map(|request| export::request(request, now)).collect::<Vec<_>>(),
+            "not_kept_here": "the data itself and the login: in memory only, erased when the receipt says",
+            "by_login_only": "a trace of the transaction (Data Source, keyed fingerprint of the login, Online Service, kind of device, day)",
+            "elsewhere": { "who": told.online_service.name, "contact": told.online_service.contact, "days": told.online_service.keep_days },
+        }))
+    }
+
+    async fn requests_about(
+        &self,
+        service: OnlineServiceId,
+        consent: ConsentId,
+    ) -> Result<Vec<RightsRequest>, EngineError> {
+        self.requests_named(&format!("{service}.{consent}.")).await
+    }
+
+    async fn requests_named(&self, prefix: &str) -> Result<Vec<RightsRequest>, EngineError> {
+        let shelf = self.shelves.shelf();
+        let mut found = Vec::new();
+        for name in shelf.names::<RightsRequest>().await? {
+            if name.starts_with(prefix)
+                && let Some(stored) = shelf.get::<RightsRequest>(&name).await?
+            {
+                found.push(stored.value);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn change_request(
+        &self,
+        name: &str,
+        change: impl Fn(RightsRequest) -> Result<RightsRequest, EngineError>,
+    ) -> Result<(), EngineError> {
+        let shelf = self.shelves.shelf();
+        for _ in 0..ATTEMPTS_MAX {
+            let stored = shelf.get::<RightsRequest>(name).await?.ok_or(EngineError::NotFound)?;
+            let changed = change(stored.value)?;
+            match shelf.put(name, &changed, Expect::At(stored.revision), changed.term()).await {
+                Err(StoreError::Conflict) => {}
+                written => {
+                    written?;
+                    return Ok(());
+                }
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+}
+
+impl Right {
+    /// Reads a right from its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|right| right.name() == name)
+    }
+}

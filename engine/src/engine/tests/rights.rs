@@ -1,0 +1,214 @@
+//! Eight rights under three roles, each from the receipt of a real flow: what is done, what is stored then, what is handed out,
+//! what the Online Service has to answer.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::consent::Refusal;
+use crate::erase::retention::R22PostMortemDirective;
+use crate::fixtures::lender_in;
+use crate::jose::Algorithm;
+use crate::jose::tests::published_key;
+use crate::online_service::{OnlineService, Role};
+use crate::rights::{Answer, Ask, Ground, Outcome as Done, Right};
+
+const ROLES: [Role; 3] = [Role::Controller, Role::Processor, Role::Joint];
+const WORDS: &str = "my name is spelt Marie";
+
+/// An engine whose Online Service has this role, and the receipt of a delivery that ended well.
+async fn delivered(role: Role) -> (World, OnlineService, String, Facts) {
+    let clock = Arc::new(ManualClock::new(now()));
+    let engine = builder(hollow_connector(), &clock).online_service(lender_in(role)).build().await.unwrap();
+    let world = World { engine, clock };
+    let session = world.in_review().await;
+    let parcel = world.parcel(&session).await;
+    let bytes = world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
+    world.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await.unwrap();
+    let token = session.receipts()[0].1.clone();
+    let facts = world.receipts(&session).await.remove(0);
+    // Rights outlive the session.
+    world.pass(61);
+    world.engine.sweep().await.unwrap();
+    assert!(world.engine.sessions.all().is_empty());
+    (world, lender_in(role), token, facts)
+}
+
+fn ask(right: Right) -> Ask {
+    let ground = (right == Right::Restriction).then_some(Ground::AccuracyDisputed);
+    let said = matches!(right, Right::Rectification | Right::PostMortem | Right::Objection);
+    Ask { right, ground, statement: said.then(|| WORDS.to_owned()), transmit_to: None }
+}
+
+/// What is stored of the consent after the right was used, or handed out.
+async fn kept(world: &World, right: Right, facts: &Facts, told: &Value) -> String {
+    let record = world.engine.consents.record(facts.consent).await.unwrap();
+    match right {
+        Right::Access | Right::Portability => {
+            let copy = &told["result"];
+            assert_eq!(copy["consent"]["record_id"], facts.consent.to_string(), "{copy}");
+            assert_eq!(copy["consent"]["parties"][0]["party_name"], "Example Lettings");
+            assert_eq!(copy["delivery"]["end"]["how"], "acknowledged");
+            assert_eq!(copy["leaves"].as_array().unwrap().len(), 3);
+            assert!(!copy.to_string().contains("Martin"), "the data itself is not kept, and so not handed out");
+            "a copy: record, receipt, leaves, delivery".to_owned()
+        }
+        Right::Rectification => {
+            assert_eq!(record.statements()[0].text, WORDS);
+            assert_eq!(record.status(), Status::Expired, "what was decided stays what was decided");
+            "the statement, beside the record".to_owned()
+        }
+        Right::Erasure => {
+            assert_eq!(record.status(), Status::Withdrawn);
+            assert!(!world.engine.outbox.holds(facts.parcel.as_ref().unwrap().id).await.unwrap());
+            assert_eq!(told["result"]["survives"][0]["row"], "R14");
+            assert_eq!(told["reasons"], json!(["proof-is-kept"]));
+            "the proof, until its period ends".to_owned()
+        }
+        Right::Restriction => {
+            assert_eq!(record.restriction().unwrap().ground, Ground::AccuracyDisputed);
+            "the record, marked".to_owned()
+        }
+        Right::Objection => {
+            assert_eq!(record.restriction().unwrap().ground, Ground::ObjectionPending);
+            assert!(record.statements()[0].text.ends_with(WORDS));
+            assert_eq!(told["reasons"], json!(["not-found-without-login"]));
+            "the objection, beside the record, which is marked".to_owned()
+        }
+        Right::Withdrawal => {
+            assert_eq!(record.status(), Status::Withdrawn);
+            "the record, withdrawn".to_owned()
+        }
+        Right::PostMortem => {
+            let shelf = world.engine.shelves.shelf::<R22PostMortemDirective>();
+            let names = world.engine.consents.record(facts.consent).await.map(|record| record.id().to_string());
+            assert!(shelf.holds::<super::super::rights::Directive>(&names.unwrap()).await.unwrap());
+            "the directive, sealed".to_owned()
+        }
+    }
+}
+
+/// What the Online Service is asked, and what its signed answer makes of the request.
+async fn party(world: &World, service: &OnlineService, token: &str, told: &Value) -> String {
+    let open = world.engine.rights_for(service).await.unwrap();
+    let Some(asked) = open["requests"].as_array().unwrap().first() else {
+        assert!(told["online_service"].is_null() && !told["closed_at"].is_null());
+        return "is not asked".to_owned();
+    };
+    assert_eq!((&asked["request"], &told["state"]), (&told["request"], &json!("awaiting-party")));
+    // Silence is shown.
+    world.pass(60 * 24 * 20);
+    let looked = world.engine.look_at_rights(token).await.unwrap();
+    assert_eq!(looked["requests"][0]["online_service"]["silent"], true);
+    let request = asked["request"].as_str().unwrap().parse().unwrap();
+    let answer = Answer { request, outcome: Done::Done, reason: None, at: world.clock.now() };
+    let signed = answer.sign(&published_key(Algorithm::Ps256)).unwrap();
+    assert!(world.engine.answer_right(service, request, &signed[1..]).await.is_err());
+    world.engine.answer_right(service, request, &signed).await.unwrap();
+    let looked = world.engine.look_at_rights(token).await.unwrap();
+    assert_eq!(looked["requests"][0]["online_service"]["answer"], signed);
+    assert!(world.engine.rights_for(service).await.unwrap()["requests"].as_array().unwrap().is_empty());
+    format!("answers, signed; then {}", looked["requests"][0]["state"].as_str().unwrap())
+}
+
+/// The table of all cells, as `golden/rights-cells.md` has it.
+#[tokio::test]
+async fn every_right_under_every_role_does_what_the_table_says() {
+    let mut table = String::from("| right | role | what is kept then | the Online Service |\n|---|---|---|---|\n");
+    for right in Right::ALL {
+        for role in ROLES {
+            let (world, service, token, facts) = delivered(role).await;
+            let told = world.engine.ask_right(&token, ask(right)).await.unwrap();
+            let kept = kept(&world, right, &facts, &told).await;
+            let party = party(&world, &service, &token, &told).await;
+            let role = serde_json::to_value(role).unwrap();
+            table += &format!("| {} | {} | {kept} | {party} |\n", right.name(), role.as_str().unwrap());
+        }
+    }
+    let golden = include_str!("../../../golden/rights-cells.md");
+    assert!(golden.ends_with(&table), "golden/rights-cells.md must end with:\n{table}");
+}
+
+#[tokio::test]
+async fn only_the_whole_receipt_proves_who_asks() {
+    let (world, service, token, facts) = delivered(Role::Controller).await;
+    let parts: Vec<&str> = token.split('~').collect();
+    let without_salt = format!("{}~{}~", parts[0], parts[1]);
+    let mut forged = token.clone();
+    forged.replace_range(40..41, if &token[40..41] == "A" { "B" } else { "A" });
+    for wrong in [without_salt.as_str(), &forged, "", "~", facts.receipt.to_string().as_str()] {
+        let refused = world.engine.ask_right(wrong, ask(Right::Access)).await;
+        assert!(matches!(refused, Err(EngineError::NotFound)), "{refused:?}");
+    }
+    // Once the salt is gone, nobody can prove anything any more, and there is nothing to ask about.
+    world.engine.ledger.forget(facts.consent).await.unwrap();
+    assert!(matches!(world.engine.look_at_rights(&token).await, Err(EngineError::NotFound)));
+    assert!(world.engine.rights_for(&service).await.unwrap()["requests"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_same_request_again_is_the_same_request_and_the_operator_decides_with_reasons() {
+    let (world, _, token, _) = delivered(Role::Joint).await;
+    let first = world.engine.ask_right(&token, ask(Right::Erasure)).await.unwrap();
+    let again = world.engine.ask_right(&token, ask(Right::Erasure)).await.unwrap();
+    assert_eq!((&first["request"], &again["duplicate"]), (&again["request"], &json!(true)));
+    let request = first["request"].as_str().unwrap().parse().unwrap();
+    world.engine.extend_right(request, "the Online Service has to search by hand").await.unwrap();
+    assert!(matches!(world.engine.extend_right(request, "more").await, Err(EngineError::Right(_))));
+    world.engine.refuse_right(request, "a court has ordered that it be kept").await.unwrap();
+    let told = world.engine.look_at_rights(&token).await.unwrap()["requests"][0].clone();
+    assert_eq!((told["state"].as_str(), told["late"].as_bool()), (Some("partially-fulfilled"), Some(false)));
+    assert_eq!(told["decision"], "a court has ordered that it be kept");
+    assert_eq!(told["extended"], "the Online Service has to search by hand");
+    assert!(matches!(world.engine.refuse_right(id(7), "no such").await, Err(EngineError::NotFound)));
+}
+
+#[tokio::test]
+async fn a_restricted_consent_opens_no_login_and_a_withdrawal_by_receipt_stops_what_runs() {
+    let world = world().await;
+    let session = world.in_review().await;
+    let consent = session.consent().unwrap();
+    world.engine.consents.restrict(consent, Ground::Claims, world.clock.now()).await.unwrap();
+    let shared = world.engine.share(&session, &Decision::all()).await;
+    assert!(
+        matches!(&shared, Err(EngineError::Consent(error)) if error.to_string() == Refusal::Restricted.to_string())
+    );
+    assert!(world.engine.outbox.lease_events(10, world.clock.now()).await.unwrap().is_empty(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_trace_is_found_and_erased_by_the_login_alone_and_every_look_is_logged() {
+    let world = world().await;
+    let (now, engine) = (world.clock.now(), &world.engine);
+    for login in ["Julie@Example.org ", "someone-else"] {
+        engine.traces.keep("sample-bank", login, id(1), NAVIGATION, now).await.unwrap();
+    }
+    let find = async |login: &str, erase| {
+        engine.find_traces("sample-bank", login, "Ada", "she asks for it", erase).await.unwrap().len()
+    };
+    assert_eq!((find("julie@example.org", false).await, find("nobody", false).await), (1, 0));
+    assert_eq!(engine.find_traces("another-bank", "julie@example.org", "Ada", "why", false).await.unwrap().len(), 0);
+    assert_eq!((find("julie@example.org", true).await, find("julie@example.org", false).await), (1, 0));
+    assert_eq!(find("someone-else", false).await, 1, "another one's trace stays");
+    let looks = engine.look_ups().await.unwrap();
+    assert_eq!(looks.len(), 6);
+    assert!(looks.iter().all(|look| look.by == "Ada") && !format!("{looks:?}").to_lowercase().contains("julie"));
+    let noted =
+        engine.note_disclosure("CNIL", "Art. 58 GDPR, order 12", vec!["trace".into()], "one count").await.unwrap();
+    assert_eq!(engine.disclosures().await.unwrap(), [noted]);
+    // Whatever the keys of months say: a month whose key is dead leads to nobody.
+    world.clock.advance(SignedDuration::from_hours(24 * 31 * 14));
+    engine.keys.destroy_due(world.clock.now()).await.unwrap();
+    assert_eq!(find("someone-else", false).await, 0);
+}
+
+#[tokio::test]
+async fn every_stored_type_says_how_it_answers() {
+    let all = declared();
+    let names: std::collections::BTreeSet<(&str, &str)> = all.iter().map(|each| (each.row, each.name)).collect();
+    assert_eq!(names.len(), all.len());
+    for (row, name) in
+        [("R14", "consent"), ("R14", "salt"), ("R05", "trace"), ("R16", "rights-request"), ("R23", "parcel")]
+    {
+        assert!(names.contains(&(row, name)), "{row}/{name}");
+    }
+}
