@@ -5,7 +5,6 @@
 pub mod signature;
 pub mod package;
 pub mod decisions;
-mod network_thread;
 pub mod sandbox;
 pub mod compile;
 pub mod cache;
@@ -21,6 +20,7 @@ use consentry_contract::item::Item;
 use consentry_contract::limits::{LimitName, Limits, Wishes};
 use consentry_contract::manifest::SourcePlan;
 use consentry_host_api::egress::Egress;
+use consentry_host_api::guests::Home;
 use consentry_host_api::network::gate::Gated;
 use consentry_host_api::network::{LiveNetwork, Network, TlsSettings, Way};
 use consentry_host_api::ports::{Clock, Observer, Prompter, Random};
@@ -130,16 +130,24 @@ impl Collector {
                 Err(failure) => return Collection::failed(failure),
             },
         };
-        match self.context(order, hops.clone()) {
-            Ok((ctx, wall)) => self.run(&prepared, ctx, wall, hops).await,
+        let home = self.sandbox.home();
+        match self.context(order, hops.clone(), &home) {
+            Ok((ctx, wall)) => self.run(&prepared, ctx, wall, hops, home).await,
             Err(failure) => Collection::failed(failure),
         }
     }
 
     /// Runs what was prepared, to its end.
-    async fn run(&self, prepared: &Prepared, ctx: HostCtx, wall: Duration, hops: TaskTracker) -> Collection {
+    async fn run(
+        &self,
+        prepared: &Prepared,
+        ctx: HostCtx,
+        wall: Duration,
+        hops: TaskTracker,
+        home: Home,
+    ) -> Collection {
         let stopper = ctx.stopper().clone();
-        let mut run = pin!(self.sandbox.run(prepared, ctx));
+        let mut run = pin!(self.sandbox.run(prepared, ctx, home));
         let run = match tokio::time::timeout(wall, &mut run).await {
             Ok(run) => run,
             Err(_) => {
@@ -147,7 +155,7 @@ impl Collector {
                 run.await
             }
         };
-        let collection = conclude(run).await;
+        let collection = conclude(run);
         // Every hop is aborted with the one who waited for it; the run is over when the last has ended.
         hops.close();
         hops.wait().await;
@@ -167,18 +175,18 @@ impl Collector {
         })
     }
 
-    /// What a run of this order acts upon, and how long it may take.
+    /// What a run of this order acts upon, with its sockets there, and how long it may take.
     ///
     /// # Errors
     /// When it can't have a network.
-    pub fn context(&self, order: Order, hops: TaskTracker) -> Result<(HostCtx, Duration), Failure> {
+    pub fn context(&self, order: Order, hops: TaskTracker, home: &Home) -> Result<(HostCtx, Duration), Failure> {
         let limits = Limits::new(&self.limits, order.package.manifest().limits());
         let egress = Egress::new(order.plan.origins(), self.development);
         let (way, gate) = self.ways.to(order.package.manifest().id().as_str(), order.plan.id().as_str());
         let way = Way { head_bytes_max: limits.size(LimitName::HeadBytes), wire_bytes_max: limits.wire_bytes(), ..way };
         let network =
             LiveNetwork::by(way, &egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
-        Ok(self.context_by(order, limits, egress, Arc::new(Gated { network, gate }), hops))
+        Ok(self.context_by(order, limits, egress, Arc::new(Gated { network, gate }), hops, home))
     }
 
     /// The same, with this way to the Data Source.
@@ -189,6 +197,7 @@ impl Collector {
         egress: Egress,
         network: Arc<dyn Network>,
         hops: TaskTracker,
+        home: &Home,
     ) -> (HostCtx, Duration) {
         order.tape.begins(replay::inputs(&order));
         let wall = Duration::from_secs(limits.of(LimitName::Wall));
@@ -199,7 +208,7 @@ impl Collector {
             tape: order.tape,
             clock: order.clock,
             random: order.random,
-            io: self.sandbox.io().clone(),
+            io: home.io().clone(),
         };
         let spec = RunSpec {
             manifest: order.package.manifest().clone(),
@@ -232,13 +241,12 @@ impl Collection {
     }
 }
 
-/// Logs out, destroys the secrets, names the outcome.
-async fn conclude(run: GuestRun) -> Collection {
-    let Some(mut ctx) = run.ctx else {
+/// Destroys the secrets, names the outcome.
+fn conclude(run: GuestRun) -> Collection {
+    let Some(ctx) = run.ctx else {
         // The host panicked: ours to mend, and a login may have gone out.
         return Collection { login_submitted: true, ..Collection::failed(Failure::new(Code::PlatformFailed)) };
     };
-    ctx.log_out().await;
     let remains = ctx.into_remains();
     let result = verdict(&remains.facts, &run.end);
     let items = if result.is_ok() { remains.items.into_items() } else { Vec::new() };

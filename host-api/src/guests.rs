@@ -1,57 +1,48 @@
-//! The guests' threads: two queues, each with threads that take from it in turn, and nothing else. No sockets, no timers: a host function
-//! that forgets to hop to the network thread fails in its first test.
+//! The guests' threads. Each thread in front is the home of some runs: their guests have their turns there, and between two turns it
+//! serves their sockets and timers, so that a guest that asks the network wakes no other thread, nor is woken by one. A turn is outside of
+//! the sockets' runtime: a host function that forgets to hop fails in its first test.
 //!
 //! Whoever was interrupted at a tick, and again in its next turn, as guests are that spin, goes on behind: on threads that the system
 //! gives a tenth of what it gives others. So it keeps no honest guest waiting, nor the network, nor anybody else on the machine; on a machine
-//! that has nothing else to do it is as fast as before. Once it has waited for something it is in front again.
+//! that has nothing else to do it is as fast as before. Its sockets stay where they are. Once it has waited for something it is in front again.
+//! A host function that works for many ticks can't be interrupted: another thread stands in for its own.
 //!
-//! Why no tokio runtime: each wake of one of its threads from outside wakes a second one to look for work, which costs a guest that
-//! waits for the network at every request more than its own turn.
+//! Why no tasks of a tokio runtime: its turns could go on neither behind nor beside a thread that stands in.
 
-use std::cell::OnceCell;
-use std::collections::VecDeque;
+mod queue;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use rustix::process::{getpriority_process, setpriority_process};
+use rustix::process::getpriority_process;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+
+pub(crate) use queue::aside;
+use queue::Queue;
 
 /// Threads that end when this is dropped, whatever is still queued.
 pub struct GuestThreads {
-    front: Arc<Queue>,
+    front: Vec<Arc<Front>>,
     behind: Arc<Queue>,
 }
 
-struct Queue {
-    ready: Mutex<Ready>,
-    more: Condvar,
-    /// How much the system prefers others to its threads, at most 19; none for as much as it does to this process.
-    niceness: Option<i32>,
+struct Front {
+    queue: Arc<Queue>,
+    runs: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Ready {
-    guests: VecDeque<Arc<Guest>>,
-    /// Threads that wait for one.
-    idle: usize,
-    /// Threads that stand in for one whose guest works for long.
-    stand_ins: usize,
-    closed: bool,
-}
+/// Where a run has its sockets and timers, and its guest its turns. Counts as a run there until it is dropped.
+pub struct Home(Arc<Front>);
+
+/// What looks for homes that nobody serves because their guest works for long.
+pub struct Watch(Vec<Arc<Queue>>);
 
 /// To a thread that is so much nicer than another the system gives about a tenth of what the other gets.
 const NICER: i32 = 10;
-
-/// Most threads that stand in; the guests of more wait.
-const STAND_INS_MAX: usize = 64;
-
-thread_local! {
-    /// The queue that this thread serves.
-    static SERVED: OnceCell<Arc<Queue>> = const { OnceCell::new() };
-}
 
 struct Guest {
     run: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
@@ -77,19 +68,41 @@ impl GuestThreads {
     /// # Errors
     /// What the system says when it has no more threads.
     pub fn start(threads: usize) -> std::io::Result<Self> {
-        let queue = |niceness| Arc::new(Queue { ready: Mutex::default(), more: Condvar::new(), niceness });
         let behind = getpriority_process(None).map_or(NICER, |own| own + NICER).min(19);
-        let guests = Self { front: queue(None), behind: queue(Some(behind)) };
-        for queue in [&guests.front, &guests.behind] {
-            (0..threads).try_for_each(|_| queue.thread(None))?;
+        let mut guests = Self { front: Vec::new(), behind: Queue::without_sockets(behind, threads)? };
+        for _ in 0..threads {
+            guests.front.push(Arc::new(Front { queue: Queue::with_sockets()?, runs: AtomicUsize::new(0) }));
         }
         Ok(guests)
     }
 
+    /// A home for a run: where the fewest others are.
+    ///
+    /// # Panics
+    /// If it was started with no threads.
+    pub fn home(&self) -> Home {
+        let fewest = self.front.iter().min_by_key(|front| front.runs.load(Ordering::Relaxed));
+        // Unwrap safety: the settings ask for one thread at least.
+        let front = fewest.expect("a home").clone();
+        front.runs.fetch_add(1, Ordering::Relaxed);
+        Home(front)
+    }
+
+    /// To be asked at every tick.
+    pub fn watch(&self) -> Watch {
+        Watch(self.front.iter().map(|front| front.queue.clone()).collect())
+    }
+
     /// Runs a guest to its end; none if it panicked or the threads have ended. Dropping the future does not stop the guest.
-    pub async fn run<T: Send + 'static>(&self, run: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub async fn run<T: Send + 'static>(
+        &self,
+        home: Home,
+        run: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let front = home.0.queue.clone();
         let (end, ended) = oneshot::channel();
         let run = Box::pin(async move {
+            let _home = home;
             // Nobody may wait any more.
             let _ = end.send(run.await);
         });
@@ -97,113 +110,37 @@ impl GuestThreads {
             run: Mutex::new(Some(run)),
             state: AtomicU8::new(QUEUED),
             interrupted: AtomicBool::new(false),
-            front: self.front.clone(),
             behind: self.behind.clone(),
+            front: front.clone(),
         };
-        self.front.push(Arc::new(guest));
+        front.push(Arc::new(guest));
         ended.await.ok()
     }
 }
 
 impl Drop for GuestThreads {
     fn drop(&mut self) {
-        for queue in [&self.front, &self.behind] {
-            let mut ready = lock(&queue.ready);
-            ready.closed = true;
-            let left = std::mem::take(&mut ready.guests);
-            drop(ready);
-            queue.more.notify_all();
-            // Without the lock: what a guest holds may wake another when it goes.
-            drop(left);
-        }
+        self.front.iter().map(|front| &front.queue).chain([&self.behind]).for_each(|queue| queue.close());
     }
 }
 
-impl Queue {
-    fn push(&self, guest: Arc<Guest>) {
-        let mut ready = lock(&self.ready);
-        if ready.closed {
-            drop(ready);
-            return;
-        }
-        ready.guests.push_back(guest);
-        // A thread that is awake will come by; waking one is what costs.
-        if ready.idle > 0 {
-            drop(ready);
-            self.more.notify_one();
-        }
-    }
-
-    /// A thread that serves, if it stands in then until that is over.
-    fn thread(self: &Arc<Self>, over: Option<Arc<AtomicBool>>) -> std::io::Result<()> {
-        let queue = self.clone();
-        let serve = move || {
-            if let Some(niceness) = queue.niceness {
-                // A system that refuses lets guests that spin share with all others: slower for those, and nothing is lost.
-                let _ = setpriority_process(None, niceness);
-            }
-            // Unwrap safety: nobody sets it twice in a thread's life.
-            SERVED.with(|served| served.set(queue.clone()).unwrap_or_else(|_| unreachable!("this thread is new")));
-            let over = || over.as_ref().is_some_and(|over| over.load(Ordering::Acquire));
-            while let Some(guest) = queue.next(&over) {
-                guest.turn();
-            }
-        };
-        std::thread::Builder::new().name("guest".to_owned()).spawn(serve).map(drop)
-    }
-
-    fn next(&self, over: &dyn Fn() -> bool) -> Option<Arc<Guest>> {
-        let mut ready = lock(&self.ready);
-        while !ready.closed && !over() {
-            if let Some(guest) = ready.guests.pop_front() {
-                return Some(guest);
-            }
-            ready.idle += 1;
-            ready = self.more.wait(ready).unwrap_or_else(PoisonError::into_inner);
-            ready.idle -= 1;
-        }
-        // Whoever is queued counted on this thread: it was awake, or it was the one that was woken.
-        if !ready.guests.is_empty() {
-            self.more.notify_one();
-        }
-        None
+impl Home {
+    /// The runtime of its sockets and timers.
+    pub fn io(&self) -> &Handle {
+        self.0.queue.io()
     }
 }
 
-/// Does what takes long without making other guests of this thread wait: another thread takes them meanwhile.
-pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
-    let _stand_in = SERVED.with(|served| served.get().and_then(StandIn::start));
-    work()
-}
-
-/// Stands in until it is dropped.
-struct StandIn {
-    queue: Arc<Queue>,
-    over: Arc<AtomicBool>,
-}
-
-impl StandIn {
-    /// None where there are too many already, or no more threads: the others wait then, and nothing else is lost.
-    fn start(queue: &Arc<Queue>) -> Option<Self> {
-        let mut ready = lock(&queue.ready);
-        if ready.stand_ins == STAND_INS_MAX {
-            return None;
-        }
-        ready.stand_ins += 1;
-        drop(ready);
-        let stand_in = Self { queue: queue.clone(), over: Arc::default() };
-        queue.thread(Some(stand_in.over.clone())).ok().map(|()| stand_in)
-    }
-}
-
-impl Drop for StandIn {
+impl Drop for Home {
     fn drop(&mut self) {
-        let mut ready = lock(&self.queue.ready);
-        ready.stand_ins -= 1;
-        // Under the lock: nobody looks at it and then waits for what was told before.
-        self.over.store(true, Ordering::Release);
-        drop(ready);
-        self.queue.more.notify_all();
+        self.0.runs.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Watch {
+    /// Looks once.
+    pub fn look(&self) {
+        self.0.iter().for_each(Queue::look);
     }
 }
 
@@ -212,7 +149,7 @@ impl Guest {
     fn turn(self: Arc<Self>) {
         self.state.store(RUNNING, Ordering::Release);
         let waker = Waker::from(self.clone());
-        let mut run = lock(&self.run);
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(future) = run.as_mut() else { return };
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut Context::from_waker(&waker))));
         if !matches!(polled, Ok(Poll::Pending)) {
@@ -244,10 +181,6 @@ impl Wake for Guest {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -258,16 +191,16 @@ mod tests {
     #[tokio::test]
     async fn guests_take_turns_and_a_panic_ends_one_alone() {
         let guests = GuestThreads::start(1).unwrap();
-        let spins = guests.run(async {
+        let spins = guests.run(guests.home(), async {
             for _ in 0..1000 {
                 tokio::task::yield_now().await;
             }
             "spun"
         });
-        let panics = guests.run(async { panic!("a host function's fault") });
+        let panics = guests.run(guests.home(), async { panic!("a host function's fault") });
         let (spun, panicked): (_, Option<()>) = tokio::join!(spins, panics);
         assert_eq!((spun, panicked), (Some("spun"), None));
-        assert_eq!(guests.run(async { 7 }).await, Some(7));
+        assert_eq!(guests.run(guests.home(), async { 7 }).await, Some(7));
     }
 
     /// Where a guest goes on that yields so often: how nice its thread is each time, and after it has waited.
@@ -277,7 +210,7 @@ mod tests {
         let niceness = || getpriority_process(None).unwrap();
         let here = niceness();
         let (answer, answered) = oneshot::channel::<()>();
-        let guest = guests.run(async move {
+        let guest = guests.run(guests.home(), async move {
             let mut seen = vec![niceness()];
             for _ in 0..3 {
                 tokio::task::yield_now().await;
@@ -288,7 +221,7 @@ mod tests {
             seen
         });
         // Polled first, so that its answer is not there before it waits.
-        let answers = guests.run(async move {
+        let answers = guests.run(guests.home(), async move {
             for _ in 0..10 {
                 tokio::task::yield_now().await;
             }
@@ -304,7 +237,7 @@ mod tests {
         let guests = GuestThreads::start(1).unwrap();
         let over = Arc::new(AtomicBool::new(false));
         let until = over.clone();
-        let spins = guests.run(async move {
+        let spins = guests.run(guests.home(), async move {
             tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             // Never hands over: whoever needs its thread waits for good.
@@ -313,7 +246,7 @@ mod tests {
             }
         });
         let honest = async {
-            assert_eq!(guests.run(async { 7 }).await, Some(7));
+            assert_eq!(guests.run(guests.home(), async { 7 }).await, Some(7));
             over.store(true, Ordering::Release);
         };
         assert_eq!(tokio::join!(spins, honest), (Some(()), ()));
@@ -327,11 +260,11 @@ mod tests {
                 let (end, ended) = oneshot::channel();
                 let (begun, go_on) = mpsc::channel();
                 // It waits as soon as the other one runs on the thread that stands in.
-                let waits = guests.run(async move {
+                let waits = guests.run(guests.home(), async move {
                     aside(|| go_on.recv_timeout(Duration::from_secs(60)).is_ok());
                     ended.await.is_ok()
                 });
-                let computes = guests.run(async move {
+                let computes = guests.run(guests.home(), async move {
                     let _ = begun.send(());
                     for _ in 0..20 {
                         std::thread::yield_now();
@@ -350,10 +283,55 @@ mod tests {
         let guests = GuestThreads::start(1).unwrap();
         let (go_on, told) = mpsc::channel();
         // Its end depends on the other, which has but one thread with it.
-        let long = guests.run(async move { aside(|| told.recv_timeout(Duration::from_secs(60)).is_ok()) });
-        let other = guests.run(async move { go_on.send(()).is_ok() });
+        let long = guests.run(guests.home(), async move { aside(|| told.recv_timeout(Duration::from_secs(60)).is_ok()) });
+        let other = guests.run(guests.home(), async move { go_on.send(()).is_ok() });
         assert_eq!(tokio::join!(long, other), (Some(true), Some(true)));
-        assert_eq!(lock(&guests.front.ready).stand_ins, 0);
-        assert_eq!(guests.run(async { 7 }).await, Some(7));
+        assert_eq!(guests.run(guests.home(), async { 7 }).await, Some(7));
+        let gone = async {
+            while guests.front[0].queue.stand_ins() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(tokio::time::timeout(Duration::from_secs(60), gone).await, Ok(()));
+    }
+
+    /// A host function that works for long, and knows nothing of it.
+    #[tokio::test]
+    async fn a_home_whose_guest_is_not_interrupted_is_served_by_another_thread() {
+        let guests = GuestThreads::start(1).unwrap();
+        let (go_on, told) = mpsc::channel();
+        let (begun, begins) = oneshot::channel();
+        let long = guests.run(guests.home(), async move {
+            let _ = begun.send(());
+            told.recv_timeout(Duration::from_secs(60)).is_ok()
+        });
+        let io = guests.home().io().clone();
+        let others = async {
+            let _ = begins.await;
+            let watch = guests.watch();
+            // Its sockets' runtime, and its guests.
+            let served = io.spawn(async {});
+            let other = guests.run(guests.home(), async { 7 });
+            let mut both = std::pin::pin!(async { tokio::join!(served, other) });
+            loop {
+                watch.look();
+                let waited = tokio::time::timeout(Duration::from_millis(1), &mut both).await;
+                if let Ok((served, other)) = waited {
+                    break (served.is_ok(), other, go_on.send(()).is_ok());
+                }
+            }
+        };
+        assert_eq!(tokio::join!(long, others), (Some(true), (true, Some(7), true)));
+    }
+
+    #[tokio::test]
+    async fn runs_share_the_homes() {
+        let guests = GuestThreads::start(2).unwrap();
+        let (one, other) = (guests.home(), guests.home());
+        assert_ne!(one.io().id(), other.io().id());
+        let id = one.io().id();
+        drop(one);
+        assert_eq!(guests.home().io().id(), id);
+        assert_eq!(guests.home().io().id(), id, "the one before it has gone again");
     }
 }

@@ -16,7 +16,6 @@ use consentry_contract::failure::Code;
 use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{Leaf, LeafKind, Piece};
 use consentry_tape::{Event, Exchange};
-use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use wasmtime::component::Resource;
 
@@ -66,8 +65,9 @@ impl Sent {
 const LOGOUT: Duration = Duration::from_secs(5);
 
 impl HostCtx {
-    /// Sends the manifest's logout, if a login went out: a source may keep a session that the connector never got to use. The source's answer changes nothing any more.
-    pub async fn log_out(&mut self) {
+    /// Sends the manifest's logout, if a login went out: a source may keep a session that the connector never got to use. The source's
+    /// answer changes nothing any more, so nobody waits for it but the run's tracker.
+    pub fn log_out(&self) {
         let Some((method, url)) = self.plan.logout().filter(|_| self.facts.login_submitted) else { return };
         let Ok(method) = method.parse() else { return };
         let mut headers = ::http::HeaderMap::new();
@@ -77,7 +77,7 @@ impl HostCtx {
         let network = self.ports.network.clone();
         // A source that does not answer keeps its session until it ends by itself.
         let answer = async move { tokio::time::timeout(LOGOUT, network.fetch(request)).await.map(drop) };
-        let _ = AbortOnDropHandle::new(self.ports.io.spawn(self.hops.track_future(answer))).await;
+        drop(self.ports.io.spawn(self.hops.track_future(answer)));
     }
 
     fn edit(

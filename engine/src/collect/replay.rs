@@ -89,8 +89,9 @@ impl Collector {
             stopper: Stopper::default(),
         };
         let hops = TaskTracker::new();
-        let (ctx, wall) = self.context_by(order, limits, egress, player.clone(), hops.clone());
-        let collection = self.run(&prepared, ctx, wall, hops).await;
+        let home = self.sandbox.home();
+        let (ctx, wall) = self.context_by(order, limits, egress, player.clone(), hops.clone(), &home);
+        let collection = self.run(&prepared, ctx, wall, hops, home).await;
         Ok(Replayed { collection, seen: player.seen(), divergence: player.divergence(), left: player.left() })
     }
 }

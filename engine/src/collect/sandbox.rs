@@ -1,5 +1,5 @@
-//! The sandbox: wasmtime's settings, one fresh store for each collection, guests on threads of their own. A guest that spins
-//! can starve other guests' turns, never anybody's sockets: those are served by a thread of their own ([`NetworkThread`]).
+//! The sandbox: wasmtime's settings, one fresh store for each collection, guests on threads of their own ([`GuestThreads`]), which serve
+//! the runs' sockets between the guests' turns.
 //! It grants nothing; what a guest may do stands in its [`HostCtx`].
 
 use std::sync::Arc;
@@ -9,16 +9,13 @@ use super::compile::CompileError;
 use consentry_contract::failure::GuestEnd;
 use consentry_contract::limits::LimitName;
 use consentry_host_api::bindings::{Connector, ConnectorPre};
-use consentry_host_api::guests::GuestThreads;
+use consentry_host_api::guests::{GuestThreads, Home, Watch};
 use consentry_host_api::{HostCtx, Stopped, TICK_MILLISECONDS, link};
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, Linker, ResourceTableError};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap, UpdateDeadline, WasmBacktrace,
 };
-
-use super::network_thread::NetworkThread;
 
 /// How often a guest is interrupted. Short, so that a spinning guest hands over soon, and ends soon after its CPU time.
 pub const TICK: Duration = Duration::from_millis(TICK_MILLISECONDS);
@@ -103,7 +100,6 @@ pub struct Sandbox {
     linker: Linker<HostCtx>,
     slots: Arc<Semaphore>,
     guests: GuestThreads,
-    network: NetworkThread,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -132,10 +128,9 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(SandboxError::Setup)?;
         let guests = GuestThreads::start(settings.guest_threads).map_err(SandboxError::Threads)?;
-        let network = NetworkThread::start().map_err(SandboxError::Threads)?;
-        start_ticker(&engine)?;
+        start_ticker(&engine, guests.watch())?;
         let slots = Arc::new(Semaphore::new(settings.concurrent_runs as usize));
-        Ok(Self { engine, linker, slots, guests, network })
+        Ok(Self { engine, linker, slots, guests })
     }
 
     /// wasmtime's engine, for the compiled cache.
@@ -143,9 +138,9 @@ impl Sandbox {
         &self.engine
     }
 
-    /// Where sockets and timers of runs are served.
-    pub(crate) fn io(&self) -> &Handle {
-        self.network.handle()
+    /// Where a run's sockets and timers are to be, and its guest's turns.
+    pub fn home(&self) -> Home {
+        self.guests.home()
     }
 
     /// Links a compiled component.
@@ -168,9 +163,9 @@ impl Sandbox {
         Ok(store.into_data())
     }
 
-    /// Runs one collection in a fresh store and gives its context back with what happened. The future may be dropped: the
-    /// guest is then stopped at its next tick.
-    pub async fn run(&self, prepared: &Prepared, ctx: HostCtx) -> GuestRun {
+    /// Runs one collection in a fresh store, begins to log out, and gives its context back with what happened. The future may be dropped:
+    /// the guest is then stopped at its next tick.
+    pub async fn run(&self, prepared: &Prepared, ctx: HostCtx, home: Home) -> GuestRun {
         let stopper = ctx.stopper().clone();
         let slot = tokio::select! {
             slot = self.slots.clone().acquire_owned() => slot.ok(),
@@ -182,12 +177,13 @@ impl Sandbox {
         let Some(slot) = slot else {
             return GuestRun { ctx: Some(ctx), end: GuestEnd::Stopped, trace: Vec::new() };
         };
-        let guest = self.guests.run(async move {
+        let guest = self.guests.run(home, async move {
             let mut store = fresh(&engine, ctx);
             let cpu = store.data().cpu().clone();
             let (end, trace) = cpu.charge(drive(&pre, &mut store)).await;
             let ctx = store.into_data();
             drop(slot);
+            ctx.log_out();
             GuestRun { ctx: Some(ctx), end, trace }
         });
         let ended = guest.await;
@@ -296,7 +292,7 @@ fn check_map_count(slots: u32) -> Result<(), SandboxError> {
 }
 
 /// One ticker for the whole process; it ends when the engine is gone.
-fn start_ticker(engine: &Engine) -> Result<(), SandboxError> {
+fn start_ticker(engine: &Engine, watch: Watch) -> Result<(), SandboxError> {
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("ticker".to_owned())
@@ -304,6 +300,7 @@ fn start_ticker(engine: &Engine) -> Result<(), SandboxError> {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
+                watch.look();
                 std::thread::sleep(TICK);
             }
         })
