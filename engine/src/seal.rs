@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use rand::CryptoRng;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::data::Digest;
@@ -30,6 +31,37 @@ pub trait Sealable {
     /// # Errors
     /// [`SealError::Unwritable`].
     fn encode(&self) -> Result<Zeroizing<Vec<u8>>, SealError>;
+}
+
+/// JSON in a buffer that is wiped, also where it grew out of a smaller one. `namespace` names it in an error.
+///
+/// # Errors
+/// [`SealError::Unwritable`].
+pub fn json(value: &impl Serialize, namespace: &'static str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let mut wiped = Wiped(Zeroizing::new(Vec::with_capacity(JSON_BYTES)));
+    serde_json::to_writer(&mut wiped, value).map_err(|_| SealError::Unwritable(namespace))?;
+    Ok(wiped.0)
+}
+
+/// Room for most parcels without documents.
+const JSON_BYTES: usize = 64 * 1024;
+
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl std::io::Write for Wiped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.capacity() - self.0.len() < bytes.len() {
+            let mut larger = Zeroizing::new(Vec::with_capacity((self.0.len() + bytes.len()) * 2));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// May be handed to an Online Service. Only what the consent gate released is.

@@ -182,19 +182,20 @@ impl HostCtx {
         Ok(self.table.get(this)?.page.clone())
     }
 
-    fn read_rows(
+    fn read_table<T>(
         &mut self,
         function: &'static str,
         this: &Resource<Parsed>,
         at: &str,
         columns: Vec<wit::Column>,
-    ) -> Result<Vec<Vec<Option<String>>>, Fail> {
+        read: impl FnOnce(&Document, &[Column], &mut CpuMeter) -> Result<T, DocumentError>,
+    ) -> Result<T, Fail> {
         self.enter(NAME, function)?;
         self.at(Stage::Extract);
         let document = self.document(this)?;
         let columns: Vec<Column> =
             columns.into_iter().map(|column| Column { name: column.name, at: column.at, take: column.take }).collect();
-        self.ask(&document, at, |meter| document.rows(at, &columns, meter))
+        self.ask(&document, at, |meter| read(&document, &columns, meter))
     }
 
     /// Something that the connector needs is not there: the page is not what it was.
@@ -264,7 +265,9 @@ impl wit::HostDocument for HostCtx {
         at: String,
         columns: Vec<wit::Column>,
     ) -> Result<Vec<Vec<Option<String>>>, Fail> {
-        self.read_rows("document.rows", &this, &at, columns)
+        self.read_table("document.rows", &this, &at, columns, |document, columns, meter| {
+            document.rows(&at, columns, meter)
+        })
     }
 
     fn cells(
@@ -273,14 +276,9 @@ impl wit::HostDocument for HostCtx {
         at: String,
         columns: Vec<wit::Column>,
     ) -> Result<(String, Vec<Option<u32>>), Fail> {
-        let rows = self.read_rows("document.cells", &this, &at, columns)?;
-        let cells = || rows.iter().flatten();
-        let mut text = String::with_capacity(cells().flatten().map(String::len).sum());
-        cells().flatten().for_each(|cell| text.push_str(cell));
-        // Longer than a length can say, it would be above the limit of an answer.
-        let length = |cell: &String| u32::try_from(cell.len()).unwrap_or(u32::MAX);
-        let lengths = cells().map(|cell| cell.as_ref().map(length)).collect();
-        Ok((text, lengths))
+        self.read_table("document.cells", &this, &at, columns, |document, columns, meter| {
+            document.cells(&at, columns, meter)
+        })
     }
 
     fn form(&mut self, this: Resource<Parsed>, name: String, at: String) -> Result<wit::Form, Fail> {

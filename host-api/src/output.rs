@@ -4,6 +4,7 @@
 use consentry_contract::failure::{Code, Incomplete, Name};
 use consentry_contract::item::{Columns, FieldError, Item, RawValue, Value as ItemValue, category as category_of};
 use consentry_contract::limits::LimitName;
+use zeroize::Zeroizing;
 
 use crate::bindings::consentry::connector::output::{self, Value};
 use crate::bindings::consentry::connector::types::Fault;
@@ -15,48 +16,50 @@ const NAME: &str = "output";
 const TOLD_MAX: usize = 256;
 
 impl HostCtx {
-    /// Checks and keeps items; answers with those that were refused.
+    /// Checks and keeps items, each as the columns make it; answers with those that were refused.
     fn take_in(
         &mut self,
-        category: &str,
-        fields: Vec<String>,
-        rows: Vec<Vec<Option<Value>>>,
+        columns: &Columns,
+        items: impl Iterator<Item = Result<Item, Vec<FieldError>>>,
     ) -> Result<Vec<(u32, Fault)>, Fail> {
-        self.check_wanted(category)?;
-        self.spend(LimitName::Items, rows.len() as u64)?;
-        let observed = self.ports.clock.now();
-        let columns = Columns::of(category, fields).map_err(|error| self.refused(category, &[error]))?;
-        let mut refused = Vec::new();
-        for (at, row) in rows.into_iter().enumerate() {
-            let row = row.into_iter().map(|value| value.map(|value| self.raw(value)).transpose());
-            let item = columns.check(row.collect::<Result<_, _>>()?, observed);
-            match item.map_err(|errors| self.refused(category, &errors)).and_then(|item| self.take_item(item)) {
-                Ok(()) => {}
-                Err(Fail::Fault(mut fault)) => {
-                    if refused.len() >= TOLD_MAX {
-                        fault.text = String::new();
+        let category = columns.category().name;
+        let (mut refused, mut accepted, mut bytes, mut end) = (Vec::new(), 0, 0, Ok(()));
+        for (at, item) in items.enumerate() {
+            // Minimisation at the boundary: what is older than the consent allows is not taken, whatever the connector filters.
+            let taken = match item {
+                Ok(item) if self.is_too_old(&item) => Ok(()),
+                Ok(item) => {
+                    let size = item.size();
+                    end = self.spend(LimitName::ItemBytes, size);
+                    if end.is_err() {
+                        break;
                     }
-                    refused.push((u32::try_from(at).unwrap_or(u32::MAX), fault));
+                    bytes += size;
+                    self.items.add(item).map(|()| accepted += 1).map_err(|error| vec![error])
                 }
-                Err(stop) => return Err(stop),
+                Err(errors) => Err(errors),
+            };
+            if let Err(errors) = taken {
+                let mut fault = self.refused(category, &errors);
+                if refused.len() >= TOLD_MAX {
+                    fault.text = String::new();
+                }
+                refused.push((u32::try_from(at).unwrap_or(u32::MAX), fault));
             }
         }
+        if let Some(dataset) = self.facts.datasets.iter_mut().find(|dataset| dataset.category == category) {
+            dataset.accepted += accepted;
+        }
+        end?;
+        self.hold_for_good(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         Ok(refused)
     }
 
-    fn take_item(&mut self, item: Item) -> Result<(), Fail> {
-        // Minimisation at the boundary: what is older than the consent allows is not taken, whatever the connector filters.
-        if self.is_too_old(&item) {
-            return Ok(());
-        }
-        self.spend(LimitName::ItemBytes, item.size())?;
-        self.hold_for_good(usize::try_from(item.size()).unwrap_or(usize::MAX))?;
-        let category = item.category().name;
-        self.items.add(item).map_err(|error| self.refused(category, &[error]))?;
-        if let Some(dataset) = self.dataset(category) {
-            dataset.accepted += 1;
-        }
-        Ok(())
+    /// What the person consented to, and how many of it.
+    fn columns(&mut self, category: &str, fields: Vec<String>, items: usize) -> Result<Columns, Fail> {
+        self.check_wanted(category)?;
+        self.spend(LimitName::Items, items as u64)?;
+        Columns::of(category, fields).map_err(|error| Fail::Fault(self.refused(category, &[error])))
     }
 
     fn raw(&mut self, value: Value) -> Result<RawValue, Fail> {
@@ -72,16 +75,12 @@ impl HostCtx {
     }
 
     /// Refuses an item and remembers it against its dataset, which is partial from now on.
-    fn refused(&mut self, category: &str, errors: &[FieldError]) -> Fail {
+    fn refused(&mut self, category: &str, errors: &[FieldError]) -> Fault {
         let first = errors.iter().find_map(|error| error.field.clone());
         self.facts.incomplete(category, Incomplete::Refused(first.unwrap_or_else(unnamed)));
         let text = errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ");
         self.tell_author(&text);
-        Fail::fault(Code::ValueUnparsable, text)
-    }
-
-    fn dataset(&mut self, category: &str) -> Option<&mut consentry_contract::failure::DatasetFacts> {
-        self.facts.datasets.iter_mut().find(|dataset| dataset.category == category)
+        Fault { code: Code::ValueUnparsable.to_string(), text, retry_after_ms: None }
     }
 
     fn is_too_old(&self, item: &Item) -> bool {
@@ -104,6 +103,19 @@ impl HostCtx {
     }
 }
 
+/// The texts of these lengths, one behind the other; none if they are not the whole text.
+fn cells<'t>(text: &'t str, lengths: &[Option<u32>]) -> Option<Vec<Option<&'t str>>> {
+    let mut end = 0_usize;
+    let mut cell = |length: &Option<u32>| {
+        let Some(length) = length else { return Some(None) };
+        let begin = end;
+        end = begin.checked_add(*length as usize)?;
+        text.get(begin..end).map(Some)
+    };
+    let cells = lengths.iter().map(&mut cell).collect::<Option<_>>();
+    cells.filter(|_| end == text.len())
+}
+
 fn unnamed() -> Name {
     // Unwrap safety: the text is a name by its form.
     "unnamed".parse().expect("a name")
@@ -112,8 +124,14 @@ fn unnamed() -> Name {
 impl output::Host for HostCtx {
     fn emit(&mut self, category: String, fields: Vec<(String, Value)>) -> Result<(), Fail> {
         self.enter(NAME, "emit")?;
-        let (names, values) = fields.into_iter().map(|(name, value)| (name, Some(value))).unzip();
-        match self.take_in(&category, names, vec![values])?.pop() {
+        let mut values = Vec::with_capacity(fields.len());
+        let mut names = Vec::with_capacity(fields.len());
+        for (name, value) in fields {
+            names.push(name);
+            values.push(Some(self.raw(value)?));
+        }
+        let (columns, observed) = (self.columns(&category, names, 1)?, self.ports.clock.now());
+        match self.take_in(&columns, std::iter::once(columns.check(values, observed)))?.pop() {
             Some((_, fault)) => Err(Fail::Fault(fault)),
             None => Ok(()),
         }
@@ -123,10 +141,18 @@ impl output::Host for HostCtx {
         &mut self,
         category: String,
         fields: Vec<String>,
-        rows: Vec<Vec<Option<Value>>>,
+        text: String,
+        lengths: Vec<Option<u32>>,
     ) -> Result<Vec<(u32, Fault)>, Fail> {
         self.enter(NAME, "emit-all")?;
-        self.take_in(&category, fields, rows)
+        let text = Zeroizing::new(text);
+        let width = fields.len();
+        let Some(cells) = cells(&text, &lengths).filter(|_| width > 0 && lengths.len().is_multiple_of(width)) else {
+            let reason = "the lengths of `emit-all` are those of the values in the text, as many for each item as it has fields";
+            return Err(self.refuse(Code::InvalidArgument, reason));
+        };
+        let (columns, observed) = (self.columns(&category, fields, lengths.len() / width)?, self.ports.clock.now());
+        self.take_in(&columns, cells.chunks(width).map(|cells| columns.read(cells.iter().copied(), observed)))
     }
 
     fn partial(&mut self, category: String, reason: Fault) -> Result<(), Fail> {

@@ -175,6 +175,7 @@ fn collecting(bank: &Bank) -> Collecting {
 
 async fn compare(collector: &Collector, tls: &TlsSettings) -> anyhow::Result<()> {
     let bank = Bank::in_state(SiteState::Ok)?;
+    whole::same_result(&bank, collector, tls).await?;
     let (mut sandboxed, mut plain) = (Times::default(), Times::default());
     for round in 0..ROUNDS + WARM_UP {
         let ours = collecting(&bank);

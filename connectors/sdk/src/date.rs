@@ -11,7 +11,18 @@ pub(crate) fn iso(day: &str, month: u16, year: &str) -> Option<String> {
         1..=12 => 31,
         _ => return None,
     };
-    (1..=last).contains(&day).then(|| format!("{year:04}-{month:02}-{day:02}"))
+    (1..=last).contains(&day).then(|| {
+        let mut text = String::with_capacity("1985-12-25".len());
+        for (number, figures) in [(year, 4), (month, 2), (day, 2)] {
+            if !text.is_empty() {
+                text.push('-');
+            }
+            for figure in (0..figures).rev() {
+                text.push(char::from(b'0' + (number / 10_u16.pow(figure) % 10) as u8));
+            }
+        }
+        text
+    })
 }
 
 /// A number of at most so many figures.

@@ -24,41 +24,56 @@ impl Style {
         // The sign stands before the currency or between it and the number.
         let (outer, rest) = sign(text);
         let (inner, rest) = sign(bare(rest, currency));
-        let number =
-            self.parts(rest).filter(|(_, fraction)| fraction.len() <= digits && (outer.is_empty() || inner.is_empty()));
-        let minor =
-            number.and_then(|(whole, fraction)| format!("{outer}{inner}{whole}{fraction:0<digits$}").parse().ok());
+        // Counted down from nothing: there is one more number below it than above.
+        let (mut minor, figure) = (Some(0_i64), |sum: Option<i64>, figure| sum?.checked_mul(10)?.checked_sub(figure));
+        let fraction = self.figures(rest, |next| minor = figure(minor, next));
+        let right = fraction.filter(|fraction| *fraction <= digits && (outer.is_empty() || inner.is_empty()));
+        let minor = right.and_then(|fraction| {
+            let minor = (fraction..digits).fold(minor, |minor, _| figure(minor, 0))?;
+            if outer.is_empty() && inner.is_empty() { minor.checked_neg() } else { Some(minor) }
+        });
         minor.ok_or_else(|| self.fault(&format!("an amount in {currency} with at most {digits} decimals")))
     }
 
     /// A number as the contract writes it.
     pub(crate) fn decimal(&self, text: &str) -> Result<String> {
         let (sign, rest) = sign(text);
-        let (whole, fraction) = self.parts(rest).ok_or_else(|| self.fault("a number"))?;
-        let point = if fraction.is_empty() { "" } else { "." };
-        Ok(format!("{sign}{whole}{point}{fraction}"))
+        let mut number = sign.to_owned();
+        let fraction = self.figures(rest, |figure| number.extend(char::from_digit(figure as u32, 10)));
+        let fraction = fraction.ok_or_else(|| self.fault("a number"))?;
+        if fraction > 0 {
+            number.insert(number.len() - fraction, '.');
+        }
+        Ok(number)
     }
 
     fn fault(&self, what: &str) -> Fault {
         Code::ValueUnparsable.fault(format!("this is not {what}, written as {}", self.example))
     }
 
-    /// The digits before and after the point.
-    fn parts(&self, text: &str) -> Option<(String, String)> {
+    /// Each figure in turn; answers how many of them stand behind the point.
+    fn figures(&self, text: &str, mut each: impl FnMut(i64)) -> Option<usize> {
         let (whole, fraction) = match text.split_once(self.point) {
             Some((_, "")) => return None,
-            Some((whole, fraction)) => (whole, fraction),
+            Some(parts) => parts,
             None => (text, ""),
         };
-        let groups: Vec<&str> = whole.split(self.groups).collect();
-        let grouped = match groups.as_slice() {
-            [first, rest @ ..] if !rest.is_empty() => first.len() <= 3 && rest.iter().all(|group| group.len() == 3),
-            _ => true,
+        let mut all = |text: &str| {
+            let figures = text.bytes().take_while(u8::is_ascii_digit);
+            figures.inspect(|figure| each(i64::from(figure - b'0'))).count() == text.len()
         };
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let right = grouped && !groups.iter().any(|group| group.is_empty()) && digits(fraction);
-        let whole = groups.concat();
-        (right && digits(&whole)).then(|| (whole, fraction.to_owned()))
+        let grouped = whole.contains(self.groups);
+        for (at, group) in whole.split(self.groups).enumerate() {
+            let fits = match at {
+                _ if !grouped => !group.is_empty(),
+                0 => (1..=3).contains(&group.len()),
+                _ => group.len() == 3,
+            };
+            if !fits || !all(group) {
+                return None;
+            }
+        }
+        all(fraction).then_some(fraction.len())
     }
 }
 

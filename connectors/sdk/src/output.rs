@@ -1,60 +1,129 @@
-//! What the builders of [`crate::items`] stand on: values that own their blobs, `emit`, and [`Batch`] for what comes in hundreds.
+//! What the builders of [`crate::items`] stand on: the fields of an item, `emit`, and [`Batch`] for what comes in hundreds.
 
 use std::marker::PhantomData;
 
 pub use crate::contract::types::{Blob, Fault};
 
-use crate::contract::output;
+use crate::contract::output::{self, Value};
 
-/// A value of a field. Money is an integer in minor units, beside its currency.
-#[derive(Debug)]
-pub enum Value {
+/// The form of a value, where it is a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
     /// Words.
-    Text(String),
+    Text,
     /// A whole number.
-    Integer(i64),
+    Integer,
     /// An exact number: `-12.50`.
-    Decimal(String),
+    Decimal,
     /// A day: `2026-11-21`.
-    Date(String),
+    Date,
     /// A point in time, RFC 3339.
-    Instant(String),
-    /// Yes or no.
-    Flag(bool),
-    /// The bytes of a document or an image.
-    Blob(Blob),
+    Instant,
+    /// Yes or no: `true`, `false`.
+    Flag,
+}
+
+/// The fields of one item, as far as they are set. All values stand in one text: an item of five fields is no five allocations.
+#[derive(Debug, Default)]
+pub struct Fields {
+    text: String,
+    /// Name, kind and length of each.
+    values: Vec<(&'static str, Kind, u32)>,
+    blobs: Vec<(&'static str, Blob)>,
+}
+
+impl Fields {
+    /// Sets a field to what is written as its kind is.
+    pub fn put(&mut self, name: &'static str, kind: Kind, text: &str) {
+        self.text.push_str(text);
+        // Longer than a length can say, the guest's memory would be full.
+        self.values.push((name, kind, u32::try_from(text.len()).unwrap_or(u32::MAX)));
+    }
+
+    /// Sets a field to a number. Money is an integer in minor units, beside its currency.
+    pub fn integer(&mut self, name: &'static str, number: i64) {
+        let (mut digits, mut at, mut left) = ([0; 20], 20, number.unsigned_abs());
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (left % 10) as u8;
+            left /= 10;
+            if left == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            at -= 1;
+            digits[at] = b'-';
+        }
+        self.put(name, Kind::Integer, str::from_utf8(&digits[at..]).unwrap_or_default());
+    }
+
+    /// Sets a field to yes or no.
+    pub fn flag(&mut self, name: &'static str, flag: bool) {
+        self.put(name, Kind::Flag, if flag { "true" } else { "false" });
+    }
+
+    /// Sets a field to the bytes of a document or an image.
+    pub fn blob(&mut self, name: &'static str, blob: Blob) {
+        self.blobs.push((name, blob));
+    }
+
+    /// Each value that is a text, in the order in which they were set.
+    fn texts(&self) -> impl Iterator<Item = (&'static str, Kind, &str)> {
+        let mut end = 0;
+        self.values.iter().map(move |(name, kind, length)| {
+            let begin = end;
+            end += *length as usize;
+            (*name, *kind, self.text.get(begin..end).unwrap_or_default())
+        })
+    }
+
+    fn emit(&self, category: &str) -> Result<(), Fault> {
+        let texts = self.texts().map(|(name, kind, text)| (name.to_owned(), value(kind, text)));
+        let blobs = self.blobs.iter().map(|(name, blob)| ((*name).to_owned(), Value::Blob(blob)));
+        output::emit(category, &texts.chain(blobs).collect::<Vec<_>>())
+    }
+}
+
+fn value(kind: Kind, text: &str) -> Value<'static> {
+    let owned = text.to_owned();
+    match kind {
+        Kind::Text => Value::Text(owned),
+        Kind::Integer => Value::Integer(text.parse().unwrap_or_default()),
+        Kind::Decimal => Value::Decimal(owned),
+        Kind::Date => Value::Date(owned),
+        Kind::Instant => Value::Instant(owned),
+        Kind::Flag => Value::Flag(text == "true"),
+    }
 }
 
 /// A builder of [`crate::items`].
 pub trait Item {
     /// Its category.
     const CATEGORY: &'static str;
-    /// Names and values, as far as they are set.
-    fn fields(self) -> Vec<(&'static str, Value)>;
+    /// Its fields, as far as they are set.
+    fn fields(self) -> Fields;
 }
 
 /// Emits one item.
 ///
 /// # Errors
 /// `value-unparsable` with the field and the form that is wanted; the item is left out and its dataset is partial.
-pub fn emit(item: impl Item) -> Result<(), Fault> {
-    let mut batch = Batch::default();
-    batch.push(item);
-    batch.emit()
+pub fn emit<I: Item>(item: I) -> Result<(), Fault> {
+    item.fields().emit(I::CATEGORY)
 }
 
 /// Items of one category that are handed over together, which costs a fraction of one by one: for the rows of a table.
 pub struct Batch<I> {
-    names: Vec<String>,
-    rows: Vec<Vec<Option<output::Value<'static>>>>,
-    /// The contract lends blobs; each with its row and column.
-    blobs: Vec<(usize, usize, Blob)>,
+    table: Table,
+    /// A blob is handed over with its item alone.
+    single: Vec<Fields>,
     of: PhantomData<I>,
 }
 
 impl<I> Default for Batch<I> {
     fn default() -> Self {
-        Self { names: Vec::new(), rows: Vec::new(), blobs: Vec::new(), of: PhantomData }
+        Self { table: Table::default(), single: Vec::new(), of: PhantomData }
     }
 }
 
@@ -62,39 +131,11 @@ impl<I: Item> Batch<I> {
     /// Puts one more in.
     pub fn push(&mut self, item: I) {
         let fields = item.fields();
-        let mut row = Vec::with_capacity(fields.len());
-        for (place, (name, value)) in fields.into_iter().enumerate() {
-            let column = self.column(place, name);
-            let value = match value {
-                Value::Blob(blob) => {
-                    self.blobs.push((self.rows.len(), column, blob));
-                    None
-                }
-                Value::Text(text) => Some(output::Value::Text(text)),
-                Value::Integer(number) => Some(output::Value::Integer(number)),
-                Value::Decimal(text) => Some(output::Value::Decimal(text)),
-                Value::Date(text) => Some(output::Value::Date(text)),
-                Value::Instant(text) => Some(output::Value::Instant(text)),
-                Value::Flag(flag) => Some(output::Value::Flag(flag)),
-            };
-            if row.len() <= column {
-                row.resize_with(column + 1, || None);
-            }
-            row[column] = value;
+        if fields.blobs.is_empty() {
+            self.table.push(&fields);
+        } else {
+            self.single.push(fields);
         }
-        self.rows.push(row);
-    }
-
-    /// Where a field stands: mostly where it stood in the item before.
-    fn column(&mut self, place: usize, name: &str) -> usize {
-        if self.names.get(place).is_some_and(|known| known == name) {
-            return place;
-        }
-        let known = self.names.iter().position(|known| known == name);
-        known.unwrap_or_else(|| {
-            self.names.push(name.to_owned());
-            self.names.len() - 1
-        })
     }
 
     /// Emits them.
@@ -102,14 +143,102 @@ impl<I: Item> Batch<I> {
     /// # Errors
     /// As [`emit`], of the first that was refused; the others are in.
     pub fn emit(self) -> Result<(), Fault> {
-        if self.rows.is_empty() {
-            return Ok(());
+        let Table { names, text, lengths } = self.table;
+        let mut refused = Vec::new();
+        if !lengths.is_empty() {
+            let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+            let faults = output::emit_all(I::CATEGORY, &names, &text, &lengths)?;
+            refused.extend(faults.into_iter().map(|(_, fault)| fault));
         }
-        let (mut rows, blobs) = (self.rows as Vec<Vec<Option<output::Value<'_>>>>, self.blobs);
-        for (row, column, blob) in &blobs {
-            rows[*row][*column] = Some(output::Value::Blob(blob));
+        refused.extend(self.single.iter().filter_map(|fields| fields.emit(I::CATEGORY).err()));
+        refused.into_iter().next().map_or(Ok(()), Err)
+    }
+}
+
+/// Items as `emit-all` takes them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Table {
+    names: Vec<&'static str>,
+    text: String,
+    lengths: Vec<Option<u32>>,
+}
+
+impl Table {
+    fn push(&mut self, fields: &Fields) {
+        let names = || fields.values.iter().map(|(name, ..)| *name);
+        if names().eq(self.names.iter().copied()) {
+            self.text.push_str(&fields.text);
+            self.lengths.extend(fields.values.iter().map(|(.., length)| Some(*length)));
+            return;
         }
-        let refused = output::emit_all(I::CATEGORY, &self.names, &rows)?;
-        refused.into_iter().next().map_or(Ok(()), |(_, fault)| Err(fault))
+        let before = self.names.len();
+        for name in names() {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+        if self.names.len() > before && before > 0 {
+            // Absent in all items so far.
+            let more = self.names.len() - before;
+            let wider = |row: &[Option<u32>]| row.iter().copied().chain(std::iter::repeat_n(None, more)).collect::<Vec<_>>();
+            self.lengths = self.lengths.chunks(before).flat_map(wider).collect();
+        }
+        for name in &self.names {
+            let text = fields.texts().find_map(|(own, _, text)| (own == *name).then_some(text));
+            self.text.push_str(text.unwrap_or_default());
+            self.lengths.push(text.map(|text| u32::try_from(text.len()).unwrap_or(u32::MAX)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(values: &[(&'static str, &str)]) -> Fields {
+        let mut fields = Fields::default();
+        values.iter().for_each(|(name, text)| fields.put(name, Kind::Text, text));
+        fields
+    }
+
+    /// Each item as `name=text` of what is there.
+    fn told(table: &Table) -> Vec<String> {
+        let mut end = 0;
+        let mut told = Vec::new();
+        for lengths in table.lengths.chunks(table.names.len()) {
+            let values = table.names.iter().zip(lengths).filter_map(|(name, length)| {
+                let begin = end;
+                end += (*length)? as usize;
+                Some(format!("{name}={}", &table.text[begin..end]))
+            });
+            told.push(values.collect::<Vec<_>>().join(" "));
+        }
+        assert_eq!(end, table.text.len());
+        told
+    }
+
+    #[test]
+    fn a_table_keeps_each_items_fields_whatever_their_order_and_number() {
+        let items: &[&[(&str, &str)]] = &[
+            &[("a", "1"), ("b", "deux")],
+            &[("a", "3"), ("b", "")],
+            &[("b", "4"), ("a", "5")],
+            &[("a", "é6"), ("c", "7")],
+            &[("c", "8")],
+            &[("d", "9"), ("a", "10")],
+        ];
+        let mut table = Table::default();
+        items.iter().for_each(|item| table.push(&fields(item)));
+        assert_eq!(told(&table), ["a=1 b=deux", "a=3 b=", "a=5 b=4", "a=é6 c=7", "c=8", "a=10 d=9"]);
+    }
+
+    #[test]
+    fn numbers_are_written_whole() {
+        let mut fields = Fields::default();
+        let numbers = [0, 7, -85_000, i64::MAX, i64::MIN];
+        numbers.iter().for_each(|number| fields.integer("n", *number));
+        fields.flag("f", true);
+        let written: Vec<&str> = fields.texts().map(|(.., text)| text).collect();
+        assert_eq!(written, ["0", "7", "-85000", "9223372036854775807", "-9223372036854775808", "true"]);
     }
 }

@@ -6,12 +6,12 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
+use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::members::Members;
-use super::{HEADER_BYTES_MAX, PublicKey, RecipientKey, Refused, decode, encode};
+use super::{HEADER_BYTES_MAX, PublicKey, RecipientKey, Refused, decode, encode, encode_to};
 
 /// Longest token that carries credentials or an answer, in bytes.
 pub const CREDENTIALS_BYTES_MAX: usize = 64 * 1024;
@@ -130,14 +130,19 @@ pub fn seal(plaintext: &[u8], content: Content, to: &RecipientKey, rng: &mut dyn
     rng.fill_bytes(cek.as_mut_slice());
     rng.fill_bytes(&mut nonce);
 
-    let header = encode(header(content, to.public().kid()).as_bytes());
-    let mut sealed = Vec::with_capacity(plaintext.len() + TAG_BYTES);
-    sealed.extend_from_slice(plaintext);
+    let key = encrypt_with(cek.as_slice(), to.oaep())?;
+    let mut sealed = plaintext.to_vec();
+    let mut token = encode(header(content, to.public().kid()).as_bytes());
     let tag = aead(cek.as_slice())?
-        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(header.as_bytes()), &mut sealed)
+        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(token.as_bytes()), &mut sealed)
         .map_err(|_| Refused)?;
-    let key = encrypt_key(cek.as_slice(), to.public())?;
-    Ok([header, encode(&key), encode(&nonce), encode(&sealed), encode(tag.as_ref())].join("."))
+    // One buffer of its final size: a parcel may be large.
+    token.reserve_exact((key.len() + nonce.len() + sealed.len() + tag.as_ref().len()) * 4 / 3 + 8);
+    for part in [&key, &nonce[..], &sealed, tag.as_ref()] {
+        token.push('.');
+        encode_to(part, &mut token);
+    }
+    Ok(token)
 }
 
 fn header(content: Content, kid: &str) -> String {
@@ -149,8 +154,10 @@ fn header(content: Content, kid: &str) -> String {
 }
 
 pub(crate) fn encrypt_key(cek: &[u8], to: &PublicKey) -> Result<Vec<u8>, Refused> {
-    let key = PublicEncryptingKey::from_der(&to.to_spki()?).map_err(|_| Refused)?;
-    let key = OaepPublicEncryptingKey::new(key).map_err(|_| Refused)?;
+    encrypt_with(cek, &to.oaep()?)
+}
+
+fn encrypt_with(cek: &[u8], key: &OaepPublicEncryptingKey) -> Result<Vec<u8>, Refused> {
     let mut encrypted = vec![0; key.ciphertext_size()];
     let length = key.encrypt(&OAEP_SHA256_MGF1SHA256, cek, &mut encrypted, None).map_err(|_| Refused)?.len();
     encrypted.truncate(length);

@@ -1,7 +1,9 @@
 //! RSA public keys as JSON. They are checked once, when they are read: a [`PublicKey`] that exists is one to use.
 
 use std::fmt;
+use std::sync::Arc;
 
+use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey};
 use rsa::pkcs8::{DecodePublicKey, EncodePublicKey};
 use rsa::traits::PublicKeyParts;
 use rsa::{BigUint, RsaPublicKey};
@@ -38,8 +40,12 @@ pub struct PublicKey {
 }
 
 /// The key that an Online Service receives with. What is sealed to it, only its owner opens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecipientKey(PublicKey);
+#[derive(Clone)]
+pub struct RecipientKey {
+    public: PublicKey,
+    /// Ready for use, once and for all: reading it anew costs as much as encrypting with it.
+    oaep: Arc<OaepPublicEncryptingKey>,
+}
 
 /// Says why a key is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -189,6 +195,12 @@ impl PublicKey {
         self.key.to_public_key_der().map(|der| der.as_bytes().to_vec()).map_err(|_| Refused)
     }
 
+    /// Ready to encrypt with.
+    pub(super) fn oaep(&self) -> Result<OaepPublicEncryptingKey, Refused> {
+        let key = PublicEncryptingKey::from_der(&self.to_spki()?).map_err(|_| Refused)?;
+        OaepPublicEncryptingKey::new(key).map_err(|_| Refused)
+    }
+
     pub(super) fn parts(&self) -> (Vec<u8>, Vec<u8>) {
         (self.key.n().to_bytes_be(), self.key.e().to_bytes_be())
     }
@@ -235,7 +247,7 @@ impl RecipientKey {
     /// # Errors
     /// Says what is wrong with the key.
     pub fn from_jwk(json: &str) -> Result<Self, JwkError> {
-        PublicKey::from_jwk(json, Algorithm::RsaOaep256).map(Self)
+        PublicKey::from_jwk(json, Algorithm::RsaOaep256).and_then(Self::from_public)
     }
 
     /// Takes a key that is already checked.
@@ -243,15 +255,34 @@ impl RecipientKey {
     /// # Errors
     /// [`JwkError::Use`] for a signing key.
     pub fn from_public(key: PublicKey) -> Result<Self, JwkError> {
-        match key.algorithm {
-            Algorithm::RsaOaep256 => Ok(Self(key)),
-            Algorithm::Ps256 => Err(JwkError::Use(Algorithm::RsaOaep256.name())),
+        if key.algorithm != Algorithm::RsaOaep256 {
+            return Err(JwkError::Use(Algorithm::RsaOaep256.name()));
         }
+        let oaep = key.oaep().map_err(|_| JwkError::Malformed("it can't be encrypted with"))?;
+        Ok(Self { public: key, oaep: Arc::new(oaep) })
     }
 
     /// The key.
     pub fn public(&self) -> &PublicKey {
-        &self.0
+        &self.public
+    }
+
+    pub(super) fn oaep(&self) -> &OaepPublicEncryptingKey {
+        &self.oaep
+    }
+}
+
+impl PartialEq for RecipientKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.public == other.public
+    }
+}
+
+impl Eq for RecipientKey {}
+
+impl fmt::Debug for RecipientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RecipientKey").field(&self.public).finish()
     }
 }
 

@@ -4,10 +4,12 @@
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
 
 use super::members::Members;
-use super::{Algorithm, HEADER_BYTES_MAX, PublicKey, Refused, decode, encode};
+use super::{Algorithm, HEADER_BYTES_MAX, PublicKey, Refused, decode, encode, encode_to};
 
 /// All members that a header may have.
 const MEMBERS: [&str; 3] = ["alg", "kid", "typ"];
+/// Room for the signature of the largest key that we make, with two points.
+const SIGNATURE_TEXT_BYTES: usize = 1024;
 
 /// A token without its signature: what is to be signed.
 #[derive(Debug)]
@@ -17,7 +19,12 @@ impl Unsigned {
     /// Puts a payload under a header. `typ` is a media type without `application/`.
     pub fn new(typ: &str, kid: &str, payload: &[u8]) -> Self {
         let header = serde_json::json!({ "alg": Algorithm::Ps256.name(), "kid": kid, "typ": typ }).to_string();
-        Self(format!("{}.{}", encode(header.as_bytes()), encode(payload)))
+        let mut token = encode(header.as_bytes());
+        // With room for the signature, so that what is signed is not copied, and no copy stays behind.
+        token.reserve_exact(payload.len() * 4 / 3 + SIGNATURE_TEXT_BYTES);
+        token.push('.');
+        encode_to(payload, &mut token);
+        Self(token)
     }
 
     /// The bytes to sign.
@@ -27,7 +34,10 @@ impl Unsigned {
 
     /// Adds the signature.
     pub fn with(self, signature: &[u8]) -> String {
-        format!("{}.{}", self.0, encode(signature))
+        let mut token = self.0;
+        token.push('.');
+        encode_to(signature, &mut token);
+        token
     }
 }
 

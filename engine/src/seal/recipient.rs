@@ -2,7 +2,7 @@
 //! then encrypted to the registered key (JWE).
 //!
 //! Only [`Data<Released>`] has a way to be sealed, and only for the Online Service that the consent names. The JSON is
-//! written straight into one buffer of its final size, which is wiped: no tree of values is built, no buffer grows.
+//! written straight into a buffer that is wiped: no tree of values is built.
 //!
 //! What has not been released can't be sealed. This compiles:
 //! ```
@@ -103,14 +103,8 @@ impl Data<Released> {
 impl Sealable for Data<Released> {
     const NAMESPACE: &'static str = "consentry-parcel";
 
-    /// The JSON, in a buffer that does not grow.
     fn encode(&self) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let unwritable = |_| SealError::Unwritable(Self::NAMESPACE);
-        let mut length = Length(0);
-        serde_json::to_writer(&mut length, &Content(self)).map_err(unwritable)?;
-        let mut buffer = Zeroizing::new(Vec::with_capacity(length.0));
-        serde_json::to_writer(&mut *buffer, &Content(self)).map_err(unwritable)?;
-        Ok(buffer)
+        super::json(&Content(self), Self::NAMESPACE)
     }
 }
 
@@ -140,20 +134,6 @@ impl Parcel {
     /// Its bytes, a JWE in compact serialisation, as what they are.
     pub fn sealed(&self) -> &Sealed<Data<Released>, ForRecipient> {
         &self.sealed
-    }
-}
-
-/// Counts what would be written.
-struct Length(usize);
-
-impl std::io::Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

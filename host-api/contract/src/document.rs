@@ -244,6 +244,60 @@ impl Document {
         columns: &[Column],
         meter: &mut dyn Meter,
     ) -> Result<Vec<Vec<Option<String>>>, DocumentError> {
+        let mut table = Vec::new();
+        let rows = self.each_cell(at, columns, meter, |column, take, found, work| {
+            if column == 0 {
+                table.push(Vec::with_capacity(columns.len()));
+            }
+            let cell = found.map_or(Ok(None), |id| self.take(take, id, work))?;
+            if let Some(row) = table.last_mut() {
+                row.push(cell);
+            }
+            Ok(())
+        })?;
+        // Without columns they are empty.
+        table.resize_with(rows, Vec::new);
+        Ok(table)
+    }
+
+    /// As [`Document::rows`], in two pieces whatever its size: the text of every cell, one behind the other and row by row, and how many
+    /// bytes each has.
+    ///
+    /// # Errors
+    /// As [`Document::find`].
+    pub fn cells(
+        &self,
+        at: &str,
+        columns: &[Column],
+        meter: &mut dyn Meter,
+    ) -> Result<(String, Vec<Option<u32>>), DocumentError> {
+        let (mut text, mut lengths) = (String::new(), Vec::new());
+        self.each_cell(at, columns, meter, |_, take, found, work| {
+            let length = match (&self.whole.body, found) {
+                (_, None) => None,
+                (Body::Markup(tree), Some(id)) => {
+                    take.read_onto(&mut text, tree, id, self.whole.base.as_ref(), work)?
+                }
+                (Body::Json(_), Some(id)) => self.take(take, id, work)?.map(|cell| {
+                    text.push_str(&cell);
+                    cell.len()
+                }),
+            };
+            // Longer than a length can say, it would be above the limit of an answer.
+            lengths.push(length.map(|length| u32::try_from(length).unwrap_or(u32::MAX)));
+            Ok(())
+        })?;
+        Ok((text, lengths))
+    }
+
+    /// Each column of each row in turn, with what its place found there. Answers how many rows there are.
+    fn each_cell(
+        &self,
+        at: &str,
+        columns: &[Column],
+        meter: &mut dyn Meter,
+        mut cell: impl FnMut(usize, &Take, Option<u32>, &Work<'_>) -> Result<(), DocumentError>,
+    ) -> Result<usize, DocumentError> {
         let work = self.work(meter);
         let rows = self.all(&Place::compile(at, self.format())?, &work)?;
         let places =
@@ -251,19 +305,14 @@ impl Document {
         let takes =
             columns.iter().map(|column| Take::compile(&column.take, self.format())).collect::<Result<Vec<_>, _>>()?;
         let mut seekers: Vec<_> = places.iter().map(Seeker::new).collect();
-        let mut table = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut cells = Vec::with_capacity(takes.len());
-            for (seeker, take) in seekers.iter_mut().zip(&takes) {
-                cells.push(match seeker.first(&self.whole.body, row, &work)? {
-                    Some(id) => self.take(take, id, &work)?,
-                    None => None,
-                });
+        for row in &rows {
+            for (column, (seeker, take)) in seekers.iter_mut().zip(&takes).enumerate() {
+                let found = seeker.first(&self.whole.body, *row, &work)?;
+                cell(column, take, found, &work)?;
             }
-            work.answer(size_of_val(cells.as_slice()))?;
-            table.push(cells);
+            work.answer(columns.len() * size_of::<Option<String>>())?;
         }
-        Ok(table)
+        Ok(rows.len())
     }
 
     /// A view of every match, in document order.

@@ -1,11 +1,13 @@
-//! The same collection as plain Rust: the HTTP client and the parser of the host, no sandbox, no handles, no items, no checks beyond
-//! what a careful programmer writes by hand. Requests are the same, one by one.
+//! The same collection as plain Rust: the HTTP client and the parser of the host, no sandbox, no handles, no table of items. Requests are the
+//! same, one by one, and so is what comes of them: `whole.rs` compares both parcels value by value. It checks what a careful
+//! programmer checks by hand: statuses, that each cell is there, dates, the check digits of an IBAN, an account's kind.
 
 use anyhow::{Context, ensure};
 use consentry_contract::document::{Column, Document, Form, Format, Limits, Unmetered};
 use consentry_contract::manifest::Origin;
 use consentry_host_api::egress::Egress;
 use consentry_host_api::network::{Incoming, LiveNetwork, Network, Outgoing, TlsSettings};
+use iban::{Iban, IbanLike as _};
 use jiff::civil::Date;
 use sample_bank::MARIE;
 use serde::Serialize;
@@ -15,24 +17,47 @@ use zeroize::Zeroizing;
 
 /// What was collected.
 pub struct Collected {
-    /// Label, IBAN, balance in cents.
-    pub accounts: Vec<(String, String, i64)>,
-    /// Reference, date, label, amount in cents.
-    pub operations: Vec<(String, Date, String, i64)>,
+    pub accounts: Vec<Account>,
+    pub operations: Vec<Operation>,
+}
+
+pub struct Account {
+    reference: String,
+    label: String,
+    holder: String,
+    iban: Iban,
+    bic: Option<String>,
+    currency: String,
+    kind: Option<&'static str>,
+    /// In cents.
+    balance: i64,
+}
+
+pub struct Operation {
+    /// Place of its account.
+    account: usize,
+    reference: String,
+    date: Date,
+    label: String,
+    /// In cents.
+    amount: i64,
 }
 
 impl Collected {
     /// As a parcel tells it.
     pub fn in_items<'a>(&'a self, observed_at: &'a str) -> Vec<InItems<'a>> {
-        let accounts = self.accounts.iter().map(|(label, iban, balance)| {
-            let currency = "EUR";
-            let fields = Fields::Account { r#ref: iban, label, iban, minor_units: *balance, currency };
-            InItems { category: "bank.account", observed_at, fields }
+        let item = |category, fields| InItems { category, observed_at, fields };
+        let accounts = self.accounts.iter().flat_map(|account| {
+            let Account { reference, label, holder, iban, bic, currency, kind, balance } = account;
+            let (iban, bic) = (iban.electronic_str(), bic.as_deref());
+            let account = Fields::Account { r#ref: reference, label, kind: *kind, holder, iban, bic, currency };
+            let balance = Fields::Balance { account: reference, amount: *balance, currency };
+            [item("bank.account", account), item("bank.balance", balance)]
         });
-        let operations = self.operations.iter().map(|(reference, date, label, amount)| {
-            let (account, currency) = (self.accounts[0].1.as_str(), "EUR");
-            let fields = Fields::Operation { account, date, label, amount: *amount, currency, reference };
-            InItems { category: "bank.transaction", observed_at, fields }
+        let operations = self.operations.iter().map(|operation| {
+            let Operation { account, reference, date, label, amount } = operation;
+            let Account { reference: account, currency, .. } = &self.accounts[*account];
+            item("bank.transaction", Fields::Operation { account, r#ref: reference, date, label, amount: *amount, currency })
         });
         accounts.chain(operations).collect()
     }
@@ -52,17 +77,26 @@ enum Fields<'a> {
     Account {
         r#ref: &'a str,
         label: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'static str>,
+        holder: &'a str,
         iban: &'a str,
-        minor_units: i64,
-        currency: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bic: Option<&'a str>,
+        currency: &'a str,
+    },
+    Balance {
+        account: &'a str,
+        amount: i64,
+        currency: &'a str,
     },
     Operation {
         account: &'a str,
+        r#ref: &'a str,
         date: &'a Date,
         label: &'a str,
         amount: i64,
-        currency: &'static str,
-        reference: &'a str,
+        currency: &'a str,
     },
 }
 
@@ -77,11 +111,36 @@ pub async fn collect(base: &str, tls: &TlsSettings) -> anyhow::Result<Collected>
     let mut visitor = Visitor { network: LiveNetwork::new(&egress, tls, "bench")?, cookie: None };
     let home = log_in(&mut visitor, &base).await?;
     let mut collected = Collected { accounts: Vec::new(), operations: Vec::new() };
-    let columns = [("td.libelle", "text"), ("td.iban", "text"), ("td.montant", "text"), ("td.libelle a", "url:href")];
-    for row in home.rows("table#comptes tbody tr", &named(&columns), &mut Unmetered)? {
-        let [label, iban, balance, url] = whole(row)?;
-        collected.accounts.push((label, iban.replace(' ', ""), cents(&balance)?));
-        operations(&mut visitor, url.parse()?, &mut collected.operations).await?;
+    let columns = [
+        ("td.libelle", "text"),
+        ("td.titulaire", "text"),
+        ("td.iban", "text"),
+        ("td.devise", "text"),
+        ("td.montant", "text"),
+        ("td.libelle a", "url:href"),
+    ];
+    let bic = home.find("span.bic", "text", &mut Unmetered)?;
+    let accounts = home.cells("table#comptes tbody tr", &named(&columns), &mut Unmetered)?;
+    for row in rows(&accounts) {
+        let [label, holder, iban, currency, balance, url] = row?;
+        let kind = match label {
+            _ if label.starts_with("Compte chèques") => Some("current"),
+            _ if label.starts_with("Livret") => Some("savings"),
+            _ => None,
+        };
+        let account = Account {
+            // …/accounts/NUMBER/operations
+            reference: url.rsplit('/').nth(1).context("no number in the address")?.to_owned(),
+            label: label.to_owned(),
+            holder: holder.to_owned(),
+            iban: iban.parse()?,
+            bic: bic.clone(),
+            currency: currency.to_owned(),
+            kind,
+            balance: cents(balance)?,
+        };
+        collected.accounts.push(account);
+        operations(&mut visitor, url.parse()?, &mut collected).await?;
     }
     visitor.fetch("GET", base.join("/logout")?, None).await?;
     Ok(collected)
@@ -109,19 +168,18 @@ fn filled(form: &Form) -> String {
     body.finish()
 }
 
-async fn operations(
-    visitor: &mut Visitor,
-    url: Url,
-    found: &mut Vec<(String, Date, String, i64)>,
-) -> anyhow::Result<()> {
+async fn operations(visitor: &mut Visitor, url: Url, collected: &mut Collected) -> anyhow::Result<()> {
+    let account = collected.accounts.len() - 1;
     let columns =
         named(&[("td.reference", "text"), ("td.date", "text"), ("td.libelle", "text"), ("td.montant", "text")]);
     let mut next = Some(url);
     while let Some(url) = next {
         let page = visitor.page(url).await?;
-        for row in page.rows("table#operations tbody tr", &columns, &mut Unmetered)? {
-            let [reference, date, label, amount] = whole(row)?;
-            found.push((reference, Date::strptime("%d/%m/%Y", &date)?, label, cents(&amount)?));
+        for row in rows(&page.cells("table#operations tbody tr", &columns, &mut Unmetered)?) {
+            let [reference, date, label, amount] = row?;
+            let (reference, label) = (reference.to_owned(), label.to_owned());
+            let (date, amount) = (Date::strptime("%d/%m/%Y", date)?, cents(amount)?);
+            collected.operations.push(Operation { account, reference, date, label, amount });
         }
         let link = page.find("p.pagination a.suivante", "url:href", &mut Unmetered)?;
         next = link.map(|link| link.parse()).transpose()?;
@@ -161,9 +219,17 @@ fn named(columns: &[(&str, &str)]) -> Vec<Column> {
     columns.iter().map(column).collect()
 }
 
-fn whole<const N: usize>(row: Vec<Option<String>>) -> anyhow::Result<[String; N]> {
-    let cells = row.into_iter().collect::<Option<Vec<_>>>().context("a cell is missing")?;
-    cells.try_into().ok().context("a row of another width")
+fn rows<const N: usize>((text, lengths): &(String, Vec<Option<u32>>)) -> impl Iterator<Item = anyhow::Result<[&str; N]>> {
+    let mut end = 0;
+    lengths.chunks_exact(N).map(move |lengths| {
+        let mut row = [""; N];
+        for (cell, length) in row.iter_mut().zip(lengths) {
+            let begin = end;
+            end += length.context("a cell is missing")? as usize;
+            *cell = &text[begin..end];
+        }
+        Ok(row)
+    })
 }
 
 /// `-1 234,56 €`, whatever its spaces are.

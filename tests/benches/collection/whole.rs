@@ -34,6 +34,7 @@ pub async fn compare(collector: &Collector, tls: &TlsSettings) -> anyhow::Result
     let bank = Bank::in_state(SiteState::Ok)?;
     let engine = EngineKeys::new().await?;
     let plain = PlainKeys::new()?;
+    same_result(&bank, collector, tls).await?;
     let (mut sandboxed, mut native) = (Times::default(), Times::default());
     for round in 0..ROUNDS + WARM_UP {
         let parcel = sandboxed.add(engine.collect(&bank, collector)).await??;
@@ -44,6 +45,22 @@ pub async fn compare(collector: &Collector, tls: &TlsSettings) -> anyhow::Result
         }
     }
     crate::print_times(&format!("from the sealed login to the sealed parcel, {ROUNDS} rounds"), &sandboxed, &native);
+    Ok(())
+}
+
+/// Both sides find the same, in the same words.
+pub async fn same_result(bank: &Bank, collector: &Collector, tls: &TlsSettings) -> anyhow::Result<()> {
+    let ours = Parcel(crate::collecting(bank).collect(collector).await?.items);
+    let ours = serde_json::from_slice(&ours.encode().context("unwritable")?)?;
+    let theirs = native::collect(&bank.url, tls).await?;
+    let theirs = serde_json::to_value(theirs.in_items(""))?;
+    let in_order = |items: serde_json::Value| -> anyhow::Result<Vec<String>> {
+        let items: Vec<serde_json::Value> = serde_json::from_value(items)?;
+        let mut items: Vec<_> = items.iter().map(|item| format!("{} {}", item["category"], item["fields"])).collect();
+        items.sort();
+        Ok(items)
+    };
+    ensure!(in_order(ours)? == in_order(theirs)?, "the two sides found different things");
     Ok(())
 }
 
@@ -95,31 +112,12 @@ struct Parcel(Vec<Item>);
 impl Sealable for Parcel {
     const NAMESPACE: &'static str = "consentry-bench";
 
-    /// As the engine writes a parcel: into a buffer that never grows.
     fn encode(&self) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let unwritable = |_| SealError::Unwritable(Self::NAMESPACE);
-        let mut length = Length(0);
-        serde_json::to_writer(&mut length, self).map_err(unwritable)?;
-        let mut buffer = Zeroizing::new(Vec::with_capacity(length.0));
-        serde_json::to_writer(&mut *buffer, self).map_err(unwritable)?;
-        Ok(buffer)
+        consentry::seal::json(self, Self::NAMESPACE)
     }
 }
 
 impl Deliverable for Parcel {}
-
-struct Length(usize);
-
-impl std::io::Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 impl Serialize for Parcel {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -71,6 +71,29 @@ impl Take {
         work.done()?;
         Ok(taken)
     }
+
+    /// As [`Self::read`], behind what is written already; answers how many bytes.
+    pub(super) fn read_onto(
+        &self,
+        text: &mut String,
+        tree: &Tree,
+        id: NodeId,
+        base: Option<&Url>,
+        work: &Work<'_>,
+    ) -> Result<Option<usize>, DocumentError> {
+        let before = text.len();
+        let Self::Text = self else {
+            let taken = self.read(tree, id, base, work)?;
+            return Ok(taken.map(|taken| {
+                text.push_str(&taken);
+                taken.len()
+            }));
+        };
+        text_onto(text, tree, id, work);
+        work.answer(text.len() - before)?;
+        work.done()?;
+        Ok(Some(text.len() - before))
+    }
 }
 
 pub(super) fn attribute<'t>(tree: &'t Tree, id: NodeId, name: &AttributeName) -> Option<&'t str> {
@@ -82,10 +105,11 @@ pub(super) fn resolve(base: Option<&Url>, address: &str) -> Option<Url> {
     Url::options().base_url(base).parse(address.trim()).ok()
 }
 
-/// Text on its way to a reader: runs of white space become one space, line breaks one newline, both ends are bare.
-#[derive(Default)]
-pub(super) struct Folded {
-    text: String,
+/// Text on its way to a reader, behind what is written already: runs of white space become one space, line breaks one newline, both ends
+/// are bare.
+pub(super) struct Folded<'t> {
+    text: &'t mut String,
+    start: usize,
     gap: Gap,
 }
 
@@ -97,13 +121,17 @@ enum Gap {
     Line,
 }
 
-impl Folded {
+impl<'t> Folded<'t> {
+    pub(super) fn onto(text: &'t mut String) -> Self {
+        Self { start: text.len(), text, gap: Gap::None }
+    }
+
     pub(super) fn push(&mut self, text: &str) {
         if text.starts_with(char::is_whitespace) {
             self.gap(Gap::Space);
         }
         for word in text.split_whitespace() {
-            if !self.text.is_empty() {
+            if self.text.len() > self.start {
                 match self.gap {
                     Gap::None => {}
                     Gap::Space => self.text.push(' '),
@@ -122,21 +150,23 @@ impl Folded {
     fn gap(&mut self, gap: Gap) {
         self.gap = self.gap.max(gap);
     }
-
-    pub(super) fn finish(self) -> String {
-        self.text
-    }
 }
 
 pub(super) fn fold(text: &str) -> String {
-    let mut folded = Folded::default();
-    folded.push(text);
-    folded.finish()
+    let mut folded = String::new();
+    Folded::onto(&mut folded).push(text);
+    folded
 }
 
 /// The folded text below `id`, without scripts and styles (unless asked for one of them). In HTML the edges of a block are white space.
 pub(super) fn text(tree: &Tree, id: NodeId, work: &Work<'_>) -> String {
-    let mut folded = Folded::default();
+    let mut text = String::new();
+    text_onto(&mut text, tree, id, work);
+    text
+}
+
+fn text_onto(text: &mut String, tree: &Tree, id: NodeId, work: &Work<'_>) {
+    let mut folded = Folded::onto(text);
     let mut next = tree.following(id, id);
     // Blocks whose end is still to come, with the node at which it has passed.
     let mut ends: Vec<NodeId> = Vec::new();
@@ -163,7 +193,6 @@ pub(super) fn text(tree: &Tree, id: NodeId, work: &Work<'_>) -> String {
             _ => {}
         }
     }
-    folded.finish()
 }
 
 /// The text of every text node below `id` as it is: the DOM's `textContent`.
@@ -178,7 +207,8 @@ pub(super) fn raw(tree: &Tree, id: NodeId, work: &Work<'_>) -> String {
 }
 
 fn own_text(tree: &Tree, id: NodeId, work: &Work<'_>) -> String {
-    let mut folded = Folded::default();
+    let mut text = String::new();
+    let mut folded = Folded::onto(&mut text);
     for child in tree.children(id).take_while(|_| work.step()) {
         match &tree.node(child).kind {
             Kind::Text(span) => folded.push(tree.str(*span)),
@@ -189,7 +219,7 @@ fn own_text(tree: &Tree, id: NodeId, work: &Work<'_>) -> String {
             _ => {}
         }
     }
-    folded.finish()
+    text
 }
 
 pub(super) fn is_hidden(local: &LocalName) -> bool {

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::table::{Category, Check, Field, Kind, category};
+use super::table::{CATEGORIES, Category, Check, Field, Kind, category};
 use super::value::{Item, Media, RawValue, Value};
 use crate::failure::Name;
 
@@ -51,6 +51,8 @@ pub struct Columns {
     category: &'static Category,
     /// Names as they were given, with their places in the category.
     given: Vec<(String, Option<usize>)>,
+    /// They stand as the table has them.
+    in_order: bool,
 }
 
 /// Most wrong fields of one item that are told one by one: more than any category has.
@@ -66,14 +68,22 @@ impl Columns {
             return Err(FieldError { category: None, field: None, wanted: Wanted::Category });
         };
         let place = |name: &String| category.fields.iter().position(|field| field.name == name);
-        let given = fields
+        let given: Vec<(String, Option<usize>)> = fields
             .into_iter()
             .map(|name| {
                 let place = place(&name);
                 (name, place)
             })
             .collect();
-        Ok(Self { category, given })
+        let places = || given.iter().filter_map(|(_, place)| *place);
+        let in_order = places().is_sorted();
+        Ok(Self { category, given, in_order })
+    }
+
+    /// Whose fields they are.
+    #[must_use]
+    pub fn category(&self) -> &'static Category {
+        self.category
     }
 
     /// Checks one item, value by value, against the table. `observed` is the host's clock.
@@ -81,37 +91,86 @@ impl Columns {
     /// # Errors
     /// What is wrong, field by field, but no endless list.
     pub fn check(&self, values: Vec<Option<RawValue>>, observed: Timestamp) -> Result<Item, Vec<FieldError>> {
+        self.take(values.into_iter(), observed, |field, raw| value(field, &raw, observed))
+    }
+
+    /// The same for values that are written as the table's kinds are: digits for an integer, `true` or `false` for a flag. A document
+    /// can't be written.
+    ///
+    /// # Errors
+    /// As [`Columns::check`].
+    pub fn read<'t>(
+        &self,
+        values: impl Iterator<Item = Option<&'t str>>,
+        observed: Timestamp,
+    ) -> Result<Item, Vec<FieldError>> {
+        self.take(values, observed, |field, text| written(field, text, observed))
+    }
+
+    fn take<V>(
+        &self,
+        mut values: impl Iterator<Item = Option<V>>,
+        observed: Timestamp,
+        value: impl Fn(&'static Field, V) -> Result<Value, Wanted>,
+    ) -> Result<Item, Vec<FieldError>> {
         let category = self.category;
         let mut errors = Vec::new();
-        let mut checked: Vec<Option<Value>> = category.fields.iter().map(|_| None).collect();
-        let mut given = vec![false; category.fields.len()];
-        if values.len() > self.given.len() {
-            errors.push(FieldError { category: Some(category.name), field: None, wanted: Wanted::Known });
-        }
-        for ((name, place), raw) in self.given.iter().zip(values) {
+        let mut fields = Vec::with_capacity(self.given.len());
+        let mut given = Given::default();
+        for ((name, place), raw) in self.given.iter().zip(values.by_ref()) {
             let Some(raw) = raw else { continue };
             if errors.len() == WRONG_MAX {
                 break;
             }
             let taken = match place {
                 None => Err(Wanted::Known),
-                Some(at) if given[*at] => Err(Wanted::Once),
+                Some(at) if given.has(*at) => Err(Wanted::Once),
                 Some(at) => {
                     // A field that is wrong is not missing too.
-                    given[*at] = true;
-                    value(&category.fields[*at], raw, observed).map(|value| checked[*at] = Some(value))
+                    given.add(*at);
+                    let field = &category.fields[*at];
+                    value(field, raw).map(|value| fields.push((field, value)))
                 }
             };
             if let Err(wanted) = taken {
                 errors.push(error(category, name, wanted));
             }
         }
-        missing(category, &given, &mut errors);
+        if values.next().is_some() && errors.len() < WRONG_MAX {
+            errors.push(FieldError { category: Some(category.name), field: None, wanted: Wanted::Known });
+        }
+        missing(category, given, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
-        let fields = category.fields.iter().zip(checked).filter_map(|(field, value)| Some((field, value?))).collect();
+        // As the table has them.
+        if !self.in_order {
+            fields.sort_unstable_by_key(|(field, _)| std::ptr::from_ref::<Field>(field).addr());
+        }
         Ok(Item { category, observed, fields })
+    }
+}
+
+/// The fields of a category that were given, by their places.
+#[derive(Clone, Copy, Default)]
+struct Given(u64);
+
+// A place is a bit.
+const _: () = {
+    let mut at = 0;
+    while at < CATEGORIES.len() {
+        assert!(CATEGORIES[at].fields.len() <= u64::BITS as usize);
+        at += 1;
+    }
+};
+
+impl Given {
+    fn has(self, place: usize) -> bool {
+        self.0 & (1 << place) != 0
+    }
+
+    fn add(&mut self, place: usize) {
+        self.0 |= 1 << place;
     }
 }
 
@@ -127,13 +186,13 @@ impl Item {
 }
 
 /// What is absent though the category wants it.
-fn missing(category: &'static Category, given: &[bool], errors: &mut Vec<FieldError>) {
-    let has = |name: &str| category.fields.iter().zip(given).any(|(field, given)| *given && field.name == name);
-    for (field, given) in category.fields.iter().zip(given) {
-        if field.required && !given {
+fn missing(category: &'static Category, given: Given, errors: &mut Vec<FieldError>) {
+    let has = |name: &str| category.fields.iter().position(|field| field.name == name).is_some_and(|at| given.has(at));
+    for (at, field) in category.fields.iter().enumerate() {
+        if field.required && !given.has(at) {
             errors.push(error(category, field.name, Wanted::Present));
         } else if !field.required
-            && *given
+            && given.has(at)
             && let Some(currency) = field.currency().filter(|currency| !has(currency))
         {
             errors.push(error(category, &currency, Wanted::Currency));
@@ -149,37 +208,60 @@ fn error(category: &'static Category, field: &str, wanted: Wanted) -> FieldError
     FieldError { category: Some(category.name), field: field.parse().ok(), wanted }
 }
 
-fn value(field: &'static Field, mut raw: RawValue, observed: Timestamp) -> Result<Value, Wanted> {
-    let form = Wanted::Form(field.check);
-    let kind = Wanted::Kind(field.kind);
-    match (field.kind, &mut raw) {
-        (Kind::Text, RawValue::Text(given)) => text::normal(field.check, given).map(Value::Text).ok_or(form),
-        (Kind::Integer, RawValue::Integer(number)) => match field.check {
-            Check::Range(low, high) if !(low..=high).contains(number) => Err(form),
-            _ => Ok(Value::Integer(*number)),
-        },
-        (Kind::Decimal, RawValue::Decimal(number)) if text::is_decimal(number) => {
-            Ok(Value::Decimal(std::mem::take(number)))
-        }
-        (Kind::Date, RawValue::Date(day)) => {
-            let day: Date = strictly_a_day(day).ok_or(kind)?;
-            if in_calendar(field.check, day, observed) { Ok(Value::Date(day)) } else { Err(form) }
-        }
-        (Kind::Instant, RawValue::Instant(instant)) => instant.parse().map(Value::Instant).map_err(|_| kind),
+fn value(field: &'static Field, raw: &RawValue, observed: Timestamp) -> Result<Value, Wanted> {
+    match (field.kind, raw) {
+        (Kind::Text, RawValue::Text(text))
+        | (Kind::Decimal, RawValue::Decimal(text))
+        | (Kind::Date, RawValue::Date(text))
+        | (Kind::Instant, RawValue::Instant(text)) => written(field, text, observed),
+        (Kind::Integer, RawValue::Integer(number)) => integer(field, *number),
         (Kind::Flag, RawValue::Flag(flag)) => Ok(Value::Flag(*flag)),
         (Kind::Blob, RawValue::Blob(bytes)) => match Media::sniff(bytes) {
-            Some(Media::Pdf) if field.check == Check::Image => Err(form),
+            Some(Media::Pdf) if field.check == Check::Image => Err(Wanted::Form(field.check)),
             Some(media) if bytes.len() <= Check::MAX_DOCUMENT => Ok(Value::Blob { media, bytes: bytes.clone() }),
-            _ => Err(form),
+            _ => Err(Wanted::Form(field.check)),
         },
-        _ => Err(kind),
+        (kind, _) => Err(Wanted::Kind(kind)),
+    }
+}
+
+/// A value as its kind is written.
+fn written(field: &'static Field, text: &str, observed: Timestamp) -> Result<Value, Wanted> {
+    let (form, kind) = (Wanted::Form(field.check), Wanted::Kind(field.kind));
+    match field.kind {
+        Kind::Text => text::normal(field.check, text).map(Value::Text).ok_or(form),
+        Kind::Integer => integer(field, text::integer(text).ok_or(kind)?),
+        Kind::Decimal if text::is_decimal(text) => Ok(Value::Decimal(text.to_owned())),
+        Kind::Date => {
+            let day = strictly_a_day(text).ok_or(kind)?;
+            if in_calendar(field.check, day, observed) { Ok(Value::Date(day)) } else { Err(form) }
+        }
+        Kind::Instant => text.parse().map(Value::Instant).map_err(|_| kind),
+        Kind::Flag => match text {
+            "true" => Ok(Value::Flag(true)),
+            "false" => Ok(Value::Flag(false)),
+            _ => Err(kind),
+        },
+        Kind::Decimal | Kind::Blob => Err(kind),
+    }
+}
+
+fn integer(field: &'static Field, number: i64) -> Result<Value, Wanted> {
+    match field.check {
+        Check::Range(low, high) if !(low..=high).contains(&number) => Err(Wanted::Form(field.check)),
+        _ => Ok(Value::Integer(number)),
     }
 }
 
 /// `2026-11-21` and nothing else: no time, no week dates, no compact form.
 fn strictly_a_day(text: &str) -> Option<Date> {
-    let plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    text.parse().ok().filter(|_| plain)
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
+    let number = |digits: &[u8]| {
+        let digit = |number: i16, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + i16::from(digit - b'0'));
+        digits.iter().try_fold(0, digit)
+    };
+    let small = |digits: &[u8]| number(digits).and_then(|number| i8::try_from(number).ok());
+    Date::new(number(&[y1, y2, y3, y4])?, small(&[m1, m2])?, small(&[d1, d2])?).ok()
 }
 
 fn in_calendar(check: Check, day: Date, observed: Timestamp) -> bool {

@@ -8,31 +8,30 @@ use super::table::{CATEGORIES, Category, Check, Field, Kind};
 /// The parts of the generated file that do not depend on the table.
 const PRELUDE: &str = r#"// Generated from the host's item table.
 
-use crate::output::{Blob, Fault, Item, Value, emit};
+use crate::output::{Blob, Fault, Fields, Item, Kind, emit};
 
 /// What may stand for a text that can be absent: a string, or what a document's `find` answered.
 pub trait Words {
     /// The text, if there is one.
-    fn words(self) -> Option<String>;
+    fn words(self) -> Option<impl AsRef<str>>;
 }
 impl Words for String {
-    fn words(self) -> Option<String> { Some(self) }
+    fn words(self) -> Option<impl AsRef<str>> { Some(self) }
 }
 impl Words for &String {
-    fn words(self) -> Option<String> { Some(self.clone()) }
+    fn words(self) -> Option<impl AsRef<str>> { Some(self) }
 }
 impl Words for &str {
-    fn words(self) -> Option<String> { Some(self.to_owned()) }
+    fn words(self) -> Option<impl AsRef<str>> { Some(self) }
 }
 impl<T: Words> Words for Option<T> {
-    fn words(self) -> Option<String> { self.and_then(Words::words) }
+    fn words(self) -> Option<impl AsRef<str>> { self.and_then(Words::words) }
 }
 "#;
 
 /// Rust source for connectors: for each category a struct whose `new` takes the required fields, with a setter for each optional
-/// one and `emit`. It wants `Blob`, `Fault`, `Value`, a trait `Item` of its category and fields, and `emit(item: impl Item) ->
-/// Result<(), Fault>` in `crate::output`; `Value` has the cases of the contract (`Text(String)`, `Integer(i64)`, `Decimal(String)`, `Date(String)`,
-/// `Instant(String)`, `Flag(bool)`, `Blob(Blob)`).
+/// one and `emit`. It wants `Blob`, `Fault`, a trait `Item` of its category and fields, `emit(item: impl Item) -> Result<(), Fault>`, and
+/// `Fields` in `crate::output`, which takes the name and value of each: `put(name, kind, text)`, `integer`, `flag` and `blob`.
 #[must_use]
 pub fn rust_constructors() -> String {
     let mut out = PRELUDE.to_owned();
@@ -52,11 +51,12 @@ fn builder(category: &Category) -> String {
     let required: Vec<&Field> = category.fields.iter().filter(|field| field.required).collect();
     let parameters: Vec<String> =
         required.iter().map(|field| format!("{}: {}", ident(field), required_type(category, field))).collect();
-    let values: Vec<String> =
-        required.iter().map(|field| format!("(\"{}\", {})", field.name, wrap(field, &required_value(field)))).collect();
+    let values: String =
+        required.iter().map(|field| format!("        {}\n", put("fields", field, &required_value(field)))).collect();
     let setters: String = optional_setters(category);
     let (label, at) = (category.label.en, category.name);
-    let (parameters, values) = (parameters.join(", "), values.join(", "));
+    let parameters = parameters.join(", ");
+    let mutable = if required.is_empty() { "" } else { "mut " };
     let docs: String =
         required.iter().map(|field| format!("    /// - `{}`: {}.\n", ident(field), describe(field))).collect();
     let (docs, default) = if required.is_empty() {
@@ -66,12 +66,13 @@ fn builder(category: &Category) -> String {
         (format!("    /// Begins an item with what it must have.\n    ///\n{docs}"), String::new())
     };
     format!(
-        "\n/// {label}, `{at}`.\n#[must_use = \"an item counts only once it is emitted\"]\npub struct {name} {{ fields: Vec<(&'static str, Value)> }}\n\
-         {default}impl {name} {{\n{docs}    pub fn new({parameters}) -> Self {{ Self {{ fields: vec![{values}] }} }}\n{setters}    \
+        "\n/// {label}, `{at}`.\n#[must_use = \"an item counts only once it is emitted\"]\npub struct {name} {{ fields: Fields }}\n\
+         {default}impl {name} {{\n{docs}    pub fn new({parameters}) -> Self {{\n        let {mutable}fields = Fields::default();\n\
+         {values}        Self {{ fields }}\n    }}\n{setters}    \
          /// Hands the item to the host.\n    ///\n    /// # Errors\n    /// A fault that names the field and the form that is wanted.\n    \
          pub fn emit(self) -> Result<(), Fault> {{ emit(self) }}\n}}\n\
          impl Item for {name} {{\n    const CATEGORY: &'static str = \"{at}\";\n    \
-         fn fields(self) -> Vec<(&'static str, Value)> {{ self.fields }}\n}}\n"
+         fn fields(self) -> Fields {{ self.fields }}\n}}\n"
     )
 }
 
@@ -88,17 +89,19 @@ fn optional_setters(category: &Category) -> String {
             let _ = write!(
                 out,
                 "    /// {docs}, in minor units, and its currency (ISO 4217).\n    \
-                 pub fn {ident}(mut self, minor_units: i64, currency: impl Into<String>) -> Self {{\n        \
-                 self.fields.push((\"{}\", Value::Integer(minor_units)));\n        \
-                 self.fields.push((\"{currency}\", Value::Text(currency.into())));\n        self\n    }}\n",
-                field.name
+                 pub fn {ident}(mut self, minor_units: i64, currency: impl AsRef<str>) -> Self {{\n        \
+                 {}\n        self.fields.put(\"{currency}\", Kind::Text, currency.as_ref());\n        self\n    }}\n",
+                put("self.fields", field, "minor_units")
             );
             paired = Some(currency);
             continue;
         }
         let value = match (field.kind, field.check) {
-            (Kind::Text, Check::OneOf(_)) => wrap(field, "value.name().to_owned()"),
-            _ => wrap(field, "value"),
+            (Kind::Text, Check::OneOf(_)) => put("self.fields", field, "value.name()"),
+            (Kind::Text | Kind::Decimal | Kind::Date | Kind::Instant, _) => {
+                put("self.fields", field, "value.as_ref()")
+            }
+            _ => put("self.fields", field, "value"),
         };
         let (ty, get) = match (field.kind, field.check) {
             (Kind::Text, Check::OneOf(_)) => (format!("impl Into<Option<{}>>", choice_name(category, field)), "into()"),
@@ -108,8 +111,7 @@ fn optional_setters(category: &Category) -> String {
         let _ = write!(
             out,
             "    /// {docs}. Absent is left out.\n    pub fn {ident}(mut self, value: {ty}) -> Self {{\n        \
-             if let Some(value) = value.{get} {{ self.fields.push((\"{}\", {value})); }}\n        self\n    }}\n",
-            field.name
+             if let Some(value) = value.{get} {{ {value} }}\n        self\n    }}\n"
         );
     }
     out
@@ -135,15 +137,15 @@ fn choice_name(category: &Category, field: &Field) -> String {
 fn required_type(category: &Category, field: &Field) -> String {
     match (field.kind, field.check) {
         (_, Check::OneOf(_)) => choice_name(category, field),
-        (Kind::Text | Kind::Decimal | Kind::Date | Kind::Instant, _) => "impl Into<String>".to_owned(),
+        (Kind::Text | Kind::Decimal | Kind::Date | Kind::Instant, _) => "impl AsRef<str>".to_owned(),
         (kind, _) => plain_type(kind).to_owned(),
     }
 }
 
 fn required_value(field: &Field) -> String {
     match (field.kind, field.check) {
-        (_, Check::OneOf(_)) => format!("{}.name().to_owned()", ident(field)),
-        (Kind::Text | Kind::Decimal | Kind::Date | Kind::Instant, _) => format!("{}.into()", ident(field)),
+        (_, Check::OneOf(_)) => format!("{}.name()", ident(field)),
+        (Kind::Text | Kind::Decimal | Kind::Date | Kind::Instant, _) => format!("{}.as_ref()", ident(field)),
         _ => ident(field),
     }
 }
@@ -157,8 +159,14 @@ const fn plain_type(kind: Kind) -> &'static str {
     }
 }
 
-fn wrap(field: &Field, value: &str) -> String {
-    format!("Value::{:?}({value})", field.kind)
+/// The statement that sets a field.
+fn put(fields: &str, field: &Field, value: &str) -> String {
+    match field.kind {
+        Kind::Integer => format!("{fields}.integer(\"{}\", {value});", field.name),
+        Kind::Flag => format!("{fields}.flag(\"{}\", {value});", field.name),
+        Kind::Blob => format!("{fields}.blob(\"{}\", {value});", field.name),
+        kind => format!("{fields}.put(\"{}\", Kind::{kind:?}, {value});", field.name),
+    }
 }
 
 fn describe(field: &Field) -> String {
@@ -210,23 +218,33 @@ mod tests {
             pub struct Blob;
             /// An error.
             pub struct Fault;
-            /// The contract's value.
-            pub enum Value {
+            /// The form of a text.
+            pub enum Kind {
                 /// 1
-                Text(String), /// 2
-                Integer(i64), /// 3
-                Decimal(String), /// 4
-                Date(String), /// 5
-                Instant(String), /// 6
-                Flag(bool), /// 7
-                Blob(Blob),
+                Text, /// 2
+                Decimal, /// 3
+                Date, /// 4
+                Instant,
+            }
+            /// Names and values.
+            #[derive(Default)]
+            pub struct Fields;
+            impl Fields {
+                /// 1
+                pub fn put(&mut self, _: &'static str, _: Kind, _: &str) {}
+                /// 2
+                pub fn integer(&mut self, _: &'static str, _: i64) {}
+                /// 3
+                pub fn flag(&mut self, _: &'static str, _: bool) {}
+                /// 4
+                pub fn blob(&mut self, _: &'static str, _: Blob) {}
             }
             /// What is emitted.
             pub trait Item {
                 /// Its category.
                 const CATEGORY: &'static str;
                 /// Its fields.
-                fn fields(self) -> Vec<(&'static str, Value)>;
+                fn fields(self) -> Fields;
             }
             /// Emits.
             pub fn emit(_: impl Item) -> Result<(), Fault> { Ok(()) }

@@ -18,8 +18,6 @@ const GROWTH: usize = 36;
 const REACH: (usize, usize) = (256, 64 * 1024);
 /// A text is searched in pieces of this size, which bounds the memory for its layers.
 const PIECE_BYTES: usize = 256 * 1024;
-/// With more bytes of values than this, the automaton is of the kind that is small.
-const FAST_BYTES_MAX: usize = 2048;
 
 /// What a value is made of. One of a single kind stands in a text as a whole word, or it is not meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,12 +77,11 @@ impl Search {
         if patterns.is_empty() {
             return Ok(None);
         }
-        let bytes: usize = patterns.iter().map(|(pattern, _)| pattern.len()).sum();
         let longest = patterns.iter().map(|(pattern, _)| pattern.len()).max().unwrap_or_default();
-        let kind = if bytes > FAST_BYTES_MAX { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::DFA };
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
-            .kind(Some(kind))
+            // For one answer: a faster kind takes longer to be made than it saves.
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             // A prefilter would hold the values as they are.
             .prefilter(false)
             .build(patterns.iter().map(|(pattern, _)| pattern.as_slice()))

@@ -8,8 +8,8 @@ use crate::item::codes;
 /// Longest `ref`.
 const REF: usize = 128;
 
-/// The text in the normal form of its check. What is in it already is taken as it is.
-pub(super) fn normal(check: Check, text: &mut String) -> Option<String> {
+/// The text in the normal form of its check.
+pub(super) fn normal(check: Check, text: &str) -> Option<String> {
     let fits = match check {
         Check::Line(max) => return words(text, max, false),
         Check::Lines(max) => return words(text, max, true),
@@ -20,23 +20,29 @@ pub(super) fn normal(check: Check, text: &mut String) -> Option<String> {
         Check::Country => codes::is_country(text),
         Check::Currency => codes::minor_digits(text).is_some(),
         Check::Phone => is_phone(text),
-        Check::OneOf(allowed) => allowed.contains(&text.as_str()),
+        Check::OneOf(allowed) => allowed.contains(&text),
         Check::Any => true,
         Check::Range(..) | Check::Past | Check::Calendar | Check::Document | Check::Image => false,
     };
-    fits.then(|| std::mem::take(text))
+    fits.then(|| text.to_owned())
 }
 
 /// Trimmed, not blank, not too long, without control characters and without the invisible ones that break lines or turn text around.
-fn words(given: &mut String, max: usize, lines: bool) -> Option<String> {
+fn words(given: &str, max: usize, lines: bool) -> Option<String> {
     let text = given.trim();
-    let bad = |c: char| {
-        (c.is_control() && !(lines && c == '\n')) || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    let line_end = |c: char| lines && c == '\n';
+    let fits = if text.is_ascii() {
+        text.len() <= max && !text.bytes().any(|byte| byte.is_ascii_control() && !line_end(char::from(byte)))
+    } else {
+        let turns = |c: char| matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        text.chars().count() <= max && !text.contains(|c: char| c.is_control() && !line_end(c) || turns(c))
     };
-    if text.is_empty() || text.chars().count() > max || text.contains(bad) {
-        return None;
-    }
-    Some(if text.len() == given.len() { std::mem::take(given) } else { text.to_owned() })
+    (fits && !text.is_empty()).then(|| text.to_owned())
+}
+
+/// Digits, with a minus where it is one: nothing that would be another number's text.
+pub(super) fn integer(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
 /// Four letters or digits of the party, two of the country, two of the place, three of the branch or none.
