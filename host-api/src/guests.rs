@@ -21,8 +21,8 @@ use rustix::process::getpriority_process;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-pub(crate) use queue::aside;
 use queue::Queue;
+pub(crate) use queue::aside;
 
 /// Threads that end when this is dropped, whatever is still queued.
 pub struct GuestThreads {
@@ -94,11 +94,7 @@ impl GuestThreads {
     }
 
     /// Runs a guest to its end; none if it panicked or the threads have ended. Dropping the future does not stop the guest.
-    pub async fn run<T: Send + 'static>(
-        &self,
-        home: Home,
-        run: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
+    pub async fn run<T: Send + 'static>(&self, home: Home, run: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let front = home.0.queue.clone();
         let (end, ended) = oneshot::channel();
         let run = Box::pin(async move {
@@ -283,7 +279,8 @@ mod tests {
         let guests = GuestThreads::start(1).unwrap();
         let (go_on, told) = mpsc::channel();
         // Its end depends on the other, which has but one thread with it.
-        let long = guests.run(guests.home(), async move { aside(|| told.recv_timeout(Duration::from_secs(60)).is_ok()) });
+        let long =
+            guests.run(guests.home(), async move { aside(|| told.recv_timeout(Duration::from_secs(60)).is_ok()) });
         let other = guests.run(guests.home(), async move { go_on.send(()).is_ok() });
         assert_eq!(tokio::join!(long, other), (Some(true), Some(true)));
         assert_eq!(guests.run(guests.home(), async { 7 }).await, Some(7));

@@ -148,7 +148,8 @@ impl output::Host for HostCtx {
         let text = Zeroizing::new(text);
         let width = fields.len();
         let Some(cells) = cells(&text, &lengths).filter(|_| width > 0 && lengths.len().is_multiple_of(width)) else {
-            let reason = "the lengths of `emit-all` are those of the values in the text, as many for each item as it has fields";
+            let reason =
+                "the lengths of `emit-all` are those of the values in the text, as many for each item as it has fields";
             return Err(self.refuse(Code::InvalidArgument, reason));
         };
         let (columns, observed) = (self.columns(&category, fields, lengths.len() / width)?, self.ports.clock.now());

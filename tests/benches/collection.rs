@@ -262,7 +262,9 @@ async fn instantiate(collector: &Collector) -> anyhow::Result<()> {
 
 fn context(collector: &Collector, package: &Package) -> anyhow::Result<(HostCtx, Duration)> {
     let order = Collecting::by(package.clone()).order()?;
-    collector.context(order, TaskTracker::new(), &collector.sandbox.home()).map_err(|failure| anyhow::anyhow!("{}", failure.code))
+    collector
+        .context(order, TaskTracker::new(), &collector.sandbox.home())
+        .map_err(|failure| anyhow::anyhow!("{}", failure.code))
 }
 
 fn print_ratio(what: &str, ours: &[Duration], theirs: &[Duration]) {

@@ -180,7 +180,8 @@ impl Table {
         if self.names.len() > before && before > 0 {
             // Absent in all items so far.
             let more = self.names.len() - before;
-            let wider = |row: &[Option<u32>]| row.iter().copied().chain(std::iter::repeat_n(None, more)).collect::<Vec<_>>();
+            let wider =
+                |row: &[Option<u32>]| row.iter().copied().chain(std::iter::repeat_n(None, more)).collect::<Vec<_>>();
             self.lengths = self.lengths.chunks(before).flat_map(wider).collect();
         }
         for name in &self.names {

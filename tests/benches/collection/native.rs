@@ -57,7 +57,10 @@ impl Collected {
         let operations = self.operations.iter().map(|operation| {
             let Operation { account, reference, date, label, amount } = operation;
             let Account { reference: account, currency, .. } = &self.accounts[*account];
-            item("bank.transaction", Fields::Operation { account, r#ref: reference, date, label, amount: *amount, currency })
+            item(
+                "bank.transaction",
+                Fields::Operation { account, r#ref: reference, date, label, amount: *amount, currency },
+            )
         });
         accounts.chain(operations).collect()
     }
@@ -219,7 +222,9 @@ fn named(columns: &[(&str, &str)]) -> Vec<Column> {
     columns.iter().map(column).collect()
 }
 
-fn rows<const N: usize>((text, lengths): &(String, Vec<Option<u32>>)) -> impl Iterator<Item = anyhow::Result<[&str; N]>> {
+fn rows<const N: usize>(
+    (text, lengths): &(String, Vec<Option<u32>>),
+) -> impl Iterator<Item = anyhow::Result<[&str; N]>> {
     let mut end = 0;
     lengths.chunks_exact(N).map(move |lengths| {
         let mut row = [""; N];

@@ -98,9 +98,7 @@ fn optional_setters(category: &Category) -> String {
         }
         let value = match (field.kind, field.check) {
             (Kind::Text, Check::OneOf(_)) => put("self.fields", field, "value.name()"),
-            (Kind::Text | Kind::Decimal | Kind::Date | Kind::Instant, _) => {
-                put("self.fields", field, "value.as_ref()")
-            }
+            (Kind::Text | Kind::Decimal | Kind::Date | Kind::Instant, _) => put("self.fields", field, "value.as_ref()"),
             _ => put("self.fields", field, "value"),
         };
         let (ty, get) = match (field.kind, field.check) {

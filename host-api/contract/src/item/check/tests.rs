@@ -244,7 +244,9 @@ fn what_is_written_is_read_as_its_kind() {
     let same = check("bank.transaction", &values).unwrap();
     // In the table's order, whatever the connector's is.
     let names = ["account", "date", "at", "label", "amount", "currency", "pending"];
-    assert!(item.fields().map(|(field, _)| field.name).eq(names) && same.fields().map(|(field, _)| field.name).eq(names));
+    assert!(
+        item.fields().map(|(field, _)| field.name).eq(names) && same.fields().map(|(field, _)| field.name).eq(names)
+    );
     let shown = |value: &Value| match value {
         Value::Text(text) | Value::Decimal(text) => text.clone(),
         Value::Integer(number) => number.to_string(),
