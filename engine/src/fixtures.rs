@@ -149,8 +149,14 @@ pub(crate) fn register() -> ConsentRegister {
 
 /// A consent that the person has given, for these categories.
 pub(crate) async fn given(register: &ConsentRegister, digit: u8, names: &[&str]) -> ConsentId {
+    given_of(register, digit, &["person.name", "bank.transaction"], names).await
+}
+
+/// Of what was asked for, so much.
+pub(crate) async fn given_of(register: &ConsentRegister, digit: u8, asked: &[&str], names: &[&str]) -> ConsentId {
     let (consent, notice) = (id(digit), notice());
-    register.ask(consent, id(digit), &request(REQUEST), &notice, later(), now()).await.unwrap();
+    let request = request(&REQUEST.replace(r#"["person.name","bank.transaction"]"#, &format!("{asked:?}")));
+    register.ask(consent, id(digit), &request, &notice, later(), now()).await.unwrap();
     register.give(consent, &notice.digest(), &categories(names), now()).await.unwrap();
     consent
 }

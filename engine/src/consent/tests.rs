@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use super::*;
 use crate::fixtures::{categories, clock, entropy, given, id, later, notice, now, register, request};
 use crate::store::Shelves;
+use crate::store::faulty::{Fault, Faulty, memory};
 
 fn refusal<T: std::fmt::Debug>(result: Result<T, ConsentError>) -> Refusal {
     match result {
@@ -234,4 +235,23 @@ async fn a_no_is_a_no() {
 fn a_text_is_told_in_the_language_of_the_person() {
     let both = crate::online_service::Localised { en: "yes".to_owned(), fr: "oui".to_owned() };
     assert_eq!([notice::Language::En, notice::Language::Fr].map(|language| both.in_language(language)), ["yes", "oui"]);
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_the_store_did_not_take_is_written_when_it_takes_writes_again() {
+    let store = Faulty::new(memory(), Fault::Full, usize::MAX);
+    let keys = crate::keys::software::tests::keys();
+    let shelves = Shelves::over(Box::new(store.clone()), keys, entropy(), clock());
+    let [register, next] = [(); 2].map(|()| ConsentRegister::new(shelves.shelf()));
+    let consent = given(&register, 1, &["person.name"]).await;
+    store.fail_in(1);
+    assert!(!register.withdraw(consent, now()).await.unwrap().noted);
+    assert!(register.write_withdrawals().await.is_err(), "there is still no room");
+    store.heal();
+    assert_eq!(next.record(consent).await.unwrap().status(), Status::Given, "nobody else knows yet");
+    register.write_withdrawals().await.unwrap();
+    assert_eq!(next.record(consent).await.unwrap().status(), Status::Withdrawn);
+    let done = store.done();
+    register.write_withdrawals().await.unwrap();
+    assert_eq!(store.done(), done, "once is enough");
 }

@@ -161,6 +161,8 @@ async fn something_is_shared_as_long_as_an_item_or_a_confirmation_is_left() {
     let consent = given(&register, 1, &["person.name", "bank.transaction"]).await;
     let (grant, active) = proofs(&register, consent).await;
     let some = || collected(id(1), items()).minimise(&grant);
+    let counted = serde_json::to_value(crate::seal::recipient::Datasets(&some())).unwrap();
+    assert_eq!((&counted[0]["count"], &counted[1]["count"]), (&1.into(), &2.into()), "{counted}");
     let without_all = [0, 1, 2].into_iter().fold(Decision::all(), Decision::without_item);
     for (decision, left) in [
         (Decision::all(), true),
@@ -181,4 +183,51 @@ async fn something_is_shared_as_long_as_an_item_or_a_confirmation_is_left() {
         let released = reviewed.release(&active, &leaf(consent, id(3)).await, id(3));
         assert_eq!(released.err(), (!left).then_some(Refusal::Nothing));
     }
+}
+
+/// Every way in which three items of two categories can be wanted, granted and unticked, and what is released.
+async fn matrix() -> String {
+    const WANTED: [&[&str]; 3] = [&["person.name"], &["bank.transaction"], &["person.name", "bank.transaction"]];
+    let register = register();
+    let mut lines = vec!["wanted | granted | unticked -> released".to_owned()];
+    let mut number = 0;
+    for wanted in WANTED {
+        for granted in WANTED.into_iter().filter(|granted| granted.iter().all(|category| wanted.contains(category))) {
+            number += 1;
+            let consent = crate::fixtures::given_of(&register, number, wanted, granted).await;
+            let (grant, active) = proofs(&register, consent).await;
+            for (unticked, decision) in [
+                ("nothing", Decision::all()),
+                ("the first item", Decision::all().without_item(0)),
+                ("bank.transaction", Decision::all().without_category(category("bank.transaction"))),
+                ("person.name", Decision::all().without_category(category("person.name"))),
+            ] {
+                // As a connector might bring it that brings more than was asked for.
+                let reviewed = collected(id(1), items()).minimise(&grant).review(&decision);
+                let released = match reviewed.release(&active, &leaf(consent, id(number)).await, id(number)) {
+                    Ok(data) => data.items().iter().map(told).collect::<Vec<_>>().join(", "),
+                    Err(refusal) => refusal.to_string(),
+                };
+                lines.push(format!("{} | {} | {unticked} -> {released}", wanted.join(" "), granted.join(" ")));
+            }
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn told(item: &Item) -> String {
+    let word = ["family", "label"].into_iter().find_map(|field| item.get(field)).and_then(Value::as_text);
+    format!("{} {}", item.category().name, word.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn what_is_released_is_what_the_matrix_says() {
+    assert_eq!(matrix().await, include_str!("matrix.txt"), "what is right is written by --ignored write_matrix");
+}
+
+#[tokio::test]
+#[ignore = "writes src/release/matrix.txt"]
+async fn write_matrix() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/release/matrix.txt");
+    std::fs::write(path, matrix().await).unwrap();
 }

@@ -175,20 +175,20 @@ impl HostCtx {
                 dataset.empty.clone_from(&seen.page);
             }
         }
-        let pairs: Vec<(String, String)> = headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
-        let answer = Answer {
-            status,
-            url,
-            headers: &pairs,
-            document,
-            authenticated: self.authenticated,
-            received: self.ports.clock.now(),
-        };
         let failure = seen.failure_now(self.authenticated);
         if seen.page.is_none() || failure.is_some() {
+            let pairs: Vec<(String, String)> = headers
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .collect();
+            let answer = Answer {
+                status,
+                url,
+                headers: &pairs,
+                document,
+                authenticated: self.authenticated,
+                received: self.ports.clock.now(),
+            };
             let classified = self.metered(|meter| page::classify(&answer, meter))?;
             self.facts.retry_after_ms =
                 classified.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));

@@ -2,6 +2,8 @@
 //! write the parcel's items as JSON, sign it (another) and encrypt it to the Online Service. The native side calls the library of the engine's
 //! envelopes directly, with keys that are read once. Consent, ledger, outbox and receipt are left out on both sides.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, ensure};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::rand::{SystemRandom, fill};
@@ -54,14 +56,24 @@ pub async fn same_result(bank: &Bank, collector: &Collector, tls: &TlsSettings) 
     let ours = serde_json::from_slice(&ours.encode().context("unwritable")?)?;
     let theirs = native::collect(&bank.url, tls).await?;
     let theirs = serde_json::to_value(theirs.in_items(""))?;
-    let in_order = |items: serde_json::Value| -> anyhow::Result<Vec<String>> {
-        let items: Vec<serde_json::Value> = serde_json::from_value(items)?;
-        let mut items: Vec<_> = items.iter().map(|item| format!("{} {}", item["category"], item["fields"])).collect();
-        items.sort();
-        Ok(items)
-    };
-    ensure!(in_order(ours)? == in_order(theirs)?, "the two sides found different things");
+    let (ours, theirs) = (in_order(ours)?, in_order(theirs)?);
+    ensure!(ours.len() == theirs.len(), "{} and {} items", ours.len(), theirs.len());
+    let other = ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs);
+    ensure!(other.is_none(), "the two sides found different things: {other:?}");
     Ok(())
+}
+
+/// Category and fields of each item, in an order that does not depend on how they were found or written.
+fn in_order(items: serde_json::Value) -> anyhow::Result<Vec<(String, BTreeMap<String, serde_json::Value>)>> {
+    #[derive(serde::Deserialize)]
+    struct Read {
+        category: String,
+        fields: BTreeMap<String, serde_json::Value>,
+    }
+    let mut items: Vec<_> =
+        serde_json::from_value::<Vec<Read>>(items)?.into_iter().map(|item| (item.category, item.fields)).collect();
+    items.sort_by_cached_key(|item| format!("{item:?}"));
+    Ok(items)
 }
 
 fn login() -> anyhow::Result<Zeroizing<Vec<u8>>> {

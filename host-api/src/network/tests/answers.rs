@@ -217,3 +217,35 @@ async fn an_answer_without_a_body_needs_none() {
         assert_eq!(told(&towards(&site.url(), patient()), request).await, format!("{} ", &status[..3]));
     }
 }
+
+#[tokio::test]
+async fn an_answer_may_be_as_long_as_the_limit_and_no_longer() {
+    for (length, fits) in [(BODY_MAX, true), (BODY_MAX + 1, false)] {
+        let body = "x".repeat(length as usize);
+        for head in [format!("content-length: {length}\r\n"), String::new()] {
+            let told = of(format!("HTTP/1.1 200 OK\r\n{head}\r\n{body}")).await;
+            let expected =
+                if fits { format!("200 {body}") } else { "the answer is longer than 100000 bytes".to_owned() };
+            assert!(told == expected, "{length} {head:?}: {}", &told[..told.len().min(80)]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_question_how_long_an_answer_would_be_may_be_asked_of_a_long_one() {
+    let site = Site::saying("HTTP/1.1 200 OK\r\ncontent-length: 100001\r\n\r\n").await;
+    let request = Outgoing { method: Method::HEAD, ..asking(&site.url()) };
+    assert_eq!(told(&towards(&site.url(), patient()), request).await, "200 ");
+}
+
+#[tokio::test]
+async fn every_field_of_a_head_counts_with_what_stands_around_it() {
+    for (length, expected) in
+        [(976, "200 ok"), (977, "the head of the answer is longer than 1000 bytes, or has more than 256 fields")]
+    {
+        let site =
+            Site::saying(format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 2\r\n\r\nok", "y".repeat(length))).await;
+        let way = Way { head_bytes_max: 1000, ..patient() };
+        assert_eq!(told(&towards(&site.url(), way), asking(&site.url())).await, expected, "{length}");
+    }
+}
