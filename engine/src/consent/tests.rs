@@ -241,7 +241,8 @@ fn a_text_is_told_in_the_language_of_the_person() {
 async fn a_withdrawal_that_the_store_did_not_take_is_written_when_it_takes_writes_again() {
     let store = Faulty::new(memory(), Fault::Full, usize::MAX);
     let keys = crate::keys::software::tests::keys();
-    let shelves = Shelves::over(Box::new(store.clone()), keys, entropy(), clock());
+    let (records, files) = (Box::new(store.clone()), Arc::new(store.clone()));
+    let shelves = Shelves::open(records, files.clone(), files, keys, entropy(), clock()).await.unwrap();
     let [register, next] = [(); 2].map(|()| ConsentRegister::new(shelves.shelf()));
     let consent = given(&register, 1, &["person.name"]).await;
     store.fail_in(1);
