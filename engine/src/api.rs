@@ -26,14 +26,17 @@ use crate::session::Session;
 mod body;
 mod callback;
 mod journey;
+mod metrics;
 pub mod problem;
 mod requests;
 mod rights;
 mod serve;
+// TLS, and who is known by a certificate.
+pub mod tls;
 
 use body::{Body, Text};
 use problem::Problem;
-pub use serve::serve;
+pub use serve::{serve, serve_tls};
 
 /// Largest body of a request: a sealed login with its encoding.
 pub const BODY_BYTES_MAX: usize = crate::jose::jwe::CREDENTIALS_BYTES_MAX + 4096;
@@ -46,6 +49,7 @@ pub fn router(engine: Shared) -> Router {
     Router::new()
         .route("/v1/health", get(requests::health))
         .route("/v1/keys", get(requests::keys))
+        .route("/v1/metrics", get(metrics::metrics))
         .route("/v1/log/checkpoint", get(requests::checkpoint))
         .route("/v1/log/tile/{*path}", get(requests::tile))
         .route("/v1/sessions", post(requests::create_session))

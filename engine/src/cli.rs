@@ -15,6 +15,7 @@ use crate::collect::compile::limited;
 mod collect;
 mod config;
 mod connector;
+mod harden;
 mod hidden;
 mod interrupt;
 mod keys;
@@ -92,7 +93,11 @@ enum Command {
 pub fn run() -> ExitCode {
     let options = Options::parse();
     start_logging(&options.log);
-    match execute(options.command, &mut std::io::stdout().lock()) {
+    let run = || {
+        harden::keep_to_itself()?;
+        execute(options.command, &mut std::io::stdout().lock())
+    };
+    match run() {
         Ok(code) => code,
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

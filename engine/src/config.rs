@@ -125,13 +125,15 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let paths = [&mut self.engine.data_folder, &mut self.connectors.folder];
         let own = [&mut self.keys.passphrase_file, &mut self.keys.pkcs11_module, &mut self.keys.pin_file];
+        let tls = [&mut self.api.certificate_file, &mut self.api.private_key_file, &mut self.api.components_ca_file];
+        let own = own.into_iter().chain(tls).flatten();
         let keys = self.online_service.iter_mut().flat_map(|section| {
             let more = [section.signing_key_file.as_mut(), section.commitments_file.as_mut()];
             more.into_iter().flatten().chain([&mut section.key_file])
         });
         let policy = self.policy.iter_mut().flat_map(|section| [&mut section.en, &mut section.fr]);
         let secrets = self.source.iter_mut().flat_map(|section| section.secret_files.values_mut());
-        for path in paths.into_iter().chain(own.into_iter().flatten()).chain(keys).chain(secrets).chain(policy) {
+        for path in paths.into_iter().chain(own).chain(keys).chain(secrets).chain(policy) {
             *path = secret_file::beside(folder, path);
         }
         for path in self.source.iter_mut().filter_map(|section| section.proxy_login_file.as_mut()) {
@@ -170,6 +172,7 @@ impl Config {
                 return Err(value(key, &format!("must be from {least} to {most}")));
             }
         }
+        self.api.tls().map(drop)?;
         self.keys.place().map(drop)?;
         self.limits().map(drop)?;
         self.egress.bounds("egress", GateBounds::default())?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use consentry_contract::manifest::Origin;
 use consentry_host_api::egress::Egress;
-use consentry_host_api::network::{LiveNetwork, Network, NetworkError, Outgoing, TlsSettings};
+use consentry_host_api::network::{LiveNetwork, Network, NetworkError, Outgoing, Payload, TlsSettings};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
@@ -108,7 +108,7 @@ impl Forwarder {
             method: Method::POST,
             url: to.clone(),
             headers,
-            body: Some(Zeroizing::new(signed.into_bytes())),
+            body: Some(Payload::plain(Zeroizing::new(signed.into_bytes()))),
             body_bytes_max: ANSWER_BYTES_MAX,
             repeatable: false,
         };

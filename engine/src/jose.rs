@@ -12,6 +12,7 @@ pub mod jws;
 mod members;
 mod private_key;
 
+pub(crate) use jwk::rsa_of_some_size;
 pub use jwk::{Algorithm, JwkError, PublicKey, RecipientKey};
 pub use private_key::PrivateKey;
 

@@ -6,6 +6,10 @@
 pub mod bindings;
 mod ctx;
 mod budget;
+// How long secrets stand in memory in clear.
+pub mod clear;
+// Memory that forgets.
+pub mod memory;
 mod fault;
 pub mod guests;
 mod held;

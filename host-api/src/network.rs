@@ -4,6 +4,7 @@
 mod dial;
 pub mod gate;
 mod live;
+mod payload;
 mod route;
 
 use std::sync::{Arc, OnceLock};
@@ -13,14 +14,14 @@ use async_trait::async_trait;
 use http::{HeaderMap, Method, StatusCode};
 use rustls::RootCertStore;
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::egress::EgressError;
 
 pub use live::{LiveNetwork, Patience, Way};
+pub use payload::{Payload, PayloadError};
 pub use route::{Proxy, ProxyError, ProxyLogin, Route};
 
-/// A request as it goes out. The body may hold a secret, so it wipes itself; `Debug` shows method and origin only.
+/// A request as it goes out. `Debug` shows method and origin only.
 pub struct Outgoing {
     /// Method.
     pub method: Method,
@@ -29,7 +30,7 @@ pub struct Outgoing {
     /// Headers, cookies among them.
     pub headers: HeaderMap,
     /// Body, if any.
-    pub body: Option<Zeroizing<Vec<u8>>>,
+    pub body: Option<Payload>,
     /// Most bytes the unpacked answer may have.
     pub body_bytes_max: u64,
     /// May go out once more where the Data Source closed a kept connection instead of answering; `GET` and `HEAD` without a body only.

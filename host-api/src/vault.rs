@@ -10,6 +10,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use consentry_contract::recipe::{Leaf, LeafKind, Reveal};
 use zeroize::Zeroizing;
 
+use crate::memory::locked;
+
 /// The vault can't be used; never says why in terms of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a secret could not be sealed for the run")]
@@ -168,7 +170,7 @@ impl Vault {
     }
 
     fn open(&self, leaf: &Leaf, sealed: &SealedValue) -> Option<Zeroizing<Vec<u8>>> {
-        let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
+        let mut buffer = locked(|| Zeroizing::new(sealed.ciphertext.clone()));
         let nonce = Nonce::assume_unique_for_key(sealed.nonce);
         let length = self.run_key.open_in_place(nonce, Aad::from(leaf.to_string()), &mut buffer).ok()?.len();
         buffer.truncate(length);

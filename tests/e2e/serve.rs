@@ -15,8 +15,10 @@ mod delivery;
 mod flow;
 mod keys;
 mod log;
+mod memory;
 mod receipt;
 mod refusals;
+mod tls;
 mod versions;
 
 /// Longest wait for an event of a session. A collection of the sample bank takes two seconds in a build without optimisation.

@@ -210,6 +210,14 @@ impl Node {
         bail!("the engine did not end within {} s", ENDS_WITHIN.as_secs())
     }
 
+    /// The process's number.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn process(&self) -> anyhow::Result<u32> {
+        Ok(self.child.as_ref().context("the engine is not running")?.id())
+    }
+
     /// Tells the process to read its configuration again.
     ///
     /// # Errors
@@ -393,6 +401,10 @@ pub fn free_address() -> anyhow::Result<SocketAddr> {
 
 fn listens(url: &str) -> bool {
     use std::io::Read as _;
+    if let Some(address) = url.strip_prefix("https://") {
+        // It listens once it is ready; who asks knows whose certificate it has.
+        return std::net::TcpStream::connect(address).is_ok();
+    }
     let ask = || -> std::io::Result<bool> {
         let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://"))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;

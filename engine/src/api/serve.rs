@@ -10,11 +10,13 @@ use axum::extract::ConnectInfo;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::tls::{OverTls, Tls};
 use super::{Shared, router};
 
 /// Most connections at once; the next ones wait in the listener's queue.
@@ -26,9 +28,28 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Wait after a connection could not be taken: most often too many files are open.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Serves the API until `stop` resolves. Then collections and streams of events end, requests under way have ten seconds, and
+/// Serves the API over TLS until `stop` resolves; the rest is as [`serve`] has it.
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Arc<Tls>,
+    engine: Shared,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    serve_by(listener, Some(tls), engine, stop).await;
+}
+
+/// Serves the API over plain HTTP, for this machine, until `stop` resolves. Then collections and streams of events end, requests under way have ten seconds, and
 /// what is left is cut off. A connection that can't be taken is logged, and taking the next one is tried.
 pub async fn serve(listener: TcpListener, engine: Shared, stop: impl Future<Output = ()> + Send + 'static) {
+    serve_by(listener, None, engine, stop).await;
+}
+
+async fn serve_by(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    engine: Shared,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
     let (app, closing) = (router(engine.clone()), CancellationToken::new());
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -42,9 +63,13 @@ pub async fn serve(listener: TcpListener, engine: Shared, stop: impl Future<Outp
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(stream, app.clone().layer(Extension(ConnectInfo(peer))), closing.clone());
+                let (app, closing) = (app.clone().layer(Extension(ConnectInfo(peer))), closing.clone());
+                let tls = tls.clone();
                 connections.spawn(async move {
-                    connection.await;
+                    match tls {
+                        None => connection(stream, app, closing).await,
+                        Some(tls) => secured(stream, &tls, app, closing).await,
+                    }
                     drop(place);
                 });
             }
@@ -63,7 +88,24 @@ pub async fn serve(listener: TcpListener, engine: Shared, stop: impl Future<Outp
     }
 }
 
-async fn connection(stream: TcpStream, app: axum::Router, closing: CancellationToken) {
+/// A connection over TLS: a component is known by its certificate, others show none. Who does not shake hands in time is let go.
+async fn secured(stream: TcpStream, tls: &Arc<Tls>, app: axum::Router, closing: CancellationToken) {
+    let accepted = tokio::select! {
+        accepted = tokio::time::timeout(HEAD, tls.accept(stream)) => accepted,
+        () = closing.cancelled() => return,
+    };
+    match accepted {
+        Ok(Ok((stream, component))) => connection(stream, app.layer(Extension(OverTls(component))), closing).await,
+        Ok(Err(error)) => tracing::debug!(%error, "no handshake"),
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: axum::Router,
+    closing: CancellationToken,
+) {
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));

@@ -266,6 +266,9 @@ fn folder(options: &Options, config: Option<&Config>) -> anyhow::Result<Folder> 
 }
 
 async fn serve_api(engine: &Arc<Engine>, listen: std::net::SocketAddr) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    if !listen.ip().is_loopback() {
+        bail!("{listen}: plain HTTP is served to this machine only; `consentry serve` has TLS");
+    }
     let listener =
         tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
     Ok(tokio::spawn(crate::api::serve(listener, engine.clone(), std::future::pending())))

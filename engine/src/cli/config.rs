@@ -9,6 +9,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::setup;
+use crate::api::tls::Tls;
 use crate::config::Config;
 use crate::engine::Engine;
 
@@ -37,6 +38,7 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<Exit
 
 fn check(file: &Path, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::read(file).context("the configuration is refused")?;
+    config.api.tls()?.map(Tls::open).transpose().context("the certificate can't be used")?;
     let (node, services) = (&config.engine.node, config.online_service.len());
     let secrets = Engine::builder().configure(&config).context("the configuration is refused")?;
     let (catalogue, _) = setup::catalogue(&config.connectors()?);

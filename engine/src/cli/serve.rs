@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
+use super::harden::may_be_swapped;
 use super::{ConfigFile, setup};
+use crate::api::tls::Tls;
 use crate::config::Config;
 use crate::engine::Engine;
 
@@ -27,11 +29,18 @@ pub(super) struct Options {
 
 pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let config = Config::read(&options.file.config)?;
+    match may_be_swapped() {
+        Some(why) if config.engine.development => writeln!(out, "consentry: {why}")?,
+        Some(why) => bail!("{why}"),
+        None => {}
+    }
+    let tls = config.api.tls()?.map(Tls::open).transpose().context("the certificate can't be used")?.map(Arc::new);
     let engine = setup::engine(&config).await?;
     let listen = config.api.listen;
     let listener =
         tokio::net::TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
-    writeln!(out, "consentry: node {} listens on {}", config.engine.node, listener.local_addr()?)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    writeln!(out, "consentry: node {} listens on {scheme}://{}", config.engine.node, listener.local_addr()?)?;
     if engine.is_development() {
         writeln!(out, "consentry: DEVELOPMENT MODE, never for real persons' data: http and this machine are allowed")?;
     }
@@ -39,7 +48,10 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     let stop = stop_signal()?;
     let sweeper = tokio::spawn(sweep(engine.clone()));
     let reader = tokio::spawn(read_again(engine.clone(), options.file.config, signal(SignalKind::hangup())?));
-    crate::api::serve(listener, engine.clone(), stop).await;
+    match tls {
+        Some(tls) => crate::api::serve_tls(listener, tls, engine.clone(), stop).await,
+        None => crate::api::serve(listener, engine.clone(), stop).await,
+    }
     sweeper.abort();
     reader.abort();
     engine.shut_down().await;

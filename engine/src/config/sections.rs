@@ -12,6 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Config, ConfigError, read_text, value};
+use crate::api::tls::TlsFiles;
 use crate::data::Category;
 use crate::id::OnlineServiceId;
 use crate::jose::{Algorithm, PublicKey, RecipientKey};
@@ -35,8 +36,14 @@ pub struct EngineSection {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ApiSection {
-    /// Where it listens. TLS ends in front of it.
+    /// Where it listens: on loopback only, unless there is a certificate.
     pub listen: SocketAddr,
+    /// The certificate in PEM, with those between it and a root. Its key is RSA of 4096 bits at least.
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key in PEM, readable by the engine alone.
+    pub private_key_file: Option<PathBuf>,
+    /// Who signs the certificates of components, in PEM.
+    pub components_ca_file: Option<PathBuf>,
     /// Its address as others see it.
     pub public_url: Url,
     /// Open sessions at once; more are refused with 503.
@@ -221,6 +228,29 @@ pub struct PurposeSection {
     pub history_days_max: Option<u16>,
     /// Each category it may ask for, and why.
     pub categories: BTreeMap<Category, Localised>,
+}
+
+impl ApiSection {
+    /// The certificate and what belongs to it; none for plain HTTP.
+    ///
+    /// # Errors
+    /// One without the other, or plain HTTP for other machines.
+    pub fn tls(&self) -> Result<Option<TlsFiles>, ConfigError> {
+        match (&self.certificate_file, &self.private_key_file, &self.components_ca_file) {
+            (Some(certificate), Some(private_key), components_ca) => Ok(Some(TlsFiles {
+                certificate: certificate.clone(),
+                private_key: private_key.clone(),
+                components_ca: components_ca.clone(),
+            })),
+            (None, None, None) if self.listen.ip().is_loopback() => Ok(None),
+            (None, None, None) => {
+                let problem = "plain HTTP is served to this machine only: name certificate-file and private-key-file, or listen on \
+                               127.0.0.1 behind a TLS proxy";
+                Err(value("api.listen", problem))
+            }
+            _ => Err(value("api.certificate-file", "certificate-file and private-key-file belong together")),
+        }
+    }
 }
 
 impl KeysSection {

@@ -10,6 +10,7 @@ use consentry_contract::failure::{Code, Failure};
 use consentry_contract::manifest::FieldKind;
 use consentry_contract::recipe::{Leaf, LeafKind};
 use consentry_host_api::Grants;
+use consentry_host_api::memory::locked;
 use consentry_host_api::stop::Stopper;
 use consentry_host_api::tape::NoTape;
 use consentry_host_api::vault::Vault;
@@ -159,7 +160,7 @@ impl Engine {
         self.rows.save(session).await?;
         let _ = self.ledger.accept_planned(&leaf, run.started()).await?;
         let plaintext = self.keys.open(Duty::Intake, jwe, CREDENTIALS_BYTES_MAX).await?;
-        let fields = Fields::read(&plaintext).map_err(|_| EngineError::Sealed)?;
+        let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
         drop(plaintext);
         if fields.session() != session.id() || fields.question().is_some() {
             return Err(EngineError::Sealed);
@@ -321,7 +322,7 @@ impl Engine {
     /// [`EngineError::Sealed`] and [`EngineError::NotAsked`].
     pub async fn answer(&self, session: &Session, jwe: &str) -> Result<(), EngineError> {
         let plaintext = self.keys.open(Duty::Intake, jwe, CREDENTIALS_BYTES_MAX).await?;
-        let fields = Fields::read(&plaintext).map_err(|_| EngineError::Sealed)?;
+        let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
         drop(plaintext);
         let question = fields.question().filter(|_| fields.session() == session.id()).ok_or(EngineError::Sealed)?;
         Ok(session.answer(question, fields.into_values(), self.clock.now())?)

@@ -7,6 +7,7 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey};
+use consentry_host_api::memory::locked;
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -107,7 +108,7 @@ impl Token {
             Ok(cek) if cek.len() == CEK_BYTES => cek.as_slice(),
             _ => substitute.as_slice(),
         };
-        let mut buffer = Zeroizing::new(self.sealed);
+        let mut buffer = locked(|| Zeroizing::new(self.sealed.clone()));
         let nonce = Nonce::assume_unique_for_key(self.nonce);
         let aad = Aad::from(self.header.as_bytes());
         let length = aead(cek)?.open_in_place(nonce, aad, &mut buffer).map_err(|_| Refused)?.len();

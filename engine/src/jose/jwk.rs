@@ -235,6 +235,14 @@ pub fn read_jwks(text: &str) -> Result<(Vec<PublicKey>, Vec<PublicKey>), JwkErro
     Ok((signing, log))
 }
 
+/// Checks that a SubjectPublicKeyInfo is an RSA key as we want them, whatever it is for.
+///
+/// # Errors
+/// Says what is wrong with the key.
+pub(crate) fn rsa_of_some_size(spki: &[u8]) -> Result<(), JwkError> {
+    PublicKey::from_spki(spki, Algorithm::Ps256).map(drop)
+}
+
 /// The SHA-256 of the key's required members in the order and spelling of RFC 7638.
 fn thumbprint(key: &RsaPublicKey) -> String {
     let (e, n) = (encode(&key.e().to_bytes_be()), encode(&key.n().to_bytes_be()));

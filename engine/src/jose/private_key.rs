@@ -6,6 +6,7 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
+use consentry_host_api::memory::locked;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Algorithm, PublicKey, Refused, jwe};
@@ -70,7 +71,7 @@ impl PrivateKey {
     /// [`Refused`].
     pub fn unwrap_key(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refused> {
         let Key::Decrypting(key) = &self.key else { return Err(Refused) };
-        let mut buffer = Zeroizing::new(vec![0; key.min_output_size()]);
+        let mut buffer = locked(|| Zeroizing::new(vec![0; key.min_output_size()]));
         let length = key.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut buffer, None).map_err(|_| Refused)?.len();
         // What lies beyond the plaintext is scratch; `truncate` alone would keep it.
         buffer[length..].zeroize();

@@ -18,8 +18,10 @@ use url::Url;
 use super::capture::Body;
 use super::flight::Landed;
 use super::plan::Request;
+use crate::clear::{Clear, Moment};
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
+use crate::memory::locked;
 use crate::meter::CpuMeter;
 use crate::vault::Kept;
 
@@ -54,6 +56,8 @@ pub(super) struct Echoes {
     given: Option<Scrub>,
     /// What the source gave: a capture rule may take it again.
     taken: Option<Scrub>,
+    /// It is searched for in clear.
+    _clear: Option<Clear>,
 }
 
 impl Echoes {
@@ -100,22 +104,26 @@ impl HostCtx {
     /// Evaluates the recipes once more.
     pub(super) fn echoes(&mut self, carried: Option<Carried>) -> Result<Echoes, Fail> {
         let Some(Carried { recipes, kept, own }) = carried else { return Ok(Echoes::default()) };
+        let clear = Moment::Search.begin();
         let manifest = self.manifest.clone();
         let hidden = |leaf: &Leaf| is_hidden(&manifest, leaf);
         let (mut given, mut taken) = (Vec::new(), Vec::new());
         for recipe in recipes {
-            let values = self.charged(recipe.work(), |vault| outputs(&recipe, &vault.with(&kept), &hidden))?;
+            let values =
+                self.charged(recipe.work(), |vault| locked(|| outputs(&recipe, &vault.with(&kept), &hidden)))?;
             let values = values.map_err(|_| self.unusable())?.into_iter().map(|output| output.value);
             let from_outside = recipe.leaves().iter().any(|leaf| is_given(leaf.kind) && hidden(leaf));
             if from_outside { given.extend(values) } else { taken.extend(values) }
         }
         let bytes_max = self.budget.limits().size(LimitName::SecretBytes);
-        self.metered(|meter| {
+        let search = |meter: &mut CpuMeter| {
             Ok(Echoes {
                 given: Scrub::new(&given, &own, bytes_max, meter)?,
                 taken: Scrub::new(&taken, &own, bytes_max, meter)?,
+                _clear: Some(clear),
             })
-        })
+        };
+        self.metered(|meter| locked(|| search(meter)))
     }
 
     /// Takes the secrets out of everything but the body. Answers what is to be taken out of that: nothing, if what answered was asked

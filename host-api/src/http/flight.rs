@@ -14,7 +14,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Jar;
 use crate::egress::{Egress, EgressError};
-use crate::network::{Incoming, Network, NetworkError, Outgoing};
+use crate::network::{Incoming, Network, NetworkError, Outgoing, Payload};
 
 /// A request under way.
 pub(super) struct Flight {
@@ -28,7 +28,7 @@ pub(super) struct Flight {
     pub(super) shown: Url,
     pub(super) headers: HeaderMap,
     pub(super) secret_headers: Vec<HeaderName>,
-    pub(super) body: Option<Zeroizing<Vec<u8>>>,
+    pub(super) body: Option<Payload>,
     /// Some part of it was evaluated from a secret.
     pub(super) secret: bool,
     /// What the person typed is in it, or something made of that.
@@ -158,6 +158,10 @@ impl Flight {
         if let Some(cookie) = self.jar.header(&self.url) {
             headers.insert(COOKIE, cookie);
         }
+        // No other hop carries them.
+        for name in std::mem::take(&mut self.secret_headers) {
+            self.headers.remove(name);
+        }
         let request = Outgoing {
             method: self.method.clone(),
             url: self.url.clone(),
@@ -251,9 +255,6 @@ impl Flight {
             self.body = None;
             self.headers.remove(CONTENT_TYPE);
             self.headers.remove(CONTENT_LENGTH);
-        }
-        for name in std::mem::take(&mut self.secret_headers) {
-            self.headers.remove(name);
         }
         if target.origin() != self.url.origin() {
             self.headers.remove(AUTHORIZATION);

@@ -17,10 +17,13 @@ use zeroize::Zeroizing;
 use super::carried::{Carried, own_texts};
 use super::flight::{Flight, Passed};
 use super::names;
+use crate::clear::Moment;
 use crate::ctx::HostCtx;
 use crate::egress::EgressError;
 use crate::fault::Fail;
 use crate::guests;
+use crate::memory::locked;
+use crate::network::Payload;
 use crate::vault::Vault;
 
 /// A request as the connector put it together; nothing of it is checked before it is sent.
@@ -62,7 +65,11 @@ impl HostCtx {
             self.note_secret(&parts.kinds);
         }
         let (answers, places) = (std::mem::take(&mut parts.answers), std::mem::take(&mut parts.places));
-        let flight = self.assemble(method, url, parts)?;
+        let flight = if parts.secret {
+            locked(|| self.assemble(method, url, parts))
+        } else {
+            self.assemble(method, url, parts)
+        }?;
         // Retention R09: an answer is used once, in one request.
         for answer in &answers {
             self.vault.destroy_answer(answer);
@@ -246,7 +253,7 @@ impl HostCtx {
             return Err(Fail::stop());
         }
         let vault = &self.vault;
-        Ok(if work > LONG { guests::aside(|| evaluate(vault)) } else { evaluate(vault) })
+        Ok(if work > LONG { guests::aside(|| locked(|| evaluate(vault))) } else { evaluate(vault) })
     }
 
     /// One end for whatever depends on a value.
@@ -256,6 +263,7 @@ impl HostCtx {
     }
 
     fn assemble(&mut self, method: Method, url: Url, parts: Parts) -> Result<Flight, Fail> {
+        let _clear = parts.secret.then(|| Moment::Evaluate.begin());
         let shown = url.clone();
         let url = self.with_query(url, &parts)?;
         let mut headers = HeaderMap::new();
@@ -272,9 +280,12 @@ impl HostCtx {
         headers
             .entry("accept-language")
             .or_insert(HeaderValue::from_str(&self.language).unwrap_or_else(|_| HeaderValue::from_static("en")));
-        let body = self.encode_body(&parts, &mut headers)?;
+        let body = match self.encode_body(&parts, &mut headers)? {
+            Some(body) if parts.secret => Some(Payload::secret(body).map_err(|_| self.unusable())?),
+            body => body.map(Payload::plain),
+        };
         let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-        let size = url.as_str().len() + head + body.as_ref().map_or(0, |body| body.len());
+        let size = url.as_str().len() + head + body.as_ref().map_or(0, Payload::len);
         self.spend(LimitName::BytesOut, if parts.secret { self.coarse_bytes(&parts) } else { size as u64 })?;
         Ok(Flight {
             network: self.ports.network.clone(),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -19,6 +19,7 @@ use tower_http::decompression::Decompression;
 use tower_service::Service as _;
 
 use super::dial::{Allowance, Answered, Dial, DialError};
+use super::payload::Late;
 use super::{HEAD_FIELDS_MAX, Incoming, Network, NetworkError, Outgoing, Route, TlsSettings};
 use crate::egress::{Egress, Resolver, SystemResolver};
 
@@ -78,8 +79,8 @@ impl Default for Way {
     }
 }
 
-type Http = Decompression<Client<HttpsConnector<Dial>, Full<Bytes>>>;
-type Answer = <Http as tower_service::Service<http::Request<Full<Bytes>>>>::Response;
+type Http = Decompression<Client<HttpsConnector<Dial>, Late>>;
+type Answer = <Http as tower_service::Service<http::Request<Late>>>::Response;
 
 /// The live network of one run: its own connections and TLS sessions, shared with no other run.
 pub struct LiveNetwork {
@@ -152,7 +153,7 @@ impl LiveNetwork {
 
     /// A source may close a kept connection at the very moment at which it is used again. What may be asked twice is then asked once more,
     /// on a connection of its own (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
-    async fn send(&self, request: http::Request<Full<Bytes>>, repeatable: bool) -> Result<Answer, NetworkError> {
+    async fn send(&self, request: http::Request<Late>, repeatable: bool) -> Result<Answer, NetworkError> {
         let again = repeatable.then(|| request.clone());
         match (self.http.clone().call(request).await, again) {
             (Ok(mut answer), _) => {
@@ -167,10 +168,8 @@ impl LiveNetwork {
         }
     }
 
-    fn request(&self, request: Outgoing) -> Result<http::Request<Full<Bytes>>, NetworkError> {
-        // Lent, not copied: it is wiped when the client lets go of it.
-        let body = request.body.map_or_else(Bytes::new, Bytes::from_owner);
-        let mut built = http::Request::new(Full::new(body));
+    fn request(&self, request: Outgoing) -> Result<http::Request<Late>, NetworkError> {
+        let mut built = http::Request::new(Late::new(request.body));
         *built.method_mut() = request.method;
         *built.uri_mut() =
             request.url.as_str().parse().map_err(|_| NetworkError::Unreachable("the URL can't be asked for"))?;

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use consentry_contract::document::{Column, Document, Form, Format, Limits, Unmetered};
 use consentry_contract::manifest::Origin;
 use consentry_host_api::egress::Egress;
-use consentry_host_api::network::{Incoming, LiveNetwork, Network, Outgoing, TlsSettings};
+use consentry_host_api::network::{Incoming, LiveNetwork, Network, Outgoing, Payload, TlsSettings};
 use iban::{Iban, IbanLike as _};
 use jiff::civil::Date;
 use sample_bank::MARIE;
@@ -206,7 +206,7 @@ impl Visitor {
         if body.is_some() {
             headers.insert("content-type", "application/x-www-form-urlencoded".parse()?);
         }
-        let body = body.map(|body| Zeroizing::new(body.into_bytes()));
+        let body = body.map(|body| Payload::plain(Zeroizing::new(body.into_bytes())));
         let request =
             Outgoing { method: method.parse()?, url, headers, body, body_bytes_max: 1 << 24, repeatable: true };
         let answer = self.network.fetch(request).await?;

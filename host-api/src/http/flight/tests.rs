@@ -159,7 +159,7 @@ async fn turned(status: u16, target: &'static str, method: Method, secret: bool)
     }
     flight.secret_headers = vec![HeaderName::from_static("x-pin")];
     (flight.method, flight.secret, flight.redirects_max) = (method, secret, 1);
-    flight.body = Some(Zeroizing::new(b"proof=x".to_vec()));
+    flight.body = Some(Payload::plain(Zeroizing::new(b"proof=x".to_vec())));
     let landed = flight.fly().await.map(drop);
     let mut asked = std::mem::take(&mut *network.asked.lock().unwrap());
     match (landed, asked.len()) {

@@ -91,7 +91,7 @@ fn seen(ctx: &mut HostCtx, response: &Resource<Response>) -> String {
 #[tokio::test]
 async fn an_answer_repeats_nothing_of_what_its_request_carried() {
     let site = |_: &str, request: &Outgoing| {
-        let form = String::from_utf8(request.body.as_ref().unwrap().to_vec()).unwrap();
+        let form = String::from_utf8(request.body.as_ref().unwrap().open().to_vec()).unwrap();
         assert!(form.contains("password=Correct-Horse-7%21"), "{form}");
         let page = r#"<p title="Correct-Horse-7!">marie.dupont</p><input name=password value="Correct-Horse-7&#33;">
             <!-- Q29ycmVjdC1Ib3JzZS03IQ== --><script>var p = "\u0043orrect-Horse-7!"</script><b>Correct</b>-Horse-7!"#;
@@ -154,7 +154,7 @@ async fn a_redirect_is_scrubbed_and_what_follows_it_only_if_it_carries_the_secre
 #[tokio::test]
 async fn a_guess_beside_the_secret_looks_the_same_whether_it_is_right_or_wrong() {
     let site = |_: &str, request: &Outgoing| {
-        let body = request.body.as_ref().unwrap().to_vec();
+        let body = request.body.as_ref().unwrap().open().to_vec();
         let guess = url::form_urlencoded::parse(&body).find(|(name, _)| name == "q").unwrap().1.into_owned();
         let page = format!("<input name=q value='{guess}'><a href='/login?q={guess}'>{guess}</a> for {guess}!");
         with(says(200, "text/html", page), &[(HeaderName::from_static("x-note"), &guess)])

@@ -1,5 +1,7 @@
 //! Connections that are kept, and closed by the site at the moment at which they are used again.
 
+use zeroize::Zeroizing;
+
 use super::*;
 
 /// How the site leaves.
@@ -80,7 +82,7 @@ async fn what_may_have_been_done_is_never_asked_again() {
             let (site, asked) = leaving(1, how).await;
             let network = towards(&site.url(), patient());
             assert_eq!(told(&network, asking(&site.url())).await, "200 0");
-            let body = body.map(|body| Zeroizing::new(body.to_vec()));
+            let body = body.map(|body| Payload::plain(Zeroizing::new(body.to_vec())));
             let request = Outgoing { method, body, repeatable, ..asking(&site.url()) };
             assert_eq!(told(&network, request).await, BROKEN, "{what} {how:?}");
             assert_eq!((site.connections(), asked.load(SeqCst)), (1, 2), "{what} {how:?}");

@@ -1,0 +1,82 @@
+//! What the engine's own memory holds of a login after it was used, and what the kernel may do with that memory.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use consentry_tests::canary::encodings;
+use consentry_tests::journey::{client, send};
+use memchr::memmem::find;
+use sample_bank::JULIE;
+
+use super::{EVENT, World};
+
+/// In how many mappings of a process one of these values is, in any encoding.
+fn mappings_with(process: u32, value: &str) -> Vec<String> {
+    let needles = encodings(value);
+    let memory = File::open(format!("/proc/{process}/mem")).unwrap();
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let mut found = vec![];
+    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|access| access.starts_with("rw"))) {
+        let (from, to) = line.split(' ').next().and_then(|range| range.split_once('-')).unwrap();
+        let [mut from, to] = [from, to].map(|address| u64::from_str_radix(address, 16).unwrap());
+        // In pieces that overlap, so that nothing lies between two.
+        let mut piece = vec![0; 4 << 20];
+        while from < to {
+            let want = piece.len().min((to - from) as usize);
+            // A page that was never touched, or is gone by now.
+            let Ok(read) = memory.read_at(&mut piece[..want], from) else { break };
+            if needles.iter().any(|needle| find(&piece[..read], needle).is_some()) {
+                found.push(line.to_owned());
+                break;
+            }
+            from +=
+                if read > 4096 && read == want && from + (read as u64) < to { read as u64 - 4096 } else { to - from };
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_nowhere_in_memory_once_it_was_used() {
+    let world = World::new().await;
+    let process = world.node.process().unwrap();
+    let (person, mut events, question) = world.asked().await;
+    let code = world.answer(&person, &question).await;
+    events.until("in-review", EVENT).await.unwrap();
+    tokio::task::block_in_place(|| {
+        assert!(!mappings_with(process, JULIE.accounts[0].iban).is_empty(), "what is reviewed is there, and is found");
+        for (what, value) in [("password", JULIE.password), ("one-time password", &format!("code={code}"))] {
+            assert_eq!(mappings_with(process, value), [""; 0], "{what}");
+        }
+    });
+
+    let metrics = send(client().unwrap().get(format!("{}/v1/metrics", world.node.url))).await.unwrap();
+    let metrics = String::from_utf8(metrics.bytes).unwrap();
+    for moment in ["evaluate", "send", "search"] {
+        let counted = format!("consentry_plaintext_seconds_count{{moment=\"{moment}\"}} ");
+        let counted = metrics.lines().find_map(|line| line.strip_prefix(&counted)).unwrap();
+        assert!(counted.parse::<u64>().unwrap() >= 2, "a login and a code: {metrics}");
+    }
+    for value in [JULIE.login, JULIE.password, person.session()] {
+        assert!(!metrics.contains(value));
+    }
+    person.share(&[]).await.unwrap();
+    events.until("delivering", EVENT).await.unwrap();
+    tokio::task::block_in_place(|| {
+        assert_eq!(mappings_with(process, JULIE.accounts[0].iban), [""; 0], "what was shared is sealed")
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_in_clear_is_locked_and_no_core_is_written() {
+    let world = World::new().await;
+    let process = world.node.process().unwrap();
+    let (_person, _events) = world.in_review().await;
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{process}/{name}")).unwrap();
+    let status = read("status");
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap().trim();
+    assert_eq!(locked, "4096 kB");
+    let limits = read("limits");
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"]);
+}
