@@ -62,7 +62,7 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Box<dyn Random>,
-    /// The runtime that serves sockets and timers: guests run on another.
+    /// The runtime that serves this run's sockets and timers; a guest's turn is outside of it.
     pub io: Handle,
 }
 
