@@ -4,6 +4,7 @@
 mod catalogue;
 mod contract;
 mod logins;
+mod printed;
 mod replay;
 mod sample_bank;
 mod tidy;
