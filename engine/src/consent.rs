@@ -150,6 +150,7 @@ impl ConsentRegister {
             notice: notice.digest(),
             valid_until,
             granted: BTreeSet::new(),
+            predicates: BTreeSet::new(),
             status: Status::Requested,
             asked_at: now,
             changed_at: now,
@@ -174,7 +175,22 @@ impl ConsentRegister {
         granted: &BTreeSet<Category>,
         now: Timestamp,
     ) -> Result<Consent, ConsentError> {
-        Ok(self.change(id, |record| record.give(notice, granted.clone(), now)).await?.0)
+        self.give_all(id, notice, granted, &BTreeSet::new(), now).await
+    }
+
+    /// As [`ConsentRegister::give`], also for questions that are answered here.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn give_all(
+        &self,
+        id: ConsentId,
+        notice: &Digest,
+        granted: &BTreeSet<Category>,
+        predicates: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Consent, ConsentError> {
+        Ok(self.change(id, |record| record.give(notice, granted.clone(), predicates.clone(), now)).await?.0)
     }
 
     /// Records the person's no.
@@ -407,9 +423,26 @@ impl Grant {
         self.record.online_service()
     }
 
-    /// What may be collected.
-    pub fn categories(&self) -> &BTreeSet<Category> {
+    /// What may be collected: what is shared, and what questions need that are answered here.
+    pub fn categories(&self) -> BTreeSet<Category> {
+        let questions = self.record.told().predicates.iter();
+        let granted = questions.filter(|asked| self.record.predicates().contains(&asked.predicate));
+        self.record.granted().iter().copied().chain(granted.map(|asked| asked.category)).collect()
+    }
+
+    /// What may be shared.
+    pub fn shared(&self) -> &BTreeSet<Category> {
         self.record.granted()
+    }
+
+    /// The questions that may be answered.
+    pub fn predicates(&self) -> &BTreeSet<String> {
+        self.record.predicates()
+    }
+
+    /// Whether what transactions say of other people may be shared.
+    pub fn third_parties(&self) -> bool {
+        self.record.told().third_parties.is_some()
     }
 
     /// From which Data Source, by id.

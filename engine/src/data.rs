@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
 use crate::id::{ConsentId, LeafId, OnlineServiceId, ParcelId, RunId};
+use crate::predicate::Answered;
 use crate::release::Step;
 
 mod category;
@@ -126,6 +127,8 @@ pub struct Data<S: Stage> {
     omitted: Omissions,
     /// What the person leaves out, each with its place: it goes nowhere, and is there again if they decide once more.
     aside: Vec<(usize, Item)>,
+    /// What questions came to whose values are not here any more.
+    answers: Vec<Answered>,
     terms: S::Terms,
     /// Lives as long as these items do, at whatever stage: erasure looks whether it is gone.
     presence: Arc<()>,
@@ -142,13 +145,29 @@ impl Data<Collected> {
             collected,
             omitted: Omissions::default(),
             aside: Vec::new(),
+            answers: Vec::new(),
             terms: (),
             presence: Arc::default(),
         }
     }
 }
 
+impl Data<Minimised> {
+    /// Keeps what questions came to, tells of no dataset that was collected for them alone, and cuts what `strip` cuts.
+    pub(crate) fn cut(mut self, _step: Step, answers: Vec<Answered>, strip: impl Fn(&mut Item)) -> Self {
+        let granted = &self.terms.granted;
+        self.gathered.datasets.retain(|dataset| granted.iter().any(|category| category.name() == dataset.category));
+        self.items.iter_mut().for_each(strip);
+        Self { answers, ..self }
+    }
+}
+
 impl<S: Stage> Data<S> {
+    /// What questions came to.
+    pub fn answers(&self) -> &[Answered] {
+        &self.answers
+    }
+
     /// The items, for the gate, the preview and the parcel.
     pub(crate) fn items(&self) -> &[Item] {
         &self.items
@@ -223,7 +242,7 @@ pub(crate) fn set_aside<S: Stage, T: Stage>(
     terms: T::Terms,
     mut keep: impl FnMut(usize, &Item) -> bool,
 ) -> Data<T> {
-    let Data { items, gathered, provenance, collected, mut omitted, mut aside, presence, terms: _ } = data;
+    let Data { items, gathered, provenance, collected, mut omitted, mut aside, answers, presence, terms: _ } = data;
     let mut kept = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
         if keep(at, &item) {
@@ -234,18 +253,18 @@ pub(crate) fn set_aside<S: Stage, T: Stage>(
         }
     }
     debug_assert_eq!(collected, kept.len() + omitted.total(), "items are kept or counted");
-    Data { items: kept, gathered, provenance, collected, omitted, aside, terms, presence }
+    Data { items: kept, gathered, provenance, collected, omitted, aside, answers, terms, presence }
 }
 
 /// Leads data back to the review, because what followed did not come about. What was laid aside is in its place again.
 pub(crate) fn recall<S: Stage>(data: Data<S>, _step: Step, terms: Terms) -> Data<Minimised> {
-    let Data { mut items, gathered, provenance, collected, mut omitted, aside, presence, terms: _ } = data;
+    let Data { mut items, gathered, provenance, collected, mut omitted, aside, answers, presence, terms: _ } = data;
     for (at, item) in aside {
         omitted.uncount(item.category().into());
         items.insert(at.min(items.len()), item);
     }
     debug_assert_eq!(collected, items.len() + omitted.total(), "items are kept or counted");
-    Data { items, gathered, provenance, collected, omitted, aside: Vec::new(), terms, presence }
+    Data { items, gathered, provenance, collected, omitted, aside: Vec::new(), answers, terms, presence }
 }
 
 impl<S: Stage> fmt::Debug for Data<S> {

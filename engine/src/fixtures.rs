@@ -21,6 +21,7 @@ use crate::id::{ConsentId, GrantId, Id, Kind, OnlineServiceId, RunId};
 use crate::online_service::commitment::Commitment;
 use crate::online_service::necessity::Need;
 use crate::online_service::{KeyHash, Localised, OnlineService, Partner, Purpose, Registration, Role};
+use crate::predicate;
 use crate::processing::Processing;
 use crate::request::DataRequest;
 use crate::store::Shelves;
@@ -83,6 +84,8 @@ fn lender_with(id: OnlineServiceId, role: Role) -> OnlineService {
         keep_days: 90,
         history_days_max: Some(90),
         categories: BTreeMap::from(["person.name", "bank.account", "bank.transaction"].map(why)),
+        predicates: predicate::Kind::ALL.map(|kind| (kind, both("to see whether you may."))).into(),
+        third_parties: None,
     };
     let registration = Registration {
         id,
@@ -166,6 +169,12 @@ pub(crate) async fn proofs(register: &ConsentRegister, consent: ConsentId) -> (G
     register.issue_grant(consent, grant, now()).await.unwrap();
     let grant = register.use_grant(consent, grant, "node-1", now()).await.unwrap();
     (grant, register.active(consent, now()).await.unwrap())
+}
+
+/// An item of these fields.
+pub(crate) fn item(category: &str, fields: Vec<(&str, RawValue)>) -> Item {
+    let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Item::check(category, fields, now()).unwrap()
 }
 
 pub(crate) fn name_item(family: &str) -> Item {

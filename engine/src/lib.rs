@@ -23,6 +23,8 @@ pub mod online_service;
 pub mod processing;
 // The record of processing activities.
 pub mod register;
+// Questions that are answered here.
+pub mod predicate;
 // What an Online Service asks for.
 pub mod request;
 // What a person agreed to.

@@ -13,6 +13,7 @@ use url::Url;
 use crate::data::Category;
 use crate::id::OnlineServiceId;
 use crate::jose::{PublicKey, RecipientKey};
+use crate::predicate::Kind;
 
 // The code of trust, signed.
 pub mod commitment;
@@ -110,6 +111,10 @@ pub struct Purpose {
     pub history_days_max: Option<u16>,
     /// Each category it may ask for, and why it needs it.
     pub categories: BTreeMap<Category, Localised>,
+    /// Each kind of question it may have answered here, and why.
+    pub predicates: BTreeMap<Kind, Localised>,
+    /// Why it needs what transactions say of other people; without it that is cut out.
+    pub third_parties: Option<Localised>,
 }
 
 /// The parts of a registration, unchecked.
@@ -265,6 +270,12 @@ impl OnlineService {
         self.bearer.as_ref().is_some_and(|hash| hash.matches(key)) && self.partner.commitment.is_some()
     }
 
+    /// Registers why it needs what transactions say of other people.
+    #[cfg(test)]
+    pub(crate) fn allow_third_parties(&mut self, why: Localised) {
+        self.purposes.values_mut().for_each(|purpose| purpose.third_parties = Some(why.clone()));
+    }
+
     /// Who it is, and what it signed.
     pub fn partner(&self) -> &Partner {
         &self.partner
@@ -302,7 +313,15 @@ impl Purpose {
     fn check(&self, id: &str) -> Result<(), RegistrationError> {
         check_text(&format!("purpose {id}: why.en"), &self.why.en)?;
         check_text(&format!("purpose {id}: why.fr"), &self.why.fr)?;
-        if self.categories.is_empty() {
+        for (kind, why) in &self.predicates {
+            check_text(&format!("purpose {id}: {}: en", kind.name()), &why.en)?;
+            check_text(&format!("purpose {id}: {}: fr", kind.name()), &why.fr)?;
+        }
+        if let Some(why) = &self.third_parties {
+            check_text(&format!("purpose {id}: third-parties: en"), &why.en)?;
+            check_text(&format!("purpose {id}: third-parties: fr"), &why.fr)?;
+        }
+        if self.categories.is_empty() && self.predicates.is_empty() {
             return Err(RegistrationError::NoCategories { purpose: id.to_owned() });
         }
         if self.history_days_max.is_some_and(|days| days > HISTORY_DAYS_MAX) {

@@ -21,11 +21,19 @@
 use std::collections::BTreeSet;
 
 use consentry_contract::failure::Quality;
+use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::consent::{ActiveConsent, Grant};
-use crate::data::{self, Category, Collected, Data, Gate, Minimised, Released, Reviewed, Stage, Terms};
+use crate::data::{self, Category, Collected, Data, Gate, Item, Minimised, Released, Reviewed, Stage, Terms};
 use crate::id::ParcelId;
 use crate::ledger::{AcceptedLeaf, Event};
+use crate::predicate::Predicate;
+
+/// The category that tells of other people.
+const TRANSACTION: &str = "bank.transaction";
+/// Its fields that do.
+const OTHERS: [&str; 3] = ["counterparty.name", "counterparty.iban", "remittance"];
 
 /// Shows that the caller of [`data::advance`] is this module.
 pub(crate) struct Step(());
@@ -78,7 +86,7 @@ impl Decision {
     /// Whether anything would be shared: an item, or the confirmation that there is none.
     pub fn leaves_something(&self, data: &Data<Minimised>) -> bool {
         let item = data.items().iter().enumerate().any(|(at, item)| self.keeps(at, item.category().into()));
-        item || confirms_emptiness(data)
+        item || confirms_emptiness(data) || !data.answers().is_empty()
     }
 
     fn keeps(&self, at: usize, category: Category) -> bool {
@@ -88,14 +96,21 @@ impl Decision {
 
 impl Data<Collected> {
     /// Cuts the data down to what the grant allows. The boundary refuses what was not granted when it is emitted; this
-    /// is the second lock on the same door.
-    pub fn minimise(self, grant: &Grant) -> Data<Minimised> {
-        let terms = Terms {
-            consent: grant.consent(),
-            online_service: grant.online_service(),
-            granted: grant.categories().clone(),
-        };
-        data::advance(self, Step(()), terms, |_, item| grant.categories().contains(&item.category().into()))
+    /// is the second lock on the same door. Questions that were granted are answered here; what was collected for them alone is
+    /// dropped. What transactions say of other people is cut out unless that was granted.
+    pub fn minimise(self, grant: &Grant, asked: &[Predicate], now: Timestamp) -> Data<Minimised> {
+        let granted = grant.shared();
+        let terms =
+            Terms { consent: grant.consent(), online_service: grant.online_service(), granted: granted.clone() };
+        let asked = asked.iter().filter(|asked| grant.predicates().contains(&asked.told()));
+        let answers = asked.map(|asked| asked.answer(self.items(), now)).collect();
+        let kept: Data<Minimised> =
+            data::advance(self, Step(()), terms, |_, item| granted.contains(&item.category().into()));
+        kept.cut(Step(()), answers, |item| {
+            if !grant.third_parties() {
+                without_others(item);
+            }
+        })
     }
 }
 
@@ -136,7 +151,7 @@ impl Data<Reviewed> {
         if !self.items().iter().all(|item| by.categories().contains(&item.category().into())) {
             return Err(Refusal::NotGranted);
         }
-        if self.is_empty() && !confirms_emptiness(self) {
+        if self.is_empty() && !confirms_emptiness(self) && self.answers().is_empty() {
             return Err(Refusal::Nothing);
         }
         Ok(())
@@ -149,6 +164,21 @@ impl Data<Released> {
         let terms = self.terms().terms.clone();
         data::recall(self, Step(()), terms)
     }
+}
+
+/// Cuts out of a transaction what it says of other people: who they are, their account, what they wrote.
+fn without_others(item: &mut Item) {
+    if item.category().name != TRANSACTION {
+        return;
+    }
+    for name in OTHERS {
+        if let Some(words) =
+            item.get(name).and_then(|value| value.as_text()).map(|text| Zeroizing::new(text.to_owned()))
+        {
+            item.mask("label", &words);
+        }
+    }
+    item.drop_fields(&OTHERS);
 }
 
 /// Whether a page of the Data Source said that there is nothing: that is something to share, too.

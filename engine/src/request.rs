@@ -2,15 +2,18 @@
 //! nothing beyond its registered purpose, and speaks to the person only in words that were registered.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use consentry_contract::manifest::SourceKind;
 use serde::Deserialize;
 use url::Url;
 
 use crate::consent::Asked;
+use crate::consent::notice::AskedPredicate;
 use crate::data::Category;
 use crate::id::{DataRequestId, OnlineServiceId};
 use crate::online_service::{OnlineService, Purpose};
+use crate::predicate::{NotAPredicate, PREDICATES_MAX, Predicate};
 
 /// Largest request, in bytes.
 pub const REQUEST_BYTES_MAX: usize = 16 * 1024;
@@ -20,13 +23,14 @@ pub const REFERENCE_BYTES_MAX: usize = 64;
 pub const CALLBACK_BYTES_MAX: usize = 1024;
 
 /// A request for Shareable Data, checked against what its Online Service registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DataRequest {
     id: DataRequestId,
     json: String,
     online_service: OnlineServiceId,
     purpose: String,
     wanted: Vec<Asked>,
+    predicates: Vec<(Predicate, AskedPredicate)>,
     sources: BTreeSet<SourceKind>,
     history_days: Option<u16>,
     callback: Option<Url>,
@@ -58,6 +62,15 @@ pub enum RequestError {
     /// The category is not registered with the purpose.
     #[error("the purpose does not include the category {0}")]
     WiderThanPurpose(Category),
+    /// No such question.
+    #[error("{0}")]
+    NotAPredicate(#[from] NotAPredicate),
+    /// The kind of question is not registered with the purpose.
+    #[error("the purpose does not include the predicate {0}")]
+    PredicateNotRegistered(&'static str),
+    /// Too many questions.
+    #[error("a request has at most {PREDICATES_MAX} predicates, one of a kind: several would tell the value")]
+    TooManyPredicates,
     /// No such kind of Data Source.
     #[error("there is no kind of Data Source called {0:?}")]
     UnknownSourceKind(String),
@@ -80,7 +93,10 @@ pub enum RequestError {
 #[serde(deny_unknown_fields)]
 struct Raw {
     purpose: String,
+    #[serde(default)]
     categories: Vec<String>,
+    #[serde(default)]
+    predicates: Vec<String>,
     #[serde(default)]
     sources: Vec<String>,
     history_days: Option<u16>,
@@ -105,7 +121,8 @@ impl DataRequest {
             id,
             json: String::from_utf8_lossy(json).into_owned(),
             online_service: online_service.id(),
-            wanted: wanted(&raw.categories, purpose)?,
+            wanted: wanted(&raw, purpose)?,
+            predicates: predicates(&raw.predicates, purpose)?,
             history_days: history(raw.history_days, purpose)?,
             callback: raw.callback.map(|text| callback(&text, online_service)).transpose()?,
             reference: raw.reference.map(reference).transpose()?,
@@ -139,6 +156,17 @@ impl DataRequest {
         &self.wanted
     }
 
+    /// Each question that is answered here, and why.
+    pub fn predicates(&self) -> &[(Predicate, AskedPredicate)] {
+        &self.predicates
+    }
+
+    /// Every category that is wanted, or looked at to answer a question.
+    pub fn looked_at(&self) -> BTreeSet<Category> {
+        let questions = self.predicates.iter().map(|(_, asked)| asked.category);
+        self.wanted.iter().map(|asked| asked.category).chain(questions).collect()
+    }
+
     /// Whether a Data Source of this kind may answer. A request that names no kind takes any.
     pub fn takes(&self, kind: SourceKind) -> bool {
         self.sources.is_empty() || self.sources.contains(&kind)
@@ -161,16 +189,40 @@ impl DataRequest {
 }
 
 /// Each category once, in the order asked, with the words of the registration.
-fn wanted(names: &[String], purpose: &Purpose) -> Result<Vec<Asked>, RequestError> {
+fn wanted(raw: &Raw, purpose: &Purpose) -> Result<Vec<Asked>, RequestError> {
     let mut wanted: Vec<Asked> = vec![];
-    for name in names {
+    for name in &raw.categories {
         let category: Category = name.parse().map_err(|_| RequestError::UnknownCategory(name.clone()))?;
         let why = purpose.categories.get(&category).ok_or(RequestError::WiderThanPurpose(category))?;
         if wanted.iter().all(|asked| asked.category != category) {
             wanted.push(Asked { category, why: why.clone() });
         }
     }
-    if wanted.is_empty() { Err(RequestError::NoCategories) } else { Ok(wanted) }
+    if wanted.is_empty() && raw.predicates.is_empty() { Err(RequestError::NoCategories) } else { Ok(wanted) }
+}
+
+/// Each question once, with the words of the registration.
+fn predicates(texts: &[String], purpose: &Purpose) -> Result<Vec<(Predicate, AskedPredicate)>, RequestError> {
+    let mut asked: Vec<(Predicate, AskedPredicate)> = vec![];
+    for text in texts {
+        let predicate: Predicate = text.parse()?;
+        let kind = predicate.kind();
+        let why = purpose.predicates.get(&kind).ok_or(RequestError::PredicateNotRegistered(kind.name()))?;
+        let category = kind.category().parse().map_err(|_| NotAPredicate)?;
+        let told = predicate.told();
+        if asked.len() >= PREDICATES_MAX || asked.iter().any(|(known, _)| known.kind() == kind) {
+            return Err(RequestError::TooManyPredicates);
+        }
+        asked.push((predicate, AskedPredicate { predicate: told, category, why: why.clone() }));
+    }
+    Ok(asked)
+}
+
+/// Hides the request as it was sent: what a question compares with may be personal.
+impl fmt::Debug for DataRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataRequest").field("id", &self.id).field("purpose", &self.purpose).finish_non_exhaustive()
+    }
 }
 
 fn source_kind(word: &str) -> Result<SourceKind, RequestError> {
@@ -243,6 +295,8 @@ mod tests {
             (ask(r#","reference":"a b""#), "reference"),
             (ask(&format!(r#","reference":"{long}""#)), "reference"),
             (ask(r#","why":"because""#), "unknown field"),
+            (r#"{"purpose":"tenant-check","predicates":["shoe-size(43)"]}"#.to_owned(), "a predicate is"),
+            (r#"{"purpose":"tenant-check","predicates":["age-over(18)","age-over(19)"]}"#.to_owned(), "one of a kind"),
             ("[]".to_owned(), "expected form"),
             (format!("{}{}", ask(""), " ".repeat(REQUEST_BYTES_MAX)), "at most"),
         ] {

@@ -148,6 +148,45 @@ fn no_file_of_tests_is_forgotten() {
     }
 }
 
+/// The table of obligations names tests and documents that there are, one row for each obligation.
+#[test]
+fn every_obligation_is_carried_by_something_that_exists() {
+    let text = std::fs::read_to_string(root().join("docs/obligations.md")).unwrap();
+    let sources: String = sources().into_iter().map(|(_, text)| text).collect();
+    let mut wrong = String::new();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit())
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), 68);
+    for row in &rows {
+        let [number, _, _, place] = row[..] else { panic!("{row:?}") };
+        for word in place.split([' ', ';', ',', ':', '(', ')']) {
+            let is_path = word.contains('/') && (word.ends_with(".rs") || word.ends_with(".md"));
+            let at = if word.starts_with("engine/")
+                || word.starts_with("tests/")
+                || word.starts_with("docs/")
+                || word.starts_with("host-api/")
+            {
+                root().join(word)
+            } else {
+                root().join("engine/src").join(word)
+            };
+            if is_path && !at.exists() {
+                let _ = writeln!(wrong, "{number}: there is no {word}");
+            }
+            let is_test = word.matches('_').count() > 3 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            if is_test && !sources.contains(&format!("fn {word}(")) {
+                let _ = writeln!(wrong, "{number}: there is no test {word}");
+            }
+        }
+    }
+    let tested = rows.iter().filter(|row| row[2] == "test").count();
+    assert!(tested >= 50, "{tested} of 68 are carried by a test");
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
 /// A changed contract is an event: whoever changes a text of it changes this line of its README too, and reads the policy beside it.
 #[test]
 fn the_contract_is_what_its_readme_says() {

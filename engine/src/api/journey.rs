@@ -52,7 +52,15 @@ pub(super) async fn notice(Person(session): Person) -> Answer<Json<Notice>> {
 #[serde(tag = "decision", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Decided {
     /// Yes, to what this notice says, for these categories; and the account is the person's, or they may use it.
-    Given { notice: Digest, categories: BTreeSet<Category>, attests_access: bool },
+    Given {
+        notice: Digest,
+        #[serde(default)]
+        categories: BTreeSet<Category>,
+        /// Questions that may be answered with yes or no.
+        #[serde(default)]
+        predicates: BTreeSet<String>,
+        attests_access: bool,
+    },
     /// No.
     Refused {},
 }
@@ -67,7 +75,9 @@ pub(super) async fn decide(
         Decided::Given { attests_access: false, .. } => {
             return Err(EngineError::from(ConsentError::from(Refusal::NotAttested)).into());
         }
-        Decided::Given { notice, categories, .. } => engine.give_consent(&session, &notice, &categories).await?,
+        Decided::Given { notice, categories, predicates, .. } => {
+            engine.give_consent_to_all(&session, &notice, &categories, &predicates).await?;
+        }
         Decided::Refused {} => engine.refuse_consent(&session).await?,
     }
     Ok(StatusCode::NO_CONTENT)

@@ -65,6 +65,8 @@ impl LocalReceiver {
             keep_days: 0,
             history_days_max: Some(crate::online_service::HISTORY_DAYS_MAX),
             categories: Category::all().map(|category| (category, why())).collect(),
+            predicates: BTreeMap::new(),
+            third_parties: Some(words("it is your own copy.", "c'est votre propre copie.")),
         };
         let registration = Registration {
             id: entropy.with(|rng| OnlineServiceId::new(now, rng)),

@@ -19,6 +19,7 @@ use crate::jose::{Algorithm, PublicKey, RecipientKey};
 use crate::online_service::commitment::Commitment;
 use crate::online_service::necessity::Need;
 use crate::online_service::{Identity, KeyHash, Localised, OnlineService, Partner, Purpose, Registration, Role};
+use crate::predicate::Kind;
 
 /// This node.
 #[derive(Debug, Clone, Deserialize)]
@@ -227,7 +228,13 @@ pub struct PurposeSection {
     /// The most history it may ask for.
     pub history_days_max: Option<u16>,
     /// Each category it may ask for, and why.
+    #[serde(default)]
     pub categories: BTreeMap<Category, Localised>,
+    /// Each kind of question that is answered here, and why.
+    #[serde(default)]
+    pub predicates: BTreeMap<Kind, Localised>,
+    /// Why it needs what transactions say of other people; without it that is cut out.
+    pub third_parties: Option<Localised>,
 }
 
 impl ApiSection {
@@ -393,6 +400,8 @@ impl PurposeSection {
             keep_days: self.keep_days,
             history_days_max: self.history_days_max,
             categories: self.categories.clone(),
+            predicates: self.predicates.clone(),
+            third_parties: self.third_parties.clone(),
         }
     }
 }

@@ -71,6 +71,21 @@ pub struct Facts {
     pub login: Vec<Localised>,
     /// Where data is processed, by whom, under which policy.
     pub processing: Processing,
+    /// Questions that are answered here, so that the value does not leave.
+    pub predicates: Vec<AskedPredicate>,
+    /// Why what transactions say of other people is asked for; none: it is cut out.
+    pub third_parties: Option<Localised>,
+}
+
+/// A question that is answered here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedPredicate {
+    /// The question, without what it compares with where that is personal.
+    pub predicate: String,
+    /// What is looked at for it.
+    pub category: Category,
+    /// Why.
+    pub why: Localised,
 }
 
 /// The operator of this engine.
@@ -167,7 +182,9 @@ impl Notice {
         }
         let there = |asked: &&Asked| source.categories.contains(&asked.category);
         let asked: Vec<Asked> = request.wanted().iter().filter(there).cloned().collect();
-        if asked.is_empty() {
+        let mut predicates: Vec<AskedPredicate> = request.predicates().iter().map(|(_, asked)| asked.clone()).collect();
+        predicates.retain(|asked| source.categories.contains(&asked.category));
+        if asked.is_empty() && predicates.is_empty() {
             return Err(NoticeError::NothingThere);
         }
         let not_there = request.wanted().iter().filter(|asked| !there(asked)).map(|asked| asked.category).collect();
@@ -189,6 +206,8 @@ impl Notice {
             history_days: request.history_days(),
             login: source.login.clone(),
             processing: operator.processing.clone(),
+            predicates,
+            third_parties: purpose.third_parties.clone(),
         }))
     }
 

@@ -43,6 +43,7 @@ pub struct Consent {
     pub(super) notice: Digest,
     pub(super) valid_until: Timestamp,
     pub(super) granted: BTreeSet<Category>,
+    pub(super) predicates: BTreeSet<String>,
     pub(super) status: Status,
     pub(super) asked_at: Timestamp,
     pub(super) changed_at: Timestamp,
@@ -195,8 +196,15 @@ impl Consent {
     ///
     /// # Errors
     /// [`Refusal::AlreadyDecided`], [`Refusal::OtherNotice`], [`Refusal::NotAsked`], [`Refusal::Expired`].
-    pub(super) fn give(self, notice: &Digest, granted: BTreeSet<Category>, now: Timestamp) -> Result<Self, Refusal> {
-        if self.status == Status::Given && &self.notice == notice && self.granted == granted {
+    pub(super) fn give(
+        self,
+        notice: &Digest,
+        granted: BTreeSet<Category>,
+        predicates: BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let same = self.granted == granted && self.predicates == predicates;
+        if self.status == Status::Given && &self.notice == notice && same {
             self.check_active(now)?;
             return Ok(self);
         }
@@ -204,10 +212,12 @@ impl Consent {
         if &self.notice != notice {
             return Err(Refusal::OtherNotice);
         }
-        if granted.is_empty() || !granted.iter().all(|category| self.asked.iter().any(|a| a.category == *category)) {
+        let categories = granted.iter().all(|category| self.asked.iter().any(|a| a.category == *category));
+        let questions = predicates.iter().all(|told| self.told.predicates.iter().any(|a| a.predicate == *told));
+        if (granted.is_empty() && predicates.is_empty()) || !categories || !questions {
             return Err(Refusal::NotAsked);
         }
-        Ok(Self { granted, attested: Some(now), ..self.become_status(Status::Given, now) })
+        Ok(Self { granted, predicates, attested: Some(now), ..self.become_status(Status::Given, now) })
     }
 
     /// Marks that nothing is done under it. The first ground stays.
@@ -387,6 +397,11 @@ impl Consent {
     /// What was granted; empty until then.
     pub fn granted(&self) -> &BTreeSet<Category> {
         &self.granted
+    }
+
+    /// The questions that may be answered; none until then.
+    pub fn predicates(&self) -> &BTreeSet<String> {
+        &self.predicates
     }
 
     /// Where it stands.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -8,6 +9,8 @@ use super::*;
 use crate::fixtures::{categories, clock, entropy, given, id, later, notice, now, register, request};
 use crate::store::Shelves;
 use crate::store::faulty::{Fault, Faulty, memory};
+
+mod sequences;
 
 fn refusal<T: std::fmt::Debug>(result: Result<T, ConsentError>) -> Refusal {
     match result {

@@ -14,7 +14,7 @@ use url::Url;
 use crate::collect::decisions::{Decisions, DecisionsError, Difference, Revocation, Verdict, Version};
 use crate::collect::package::{Package, PackageError};
 use crate::consent::notice;
-use crate::data::{Category, Digest};
+use crate::data::Digest;
 use crate::request::DataRequest;
 use crate::session::question::localised;
 
@@ -210,7 +210,7 @@ impl Catalogue {
 
     /// The Data Sources that can give something of what is asked for, those that give most first.
     pub fn offers(&self, request: &DataRequest) -> Vec<Offer> {
-        let wanted: BTreeSet<Category> = request.wanted().iter().map(|asked| asked.category).collect();
+        let wanted = request.looked_at();
         let takes = |(_, source): &(&Connector, &Source)| request.takes(source.kind);
         let mut offers: Vec<Offer> = self
             .served()

@@ -31,7 +31,7 @@ impl Engine {
     pub fn preview(&self, session: &Session) -> Result<Value, EngineError> {
         let shown = session.with_review(|data| {
             let items: Vec<ItemForm<'_>> = data.items().iter().map(ItemForm).collect();
-            json!({ "items": items, "datasets": Datasets(data) })
+            json!({ "items": items, "datasets": Datasets(data), "predicates": data.answers() })
         });
         shown.ok_or_else(|| self.wrong_state(session, Step::Shared))
     }

@@ -102,10 +102,24 @@ impl Engine {
         notice: &Digest,
         granted: &BTreeSet<Category>,
     ) -> Result<(), EngineError> {
+        self.give_consent_to_all(session, notice, granted, &BTreeSet::new()).await
+    }
+
+    /// As [`Engine::give_consent`], also to questions that are answered here.
+    ///
+    /// # Errors
+    /// [`EngineError::Consent`] and [`EngineError::Step`].
+    pub async fn give_consent_to_all(
+        &self,
+        session: &Session,
+        notice: &Digest,
+        granted: &BTreeSet<Category>,
+        predicates: &BTreeSet<String>,
+    ) -> Result<(), EngineError> {
         let now = self.clock.now();
         let decided = || session.consent().filter(|_| !session.state().is_end());
         let consent = decided().ok_or_else(|| self.wrong_state(session, Step::ConsentGiven))?;
-        self.consents.give(consent, notice, granted, now).await?;
+        self.consents.give_all(consent, notice, granted, predicates, now).await?;
         self.go_on_given(session, consent, *notice).await
     }
 

@@ -32,6 +32,7 @@ use crate::keys::Duty;
 use crate::ledger::Event;
 use crate::online_service::KeyHash;
 use crate::outcome::{Outcome, Run, RunName};
+use crate::predicate::Predicate;
 use crate::session::question::AskPerson;
 use crate::session::state::{State, Step};
 use crate::session::{Review, Session};
@@ -273,7 +274,10 @@ impl Engine {
                     notes.collected = data.counts();
                     notes.alive.data = Some(data.presence());
                 });
-                let review = Review { run, data: data.minimise(&grant) };
+                let now = self.clock.now();
+                let asked: Vec<Predicate> =
+                    session.request().predicates().iter().map(|(each, _)| each.clone()).collect();
+                let review = Review { run, data: data.minimise(&grant, &asked, now) };
                 if let Err(review) = session.hold_review(review, self.clock.now()) {
                     // The session ended while the connector was at work.
                     let review = *review;

@@ -110,7 +110,7 @@ impl World {
             notes.alive.data = Some(data.presence());
             notes.traced = true;
         });
-        session.hold_review(Review { run, data: data.minimise(&grant) }, now).unwrap();
+        session.hold_review(Review { run, data: data.minimise(&grant, &[], crate::fixtures::now()) }, now).unwrap();
         self.engine.save(session).await;
     }
 

@@ -9,6 +9,8 @@ fn purpose() -> Purpose {
         history_days_max: Some(HISTORY_DAYS_MAX),
         categories,
         needs: [Need::Contact].into(),
+        predicates: BTreeMap::new(),
+        third_parties: None,
     }
 }
 

@@ -30,7 +30,7 @@ async fn what_was_not_granted_or_was_unticked_is_left_out_and_counted() {
     let register = register();
     let consent = given(&register, 1, &["bank.transaction"]).await;
     let (grant, _) = proofs(&register, consent).await;
-    let minimised = collected(id(1), items()).minimise(&grant);
+    let minimised = collected(id(1), items()).minimise(&grant, &[], now());
     assert_eq!((minimised.len(), minimised.omissions().total()), (2, 1));
     let reviewed = minimised.review(&Decision::all().without_item(0));
     assert_eq!((reviewed.len(), reviewed.omissions().total()), (1, 2));
@@ -46,12 +46,13 @@ async fn the_gate_stays_closed_for_another_consent_and_for_nothing() {
     let second = given(&register, 2, &["person.name"]).await;
     let (grant, active) = proofs(&register, first).await;
     let (_, other) = proofs(&register, second).await;
-    let reviewed = || collected(id(1), items()).minimise(&grant).review(&Decision::all());
+    let reviewed = || collected(id(1), items()).minimise(&grant, &[], now()).review(&Decision::all());
     assert_eq!(reviewed().release(&other, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::OtherConsent));
     assert_eq!(reviewed().release(&active, &leaf(first, id(2)).await, id(1)).err(), Some(Refusal::OtherLeaf));
     assert_eq!(reviewed().release(&active, &leaf(second, id(1)).await, id(1)).err(), Some(Refusal::OtherLeaf));
-    let nothing =
-        collected(id(1), items()).minimise(&grant).review(&Decision::all().without_category(category("person.name")));
+    let nothing = collected(id(1), items())
+        .minimise(&grant, &[], now())
+        .review(&Decision::all().without_category(category("person.name")));
     assert_eq!(nothing.release(&active, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::Nothing));
     assert!(reviewed().release(&active, &leaf(first, id(1)).await, id(1)).is_ok());
 }
@@ -63,7 +64,7 @@ async fn only_the_online_service_of_the_consent_opens_the_parcel_and_it_keeps_to
     let (grant, active) = proofs(&register, consent).await;
     let keys = crate::keys::software::tests::keys();
     let released = async || {
-        let reviewed = collected(id(1), items()).minimise(&grant).review(&Decision::all().without_item(2));
+        let reviewed = collected(id(1), items()).minimise(&grant, &[], now()).review(&Decision::all().without_item(2));
         reviewed.release(&active, &leaf(consent, id(5)).await, id(5)).unwrap()
     };
     let stranger = lender_as(id(2));
@@ -160,7 +161,7 @@ async fn something_is_shared_as_long_as_an_item_or_a_confirmation_is_left() {
     let register = register();
     let consent = given(&register, 1, &["person.name", "bank.transaction"]).await;
     let (grant, active) = proofs(&register, consent).await;
-    let some = || collected(id(1), items()).minimise(&grant);
+    let some = || collected(id(1), items()).minimise(&grant, &[], now());
     let counted = serde_json::to_value(crate::seal::recipient::Datasets(&some())).unwrap();
     assert_eq!((&counted[0]["count"], &counted[1]["count"]), (&1.into(), &2.into()), "{counted}");
     let without_all = [0, 1, 2].into_iter().fold(Decision::all(), Decision::without_item);
@@ -177,7 +178,9 @@ async fn something_is_shared_as_long_as_an_item_or_a_confirmation_is_left() {
     {
         let dataset = Dataset { category: "bank.transaction".to_owned(), count: 0, quality };
         let gathered = Gathered { datasets: vec![dataset], shortfall: None };
-        let nothing = || Data::collected(vec![], gathered.clone(), crate::fixtures::provenance(id(1))).minimise(&grant);
+        let nothing = || {
+            Data::collected(vec![], gathered.clone(), crate::fixtures::provenance(id(1))).minimise(&grant, &[], now())
+        };
         assert_eq!(Decision::all().leaves_something(&nothing()), left);
         let reviewed = nothing().review(&Decision::all());
         let released = reviewed.release(&active, &leaf(consent, id(3)).await, id(3));
@@ -203,7 +206,7 @@ async fn matrix() -> String {
                 ("person.name", Decision::all().without_category(category("person.name"))),
             ] {
                 // As a connector might bring it that brings more than was asked for.
-                let reviewed = collected(id(1), items()).minimise(&grant).review(&decision);
+                let reviewed = collected(id(1), items()).minimise(&grant, &[], now()).review(&decision);
                 let released = match reviewed.release(&active, &leaf(consent, id(number)).await, id(number)) {
                     Ok(data) => data.items().iter().map(told).collect::<Vec<_>>().join(", "),
                     Err(refusal) => refusal.to_string(),
@@ -230,4 +233,82 @@ async fn what_is_released_is_what_the_matrix_says() {
 async fn write_matrix() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/release/matrix.txt");
     std::fs::write(path, matrix().await).unwrap();
+}
+
+/// A transaction that tells of somebody else.
+fn rent() -> crate::data::Item {
+    let text = |value: &str| consentry_contract::item::RawValue::Text(value.to_owned());
+    let fields = vec![
+        ("account", text("a1")),
+        ("label", text("VIR Durand Paul rent to DURAND PAUL, FR7630006000011234567890189")),
+        ("currency", text("EUR")),
+        ("amount", consentry_contract::item::RawValue::Integer(-90_000)),
+        ("date", consentry_contract::item::RawValue::Date("2026-11-02".to_owned())),
+        ("counterparty.name", text("Durand Paul")),
+        ("counterparty.iban", text("FR7630006000011234567890189")),
+        ("remittance", text("for November, from Marie")),
+    ];
+    crate::fixtures::item("bank.transaction", fields)
+}
+
+#[tokio::test]
+async fn what_a_transaction_says_of_others_is_cut_out_unless_that_was_granted() {
+    let register = register();
+    let consent = given(&register, 1, &["bank.transaction"]).await;
+    let (grant, _) = proofs(&register, consent).await;
+    let minimised = collected(id(1), vec![rent()]).minimise(&grant, &[], now());
+    let shown = serde_json::to_string(&ItemForm(&minimised.items()[0])).unwrap();
+    for words in ["Durand", "DURAND", "FR76", "Marie", "remittance", "counterparty"] {
+        assert!(!shown.contains(words), "{words}: {shown}");
+    }
+    assert!(shown.contains("VIR … rent to …, …") && shown.contains("-90000"), "{shown}");
+
+    // The same with a registration that says why it needs them, which the notice says to the person.
+    let mut service = crate::fixtures::lender();
+    service.allow_third_parties(crate::fixtures::both("to find your landlord."));
+    let request = crate::request::DataRequest::parse(id(1), crate::fixtures::REQUEST.as_bytes(), &service).unwrap();
+    let (bank, operator) = (crate::fixtures::bank(), crate::fixtures::operator());
+    let notice = crate::consent::Notice::compile(&request, &service, &bank, &operator).unwrap();
+    assert!(serde_json::to_string(&notice).unwrap().contains("say of other people: to find your landlord."));
+    let consent = id(2);
+    register.ask(consent, id(2), &request, &notice, crate::fixtures::later(), now()).await.unwrap();
+    register.give(consent, &notice.digest(), &crate::fixtures::categories(&["bank.transaction"]), now()).await.unwrap();
+    let (grant, _) = proofs(&register, consent).await;
+    let minimised = collected(id(1), vec![rent()]).minimise(&grant, &[], now());
+    assert!(serde_json::to_string(&ItemForm(&minimised.items()[0])).unwrap().contains("Durand Paul"));
+}
+
+#[tokio::test]
+async fn a_question_is_answered_and_what_it_looked_at_goes_no_further() {
+    let register = register();
+    let service = crate::fixtures::lender();
+    let json = r#"{"purpose":"tenant-check","predicates":["income-at-least(1000 EUR)","age-over(18)"]}"#;
+    let request = crate::request::DataRequest::parse(id(1), json.as_bytes(), &service).unwrap();
+    let (bank, operator) = (crate::fixtures::bank(), crate::fixtures::operator());
+    let notice = crate::consent::Notice::compile(&request, &service, &bank, &operator).unwrap();
+    // This Data Source knows no birthday: the question is not asked here.
+    let asked: Vec<&str> = notice.facts().predicates.iter().map(|asked| asked.predicate.as_str()).collect();
+    assert_eq!(asked, ["income-at-least(1000 EUR)"]);
+    let consent = id(3);
+    register.ask(consent, id(3), &request, &notice, crate::fixtures::later(), now()).await.unwrap();
+    let questions = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let none = crate::fixtures::categories(&[]);
+    let wider = register.give_all(consent, &notice.digest(), &none, &questions(&["age-over(18)"]), now()).await;
+    assert!(wider.is_err(), "what was not asked is not granted");
+    register.give_all(consent, &notice.digest(), &none, &questions(&asked), now()).await.unwrap();
+    let (grant, active) = proofs(&register, consent).await;
+    assert_eq!(grant.categories(), crate::fixtures::categories(&["bank.transaction"]), "looked at");
+    let predicates: Vec<_> = request.predicates().iter().map(|(predicate, _)| predicate.clone()).collect();
+    let minimised = collected(id(1), items()).minimise(&grant, &predicates, now());
+    assert!(minimised.is_empty() && minimised.gathered().datasets.is_empty());
+    assert_eq!(minimised.answers().len(), 1);
+    assert!(Decision::all().leaves_something(&minimised));
+    let parcel = id(1);
+    let released = minimised.review(&Decision::all()).release(&active, &leaf(consent, parcel).await, parcel).unwrap();
+    let json = crate::seal::Sealable::encode(&released).unwrap();
+    let content: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(content["items"], serde_json::json!([]));
+    assert_eq!(content["predicates"], serde_json::json!([{ "predicate": "income-at-least(1000 EUR)", "holds": null }]));
+    let schema: serde_json::Value = serde_json::from_str(include_str!("../../schema/parcel-0.1.json")).unwrap();
+    jsonschema::validate(&schema, &content).unwrap();
 }

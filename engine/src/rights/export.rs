@@ -51,6 +51,10 @@ pub fn record(consent: &Consent) -> Value {
         "purpose": { "id": told.purpose, "description": told.why },
         "lawful_basis": "eu-gdpr:A6-1-a",
         "pii_information": information,
+        "predicates": told.predicates.iter().map(|asked| {
+            json!({ "predicate": asked.predicate, "necessity": asked.why, "granted": consent.predicates().contains(&asked.predicate) })
+        }).collect::<Vec<_>>(),
+        "third_parties": told.third_parties,
         "collection_method": {
             "data_source": told.source.name, "country": told.source.country, "connector": told.source.connector,
             "connector_version": told.source.version, "connector_digest": told.source.digest,

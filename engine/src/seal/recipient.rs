@@ -152,6 +152,9 @@ impl Serialize for Content<'_> {
         map.serialize_entry("provenance", &Provenance(self.0))?;
         map.serialize_entry("datasets", &Datasets(self.0))?;
         map.serialize_entry("items", &Items(self.0.items()))?;
+        if !self.0.answers().is_empty() {
+            map.serialize_entry("predicates", self.0.answers())?;
+        }
         map.end()
     }
 }

@@ -1,4 +1,4 @@
-//! What is stored of a session (retention row R04): ids, state, owner, and the request, which holds no personal data. It lets
+//! What is stored of a session (retention row R04): ids, state, owner, and the request. It lets
 //! another node, or this one after a restart, take a session up, and it goes when the session ends.
 
 use jiff::Timestamp;

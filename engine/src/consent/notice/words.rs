@@ -133,6 +133,28 @@ fn who(facts: &Facts) -> Draft {
 fn what(facts: &Facts, language: Language) -> Draft {
     let mut lines: Vec<Pair> =
         facts.asked.iter().map(|asked| data_line(asked.category, &asked.why.en, &asked.why.fr)).collect();
+    for asked in &facts.predicates {
+        let (name, fr_name) = (label(asked.category, Language::En), label(asked.category, Language::Fr));
+        lines.push(pair(
+            format!("Only yes or no, never the value: {} (we look at: {name}): {}", asked.predicate, asked.why.en),
+            format!(
+                "Seulement oui ou non, jamais la valeur : {} (nous regardons : {fr_name}) : {}",
+                asked.predicate, asked.why.fr
+            ),
+        ));
+    }
+    if facts.asked.iter().any(|asked| asked.category.name() == "bank.transaction") {
+        lines.push(match &facts.third_parties {
+            Some(why) => pair(
+                format!("Also what your transactions say of other people: {}", why.en),
+                format!("Aussi ce que vos opérations disent d'autres personnes : {}", why.fr),
+            ),
+            None => pair(
+                "What your transactions say of other people is cut out.",
+                "Ce que vos opérations disent d'autres personnes est retiré.",
+            ),
+        });
+    }
     if let Some(days) = facts.history_days {
         lines.push(pair(format!("Not older than {days} days."), format!("Pas plus vieux que {days} jours.")));
     }

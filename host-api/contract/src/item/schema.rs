@@ -22,6 +22,7 @@ pub fn json_schema() -> Json {
     defs.insert("image".to_owned(), blob(&[Media::Png, Media::Jpeg]));
     defs.insert("dataset".to_owned(), dataset(&names));
     defs.insert("provenance".to_owned(), provenance());
+    defs.insert("predicate".to_owned(), predicate());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": SCHEMA_ID,
@@ -38,10 +39,21 @@ pub fn json_schema() -> Json {
             "provenance": { "$ref": "#/$defs/provenance" },
             "datasets": { "type": "array", "items": { "$ref": "#/$defs/dataset" } },
             "items": { "type": "array", "items": { "oneOf": items } },
+            "predicates": { "type": "array", "items": { "$ref": "#/$defs/predicate" } },
         },
         "required": ["schema", "parcel", "consent", "online_service", "released_at", "provenance", "datasets", "items"],
         "additionalProperties": false,
         "$defs": defs,
+    })
+}
+
+/// A question that was answered without its value: yes, no, or (null) not known.
+fn predicate() -> Json {
+    json!({
+        "type": "object",
+        "properties": { "predicate": { "type": "string" }, "holds": { "type": ["boolean", "null"] } },
+        "required": ["predicate", "holds"],
+        "additionalProperties": false,
     })
 }
 

@@ -217,6 +217,36 @@ impl Item {
         self.fields.iter().find(|(known, _)| known.name == field).map(|(_, value)| value)
     }
 
+    /// Drops fields that the table does not require. What is required stays.
+    pub fn drop_fields(&mut self, names: &[&str]) {
+        self.fields.retain(|(field, _)| field.required || !names.contains(&field.name));
+    }
+
+    /// Puts an ellipsis in the place of these words in a text field, wherever they stand and however they are capitalised.
+    pub fn mask(&mut self, name: &str, words: &str) {
+        let Some((_, Value::Text(text))) = self.fields.iter_mut().find(|(field, _)| field.name == name) else { return };
+        let wanted: Vec<char> = words.chars().flat_map(char::to_lowercase).collect();
+        let held: Vec<char> = text.chars().collect();
+        if wanted.is_empty() || held.len() < wanted.len() {
+            return;
+        }
+        let (mut at, mut masked) = (0, String::with_capacity(text.len()));
+        while at < held.len() {
+            let same = held
+                .get(at..at + wanted.len())
+                .is_some_and(|part| part.iter().flat_map(|c| c.to_lowercase()).eq(wanted.iter().copied()));
+            if same {
+                masked.push('…');
+                at += wanted.len();
+            } else {
+                masked.push(held[at]);
+                at += 1;
+            }
+        }
+        std::mem::swap(text, &mut masked);
+        masked.zeroize();
+    }
+
     /// Bytes that it takes, for the run's limit.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -268,7 +268,7 @@ impl Outside {
             notes.collected = data.counts();
             notes.alive.data = Some(data.presence());
         });
-        let data = data.minimise(&grant);
+        let data = data.minimise(&grant, &[], crate::fixtures::now());
         match session.hold_review(Review { run, data }, world.clock.now()) {
             Ok(()) => engine.save(session).await,
             Err(review) => {
