@@ -71,6 +71,10 @@ pub fn router(engine: Shared) -> Router {
         .route("/v1/rights", get(rights::open).post(rights::ask))
         .route("/v1/rights/look", post(rights::look))
         .route("/v1/rights/{request}/answer", post(rights::answer))
+        .route(
+            "/v1/sessions/{session}/report",
+            get(journey::report).put(journey::give_report).delete(journey::refuse_report),
+        )
         .route("/v1/callback", get(callback::come_back).head(no_head))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { other_method() })

@@ -22,6 +22,7 @@ mod keys;
 mod papers;
 mod receive;
 mod rights;
+mod reports;
 mod serve;
 mod setup;
 mod terminal;
@@ -76,6 +77,9 @@ enum Command {
     /// Traces of transactions.
     #[command(subcommand)]
     Trace(rights::Traces),
+    /// Reports of failures: what broke, and the recordings that show it.
+    #[command(subcommand)]
+    Reports(reports::Command),
     /// Checks what somebody was given, offline.
     #[command(subcommand)]
     Verify(verify::Command),
@@ -126,6 +130,7 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Commit(options) => papers::commit(&options, out),
         Command::Rights(command) => block_on(rights::run(*command, out)),
         Command::Trace(command) => block_on(rights::traces(command, out)),
+        Command::Reports(command) => block_on(reports::run(command, out)),
         Command::Verify(command) => verify::run(&command, out),
         Command::CompileConnector => limited::run().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {

@@ -21,7 +21,8 @@ use crate::secret_file;
 
 pub use sections::{
     ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace, KeysSection,
-    OnlineServiceSection, PolicySection, PurposeSection, SandboxSection, SourceSection, TrustedKeySection,
+    MaintenanceSection, OnlineServiceSection, PolicySection, PurposeSection, SandboxSection, SourceSection,
+    TrustedKeySection,
 };
 
 /// The whole configuration.
@@ -55,6 +56,9 @@ pub struct Config {
     pub egress: EgressSection,
     /// How events are told to Online Services.
     pub events: EventsSection,
+    /// The maintenance programme.
+    #[serde(default)]
+    pub maintenance: MaintenanceSection,
     /// What the operator sets for single Data Sources.
     #[serde(default)]
     pub source: Vec<SourceSection>,

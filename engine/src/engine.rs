@@ -21,6 +21,7 @@ use crate::id::{OnlineServiceId, SessionId};
 use crate::jose::PublicKey;
 use crate::keys::{Duty, KeyError, KeyProvider};
 use crate::ledger::{Ledger, LedgerError};
+use crate::maintenance::reports::Reports;
 use crate::online_service::OnlineService;
 use crate::outbox::{Outbox, OutboxError};
 use crate::release::Refusal as GateRefusal;
@@ -39,6 +40,7 @@ mod conclude;
 mod deliver;
 mod intake;
 mod ports;
+mod reporting;
 mod restart;
 mod rights;
 mod run;
@@ -67,6 +69,7 @@ pub struct Engine {
     ledger: Ledger,
     outbox: Outbox,
     traces: Traces,
+    reports: Reports,
     rows: SessionRows,
     forwarder: Arc<Forwarder>,
     collector: Arc<Collector>,

@@ -65,6 +65,8 @@ pub mod kind {
         Trace "trc"
         /// A person's request under their rights.
         RightsRequest "rgt"
+        /// A report of a failure that a person gave.
+        Report "rpt"
     }
 }
 
@@ -98,6 +100,8 @@ pub type LeafId = Id<kind::Leaf>;
 pub type RightsRequestId = Id<kind::RightsRequest>;
 /// Names a [`kind::Trace`].
 pub type TraceId = Id<kind::Trace>;
+/// Names a [`kind::Report`].
+pub type ReportId = Id<kind::Report>;
 
 /// Names one thing of kind `K`. Sorts by the moment it was made, to the millisecond.
 ///

@@ -24,7 +24,7 @@ pub mod row;
 pub mod state;
 
 use events::{EventLog, Subscription, What};
-pub use held::{Alive, Left, Notes, Place, PlannedParcel, Review, Sending};
+pub use held::{Alive, Left, Notes, Offer, Place, PlannedParcel, Review, Sending};
 use question::Pending;
 use state::{State, Step, StepRefused};
 
@@ -61,6 +61,8 @@ struct Inner {
     sending: Option<Sending>,
     notes: Notes,
     receipts: Vec<(ReceiptId, String)>,
+    /// The report of the run that failed last, for the person to give or not.
+    offer: Option<Offer>,
     /// The person withdrew, and the store has not taken all of that yet.
     unnoted: bool,
     /// None from its end on.
@@ -151,6 +153,7 @@ impl Session {
             sending: None,
             notes: Notes::default(),
             receipts: vec![],
+            offer: None,
             unnoted: false,
             place: None,
             suspended: false,

@@ -18,6 +18,7 @@ mod log;
 mod memory;
 mod receipt;
 mod refusals;
+mod reports;
 mod tls;
 mod versions;
 

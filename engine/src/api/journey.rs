@@ -182,3 +182,21 @@ pub(super) async fn receipts(Person(session): Person, State(engine): At) -> Answ
     let receipts = files.map(|(id, file)| json!({ "id": id, "receipt": file.receipt, "proofs": file.proofs }));
     Ok(Json(json!({ "receipts": receipts.collect::<Vec<_>>() })))
 }
+
+/// The report of the failure, whole, as it is kept if it is given.
+pub(super) async fn report(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
+    let offer = engine.offered(&session).ok_or_else(Problem::not_found)?;
+    Ok(Json(json!({ "given": offer.given, "report": &*offer.report })))
+}
+
+/// Yes to the report.
+pub(super) async fn give_report(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
+    let id = engine.give_report(&session).await?;
+    Ok(Json(json!({ "given": id })))
+}
+
+/// No to the report, now or later.
+pub(super) async fn refuse_report(Person(session): Person, State(engine): At) -> Answer<StatusCode> {
+    engine.refuse_report(&session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

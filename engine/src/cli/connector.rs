@@ -130,7 +130,7 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<Exit
 }
 
 /// Opens a connector to look at it, whoever signed it.
-fn look(file: &Path) -> anyhow::Result<Package> {
+pub(super) fn look(file: &Path) -> anyhow::Result<Package> {
     open(file, &Trust::default().or_unsigned())
 }
 

@@ -53,6 +53,14 @@ pub struct ApiSection {
     pub sessions_per_online_service_max: usize,
 }
 
+/// The maintenance programme.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MaintenanceSection {
+    /// Runs are taped in memory, and people may give the report of one that failed. Off unless it is said.
+    pub reports: bool,
+}
+
 /// The engine's own keys: in software, or in a token.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -33,6 +33,7 @@ use crate::forward::Forwarder;
 use crate::keys::{KeyProvider, SoftwareKeys};
 use crate::ledger::Ledger;
 use crate::ledger::tiles::Tiles;
+use crate::maintenance::reports::Reports;
 use crate::online_service::OnlineService;
 use crate::outbox::Outbox;
 use crate::processing::Processing;
@@ -57,6 +58,8 @@ pub(super) struct SourceSettings {
     routes: Vec<(SourceKey, Route, GateBounds)>,
     development: bool,
     callback: Option<Url>,
+    /// Runs are taped, and the report of one that failed may be given.
+    pub(super) reports: bool,
 }
 
 /// Why an engine can't be built.
@@ -134,6 +137,7 @@ impl Builder {
             guest_threads: config.sandbox.guest_threads,
         };
         self.settings.development = config.engine.development;
+        self.settings.reports = config.maintenance.reports;
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
         self.settings.usual = config.egress.bounds("egress", GateBounds::default())?;
         for section in &config.source {
@@ -233,6 +237,13 @@ impl Builder {
         Self { compiler: Some(compiler), ..self }
     }
 
+    /// Takes part in the maintenance programme: runs are taped in memory, and people may give the report of one that failed.
+    #[must_use]
+    pub fn reports(mut self) -> Self {
+        self.settings.reports = true;
+        self
+    }
+
     /// Has at most so many sessions open at once, and so many of one Online Service.
     #[must_use]
     pub fn sessions(self, most: usize, each: usize) -> Self {
@@ -299,6 +310,7 @@ impl Builder {
             ledger: Ledger::new(&shelves, entropy.clone(), keys.clone(), log),
             outbox: Outbox::new(&shelves, entropy.clone()),
             traces: Traces::new(&shelves, keys.clone(), entropy.clone()),
+            reports: Reports::new(&shelves, entropy.clone()),
             rows: SessionRows::new(shelves.shelf(), &node),
             forwarder: Arc::new(Forwarder::new(tls, self.settings.development, timeout, AGENT)),
             collector: Arc::new(collector),

@@ -251,7 +251,8 @@ impl Engine {
 
     /// The collection itself: consent is used, the connector runs, what it found waits for the person.
     async fn collect(&self, session: Arc<Session>, opened: Opened) {
-        let Opened { connector, run, grant, order } = opened;
+        let Opened { connector, run, grant, mut order } = opened;
+        let taping = self.tape(&mut order);
         let tasks = TaskTracker::new();
         session.note(|notes| notes.alive.tasks = Some(tasks.clone()));
         let collection = self.collector.collect_in(order, tasks).await;
@@ -259,6 +260,10 @@ impl Engine {
             // The node stops. What was found goes here; the next life of the node ends the run.
             run.forget();
             return session.release_run();
+        }
+        // Before the run ends: its tape is gone when what was collected is.
+        if let Some(taping) = taping {
+            self.report(&session, &connector, taping, &collection).await;
         }
         if collection.unrequested > 0 {
             tracing::warn!(run = %run.name().run, count = collection.unrequested, "items that nobody asked for were refused");

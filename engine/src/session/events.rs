@@ -64,6 +64,11 @@ pub enum What {
         /// Which.
         question: QuestionId,
     },
+    /// A report of the failure can be looked at, and given or not.
+    ReportOffered {
+        /// Whether a recording is in it.
+        replayable: bool,
+    },
     /// A receipt can be fetched.
     Receipt {
         /// Which.

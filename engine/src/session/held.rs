@@ -3,20 +3,22 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use consentry_contract::failure::{Code, Failure};
 use consentry_host_api::stop::{StopReason, Stopper};
 use consentry_host_api::vault::VaultWitness;
+use consentry_tape::Report;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 
 use super::Session;
+use super::events::What;
 use super::state::{State, Step};
 use crate::data::{Category, Data, Digest, Minimised};
-use crate::id::ParcelId;
+use crate::id::{ParcelId, ReportId};
 use crate::ledger::{Event, PlannedLeaf};
 use crate::outcome::Run;
 
@@ -98,6 +100,15 @@ pub struct Alive {
     pub tasks: Option<TaskTracker>,
     /// Lives as long as the run's items do.
     pub data: Option<Weak<()>>,
+}
+
+/// A report that the person may give, as they are shown it.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The report.
+    pub report: Arc<Report>,
+    /// Its name, once it was given.
+    pub given: Option<ReportId>,
 }
 
 /// What a session still held when it ended. Its owner ends the run and erases the rest.
@@ -234,6 +245,30 @@ impl Session {
     /// The parcel that a share was going to make.
     pub fn planned_parcel(&self) -> Option<ParcelId> {
         self.lock().notes.parcel.as_ref().map(|parcel| parcel.id)
+    }
+
+    /// Offers a report to the person, in place of an earlier one that was not given.
+    pub fn offer(&self, report: Report, now: Timestamp) {
+        let replayable = report.recording.is_some();
+        self.lock().offer = Some(Offer { report: Arc::new(report), given: None });
+        self.events.push(now, What::ReportOffered { replayable });
+    }
+
+    /// The report that the person may give, or gave.
+    pub fn offered(&self) -> Option<Offer> {
+        self.lock().offer.clone()
+    }
+
+    /// Remembers that the report was given. False: it was given already, or is not offered any more.
+    pub fn note_given(&self, id: ReportId) -> bool {
+        let mut inner = self.lock();
+        let offer = inner.offer.as_mut().filter(|offer| offer.given.is_none());
+        offer.map(|offer| offer.given = Some(id)).is_some()
+    }
+
+    /// The person does not give it, or takes it back.
+    pub fn take_offer(&self) -> Option<Offer> {
+        self.lock().offer.take()
     }
 
     /// Notes something of the run under way.

@@ -19,6 +19,9 @@ const JPEG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F', 0, 
 /// What stands in place of bytes that are neither text nor a known file.
 const BYTES: &[u8] = &[0, 1, 2, 3];
 
+/// So much of a body is looked through for what a parser leaves out.
+const LEFT_OUT_MAX: usize = 1 << 20;
+
 /// Attributes that hold names of the site's, several in a row perhaps.
 const NAMES: [&str; 22] = [
     "id",
@@ -58,6 +61,8 @@ impl Redactor<'_> {
         if bytes.is_empty() {
             return Vec::new();
         }
+        // What a parser leaves out must not come back either.
+        self.dropped(&String::from_utf8_lossy(&bytes[..bytes.len().min(LEFT_OUT_MAX)]));
         if let Some(media) = Media::sniff(bytes) {
             return match media {
                 Media::Pdf => PDF,
@@ -109,7 +114,7 @@ impl Remake for Redactor<'_> {
 
     fn text(&mut self, element: &str, text: &str) -> String {
         match element {
-            "style" => String::new(),
+            "style" => self.dropped(text),
             "script" => self.text_of(text),
             _ => self.value(text),
         }
@@ -117,7 +122,7 @@ impl Remake for Redactor<'_> {
 
     fn attribute(&mut self, element: &str, name: &str, value: &str) -> String {
         if DROPPED.contains(&name) || name.starts_with("on") {
-            return String::new();
+            return self.dropped(value);
         }
         if NAMES.contains(&name) {
             let names: Vec<String> = value.split_whitespace().map(|value| Redactor::name(self, value)).collect();
@@ -140,7 +145,7 @@ impl Remake for Redactor<'_> {
 
     /// Nothing is read from there, and nobody knows what stands there.
     fn aside(&mut self, text: &str) -> String {
-        if text.eq_ignore_ascii_case("html") { self.kept(Rule::Name, text) } else { String::new() }
+        if text.eq_ignore_ascii_case("html") { self.kept(Rule::Name, text) } else { self.dropped(text) }
     }
 
     fn string(&mut self, member: Option<&str>, text: &str) -> String {

@@ -88,6 +88,14 @@ impl Redactor<'_> {
         text.to_owned()
     }
 
+    /// What does not stay, by nothing: only that it must not come back.
+    pub(crate) fn dropped(&mut self, text: &str) -> String {
+        if self.looking {
+            text.split(|c: char| !c.is_alphanumeric()).for_each(|word| self.words.avoid(word));
+        }
+        String::new()
+    }
+
     pub(crate) fn word(&mut self, word: &str) -> String {
         if self.looking {
             self.words.avoid(word);
@@ -167,6 +175,7 @@ impl Redactor<'_> {
     }
 
     fn exchange(&mut self, exchange: &Exchange, times: &Times) -> Exchange {
+        self.dropped(&exchange.url);
         Exchange {
             method: exchange.method.clone(),
             url: self.url(&exchange.url),
@@ -189,6 +198,7 @@ impl Redactor<'_> {
     }
 
     fn header(&mut self, name: &str, value: &str) -> Option<String> {
+        self.dropped(value);
         Some(match name {
             "content-type" => {
                 let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -199,7 +209,7 @@ impl Redactor<'_> {
             "location" | "content-location" | "refresh" => self.url(value),
             "set-cookie" => self.cookie(value),
             "link" => self.link(value),
-            "retry-after" if value.len() <= 6 && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+            "retry-after" if value.len() <= 5 && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.kept(Rule::Header, value)
             }
             // They say how the bytes were sent, which are others now.

@@ -146,15 +146,15 @@ impl Draft {
         Some(&self.redacted.tape).filter(|tape| !tape.cut && self.report.point.code != Code::SecretUnusable)
     }
 
-    /// The report, given how the recording failed; none if it could not be tried.
+    /// The report, given how the recording failed, if at all, and what the run had from outside then; none if it could not be tried.
     #[must_use]
-    pub fn proved(mut self, failure: Option<Option<&Failure>>, seen: &Tape, allowed: &Allowed) -> Report {
-        let again = failure.flatten().map(|failure| Point::of(failure, seen, allowed));
-        self.report.proof = match (failure, &self.report.point) {
+    pub fn proved(mut self, again: Option<(Option<&Failure>, &Tape)>, allowed: &Allowed) -> Report {
+        let point = again.and_then(|(failure, seen)| Some(Point::of(failure?, seen, allowed)));
+        self.report.proof = match (again, &self.report.point) {
             _ if self.redacted.tape.cut => Proof::TooLong,
             (None, _) => Proof::NotRun,
-            (_, point) if again.as_ref() == Some(point) => Proof::Replayed,
-            (_, point) if is_time(point) => Proof::TimeLimit,
+            (_, first) if point.as_ref() == Some(first) => Proof::Replayed,
+            (_, first) if is_time(first) => Proof::TimeLimit,
             _ => Proof::Elsewhere,
         };
         if self.report.proof == Proof::Replayed {

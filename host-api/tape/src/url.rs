@@ -41,7 +41,10 @@ impl Redactor<'_> {
                     ""
                 }
                 // A script, or a file in itself: nothing of it is an address.
-                Some(scheme) if !scheme.contains(['/', '.']) => return "about:blank".to_owned(),
+                Some(scheme) if !scheme.contains(['/', '.']) => {
+                    self.dropped(text);
+                    return "about:blank".to_owned();
+                }
                 _ => text,
             },
         };

@@ -96,16 +96,23 @@ impl Redactor<'_> {
             return self.kept(Rule::Name, name);
         }
         let mut out = String::with_capacity(name.len());
-        for piece in pieces(name).into_iter().map(|piece| &name[piece]) {
-            if !piece.contains(char::is_alphanumeric) {
-                out += &self.signs(piece);
-            } else if vocabulary::knows(piece) {
-                out += &self.kept(Rule::Name, piece);
-            } else {
-                out += &self.word(piece);
+        let mut unknown = 0..0;
+        for piece in pieces(name) {
+            let text = &name[piece.clone()];
+            let known = vocabulary::knows(text);
+            if !known && text.contains(char::is_alphanumeric) {
+                // What is no word goes on until there is one.
+                unknown = if unknown.end == piece.start { unknown.start..piece.end } else { piece };
+                continue;
             }
+            out += &self.unknown(&name[std::mem::take(&mut unknown)]);
+            out += &if known { self.kept(Rule::Name, text) } else { self.signs(text) };
         }
-        out
+        out + &self.unknown(&name[unknown])
+    }
+
+    fn unknown(&mut self, word: &str) -> String {
+        if word.is_empty() { String::new() } else { self.word(word) }
     }
 
     /// A text that is more than one word of a few.

@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod package;
 pub mod page;
 pub mod recipe;
+pub mod redact;
 pub mod scrub;
 #[cfg(feature = "engine")]
 pub mod signature;
@@ -46,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "package", check: package::check },
     Target { name: "page", check: page::check },
     Target { name: "recipe", check: recipe::check },
+    Target { name: "redact", check: redact::check },
     Target { name: "scrub", check: scrub::check },
     #[cfg(feature = "engine")]
     Target { name: "signature", check: signature::check },

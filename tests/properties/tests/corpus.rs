@@ -156,6 +156,7 @@ suite! {
     package 300;
     page 600;
     recipe 3000;
+    redact 400;
     scrub 500;
     signature 300;
 }

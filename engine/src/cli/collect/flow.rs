@@ -123,7 +123,7 @@ impl Flow<'_> {
                     Some(values) => self.answer(session, question.question, values).await?,
                     None => self.deny(session, question.question, &progress),
                 },
-                What::QuestionClosed { .. } | What::Receipt { .. } => {}
+                What::QuestionClosed { .. } | What::ReportOffered { .. } | What::Receipt { .. } => {}
             }
         }
         progress.finish();

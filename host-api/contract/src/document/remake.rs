@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use html5ever::{LocalName, QualName};
+use html5ever::{LocalName, QualName, ns};
 
 use super::cut::{Place, replace};
 use super::json::{Kind as JsonKind, string};
@@ -79,6 +79,11 @@ fn markup(mut tree: Tree, remake: &mut dyn Remake, work: &Work<'_>) -> String {
                 edits.push((Place::Node(id), remake.text(element, tree.str(span))));
             }
             Kind::Comment(_) | Kind::Doctype(_) | Kind::Instruction { .. } => {
+                if let Kind::Instruction { target, data } = node.kind {
+                    let target = remake.name(tree.str(target));
+                    let target = tree.store(&target);
+                    tree.node_mut(id).kind = Kind::Instruction { target, data };
+                }
                 edits.push((Place::Node(id), remake.aside(Place::Node(id).text(&tree))));
             }
             Kind::Element { name, attributes } => {
@@ -100,7 +105,10 @@ fn markup(mut tree: Tree, remake: &mut dyn Remake, work: &Work<'_>) -> String {
 fn renamed(name: &QualName, names: &mut HashMap<LocalName, LocalName>, remake: &mut dyn Remake) -> QualName {
     let local = names.entry(name.local.clone()).or_insert_with(|| remake.name(&name.local).into()).clone();
     let prefix = name.prefix.as_ref().map(|prefix| remake.name(prefix).into());
-    QualName { prefix, ns: name.ns.clone(), local }
+    // An XML document writes its own; a page's are the standard's.
+    let standard = [ns!(), ns!(html), ns!(svg), ns!(mathml), ns!(xlink), ns!(xml), ns!(xmlns)].contains(&name.ns);
+    let ns = if standard { name.ns.clone() } else { remake.attribute("", "xmlns", &name.ns).into() };
+    QualName { prefix, ns, local }
 }
 
 #[cfg(test)]

@@ -1,0 +1,214 @@
+//! `consentry reports`: the operator's list of breaks, and the author's look at one. What is listed stands in the node's store, which one
+//! process has at a time: a running engine is stopped for it. A report that was pulled is a file like any other.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use comfy_table::Table;
+use consentry_contract::failure::Code;
+use consentry_host_api::ports::Observer;
+use consentry_host_api::tape::{Divergence, Matching};
+use consentry_tape::{LastCall, Report};
+use serde_json::json;
+
+use super::{ConfigFile, connector, setup};
+use crate::clock::{Clock, SystemClock};
+use crate::collect::compile::Compiler;
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::maintenance::reports::Reports;
+use crate::maintenance::{self};
+use crate::store::Shelves;
+
+/// Exit code of a replay that failed where the recording did.
+const SAME_FAILURE: u8 = 30;
+/// Lines of a page's shape that are shown; the file has all.
+const SHAPE_LINES: usize = 60;
+
+/// Reports of failures.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists breaks: one line for each, the one seen last first.
+    List {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Writes JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes a report that people gave for a break into a file: one with a recording, if there is one.
+    Pull {
+        /// The break, as `list` names it.
+        ticket: String,
+        /// The file.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Tells what a report says: which page, what is missing there, and the page's shape.
+    Show {
+        /// A report that was pulled.
+        report: PathBuf,
+    },
+    /// Runs a connector against the recording of a report. Exit code 0: it brings everything; 3: less; 30: it fails as the report says.
+    Replay {
+        /// A report that was pulled.
+        report: PathBuf,
+        /// The connector, whoever signed it.
+        #[arg(long, value_name = "FILE")]
+        connector: PathBuf,
+        /// Requests must come in the order of the recording. Without it, they are found by method and URL pattern.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Closes a break that is mended: its reports are erased. It comes back as `regressed` if it does.
+    Close {
+        /// The break, as `list` names it.
+        ticket: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+}
+
+pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List { file, json } => list(&reports(&file).await?, json, out).await?,
+        Command::Pull { ticket, to, file } => pull(&reports(&file).await?, &ticket, &to, out).await?,
+        Command::Show { report } => show(&read(&report)?, out)?,
+        Command::Replay { report, connector, strict } => return replay(&read(&report)?, &connector, strict, out).await,
+        Command::Close { ticket, file } => {
+            let Some(count) = reports(&file).await?.close(&ticket, SystemClock.now()).await? else {
+                bail!("there is no such break; `consentry reports list` names them");
+            };
+            writeln!(out, "closed; {count} report(s) erased")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn reports(file: &ConfigFile) -> anyhow::Result<Reports> {
+    let config = Config::read(&file.config)?;
+    let (keys, entropy) = (setup::keys(&config)?, Arc::new(Entropy::system()));
+    let shelves = Shelves::sled(&config.engine.data_folder, keys, entropy.clone(), Arc::new(SystemClock)).await;
+    Ok(Reports::new(&shelves.context("the store can't be opened; an engine that runs has it alone")?, entropy))
+}
+
+fn read(path: &Path) -> anyhow::Result<Report> {
+    let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    Report::from_json(&bytes).with_context(|| path.display().to_string())
+}
+
+async fn list(reports: &Reports, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let tickets = reports.tickets().await?;
+    if as_json {
+        return Ok(writeln!(out, "{}", serde_json::to_string(&tickets)?)?);
+    }
+    let mut table = Table::new();
+    table.set_header(["break", "state", "failures", "given", "first seen", "last seen", "versions", "recording"]);
+    for ticket in tickets {
+        let given = reports.of(&ticket.fingerprint).await?.len().to_string();
+        let versions = ticket.versions.iter().cloned().collect::<Vec<_>>().join(" ");
+        let recording = if ticket.replayable { "yes" } else { "no" };
+        let (first, last) = (ticket.first.to_string(), ticket.last.to_string());
+        table.add_row([
+            ticket.fingerprint.as_str(),
+            ticket.state.name(),
+            &ticket.failures.to_string(),
+            &given,
+            &first,
+            &last,
+            &versions,
+            recording,
+        ]);
+    }
+    Ok(writeln!(out, "{table}")?)
+}
+
+async fn pull(reports: &Reports, ticket: &str, to: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let given = reports.of(ticket).await?;
+    let Some(best) = given.iter().find(|given| given.report.recording.is_some()).or(given.first()) else {
+        bail!("nobody gave a report for this break, or there is no such break");
+    };
+    std::fs::write(to, serde_json::to_vec_pretty(&best.report)?)
+        .with_context(|| format!("{} can't be written", to.display()))?;
+    Ok(writeln!(out, "{}: {}, {}", to.display(), best.id, best.report.proof.name())?)
+}
+
+fn show(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
+    let Report { connector, connector_version, source, point, .. } = report;
+    writeln!(out, "break     {}", report.fingerprint())?;
+    writeln!(out, "connector {connector} {connector_version} at {source}, engine {}", report.engine)?;
+    let page = point.page.as_ref().map_or("no page that it knows", |page| page.as_str());
+    writeln!(out, "failed    {} on {page}", point.code)?;
+    if let Some(missing) = &point.missing {
+        writeln!(out, "missing   {}", missing.as_str())?;
+    }
+    if let Some(limit) = &point.limit {
+        writeln!(out, "limit     {limit}")?;
+    }
+    if let Some(LastCall { ordinal, method, url, .. }) = &point.last {
+        writeln!(out, "after     {ordinal} requests and prompts, the last one {method} {url}")?;
+    }
+    writeln!(out, "recording {}", report.proof.name())?;
+    writeln!(out, "pages     {}", report.pages.join(" > "))?;
+    for (rule, bytes) in &report.kept {
+        writeln!(out, "kept      {bytes} bytes: {}", json!(rule).as_str().unwrap_or_default())?;
+    }
+    writeln!(out, "shape of the last page:")?;
+    for line in report.shape.iter().take(SHAPE_LINES) {
+        writeln!(out, "  {line}")?;
+    }
+    if report.shape.len() > SHAPE_LINES {
+        writeln!(out, "  … {} lines more", report.shape.len() - SHAPE_LINES)?;
+    }
+    Ok(())
+}
+
+async fn replay(report: &Report, file: &Path, strict: bool, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let Some(tape) = report.tape() else {
+        bail!("the report has no recording: {}", report.proof.name());
+    };
+    let (package, collector) = (connector::look(file)?, maintenance::desk(Compiler::this_program())?);
+    let matching = if strict { Matching::Strict } else { Matching::Lenient };
+    let replayed = collector.replay(&package, &tape, matching, Arc::new(Told)).await?;
+    if let Some(Divergence { ordinal, asked, taped }) = &replayed.divergence {
+        let taped = taped.as_deref().unwrap_or("nothing: it ends there");
+        writeln!(out, "request {ordinal} is not on the recording: {asked}\n  there it is {taped}")?;
+    }
+    let failure = replayed.collection.failure();
+    let Some(failure) = failure else {
+        writeln!(out, "everything was brought: {} items", replayed.collection.items.len())?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let page = failure.page.as_ref().map_or("-", |page| page.as_str());
+    let missing = failure.missing.as_ref().map_or("-", |missing| missing.as_str());
+    writeln!(out, "{} on {page}, missing {missing}", failure.code)?;
+    let point = &report.point;
+    let same = failure.code == point.code && failure.page == point.page && failure.missing == point.missing;
+    Ok(ExitCode::from(match (same, replayed.collection.result.is_ok()) {
+        (true, _) => SAME_FAILURE,
+        (false, true) => consentry_contract::failure::EXIT_PARTIAL,
+        (false, false) => failure.exit_code(),
+    }))
+}
+
+/// Shows the connector's own lines: nobody's values are in them.
+struct Told;
+
+impl Observer for Told {
+    fn step(&self, _: &str) {}
+    fn count(&self, _: u32, _: u32) {}
+    fn login_submitted(&self) {}
+    fn authenticated(&self) {}
+    fn log(&self, level: &str, text: &str) {
+        eprintln!("connector {level}: {text}");
+    }
+    fn refused(&self, code: Code, text: &str) {
+        eprintln!("refused {code}: {text}");
+    }
+}

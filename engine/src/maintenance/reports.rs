@@ -1,0 +1,226 @@
+//! The reports that people agreed to, and the tickets they are grouped into: one for each break, however many people meet it. A ticket
+//! counts every failure, also those whose report nobody wanted to give: it holds words of the manifest, versions and numbers. Both are
+//! gone 120 days after they were made or last seen (row R11), or when the break is closed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use consentry_tape::{Proof, Report};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::entropy::Entropy;
+use crate::erase::retention::{R11ErrorReportRedacted, Term};
+use crate::id::ReportId;
+use crate::store::{Expect, Record, Shelf, Shelves, StoreError};
+
+/// How often a count is tried against others who count.
+const COUNTS_MAX: usize = 64;
+/// Most versions that one ticket names.
+const VERSIONS_MAX: usize = 32;
+
+/// A report that somebody gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// Its name.
+    pub id: ReportId,
+    /// When it was given.
+    pub at: Timestamp,
+    /// The report.
+    pub report: Report,
+}
+
+/// One break.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ticket {
+    /// What its failures have in common.
+    pub fingerprint: String,
+    /// Where it stands.
+    pub state: TicketState,
+    /// Failures, with and without a report that was given.
+    pub failures: u64,
+    /// When it was first seen.
+    pub first: Timestamp,
+    /// When it was last seen.
+    pub last: Timestamp,
+    /// Versions of the connector that it hit.
+    pub versions: BTreeSet<String>,
+    /// Whether a recording that fails in the same way could be made.
+    pub replayable: bool,
+}
+
+/// Where a ticket stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TicketState {
+    /// Nobody has closed it yet.
+    New,
+    /// It came back after it was closed.
+    Regressed,
+    /// Somebody said that it is mended.
+    Fixed,
+}
+
+impl TicketState {
+    /// Its one name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Regressed => "regressed",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
+impl Record for Given {
+    const NAMESPACE: &'static str = "report";
+    type Row = R11ErrorReportRedacted;
+}
+
+impl Record for Ticket {
+    const NAMESPACE: &'static str = "ticket";
+    type Row = R11ErrorReportRedacted;
+}
+
+/// All reports and tickets of a node.
+pub struct Reports {
+    shelf: Shelf<R11ErrorReportRedacted>,
+    entropy: Arc<Entropy>,
+}
+
+impl Reports {
+    /// On these shelves.
+    #[must_use]
+    pub fn new(shelves: &Shelves, entropy: Arc<Entropy>) -> Self {
+        Self { shelf: shelves.shelf(), entropy }
+    }
+
+    /// Counts a failure on its ticket, which is made if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it was not counted.
+    pub async fn count(&self, report: &Report, now: Timestamp) -> Result<Ticket, StoreError> {
+        let (fingerprint, name) = (report.fingerprint(), name_of(&report.fingerprint()));
+        for _ in 0..COUNTS_MAX {
+            let (mut ticket, expect) = match self.shelf.get::<Ticket>(&name).await? {
+                Some(stored) => (stored.value, Expect::At(stored.revision)),
+                None => (Ticket::new(&fingerprint, now), Expect::Absent),
+            };
+            ticket.seen(report, now);
+            match self.shelf.put(&name, &ticket, expect, Term::from(now)).await {
+                Ok(_) => return Ok(ticket),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    /// Keeps a report that the person agreed to.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it is not kept.
+    pub async fn keep(&self, report: &Report, now: Timestamp) -> Result<ReportId, StoreError> {
+        let id = self.entropy.with(|rng| ReportId::new(now, rng));
+        let given = Given { id, at: now, report: report.clone() };
+        self.shelf.put(&id.to_string(), &given, Expect::Absent, Term::from(now)).await?;
+        Ok(id)
+    }
+
+    /// Takes a report back: the person does not agree any more.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ask again.
+    pub async fn withdraw(&self, id: ReportId) -> Result<(), StoreError> {
+        self.shelf.delete::<Given>(&id.to_string()).await
+    }
+
+    /// Every ticket, the one seen last first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tickets(&self) -> Result<Vec<Ticket>, StoreError> {
+        let mut tickets = Vec::new();
+        for name in self.shelf.names::<Ticket>().await? {
+            tickets.extend(self.shelf.get::<Ticket>(&name).await?.map(|stored| stored.value));
+        }
+        tickets.sort_by(|a, b| b.last.cmp(&a.last).then_with(|| a.fingerprint.cmp(&b.fingerprint)));
+        Ok(tickets)
+    }
+
+    /// The reports that were given for a break, the first one first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn of(&self, fingerprint: &str) -> Result<Vec<Given>, StoreError> {
+        let mut reports = Vec::new();
+        for name in self.shelf.names::<Given>().await? {
+            let given = self.shelf.get::<Given>(&name).await?.map(|stored| stored.value);
+            reports.extend(given.filter(|given| given.report.fingerprint() == fingerprint));
+        }
+        Ok(reports)
+    }
+
+    /// One report.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get(&self, id: ReportId) -> Result<Option<Given>, StoreError> {
+        Ok(self.shelf.get::<Given>(&id.to_string()).await?.map(|stored| stored.value))
+    }
+
+    /// Closes a break: its reports are erased, its ticket says that it is mended. Answers how many reports there were, or none if
+    /// there is no such ticket.
+    ///
+    /// # Errors
+    /// [`StoreError`]: ask again.
+    pub async fn close(&self, fingerprint: &str, now: Timestamp) -> Result<Option<usize>, StoreError> {
+        let name = name_of(fingerprint);
+        let Some(stored) = self.shelf.get::<Ticket>(&name).await? else { return Ok(None) };
+        let reports = self.of(fingerprint).await?;
+        for given in &reports {
+            self.shelf.delete::<Given>(&given.id.to_string()).await?;
+        }
+        let ticket = Ticket { state: TicketState::Fixed, ..stored.value };
+        self.shelf.put(&name, &ticket, Expect::At(stored.revision), Term::from(now)).await?;
+        Ok(Some(reports.len()))
+    }
+}
+
+impl Ticket {
+    fn new(fingerprint: &str, now: Timestamp) -> Self {
+        Self {
+            fingerprint: fingerprint.to_owned(),
+            state: TicketState::New,
+            failures: 0,
+            first: now,
+            last: now,
+            versions: BTreeSet::new(),
+            replayable: false,
+        }
+    }
+
+    fn seen(&mut self, report: &Report, now: Timestamp) {
+        self.failures += 1;
+        self.last = self.last.max(now);
+        self.replayable |= report.proof == Proof::Replayed;
+        if self.versions.len() < VERSIONS_MAX {
+            self.versions.insert(report.connector_version.clone());
+        }
+        if self.state == TicketState::Fixed {
+            self.state = TicketState::Regressed;
+        }
+    }
+}
+
+/// A fingerprint as the name of a record: it may be long and hold any sign of a selector.
+fn name_of(fingerprint: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    hex::encode(&Sha256::digest(fingerprint.as_bytes())[..16])
+}
+
+#[cfg(test)]
+mod tests;

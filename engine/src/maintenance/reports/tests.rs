@@ -1,0 +1,82 @@
+use consentry_contract::failure::Code;
+use consentry_tape::{Point, REPORT_VERSION};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::keys::software::tests::keys;
+
+struct World {
+    reports: Reports,
+    clock: Arc<ManualClock>,
+}
+
+fn world() -> World {
+    let clock = Arc::new(ManualClock::new("2026-11-21T10:11:12Z".parse().unwrap()));
+    let entropy = Arc::new(Entropy::from(StdRng::seed_from_u64(1)));
+    let shelves = Shelves::memory(keys(), entropy.clone(), clock.clone());
+    World { reports: Reports::new(&shelves, entropy), clock }
+}
+
+fn report(source: &str, page: &str, version: &str, proof: Proof) -> Report {
+    Report {
+        version: REPORT_VERSION,
+        engine: "0.1.0".to_owned(),
+        connector: "sample-bank".to_owned(),
+        connector_version: version.to_owned(),
+        connector_digest: "d".to_owned(),
+        source: source.to_owned(),
+        point: Point {
+            code: Code::PageUnrecognised,
+            page: Some(page.parse().unwrap()),
+            missing: None,
+            limit: None,
+            last: None,
+        },
+        proof,
+        pages: Vec::new(),
+        shape: Vec::new(),
+        kept: Default::default(),
+        recording: None,
+    }
+}
+
+#[tokio::test]
+async fn many_failures_of_few_breaks_are_as_many_tickets_as_breaks() {
+    let World { reports, clock } = world();
+    for number in 0..1000 {
+        let (source, page) = (format!("source-{}", number % 5), format!("page-{}", number / 5 % 5));
+        let version = if number < 500 { "1.0.0" } else { "1.0.1" };
+        reports.count(&report(&source, &page, version, Proof::Elsewhere), clock.now()).await.unwrap();
+    }
+    let tickets = reports.tickets().await.unwrap();
+    assert_eq!(tickets.len(), 25);
+    assert!(tickets.iter().all(|ticket| ticket.failures == 40 && ticket.versions.len() == 2 && !ticket.replayable));
+}
+
+#[tokio::test]
+async fn a_closed_break_keeps_no_report_and_one_that_comes_back_is_told() {
+    let World { reports, clock } = world();
+    let failed = report("bank", "accounts", "1.0.0", Proof::Replayed);
+    reports.count(&failed, clock.now()).await.unwrap();
+    let id = reports.keep(&failed, clock.now()).await.unwrap();
+    assert_eq!(reports.of(&failed.fingerprint()).await.unwrap()[0].report, failed);
+    assert_eq!(reports.close(&failed.fingerprint(), clock.now()).await.unwrap(), Some(1));
+    assert_eq!(reports.get(id).await.unwrap(), None);
+    assert_eq!(reports.tickets().await.unwrap()[0].state, TicketState::Fixed);
+    assert_eq!(reports.count(&failed, clock.now()).await.unwrap().state, TicketState::Regressed);
+    assert_eq!(reports.close("1|nowhere|x|-|-", clock.now()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_report_is_taken_back_by_who_gave_it_and_gone_after_120_days() {
+    let World { reports, clock } = world();
+    let failed = report("bank", "accounts", "1.0.0", Proof::Replayed);
+    let first = reports.keep(&failed, clock.now()).await.unwrap();
+    let second = reports.keep(&failed, clock.now()).await.unwrap();
+    reports.withdraw(first).await.unwrap();
+    assert!(reports.get(first).await.unwrap().is_none() && reports.get(second).await.unwrap().is_some());
+    clock.advance(jiff::SignedDuration::from_hours(24 * 120 + 1));
+    assert!(reports.get(second).await.unwrap().is_none());
+}

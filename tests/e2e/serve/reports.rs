@@ -1,0 +1,87 @@
+//! A break at the bank, from the person's failed run to the author's desk: what is offered is what is kept, and nobody is in it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use consentry_tests::node::{Node, binary, connector, free_address};
+use consentry_tests::service::Service;
+use reqwest::Method;
+use sample_bank::{Change, JULIE, SampleBank, SiteState};
+use serde_json::Value;
+
+use super::flow::nothing_of_the_person;
+use super::{EVENT, LOGIN, World};
+
+fn reports(arguments: &[&str], config: Option<&Path>) -> Output {
+    let mut command = Command::new(binary("consentry").unwrap());
+    command.arg("reports").args(arguments);
+    command.args(config.iter().flat_map(|config| [Path::new("--config"), config]));
+    command.output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+async fn world() -> World {
+    let bank = SampleBank::start(free_address().unwrap(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    bank.change(Change { operations: Some([20, 0, 0]), state: Some(SiteState::JsonError), ..Change::default() });
+    let service = Service::new().unwrap();
+    let mut node = Node::prepare(&bank.site_url, &service.registered().unwrap()).unwrap();
+    let config = std::fs::read_to_string(node.path("consentry.toml")).unwrap();
+    std::fs::write(node.path("consentry.toml"), config + "\n[maintenance]\nreports = true\n").unwrap();
+    tokio::task::block_in_place(|| node.serve()).unwrap();
+    World { bank, service, node }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_goes_from_the_person_who_gives_it_to_the_authors_desk() {
+    let mut world = world().await;
+    let mut last = Value::Null;
+    for gives in [false, true] {
+        let (person, mut events) = world.agreed().await;
+        assert_eq!(person.call(Method::GET, "report", None).await.unwrap().status, 404, "nothing failed yet");
+        person.log_in(&LOGIN).await.unwrap();
+        events.until("failed", EVENT).await.unwrap();
+        let shown = person.call(Method::GET, "report", None).await.unwrap().good().unwrap();
+        assert_eq!(shown["report"]["proof"], "replayed", "{shown}");
+        assert_eq!(shown["given"], Value::Null);
+        if gives {
+            let given = person.call(Method::PUT, "report", None).await.unwrap().good().unwrap();
+            let again = person.call(Method::PUT, "report", None).await.unwrap().good().unwrap();
+            assert_eq!(given, again, "given once");
+        } else {
+            assert!(person.call(Method::DELETE, "report", None).await.unwrap().status.is_success());
+            assert_eq!(person.call(Method::GET, "report", None).await.unwrap().status, 404, "declined is gone");
+        }
+        last = shown["report"].clone();
+    }
+    tokio::task::block_in_place(|| world.node.kill()).unwrap();
+    nothing_of_the_person(&world, &[]);
+
+    let config = world.node.path("consentry.toml");
+    let listed: Value = serde_json::from_slice(&reports(&["list", "--json"], Some(&config)).stdout).unwrap();
+    let ticket = listed[0]["fingerprint"].as_str().unwrap();
+    assert_eq!(
+        (listed.as_array().unwrap().len(), &listed[0]["failures"], &listed[0]["state"]),
+        (1, &2.into(), &"new".into())
+    );
+    let file = world.node.path("break.json");
+    let path = file.to_str().unwrap();
+    let pulled = reports(&["pull", ticket, "--to", path], Some(&config));
+    assert!(pulled.status.success(), "{}", said(&pulled));
+    let pulled: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(pulled, last, "what was shown is what is kept");
+    assert!(!pulled.to_string().contains(JULIE.last_name));
+    let shown = said(&reports(&["show", path], None));
+    assert!(shown.contains("page-unrecognised on accounts") && shown.contains("table#comptes"), "{shown}");
+    let built = connector("sample-bank").unwrap();
+    let replayed = reports(&["replay", path, "--connector", built.to_str().unwrap()], None);
+    assert_eq!(replayed.status.code(), Some(30), "{}", said(&replayed));
+    assert!(said(&replayed).contains("page-unrecognised on accounts"), "{}", said(&replayed));
+
+    assert!(reports(&["close", ticket], Some(&config)).status.success());
+    let closed: Value = serde_json::from_slice(&reports(&["list", "--json"], Some(&config)).stdout).unwrap();
+    assert_eq!(closed[0]["state"], "fixed");
+    assert!(!reports(&["pull", ticket, "--to", path], Some(&config)).status.success(), "its reports are erased");
+}
