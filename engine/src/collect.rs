@@ -19,6 +19,7 @@ use consentry_contract::failure::{Code, Failure, Gathered, verdict};
 use consentry_contract::item::Item;
 use consentry_contract::limits::{LimitName, Limits, Wishes};
 use consentry_contract::manifest::SourcePlan;
+use consentry_host_api::browser::{BrowserWay, Chromium};
 use consentry_host_api::egress::Egress;
 use consentry_host_api::guests::Home;
 use consentry_host_api::network::gate::Gated;
@@ -52,6 +53,8 @@ pub struct Collector {
     pub ways: Ways,
     /// The `user-agent` towards Data Sources.
     pub agent: String,
+    /// The browser of connectors that need one.
+    pub browser: Option<Arc<Chromium>>,
 }
 
 impl std::fmt::Debug for Collector {
@@ -186,7 +189,10 @@ impl Collector {
         let way = Way { head_bytes_max: limits.size(LimitName::HeadBytes), wire_bytes_max: limits.wire_bytes(), ..way };
         let network =
             LiveNetwork::by(way, &egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
-        Ok(self.context_by(order, limits, egress, Arc::new(Gated { network, gate }), hops, home))
+        let browser =
+            self.browser.clone().map(|chromium| BrowserWay { chromium, tunnels: network.tunnels(gate.clone()) });
+        let network = Arc::new(Gated { network, gate });
+        Ok(self.context_by(order, limits, egress, (network, browser), hops, home))
     }
 
     /// The same, with this way to the Data Source.
@@ -195,13 +201,15 @@ impl Collector {
         order: Order,
         limits: Limits,
         egress: Egress,
-        network: Arc<dyn Network>,
+        way: (Arc<dyn Network>, Option<BrowserWay>),
         hops: TaskTracker,
         home: &Home,
     ) -> (HostCtx, Duration) {
         order.tape.begins(replay::inputs(&order));
         let wall = Duration::from_secs(limits.of(LimitName::Wall));
+        let (network, browser) = way;
         let ports = Ports {
+            browser,
             network,
             prompter: order.prompter,
             observer: order.observer,

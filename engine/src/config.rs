@@ -20,7 +20,7 @@ use crate::processing::{Processing, Processor, policy_digest};
 use crate::secret_file;
 
 pub use sections::{
-    ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace, KeysSection,
+    ApiSection, BrowserSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace, KeysSection,
     MaintenanceSection, OnlineServiceSection, PolicySection, PurposeSection, SandboxSection, SourceSection,
     TrustedKeySection,
 };
@@ -48,6 +48,9 @@ pub struct Config {
     pub connectors: ConnectorsSection,
     /// The sandbox they run in.
     pub sandbox: SandboxSection,
+    /// The browser of connectors that need one.
+    #[serde(default)]
+    pub browser: BrowserSection,
     /// The most that a connector's manifest may ask for, by the names of the table of limits; the table's maximum elsewhere.
     #[serde(default)]
     pub limits: BTreeMap<String, u64>,
@@ -178,6 +181,7 @@ impl Config {
         }
         self.api.tls().map(drop)?;
         self.keys.place().map(drop)?;
+        self.browser.settings(self.engine.development)?;
         self.limits().map(drop)?;
         self.egress.bounds("egress", GateBounds::default())?;
         for section in &self.source {

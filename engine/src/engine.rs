@@ -290,6 +290,9 @@ impl Engine {
         if tokio::time::timeout(STOP_WAIT, self.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "what did not end in time is cut off, as in a crash");
         }
+        if let Some(browser) = &self.collector.browser {
+            browser.shut_down().await;
+        }
     }
 }
 

@@ -1,112 +1,243 @@
-//! browser: this host drives none, so `open` is refused and no page ever exists: the resource has no value.
+//! browser: pages of a headless browser, for Data Sources that work in no other way. One browser serves many collections, each in a context of
+//! its own with a proxy of its own. A connector acts on a page by selectors that ask for no value, reads it as a document, and never runs
+//! script; secrets are typed by the host after it has looked where they go.
+
+mod calls;
+mod check;
+mod context;
+mod download;
+mod events;
+mod frame;
+mod ground;
+mod input;
+mod launch;
+mod limits;
+mod pool;
+mod proxy;
+mod reading;
+mod scripts;
+mod settings;
+mod state;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod typing;
+mod works;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use consentry_contract::failure::Code;
+use consentry_contract::limits::LimitName;
+use consentry_contract::recipe::{LIVE_SELECTORS, Recipe, is_live_selector};
 use wasmtime::component::Resource;
 
-use crate::bindings::consentry::connector::browser;
-use crate::blob::Blob;
-use crate::credentials::Handle;
 use crate::ctx::HostCtx;
-use crate::document::Parsed;
-use crate::fault::{Fail, Stopped};
-use crate::prompt::Challenge;
+use crate::fault::Fail;
+use crate::hop;
+use crate::http::carried::{Carried, OWN_BYTES_MAX, OWN_TEXTS_MAX};
+use crate::network::{NetworkError, Tunnels};
 
-/// A page; there is none.
-pub enum NoPage {}
+pub use pool::{BrowserError, Chromium};
+pub use settings::BrowserSettings;
+
+use context::{Context, PageError};
+use frame::At;
+use state::Challenge;
+use transport::CallError;
 
 const NAME: &str = "browser";
+/// Longest wait for a page that was asked for; the run's own end comes first where that is near.
+const LOAD: Duration = Duration::from_secs(60);
+
+/// The browser of the host, and the way of one run through it.
+#[derive(Clone)]
+pub struct BrowserWay {
+    /// The browser.
+    pub chromium: Arc<Chromium>,
+    /// The way to the Data Source.
+    pub tunnels: Tunnels,
+}
+
+/// A page by handle.
+pub struct Page {
+    at: At,
+}
+
+/// What a run has in the browser.
+#[derive(Default)]
+pub(crate) struct Browsing {
+    context: Option<Arc<Context>>,
+    /// Secrets that were typed, for the search in what pages show from then on.
+    carried: Vec<Carried>,
+    /// What the connector itself wrote into pages.
+    own: BTreeSet<Vec<u8>>,
+    /// Who is named to which origin that asks.
+    logins: BTreeMap<String, (Arc<Recipe>, Arc<Recipe>)>,
+    /// Requests of pages that are counted already.
+    requests: u64,
+}
 
 impl HostCtx {
-    /// A handle to a page can't have come from `open`.
-    fn no_page(&self, this: &Resource<NoPage>) -> Fail {
-        match self.table.get(this) {
-            Ok(page) => match *page {},
-            Err(error) => error.into(),
+    /// The run's context; there is one as soon as there is a page.
+    fn context(&mut self) -> Result<Arc<Context>, Fail> {
+        self.browsing.context.clone().ok_or_else(Fail::stop)
+    }
+
+    /// Where calls on a page go.
+    fn at_of(&self, this: &Resource<Page>) -> Result<At, Fail> {
+        Ok(self.table.get(this)?.at.clone())
+    }
+
+    /// Opens the run's context on first use: waits for a turn, and starts the browser if need be.
+    async fn open_context(&mut self) -> Result<Arc<Context>, Fail> {
+        if let Some(context) = &self.browsing.context {
+            return Ok(context.clone());
+        }
+        let Some(BrowserWay { chromium, tunnels }) = self.ports.browser.clone() else {
+            return Err(self.refuse(Code::BrowserUnavailable, "this host has no browser"));
+        };
+        let (observer, waiting) = (self.ports.observer.clone(), chromium.clone());
+        let io = chromium.io().map_err(|error| self.no_browser(&error))?;
+        let turn = hop::hop_to(self, &io, async move { waiting.turn(|ahead| observer.waits(ahead)).await }).await?;
+        let turn = turn.map_err(|error| self.no_browser(&error))?;
+        let (way, language, hops) = ((self.egress.clone(), tunnels), self.language.clone(), self.hops.clone());
+        let opened =
+            hop::hop_to(
+                self,
+                &io,
+                async move { Context::open(&chromium, way, language, turn, hops).await.map(Arc::new) },
+            );
+        let context = opened.await?.map_err(|error| self.no_browser(&error))?;
+        self.browsing.context = Some(context.clone());
+        Ok(context)
+    }
+
+    fn no_browser(&mut self, error: &BrowserError) -> Fail {
+        self.refuse(Code::BrowserUnavailable, error.to_string())
+    }
+
+    /// Does something on a page, and answers sites that ask meanwhile who somebody is.
+    async fn drive<T: Send + 'static>(
+        &mut self,
+        work: impl Future<Output = Result<T, PageError>> + Send + 'static,
+    ) -> Result<T, Fail> {
+        let context = self.context()?;
+        let mut work = Box::pin(work);
+        loop {
+            let asked = context.clone();
+            let (left, turned) = hop::hop_to(self, &context.io, async move {
+                tokio::select! {
+                    biased;
+                    done = &mut work => (None, Turned::Done(done)),
+                    challenge = asked.challenge() => (Some(work), Turned::Asked(challenge)),
+                }
+            })
+            .await?;
+            self.account(&context)?;
+            match (turned, left) {
+                (Turned::Done(done), _) => return done.map_err(|error| self.page_fault(&context, &error)),
+                (Turned::Asked(challenge), Some(left)) => {
+                    self.introduce(&context, &challenge)?;
+                    work = left;
+                }
+                (Turned::Asked(_), None) => return Err(Fail::stop()),
+            }
         }
     }
-}
 
-impl browser::Host for HostCtx {
-    fn open(&mut self) -> Result<Resource<NoPage>, Fail> {
-        self.enter(NAME, "open")?;
-        Err(self.refuse(Code::CapabilityDenied, "this host offers no browser"))
+    /// Counts what pages asked for, and tells the author what they were not given.
+    fn account(&mut self, context: &Context) -> Result<(), Fail> {
+        for line in context.proxy.take_denied() {
+            self.tell_author(&line);
+        }
+        if context.proxy.is_used_up() {
+            self.reached(LimitName::BytesIn);
+            return Err(Fail::stop());
+        }
+        let requests = context.state().requests;
+        let new = requests - self.browsing.requests;
+        self.browsing.requests = requests;
+        self.spend(LimitName::Requests, new)
     }
-}
 
-impl browser::HostPage for HostCtx {
-    fn go(&mut self, this: Resource<NoPage>, _: String) -> Result<(), Fail> {
-        Err(self.no_page(&this))
+    /// Says why a page did not do what it was asked.
+    fn page_fault(&mut self, context: &Context, error: &PageError) -> Fail {
+        let reason = error.to_string();
+        self.ports.tape.page_failed(&reason);
+        let code = match error {
+            PageError::Redirects => {
+                self.reached(LimitName::Redirects);
+                return Fail::stop();
+            }
+            PageError::Large(_) => {
+                self.reached(LimitName::DocumentBytes);
+                return Fail::stop();
+            }
+            PageError::Call(CallError::Gone) => Code::BrowserUnavailable,
+            PageError::Failed(_) => return self.no_document(context, reason),
+            PageError::Call(CallError::Crashed | CallError::Late) | PageError::Storm => Code::SourceUnavailable,
+            PageError::Call(CallError::Refused(_))
+            | PageError::Nothing
+            | PageError::Unusable(_)
+            | PageError::NoFile => {
+                self.facts.missing = "element".parse().ok().map(consentry_contract::failure::Name::into);
+                Code::PageUnrecognised
+            }
+            PageError::Moved => Code::CapabilityDenied,
+            PageError::Selector | PageError::Closed | PageError::Pages => Code::InvalidArgument,
+        };
+        self.refuse(code, reason)
     }
-    fn wait_for(&mut self, this: Resource<NoPage>, _: String, _: String, _: u32) -> Result<bool, Fail> {
-        Err(self.no_page(&this))
+
+    /// Whose fault it is that no document came, the proxy knows.
+    fn no_document(&mut self, context: &Context, reason: String) -> Fail {
+        match context.proxy.take_failed() {
+            Some(NetworkError::Egress(error)) => self.refuse(Code::EgressFailed, error.to_string()),
+            Some(NetworkError::Proxy) => self.refuse(Code::EgressFailed, NetworkError::Proxy.to_string()),
+            Some(error) => self.refuse(Code::SourceUnavailable, error.to_string()),
+            None => self.refuse(Code::SourceUnavailable, reason),
+        }
     }
-    fn snapshot(&mut self, this: Resource<NoPage>, _: String) -> Result<Resource<Parsed>, Fail> {
-        Err(self.no_page(&this))
+
+    /// A selector that acts on a live page.
+    fn live(&mut self, selector: &str) -> Result<(), Fail> {
+        if is_live_selector(selector) { Ok(()) } else { Err(self.refuse(Code::InvalidArgument, LIVE_SELECTORS)) }
     }
-    fn url(&mut self, _: Resource<NoPage>) -> wasmtime::Result<String> {
-        Err(wasmtime::Error::new(Stopped))
-    }
-    fn fill(&mut self, this: Resource<NoPage>, _: String, _: String) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn fill_secret(&mut self, this: Resource<NoPage>, _: String, _: Resource<Handle>) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn click(&mut self, this: Resource<NoPage>, _: String) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn press_keypad(
-        &mut self,
-        this: Resource<NoPage>,
-        _: Resource<Handle>,
-        _: Vec<(String, String)>,
-    ) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn select(&mut self, this: Resource<NoPage>, _: String, _: Vec<String>) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn key(&mut self, this: Resource<NoPage>, _: String) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn download(&mut self, this: Resource<NoPage>, _: String) -> Result<Resource<Blob>, Fail> {
-        Err(self.no_page(&this))
-    }
-    fn response(&mut self, this: Resource<NoPage>, _: String, _: u32) -> Result<Option<Resource<Parsed>>, Fail> {
-        Err(self.no_page(&this))
-    }
-    fn frame(&mut self, this: Resource<NoPage>, _: String) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn popup(&mut self, this: Resource<NoPage>, _: u32) -> Result<Option<Resource<NoPage>>, Fail> {
-        Err(self.no_page(&this))
-    }
-    fn dialog(&mut self, this: Resource<NoPage>, _: String) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn show(
-        &mut self,
-        this: Resource<NoPage>,
-        _: String,
-        _: String,
-        _: Vec<(String, String)>,
-    ) -> Result<Resource<Challenge>, Fail> {
-        Err(self.no_page(&this))
-    }
-    fn authenticate(
-        &mut self,
-        this: Resource<NoPage>,
-        _: String,
-        _: Resource<Handle>,
-        _: Resource<Handle>,
-    ) -> Result<(), Fail> {
-        Err(self.no_page(&this))
-    }
-    fn close(&mut self, _: Resource<NoPage>) -> wasmtime::Result<()> {
-        Err(wasmtime::Error::new(Stopped))
-    }
-    fn drop(&mut self, this: Resource<NoPage>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+
+    /// A text of the connector's that pages may repeat. What it wrote itself tells it nothing when it comes back; and each can be a guess, so
+    /// beside a secret they are few.
+    fn wrote(&mut self, texts: impl IntoIterator<Item = Vec<u8>>) -> Result<(), Fail> {
+        self.browsing.own.extend(texts);
+        let (many, bytes) = (self.browsing.own.len(), self.browsing.own.iter().map(Vec::len).sum::<usize>());
+        if !self.browsing.carried.is_empty() && (many > OWN_TEXTS_MAX || bytes > OWN_BYTES_MAX) {
+            let text = format!(
+                "after a secret was typed a run writes at most {OWN_TEXTS_MAX} texts of its own into pages and addresses, of {OWN_BYTES_MAX} bytes"
+            );
+            return Err(self.refuse(Code::InvalidArgument, text));
+        }
         Ok(())
     }
+
+    /// Sends the manifest's logout as a page of the run's, whose cookies the browser has. False if there is none.
+    pub(crate) async fn log_out_in_browser(&mut self, url: &url::Url, wait: Duration) -> bool {
+        let Some(context) = self.browsing.context.clone() else { return false };
+        let url = url.to_string();
+        let going = async move {
+            let page = context.open_page().await?;
+            context.go(&At::page(page), &url, Instant::now() + wait).await
+        };
+        // A source that does not answer keeps its session until it ends by itself.
+        let io = self.browsing.context.as_ref().map_or(&self.ports.io, |context| &context.io);
+        let ended = async move { tokio::time::timeout(wait, going).await.map(drop) };
+        let task = io.spawn(self.hops.track_future(ended));
+        let _ = tokio_util::task::AbortOnDropHandle::new(task).await;
+        true
+    }
+}
+
+enum Turned<T> {
+    Done(Result<T, PageError>),
+    Asked(Challenge),
 }

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use wasmtime::component::ResourceTable;
 
+use crate::browser::Browsing;
 use crate::budget::Budget;
 use crate::egress::Egress;
 use crate::fault::Fail;
@@ -52,6 +53,8 @@ pub struct Grants {
 pub struct Ports {
     /// The way to the Data Source.
     pub network: Arc<dyn Network>,
+    /// The browser, and its way to the Data Source; none where connectors have none.
+    pub browser: Option<crate::browser::BrowserWay>,
     /// The way to the person.
     pub prompter: Arc<dyn Prompter>,
     /// Who watches.
@@ -101,6 +104,7 @@ pub struct HostCtx {
     pub(crate) egress: Egress,
     pub(crate) vault: Vault,
     pub(crate) jar: Jar,
+    pub(crate) browsing: Browsing,
     pub(crate) language: String,
     pub(crate) callback: (String, String),
     pub(crate) ports: Ports,
@@ -152,6 +156,7 @@ impl HostCtx {
             egress: spec.egress,
             vault: spec.vault,
             jar: Jar::default(),
+            browsing: Browsing::default(),
             language: spec.language,
             callback: spec.callback,
             ports: spec.ports,

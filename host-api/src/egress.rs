@@ -22,6 +22,14 @@ pub enum EgressError {
         /// Scheme, host and port.
         origin: String,
     },
+    /// The origin is declared, and not as a place for the secret that stands on the page.
+    #[error(
+        "{origin} is not reached while a secret stands on the page: it is none of the origins that the sinks of this secret name"
+    )]
+    Narrow {
+        /// Scheme, host and port.
+        origin: String,
+    },
     /// Another scheme than https (http only towards loopback in development).
     #[error("scheme {0} is not allowed: only https is (http towards loopback, in development mode)")]
     Scheme(String),

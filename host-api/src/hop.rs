@@ -1,6 +1,7 @@
 //! From the guest's runtime to the one with sockets and timers, and back. Each hop is a task in the run's tracker that is aborted when
 //! nobody waits for it any more, so that a run leaves nothing behind that still works for it.
 
+use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::ctx::HostCtx;
@@ -14,7 +15,20 @@ pub(crate) async fn hop<T: Send + 'static>(
     ctx: &mut HostCtx,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Fail> {
-    let task = AbortOnDropHandle::new(ctx.ports.io.spawn(ctx.hops.track_future(work)));
+    let io = ctx.ports.io.clone();
+    hop_to(ctx, &io, work).await
+}
+
+/// The same, on another runtime.
+///
+/// # Errors
+/// As [`hop`].
+pub(crate) async fn hop_to<T: Send + 'static>(
+    ctx: &mut HostCtx,
+    io: &Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Fail> {
+    let task = AbortOnDropHandle::new(io.spawn(ctx.hops.track_future(work)));
     let stopper = ctx.stopper.clone();
     tokio::select! {
         biased;

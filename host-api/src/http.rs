@@ -2,9 +2,9 @@
 //! redirects, `carried` takes the secrets of a request out of its answer, `answer` cuts captured ones out, recognises the page and keeps
 //! what the connector may ask of it.
 
-mod answer;
-mod capture;
-mod carried;
+pub(crate) mod answer;
+pub(crate) mod capture;
+pub(crate) mod carried;
 mod flight;
 mod jar;
 mod names;
@@ -69,6 +69,9 @@ impl HostCtx {
     /// answer changes nothing any more, so nobody waits for it but the run's tracker.
     pub fn log_out(&self) {
         let Some((method, url)) = self.plan.logout().filter(|_| self.facts.login_submitted) else { return };
+        if method == "GET" && self.log_out_in_browser(&url, LOGOUT).await {
+            return;
+        }
         let Ok(method) = method.parse() else { return };
         let mut headers = ::http::HeaderMap::new();
         headers.extend(self.jar.header(&url).map(|cookie| (::http::header::COOKIE, cookie)));

@@ -26,7 +26,7 @@ mod job;
 mod document;
 mod credentials;
 mod http;
-mod browser;
+pub mod browser;
 mod prompt;
 mod output;
 mod session_state;

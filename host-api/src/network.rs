@@ -6,6 +6,7 @@ pub mod gate;
 mod live;
 mod payload;
 mod route;
+mod tunnel;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::egress::EgressError;
 pub use live::{LiveNetwork, Patience, Way};
 pub use payload::{Payload, PayloadError};
 pub use route::{Proxy, ProxyError, ProxyLogin, Route};
+pub use tunnel::Tunnels;
 
 /// A request as it goes out. `Debug` shows method and origin only.
 pub struct Outgoing {

@@ -70,6 +70,10 @@ pub trait Observer: Send + Sync {
     fn step(&self, id: &str);
     /// So many of so many.
     fn count(&self, done: u32, total: u32);
+    /// The run waits for a turn at something that many share, with so many before it.
+    fn waits(&self, ahead: u32) {
+        let _ = ahead;
+    }
     /// A login is about to go out: from here on nothing is tried again without the person.
     fn login_submitted(&self);
     /// The login worked and the login fields are destroyed.

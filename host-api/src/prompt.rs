@@ -93,6 +93,29 @@ impl HostCtx {
         parts.iter().filter_map(part).collect()
     }
 
+    /// Shows a question.
+    pub(crate) fn ask_person(
+        &mut self,
+        kind: String,
+        details: Vec<(String, String)>,
+        image: Option<Blob>,
+    ) -> Result<Resource<Challenge>, Fail> {
+        self.spend(LimitName::Prompts, 1)?;
+        self.at(Stage::Challenge);
+        let (image, held) = image.map_or((None, None), |Blob(bytes, held)| (Some(bytes), Some(held)));
+        let question = self.question(kind.clone(), details, image)?;
+        if !self.grants.attended {
+            return Err(self.refuse(Code::PersonAbsent, "nobody is there to answer: this run is not attended"));
+        }
+        match self.ports.prompter.ask(question) {
+            Ok(asked) => {
+                let (pending, shown) = (Some(asked.answer), asked.shown);
+                Ok(self.table.push(Challenge { kind, pending, _shown: shown, _image: held })?)
+            }
+            Err(code) => Err(self.refuse(code, "the question could not be asked")),
+        }
+    }
+
     /// Puts an answer where the manifest declares it: a secret into the vault, a public part beside it; what is not declared is dropped.
     fn take_answer(&mut self, kind: &str, parts: Vec<(String, zeroize::Zeroizing<Vec<u8>>)>) -> Result<(), Fail> {
         for (name, value) in parts {
@@ -122,21 +145,8 @@ impl prompt::Host for HostCtx {
         image: Option<Resource<Blob>>,
     ) -> Result<Resource<Challenge>, Fail> {
         self.enter(NAME, "ask")?;
-        self.spend(LimitName::Prompts, 1)?;
-        self.at(Stage::Challenge);
         let image = image.map(|blob| self.table.get(&blob).cloned()).transpose()?;
-        let (image, held) = image.map_or((None, None), |Blob(bytes, held)| (Some(bytes), Some(held)));
-        let question = self.question(kind.clone(), details, image)?;
-        if !self.grants.attended {
-            return Err(self.refuse(Code::PersonAbsent, "nobody is there to answer: this run is not attended"));
-        }
-        match self.ports.prompter.ask(question) {
-            Ok(asked) => {
-                let (pending, shown) = (Some(asked.answer), asked.shown);
-                Ok(self.table.push(Challenge { kind, pending, _shown: shown, _image: held })?)
-            }
-            Err(code) => Err(self.refuse(code, "the question could not be asked")),
-        }
+        self.ask_person(kind, details, image)
     }
 
     fn callback(&mut self) -> wasmtime::Result<(String, String)> {

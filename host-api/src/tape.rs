@@ -23,6 +23,25 @@ pub struct Call {
     pub granted: bool,
 }
 
+/// What a page in a browser shows, or was answered; captured parts cut out, secrets masked.
+#[derive(Clone)]
+pub struct PageSeen {
+    /// URL of the document or of the answer.
+    pub url: String,
+    /// Status that it came with.
+    pub status: u16,
+    /// Page rule that recognised it.
+    pub page: Option<String>,
+    /// The document as markup, or the body of the answer.
+    pub body: consentry_contract::item::Bytes,
+}
+
+impl std::fmt::Debug for PageSeen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PageSeen").field("page", &self.page).finish_non_exhaustive()
+    }
+}
+
 /// Takes what passes.
 pub trait TapeSink: Send + Sync {
     /// A run begins, with this.
@@ -33,6 +52,14 @@ pub trait TapeSink: Send + Sync {
     fn call(&self, call: Call);
     /// The call of this ordinal was refused: no grant, no sink, no such origin, a wrong argument.
     fn refused(&self, ordinal: u64, code: Code);
+    /// A connector was given what a page in a browser shows.
+    fn page(&self, seen: PageSeen) {
+        drop(seen);
+    }
+    /// A page in a browser did not do what it was asked; the reason holds no value.
+    fn page_failed(&self, reason: &str) {
+        let _ = reason;
+    }
     /// Something came from outside in answer to the last call.
     fn outside(&self, what: Event);
 }

@@ -7,4 +7,5 @@ mod logins;
 mod printed;
 mod replay;
 mod sample_bank;
+mod sample_branch;
 mod tidy;

@@ -18,6 +18,7 @@ use consentry_contract::limits::Wishes;
 use consentry_contract::manifest::{FieldKind, Manifest};
 use consentry_contract::recipe::{Leaf, LeafKind};
 use consentry_host_api::Grants;
+use consentry_host_api::browser::{BrowserSettings, Chromium};
 use consentry_host_api::network::TlsSettings;
 use consentry_host_api::network::gate::GateBounds;
 use consentry_host_api::ports::{Answer, Asked, Clock, Observer, Prompter, Question, Random};
@@ -73,8 +74,11 @@ pub fn collector() -> anyhow::Result<Collector> {
 /// When the sandbox can't be set up.
 pub fn collector_of(concurrent_runs: u32) -> anyhow::Result<Collector> {
     let settings = SandboxSettings { concurrent_runs, ..SandboxSettings::default() };
+    let sandbox = Sandbox::new(&settings)?;
+    let browser = Chromium::new(BrowserSettings::default());
     Ok(Collector {
-        sandbox: Sandbox::new(&settings)?,
+        browser: Some(browser),
+        sandbox,
         compiled: CompiledCache::new(None, &[7; 32], Compiler::in_process()),
         tls: TlsSettings::of_this_machine()?,
         limits: Wishes::new(),

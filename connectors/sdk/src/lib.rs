@@ -22,6 +22,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod browser;
 pub mod english;
 pub mod fault;
 pub mod french;

@@ -90,7 +90,7 @@ impl Collector {
         };
         let hops = TaskTracker::new();
         let home = self.sandbox.home();
-        let (ctx, wall) = self.context_by(order, limits, egress, player.clone(), hops.clone(), &home);
+        let (ctx, wall) = self.context_by(order, limits, egress, (player.clone(), None), hops.clone(), &home);
         let collection = self.run(&prepared, ctx, wall, hops, home).await;
         Ok(Replayed { collection, seen: player.seen(), divergence: player.divergence(), left: player.left() })
     }

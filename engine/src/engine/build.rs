@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use consentry_contract::limits::Wishes;
+use consentry_host_api::browser::{BrowserSettings, Chromium};
 use consentry_host_api::network::gate::GateBounds;
 use consentry_host_api::network::{Route, TlsSettings};
 use tokio_util::task::TaskTracker;
@@ -105,6 +106,7 @@ pub struct Builder {
     catalogue: Catalogue,
     folder: Option<Folder>,
     sandbox: SandboxSettings,
+    browser: BrowserSettings,
     limits: Wishes,
     settings: SourceSettings,
     online_services: Vec<OnlineService>,
@@ -136,6 +138,7 @@ impl Builder {
             concurrent_runs: config.sandbox.concurrent_runs_max,
             guest_threads: config.sandbox.guest_threads,
         };
+        self.browser = config.browser.settings(config.engine.development)?;
         self.settings.development = config.engine.development;
         self.settings.reports = config.maintenance.reports;
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
@@ -230,6 +233,12 @@ impl Builder {
         Self { sandbox, ..self }
     }
 
+    /// Sets the browser up that connectors may ask for; it is started by the first that does.
+    #[must_use]
+    pub fn browser(self, browser: BrowserSettings) -> Self {
+        Self { browser, ..self }
+    }
+
     /// Compiles connectors there. There is no default: a program that embeds the engine must be able to be called as a compiler
     /// ([`Compiler::this_program`]), name one that can ([`Compiler::process`]), or do without one ([`Compiler::in_process`]).
     #[must_use]
@@ -295,8 +304,11 @@ impl Builder {
         };
         let log = (self.log_origin.unwrap_or_else(|| "localhost/log".to_owned()), tiles);
         let cache_key = cache_key(self.compiled.as_deref(), &entropy)?;
+        let sandbox = Sandbox::new(&self.sandbox)?;
+        let browser = Chromium::new(self.browser);
         let collector = Collector {
-            sandbox: Sandbox::new(&self.sandbox)?,
+            browser: Some(browser),
+            sandbox,
             compiled: CompiledCache::new(self.compiled, &cache_key, compiler),
             tls: tls.clone(),
             limits: self.limits,

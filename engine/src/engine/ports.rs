@@ -33,6 +33,10 @@ impl ports::Observer for Watch {
         self.session.tell(What::Count { done, total }, self.clock.now());
     }
 
+    fn waits(&self, ahead: u32) {
+        self.session.tell(What::Waiting { ahead }, self.clock.now());
+    }
+
     fn login_submitted(&self) {
         if self.session.step(Step::LoginSubmitted, self.clock.now()).is_err() {
             tracing::debug!(session = %self.session.id(), "a login went out as the session ended");

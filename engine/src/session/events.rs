@@ -53,6 +53,11 @@ pub enum What {
         /// Of so many.
         total: u32,
     },
+    /// The collection waits for a turn in the browser, which many share.
+    Waiting {
+        /// So many are before it.
+        ahead: u32,
+    },
     /// The connector asks the person.
     Question {
         /// The question.

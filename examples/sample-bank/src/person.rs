@@ -12,6 +12,8 @@ pub struct Person {
     pub login: &'static str,
     /// Password.
     pub password: &'static str,
+    /// Secret code of the online branch, six digits.
+    pub code: &'static str,
     /// `Mme` or `M.`.
     pub title: &'static str,
     /// Family name.
@@ -58,6 +60,11 @@ impl Person {
         format!("{} {} {}", self.title, self.first_names, self.last_name)
     }
 
+    /// Who has this login number and this secret code.
+    pub(crate) fn with_code(login: &str, code: &str) -> Option<&'static Person> {
+        [&MARIE, &JULIE].into_iter().find(|person| person.login == login && person.code == code)
+    }
+
     /// Who has this login number and this password.
     pub(crate) fn with_login(login: &str, password: &str) -> Option<&'static Person> {
         [&MARIE, &JULIE].into_iter().find(|person| person.login == login && person.password == password)
@@ -68,6 +75,7 @@ impl Person {
 pub static MARIE: Person = Person {
     login: "12345678",
     password: "Correct-Horse-7!",
+    code: "271828",
     title: "Mme",
     last_name: "Dupont",
     first_names: "Marie",
@@ -102,6 +110,7 @@ pub static MARIE: Person = Person {
 pub static JULIE: Person = Person {
     login: "87654321",
     password: "Distant-Ocean-4!",
+    code: "314159",
     title: "Mme",
     last_name: "Martin",
     first_names: "Julie",
@@ -172,6 +181,7 @@ mod tests {
             let mut all = vec![
                 person.login.to_owned(),
                 person.password.to_owned(),
+                person.code.to_owned(),
                 person.last_name.to_owned(),
                 person.first_names.to_owned(),
                 person.birth_date.to_string(),

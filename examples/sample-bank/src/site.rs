@@ -1,6 +1,7 @@
 //! The site: its pages, and what stands before all of them.
 
 mod accounts;
+mod branch;
 mod customer;
 mod layout;
 mod login;
@@ -38,6 +39,8 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
     Router::new()
         .route("/", get(login::home))
         .route("/login", get(login::form).post(login::submit))
+        .route("/branch", get(branch::form).post(branch::submit))
+        .route("/branch/keypad", get(branch::keypad))
         .route("/logout", get(login::logout))
         .route("/captcha", get(steps::captcha).post(steps::submit_captcha))
         .route("/captcha.png", get(steps::captcha_image))

@@ -130,7 +130,7 @@ impl HostCtx {
     }
 
     /// A body that is not what its content type says is kept as bytes: the connector learns of it when it asks for the document.
-    pub(super) fn try_parse(
+    pub(crate) fn try_parse(
         &mut self,
         format: Format,
         body: &[u8],
@@ -147,13 +147,18 @@ impl HostCtx {
         }
     }
 
-    fn recognise(&mut self, url: &url::Url, status: u16, document: Option<&Document>) -> Result<Recognition, Fail> {
+    pub(crate) fn recognise(
+        &mut self,
+        url: &url::Url,
+        status: u16,
+        document: Option<&Document>,
+    ) -> Result<Recognition, Fail> {
         let plan = self.plan.clone();
         self.metered(|meter| page::recognise(plan.pages(), url, status, document, meter))
     }
 
     /// Remembers what this answer says about the run; if it says a failure, the connector hears it as a fault.
-    fn note(
+    pub(crate) fn note(
         &mut self,
         seen: &Recognition,
         status: u16,

@@ -17,12 +17,12 @@ use crate::fault::Fail;
 const PLACEHOLDER: &str = "captured";
 
 /// An answer on its way to the connector.
-pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
-    pub(super) charset: Option<String>,
-    pub(super) document: Option<Document>,
+pub(crate) struct Body {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) charset: Option<String>,
+    pub(crate) document: Option<Document>,
     /// Something was cut out, or it was read as another kind than it calls itself: parsing the bytes may give another document.
-    pub(super) changed: bool,
+    pub(crate) changed: bool,
 }
 
 impl HostCtx {
@@ -33,7 +33,7 @@ impl HostCtx {
     }
 
     /// Applies the rules for this request.
-    pub(super) fn capture(
+    pub(crate) fn capture(
         &mut self,
         method: &Method,
         request_url: &Url,

@@ -26,9 +26,9 @@ use crate::meter::CpuMeter;
 use crate::vault::Kept;
 
 /// Texts of the connector's own beside a secret of the person. Each can be one guess, so they are few.
-const OWN_TEXTS_MAX: usize = 128;
+pub(crate) const OWN_TEXTS_MAX: usize = 128;
 /// Their size together: room for what forms make a browser send back.
-const OWN_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const OWN_BYTES_MAX: usize = 256 * 1024;
 /// What ends one text inside a larger one: the syntax of forms, JSON and XML.
 const SYNTAX: &str = "\"<>&=;,{}[]\r\n";
 /// Headers from which a length or a digest of what is cut out could be told.
@@ -43,7 +43,7 @@ const TELLING: [HeaderName; 7] = [
 ];
 
 /// Secrets that one request carried.
-pub(super) struct Carried {
+pub(crate) struct Carried {
     recipes: Vec<Arc<Recipe>>,
     kept: Kept,
     own: Vec<Vec<u8>>,
@@ -51,7 +51,7 @@ pub(super) struct Carried {
 
 /// What to look for in one answer.
 #[derive(Default)]
-pub(super) struct Echoes {
+pub(crate) struct Echoes {
     /// What the person or the operator gave: not even a capture rule shall take it.
     given: Option<Scrub>,
     /// What the source gave: a capture rule may take it again.
@@ -61,11 +61,11 @@ pub(super) struct Echoes {
 }
 
 impl Echoes {
-    fn each(&self) -> impl Iterator<Item = &Scrub> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = &Scrub> {
         self.given.iter().chain(&self.taken)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.each().next().is_none()
     }
 }
@@ -82,7 +82,7 @@ fn is_given(kind: LeafKind) -> bool {
 
 impl HostCtx {
     /// Remembers what these recipes are about to put into a request; none if it is no secret.
-    pub(super) fn carry(&mut self, recipes: Vec<Arc<Recipe>>, own: BTreeSet<Vec<u8>>) -> Result<Option<Carried>, Fail> {
+    pub(crate) fn carry(&mut self, recipes: Vec<Arc<Recipe>>, own: BTreeSet<Vec<u8>>) -> Result<Option<Carried>, Fail> {
         let leaves: BTreeSet<Leaf> = recipes.iter().flat_map(|recipe| recipe.leaves()).cloned().collect();
         if !leaves.iter().any(|leaf| is_hidden(&self.manifest, leaf)) {
             return Ok(None);
@@ -103,14 +103,25 @@ impl HostCtx {
 
     /// Evaluates the recipes once more.
     pub(super) fn echoes(&mut self, carried: Option<Carried>) -> Result<Echoes, Fail> {
-        let Some(Carried { recipes, kept, own }) = carried else { return Ok(Echoes::default()) };
+        match carried {
+            Some(carried) => self.echoes_of(std::slice::from_ref(&carried), &carried.own),
+            None => Ok(Echoes::default()),
+        }
+    }
+
+    /// The same, for all that was carried, next to these texts of the connector's own.
+    pub(crate) fn echoes_of(&mut self, carried: &[Carried], own: &[Vec<u8>]) -> Result<Echoes, Fail> {
+        if carried.is_empty() {
+            return Ok(Echoes::default());
+        }
         let clear = Moment::Search.begin();
         let manifest = self.manifest.clone();
         let hidden = |leaf: &Leaf| is_hidden(&manifest, leaf);
         let (mut given, mut taken) = (Vec::new(), Vec::new());
-        for recipe in recipes {
+        let recipes = carried.iter().flat_map(|each| each.recipes.iter().map(|recipe| (recipe, &each.kept)));
+        for (recipe, kept) in recipes {
             let values =
-                self.charged(recipe.work(), |vault| locked(|| outputs(&recipe, &vault.with(&kept), &hidden)))?;
+                self.charged(recipe.work(), |vault| locked(|| outputs(recipe, &vault.with(kept), &hidden)))?;
             let values = values.map_err(|_| self.unusable())?.into_iter().map(|output| output.value);
             let from_outside = recipe.leaves().iter().any(|leaf| is_given(leaf.kind) && hidden(leaf));
             if from_outside { given.extend(values) } else { taken.extend(values) }
@@ -118,8 +129,8 @@ impl HostCtx {
         let bytes_max = self.budget.limits().size(LimitName::SecretBytes);
         let search = |meter: &mut CpuMeter| {
             Ok(Echoes {
-                given: Scrub::new(&given, &own, bytes_max, meter)?,
-                taken: Scrub::new(&taken, &own, bytes_max, meter)?,
+                given: Scrub::new(&given, own, bytes_max, meter)?,
+                taken: Scrub::new(&taken, own, bytes_max, meter)?,
                 _clear: Some(clear),
             })
         };
@@ -191,7 +202,7 @@ impl HostCtx {
     }
 
     /// Takes what the person gave out of a body, before capture rules look at it.
-    pub(super) fn scrub_given(
+    pub(crate) fn scrub_given(
         &mut self,
         echoes: &Echoes,
         format: Option<Format>,
@@ -205,7 +216,7 @@ impl HostCtx {
     }
 
     /// Takes what the source gave out of a body, after capture rules have taken what they may.
-    pub(super) fn scrub_taken(
+    pub(crate) fn scrub_taken(
         &mut self,
         echoes: &Echoes,
         format: Option<Format>,
@@ -255,7 +266,7 @@ fn mask(scrub: &Scrub, value: &mut HeaderValue, meter: &mut CpuMeter) -> Result<
 }
 
 /// The connector's own words in a request, as an answer may repeat them: each text whole, and what syntax parts in it.
-pub(super) fn own_texts(request: &Request, url: &Url) -> BTreeSet<Vec<u8>> {
+pub(crate) fn own_texts(request: &Request, url: &Url) -> BTreeSet<Vec<u8>> {
     let mut own = BTreeSet::new();
     let mut add = |text: &[u8]| {
         let texts = text.split(|byte| SYNTAX.as_bytes().contains(byte)).chain([text]);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use consentry_contract::failure::{Code, Stage};
 use consentry_contract::limits::LimitName;
-use consentry_contract::recipe::{self, Charset, Leaf, LeafKind, Recipe, Slot, evaluate};
+use consentry_contract::recipe::{self, Charset, Leaf, LeafKind, Recipe, SinkId, Slot, evaluate};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use url::Url;
@@ -173,10 +173,7 @@ impl HostCtx {
             };
         };
         let leaves = recipe.leaves();
-        if let Some(gone) = leaves.iter().find(|leaf| !self.vault.holds(leaf)) {
-            let text = format!("{gone} is destroyed: a login after `authenticated`, an answer after its use");
-            return Err(self.refuse(Code::CapabilityDenied, text));
-        }
+        self.all_held(&recipe)?;
         if !leaves.is_empty() {
             parts.secret = true;
             parts.withheld |= recipe.is_narrow();
@@ -190,15 +187,33 @@ impl HostCtx {
         Ok(Some(recipe))
     }
 
+    /// Whether every secret of a recipe is still there.
+    pub(crate) fn all_held(&mut self, recipe: &Recipe) -> Result<(), Fail> {
+        match recipe.leaves().into_iter().find(|leaf| !self.vault.holds(leaf)) {
+            Some(gone) => {
+                let text = format!("{gone} is destroyed: a login after `authenticated`, an answer after its use");
+                Err(self.refuse(Code::CapabilityDenied, text))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Answers with the sinks, as the manifest writes them.
     fn admit(&mut self, method: &Method, url: &Url, slot: &Slot, recipe: &Recipe) -> Result<Vec<String>, Fail> {
         let admitted = match self.plan.sinks().admit(method.as_str(), url, slot, recipe) {
             Ok(admitted) => admitted,
             Err(refusal) => return Err(self.refuse(Code::CapabilityDenied, refusal.to_string())),
         };
-        let mut places = Vec::with_capacity(admitted.sinks.len());
-        for (sink, max) in admitted.sinks {
-            places.extend(self.plan.sinks().sink(sink).map(|sink| format!("{} {slot} = {}", sink.leaf, sink.recipe)));
+        let places = self.plan.sinks();
+        let places = admitted.sinks.iter().filter_map(|(sink, _)| places.sink(*sink));
+        let places = places.map(|sink| format!("{} {slot} = {}", sink.leaf, sink.recipe)).collect();
+        self.count_uses(admitted.sinks, slot)?;
+        Ok(places)
+    }
+
+    /// Counts a use of each sink against its maximum.
+    pub(crate) fn count_uses(&mut self, sinks: Vec<(SinkId, u32)>, slot: &Slot) -> Result<(), Fail> {
+        for (sink, max) in sinks {
             let used = self.sink_uses.entry(sink).or_default();
             *used += 1;
             if *used > max {
@@ -219,7 +234,7 @@ impl HostCtx {
     }
 
     /// From here on the person's login, or their answer, is on its way.
-    fn note_secret(&mut self, kinds: &BTreeSet<LeafKind>) {
+    pub(crate) fn note_secret(&mut self, kinds: &BTreeSet<LeafKind>) {
         if kinds.contains(&LeafKind::Field) {
             self.at(Stage::Login);
             if !self.facts.login_submitted {
@@ -240,7 +255,7 @@ impl HostCtx {
         }
     }
 
-    fn evaluated(&mut self, recipe: &Recipe) -> Result<Value, Fail> {
+    pub(crate) fn evaluated(&mut self, recipe: &Recipe) -> Result<Value, Fail> {
         if self.vault.stands_in() && !recipe.leaves().is_empty() {
             return Ok(Zeroizing::new(b"stand-in".to_vec()));
         }
@@ -248,7 +263,7 @@ impl HostCtx {
     }
 
     /// A long evaluation makes no other guest of this thread wait.
-    pub(super) fn charged<T>(&mut self, work: u64, evaluate: impl FnOnce(&Vault) -> T) -> Result<T, Fail> {
+    pub(crate) fn charged<T>(&mut self, work: u64, evaluate: impl FnOnce(&Vault) -> T) -> Result<T, Fail> {
         if !self.tick() {
             return Err(Fail::stop());
         }
@@ -257,7 +272,7 @@ impl HostCtx {
     }
 
     /// One end for whatever depends on a value.
-    pub(super) fn unusable(&mut self) -> Fail {
+    pub(crate) fn unusable(&mut self) -> Fail {
         self.facts.host = Some(Code::SecretUnusable);
         Fail::stop()
     }

@@ -161,6 +161,7 @@ fn context(network: impl Network + 'static) -> HostCtx {
         language: "en".to_owned(),
         callback: ("https://engine.example/callback".to_owned(), "state".to_owned()),
         ports: Ports {
+            browser: None,
             network: Arc::new(network),
             prompter: Arc::new(Nobody),
             observer: Arc::new(Nobody),

@@ -67,7 +67,7 @@ impl Allowance {
 }
 
 impl Dial {
-    async fn connect(&self, uri: &Uri) -> Result<TokioIo<Wire>, DialError> {
+    pub(super) async fn connect(&self, uri: &Uri) -> Result<TokioIo<Wire>, DialError> {
         let tls = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });

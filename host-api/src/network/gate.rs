@@ -88,6 +88,22 @@ impl Gate {
         fetched
     }
 
+    /// Lets a connection through, on which somebody else asks: it counts as one request, and holds no turn.
+    pub(super) async fn connect<T>(
+        &self,
+        connected: impl Future<Output = Result<T, NetworkError>>,
+    ) -> Result<T, NetworkError> {
+        self.wait_for_rate().await?;
+        let attempt = self.breaker.begin().map_err(resting)?;
+        let connected = connected.await;
+        attempt.end(match &connected {
+            Ok(_) => Some(true),
+            Err(NetworkError::Unreachable(_) | NetworkError::Timeout) => Some(false),
+            Err(_) => None,
+        });
+        connected
+    }
+
     async fn wait_for_rate(&self) -> Result<(), NetworkError> {
         let mut waited = Duration::ZERO;
         while let Err(not_yet) = self.rate.check() {

@@ -86,6 +86,7 @@ type Answer = <Http as tower_service::Service<http::Request<Late>>>::Response;
 pub struct LiveNetwork {
     http: Http,
     connector: HttpsConnector<Dial>,
+    pub(super) dial: Dial,
     agent: HeaderValue,
     patience: Patience,
     head_bytes_max: usize,
@@ -124,10 +125,11 @@ impl LiveNetwork {
         // A ticket of one run would tell the source that another is of the same engine, and keep something of it.
         tls.resumption = Resumption::in_memory_sessions(8);
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
-        let connector = connector.wrap_connector(dial);
+        let connector = connector.wrap_connector(dial.clone());
         Ok(Self {
             http: client(connector.clone(), way.head_bytes_max),
             connector,
+            dial,
             agent,
             patience: way.patience,
             head_bytes_max: way.head_bytes_max,

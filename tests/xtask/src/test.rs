@@ -34,6 +34,7 @@ const SUITES: &[Suite] = &[
     },
     suite("connectors build", &["cargo", "xtask", "connectors"]),
     suite("binaries and tests build", super::demo::BUILD),
+    suite("sources install", &["tests/sources/install", "target/sources"]),
     suite(
         "units: tables, documents, recipes, stores, the host, the engine, connectors",
         &["cargo", "test", "--quiet", "--workspace", "--lib", "--bins"],
@@ -48,7 +49,6 @@ const SUITES: &[Suite] = &[
         "properties: kept inputs of the fuzzers, and inputs near them",
         &["cargo", "test", "--quiet", "--workspace", "--test", "corpus"],
     ),
-    suite("sources install", &["tests/sources/install", "target/sources"]),
     suite("other implementations install", &["tests/peers/install", "target/peers"]),
     suite("token installs", &["tests/token/install", "target/token"]),
     suite("end to end: real applications, the binary", &["cargo", "test", "--quiet", "--workspace", "--test", "e2e"]),

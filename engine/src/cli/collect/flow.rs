@@ -119,6 +119,7 @@ impl Flow<'_> {
                 }
                 What::Progress { step } => progress.step(&step, self.options),
                 What::Count { done, total } => progress.count(done, total, self.options),
+                What::Waiting { ahead } => progress.waits(ahead, self.options),
                 What::Question { question } => match progress.pause(|| self.answers(&question))? {
                     Some(values) => self.answer(session, question.question, values).await?,
                     None => self.deny(session, question.question, &progress),

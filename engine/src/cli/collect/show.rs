@@ -73,6 +73,10 @@ impl Progress {
         self.bar.set_message(format!("{}: {step} {done}/{total}", options.say(&words::COLLECTING)));
     }
 
+    pub(super) fn waits(&self, ahead: u32, options: &Options) {
+        self.bar.set_message(format!("{} ({ahead})", options.say(&words::QUEUE)));
+    }
+
     /// Gets out of the way while somebody is asked.
     pub(super) fn pause<T>(&self, ask: impl FnOnce() -> T) -> T {
         self.bar.suspend(ask)

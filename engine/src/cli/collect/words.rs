@@ -17,6 +17,8 @@ pub(super) const ASKS: Text = Text { en: "The source asks", fr: "La source deman
 pub(super) const IMAGE: Text =
     Text { en: "an image, which this terminal can't show", fr: "une image, que ce terminal ne peut pas montrer" };
 pub(super) const COLLECTING: Text = Text { en: "collecting", fr: "collecte" };
+pub(super) const QUEUE: Text =
+    Text { en: "waiting for a free browser page", fr: "en attente d'une page de navigateur libre" };
 pub(super) const MORE: Text = Text { en: "more", fr: "de plus" };
 pub(super) const WAITS: Text = Text { en: "The parcel waits for", fr: "Le colis attend" };
 pub(super) const DELIVERED_TO: Text = Text { en: "delivered to", fr: "remis dans" };

@@ -21,7 +21,7 @@ use crate::limits::{LimitName, Wishes};
 use crate::plain::is_unseen;
 
 pub(super) fn manifest(text: &str) -> Result<Manifest, ManifestErrors> {
-    let mut checker = Checker { locator: Locator::new(text), errors: Vec::new() };
+    let mut checker = Checker { locator: Locator::new(text), errors: Vec::new(), pages: BTreeSet::new() };
     if text.len() > MANIFEST_BYTES_MAX {
         checker.fail(0..0, format!("a manifest has at most {MANIFEST_BYTES_MAX} bytes"));
         return Err(checker.all());
@@ -40,6 +40,8 @@ pub(super) fn manifest(text: &str) -> Result<Manifest, ManifestErrors> {
 struct Checker<'a> {
     locator: Locator<'a>,
     errors: Vec<ManifestError>,
+    /// Ids of the pages that it declares.
+    pages: BTreeSet<String>,
 }
 
 impl Checker<'_> {

@@ -214,10 +214,17 @@ pub(super) struct RequestTemplate {
     pub url: Template,
 }
 
+/// What a sink is in: a request, or a page by its id.
+#[derive(Debug, Clone)]
+pub(super) enum SinkIn {
+    Request(RequestTemplate),
+    Page(Name),
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct SinkTemplate {
     pub leaf: Leaf,
-    pub request: RequestTemplate,
+    pub within: SinkIn,
     pub slot: Slot,
     pub recipe: Pattern,
     pub max: u32,

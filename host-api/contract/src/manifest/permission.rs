@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Manifest;
-use super::parts::CaptureAt;
+use super::parts::{CaptureAt, SinkIn};
 
 /// What a permission is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -154,7 +154,13 @@ impl Manifest {
 
     fn ask_secrets(&self, asked: &mut Asked) {
         for sink in &self.sinks {
-            let request = format!("{} {}", sink.request.method, sink.request.url.text);
+            let request = match &sink.within {
+                SinkIn::Request(request) => format!("{} {}", request.method, request.url.text),
+                SinkIn::Page(id) => {
+                    let page = self.pages.iter().find(|template| template.page.id == *id);
+                    format!("the page {id} at {}", page.map_or("", |page| &page.url.text))
+                }
+            };
             let sentence = format!("puts {} into {} of {request} as {}", sink.leaf, sink.slot, sink.recipe);
             asked.add_most(PermissionKind::Sink, sentence, sink.max.into());
             for literal in sink.recipe.literals() {

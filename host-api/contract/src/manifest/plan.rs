@@ -6,13 +6,13 @@ use std::sync::Arc;
 use url::Url;
 
 use super::error::{ManifestError, ManifestErrors};
-use super::parts::{CaptureAt, RequestRule, RequestTemplate, Source, Template};
+use super::parts::{CaptureAt, RequestRule, RequestTemplate, SinkIn, Source, Template};
 use super::url::{Origin, UrlPattern, absolute};
 use super::words::SourceKind;
 use super::{Manifest, PageTemplate};
 use crate::failure::Name;
 use crate::page::{Page, PageRule};
-use crate::recipe::{Sink, Sinks};
+use crate::recipe::{Sink, SinkAt, Sinks};
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -154,9 +154,15 @@ pub(super) fn resolve(manifest: &Manifest, source: &Source, base: Option<&Url>) 
         }
     }
     let sinks = manifest.sinks.iter().filter_map(|sink| {
-        let url = resolver.pattern(&sink.request.url)?;
+        let (at, url) = match &sink.within {
+            SinkIn::Request(request) => (SinkAt::Request(request.method), resolver.pattern(&request.url)?),
+            SinkIn::Page(id) => {
+                let page = manifest.pages.iter().find(|template| template.page.id == *id)?;
+                (SinkAt::Page(id.clone()), resolver.pattern(&page.url)?)
+            }
+        };
         let (leaf, slot, recipe) = (sink.leaf.clone(), sink.slot.clone(), sink.recipe.clone());
-        Some(Sink { leaf, method: sink.request.method, url, slot, recipe, max: sink.max })
+        Some(Sink { leaf, at, url, slot, recipe, max: sink.max })
     });
     let sinks = Sinks::new(base.cloned(), sinks.collect());
     let captures = manifest.captures.iter().filter_map(|capture| {

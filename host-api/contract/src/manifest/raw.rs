@@ -108,7 +108,8 @@ pub(super) struct Capture {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sink {
-    pub request: Text,
+    pub request: Option<Text>,
+    pub page: Option<Text>,
     pub slot: Text,
     pub recipe: Text,
     pub max: Spanned<u32>,

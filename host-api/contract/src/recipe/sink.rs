@@ -1,12 +1,15 @@
 //! Sinks: the only places where a secret may go. A request that carries a recipe is admitted when every secret in it has a sink for
 //! this very method, URL, slot and structure; otherwise the refusal says which lines of the manifest would allow it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use url::Url;
 
+use super::live::is_live_selector;
 use super::{Leaf, LeafKind, Pattern, Recipe};
-use crate::manifest::{Method, UrlPattern};
+use crate::failure::PageId;
+use crate::manifest::{Method, Origin, UrlPattern};
 
 /// Where in a request a value stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,18 +29,25 @@ pub enum Slot {
     Multipart(String),
     /// The whole body.
     Body,
+    /// A field of a page in a browser, by its selector.
+    Field(String),
+    /// A keypad of a page in a browser, by the selector of what its keys stand in.
+    Keypad(String),
+    /// The answer to a Data Source that asks a browser who somebody is (HTTP authentication).
+    Authentication,
 }
 
 impl Slot {
     /// The words, for messages.
-    pub const ALLOWED: &'static str =
-        "form:NAME, query:NAME, header:NAME, json:/POINTER, xml:PATH, multipart:NAME or body";
+    pub const ALLOWED: &'static str = "form:NAME, query:NAME, header:NAME, json:/POINTER, xml:PATH, multipart:NAME, body, authentication; on a page field:SELECTOR or keypad:SELECTOR";
 
     /// Reads a slot of the manifest.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text == "body" {
-            return Some(Self::Body);
+        match text {
+            "body" => return Some(Self::Body),
+            "authentication" => return Some(Self::Authentication),
+            _ => {}
         }
         let (kind, name) = text.split_once(':').filter(|(_, name)| !name.is_empty())?;
         let name = name.to_owned();
@@ -48,8 +58,16 @@ impl Slot {
             "json" => Some(Self::Json(name)).filter(|_| text.starts_with("json:/")),
             "xml" => Some(Self::Xml(name)),
             "multipart" => Some(Self::Multipart(name)),
+            "field" => Some(Self::Field(name)).filter(|_| is_live_selector(&text[kind.len() + 1..])),
+            "keypad" => Some(Self::Keypad(name)).filter(|_| is_live_selector(&text[kind.len() + 1..])),
             _ => None,
         }
+    }
+
+    /// Whether it is on a page, and not in a request.
+    #[must_use]
+    pub fn is_on_page(&self) -> bool {
+        matches!(self, Self::Field(_) | Self::Keypad(_))
     }
 
     /// The slot of a header; names of headers have no case.
@@ -73,6 +91,9 @@ impl fmt::Display for Slot {
             Self::Xml(path) => write!(f, "xml:{path}"),
             Self::Multipart(name) => write!(f, "multipart:{name}"),
             Self::Body => f.write_str("body"),
+            Self::Field(selector) => write!(f, "field:{selector}"),
+            Self::Keypad(selector) => write!(f, "keypad:{selector}"),
+            Self::Authentication => f.write_str("authentication"),
         }
     }
 }
@@ -81,16 +102,25 @@ impl fmt::Display for Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SinkId(usize);
 
+/// What a secret goes into.
+#[derive(Debug, Clone)]
+pub enum SinkAt {
+    /// Requests of this method.
+    Request(Method),
+    /// The page of this id, in a browser.
+    Page(PageId),
+}
+
 /// One place where one secret may go.
 #[derive(Debug, Clone)]
 pub struct Sink {
     /// Whose place it is.
     pub leaf: Leaf,
-    /// Method.
-    pub method: Method,
-    /// Which URLs.
+    /// Requests, or a page.
+    pub at: SinkAt,
+    /// Which URLs; of a page, where it is found.
     pub url: UrlPattern,
-    /// Where in the request.
+    /// Where in the request, or on the page.
     pub slot: Slot,
     /// The structure of what stands there.
     pub recipe: Pattern,
@@ -126,9 +156,9 @@ pub struct Refusal {
 pub struct MissingSink {
     /// Whose sink.
     pub leaf: Leaf,
-    /// Method and URL.
-    pub request: String,
-    /// Where in the request.
+    /// The manifest's key and its value: `request` with method and URL, or `page` with its id.
+    pub place: (&'static str, String),
+    /// Where in the request, or on the page.
     pub slot: Slot,
     /// The structure of what was to go there.
     pub recipe: Pattern,
@@ -157,21 +187,63 @@ impl Sinks {
     /// # Errors
     /// If a secret in the recipe has no sink that admits the whole of it, with the lines that would.
     pub fn admit(&self, method: &str, url: &Url, slot: &Slot, recipe: &Recipe) -> Result<SinkUse, Refusal> {
+        let fits = |sink: &Sink| {
+            matches!(sink.at, SinkAt::Request(of) if of.as_str() == method)
+                && sink.slot == *slot
+                && sink.url.matches(url)
+        };
+        let place = || ("request", format!("{method} {}", declarable(url, self.base.as_ref())));
+        self.admitted(recipe, fits, place, slot)
+    }
+
+    /// Whether the recipe may be typed into this field of this page.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub fn admit_field(&self, page: &str, selector: &str, recipe: &Recipe) -> Result<SinkUse, Refusal> {
+        let slot = Slot::Field(selector.to_owned());
+        let fits = |sink: &Sink| sink.is_on(page) && sink.slot == slot;
+        self.admitted(recipe, fits, || ("page", page.to_owned()), &slot)
+    }
+
+    /// Whether the recipe may be pressed on a keypad of this page.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub fn admit_keypad(&self, page: &str, recipe: &Recipe) -> Result<SinkUse, Refusal> {
+        let fits = |sink: &Sink| sink.is_on(page) && matches!(sink.slot, Slot::Keypad(_));
+        let slot = Slot::Keypad("SELECTOR".to_owned());
+        self.admitted(recipe, fits, || ("page", page.to_owned()), &slot)
+    }
+
+    /// The origins that these secrets may go to.
+    #[must_use]
+    pub fn origins(&self, leaves: &BTreeSet<&Leaf>) -> Vec<Origin> {
+        let mut origins: Vec<Origin> = Vec::new();
+        for sink in self.list.iter().filter(|sink| leaves.contains(&sink.leaf)) {
+            if !origins.contains(sink.url.origin()) {
+                origins.push(sink.url.origin().clone());
+            }
+        }
+        origins
+    }
+
+    fn admitted(
+        &self,
+        recipe: &Recipe,
+        fits: impl Fn(&Sink) -> bool,
+        place: impl Fn() -> (&'static str, String),
+        slot: &Slot,
+    ) -> Result<SinkUse, Refusal> {
         let mut sinks = Vec::new();
         let mut missing = Vec::new();
         for leaf in recipe.leaves() {
-            let fits = |sink: &Sink| {
-                sink.leaf == *leaf
-                    && sink.method.as_str() == method
-                    && sink.slot == *slot
-                    && sink.url.matches(url)
-                    && sink.recipe.matches(recipe, leaf)
-            };
+            let fits = |sink: &Sink| sink.leaf == *leaf && fits(sink) && sink.recipe.matches(recipe, leaf);
             match self.iter().find(|(_, sink)| fits(sink)) {
                 Some((id, sink)) => sinks.push((id, sink.max)),
                 None => missing.push(MissingSink {
                     leaf: leaf.clone(),
-                    request: format!("{method} {}", declarable(url, self.base.as_ref())),
+                    place: place(),
                     slot: slot.clone(),
                     recipe: recipe.structure_for(leaf),
                     undeclared: !self.list.iter().any(|sink| sink.leaf == *leaf),
@@ -179,6 +251,12 @@ impl Sinks {
             }
         }
         if missing.is_empty() { Ok(SinkUse { sinks }) } else { Err(Refusal { missing }) }
+    }
+}
+
+impl Sink {
+    fn is_on(&self, page: &str) -> bool {
+        matches!(&self.at, SinkAt::Page(id) if id.as_str() == page)
     }
 }
 
@@ -193,8 +271,9 @@ impl MissingSink {
             _ => format!("# in [[{table}]] {}\n", quoted(&self.leaf.name)),
         };
         format!(
-            "{parent}[[{table}.sink]]\nrequest = {}\nslot = {}\nrecipe = {}\nmax = 1\n",
-            quoted(&self.request),
+            "{parent}[[{table}.sink]]\n{} = {}\nslot = {}\nrecipe = {}\nmax = 1\n",
+            self.place.0,
+            quoted(&self.place.1),
             quoted(&self.slot.to_string()),
             quoted(&self.recipe.to_string()),
         )

@@ -287,7 +287,7 @@ fn debug_shows_structure_only() {
 fn sinks() -> Sinks {
     let sink = |name: &str, method, path: &str, slot: &str, recipe: &str, max| Sink {
         leaf: leaf(name),
-        method,
+        at: SinkAt::Request(method),
         url: UrlPattern::parse(&format!("https://bank.example{path}")).unwrap(),
         slot: Slot::parse(slot).unwrap(),
         recipe: Pattern::parse(recipe).unwrap(),

@@ -6,10 +6,10 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::{Checker, check_at};
-use crate::manifest::parts::{Answer, CaptureAt, CaptureTemplate, Field, FieldPattern, SinkTemplate};
+use crate::manifest::parts::{Answer, CaptureAt, CaptureTemplate, Field, FieldPattern, SinkIn, SinkTemplate};
 use crate::manifest::raw;
 use crate::manifest::words::{AnswerKind, Capability, FieldKind, PromptKind};
-use crate::recipe::{Leaf, LeafKind, Pattern, Slot};
+use crate::recipe::{Leaf, LeafKind, Pattern, STEERED_USES_MAX, Slot};
 
 /// What the manifest says about secrets.
 #[derive(Default)]
@@ -23,13 +23,14 @@ pub(super) struct Secrets {
 impl Checker<'_> {
     pub(super) fn secrets(&mut self, raw: &raw::Manifest, capabilities: &BTreeSet<Capability>) -> Secrets {
         let mut secrets = Secrets::default();
+        self.pages = raw.page.iter().map(|page| page.get_ref().id.get_ref().clone()).collect();
         self.unique(raw.field.iter().map(|field| &field.get_ref().name));
         self.unique(raw.answer.iter().map(|answer| &answer.get_ref().name));
         self.unique(raw.operator.iter().map(|operator| &operator.get_ref().name));
         self.unique(raw.cookie.iter().map(|cookie| &cookie.get_ref().name));
         self.unique(raw.capture.iter().map(|capture| &capture.get_ref().name));
         let declared = declared(raw);
-        self.fields(raw, capabilities, &declared, &mut secrets);
+        self.fields(raw, &declared, &mut secrets);
         self.answers(raw, capabilities, &declared, &mut secrets);
         for operator in &raw.operator {
             self.id(&operator.get_ref().name);
@@ -53,13 +54,7 @@ impl Checker<'_> {
         secrets
     }
 
-    fn fields(
-        &mut self,
-        raw: &raw::Manifest,
-        can: &BTreeSet<Capability>,
-        declared: &BTreeSet<Leaf>,
-        secrets: &mut Secrets,
-    ) {
+    fn fields(&mut self, raw: &raw::Manifest, declared: &BTreeSet<Leaf>, secrets: &mut Secrets) {
         let logins =
             raw.field.iter().filter_map(|field| field.get_ref().login.as_ref().filter(|login| *login.get_ref()));
         match (logins.collect::<Vec<_>>().as_slice(), raw.field.first()) {
@@ -79,9 +74,7 @@ impl Checker<'_> {
             if checked.kind == FieldKind::Public {
                 self.needs_no_sinks(&field.get_ref().sink);
             } else {
-                if !can.contains(&Capability::Browser) {
-                    self.needs_sinks(&leaf, field.span(), &field.get_ref().sink);
-                }
+                self.needs_sinks(&leaf, field.span(), &field.get_ref().sink);
                 self.sinks(&leaf, &field.get_ref().sink, declared, &mut secrets.sinks);
             }
             secrets.fields.push(checked);
@@ -125,9 +118,7 @@ impl Checker<'_> {
             if kind == AnswerKind::Public {
                 self.needs_no_sinks(&raw.sink);
             } else {
-                if !can.contains(&Capability::Browser) {
-                    self.needs_sinks(&leaf, answer.span(), &raw.sink);
-                }
+                self.needs_sinks(&leaf, answer.span(), &raw.sink);
                 self.sinks(&leaf, &raw.sink, declared, &mut secrets.sinks);
             }
             secrets.answers.push(Answer { prompt, name, kind, label });
@@ -171,19 +162,41 @@ impl Checker<'_> {
         sinks: &mut Vec<SinkTemplate>,
     ) {
         for sink in raw.iter().map(Spanned::get_ref) {
-            let request = self.request(&sink.request);
             self.seen(&sink.slot);
             let slot = self.word(&sink.slot, Slot::parse, Slot::ALLOWED);
+            let within = self.sink_in(sink, slot.as_ref());
             let recipe = self.recipe(leaf, &sink.recipe, declared);
             let max = *sink.max.get_ref();
             if !(1..=1000).contains(&max) {
                 self.fail(sink.max.span(), "allowed: 1 to 1000 uses in one run");
             }
+            if matches!(slot, Some(Slot::Keypad(_))) && max > STEERED_USES_MAX {
+                self.fail(sink.max.span(), format!("a keypad is pressed at most {STEERED_USES_MAX} times in one run"));
+            }
             if let Some(flaw) = recipe.as_ref().and_then(|recipe| recipe.flaw(leaf, max)) {
                 self.fail(sink.recipe.span(), flaw);
             }
-            if let (Some(request), Some(slot), Some(recipe)) = (request, slot, recipe) {
-                sinks.push(SinkTemplate { leaf: leaf.clone(), request, slot, recipe, max });
+            if let (Some(within), Some(slot), Some(recipe)) = (within, slot, recipe) {
+                sinks.push(SinkTemplate { leaf: leaf.clone(), within, slot, recipe, max });
+            }
+        }
+    }
+
+    /// A request, or a page of a browser; the slot says which.
+    fn sink_in(&mut self, sink: &raw::Sink, slot: Option<&Slot>) -> Option<SinkIn> {
+        let on_page = slot.map(Slot::is_on_page)?;
+        match (&sink.request, &sink.page) {
+            (Some(request), None) if !on_page => self.request(request).map(SinkIn::Request),
+            (None, Some(page)) if on_page => {
+                if !self.pages.contains(page.get_ref()) {
+                    self.fail(page.span(), format!("the manifest declares no page `{}`", page.get_ref()));
+                }
+                self.id(page).map(SinkIn::Page)
+            }
+            _ => {
+                let problem = "a sink has a `request`; with the slot `field:SELECTOR` or `keypad:SELECTOR` it has a `page` instead";
+                self.fail(sink.slot.span(), problem);
+                None
             }
         }
     }

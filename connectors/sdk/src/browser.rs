@@ -1,0 +1,66 @@
+//! Pages in a browser, for Data Sources that work in no other way: `open()?`, `visit`, `expect`, and what a hand does.
+//!
+//! Act with selectors by tag, id, class, name, type and place; read from the [`Document`] that [`Page::expect`] answers. A page is waited for,
+//! never slept for: a click has done nothing yet when it returns.
+
+pub use crate::contract::browser::Page;
+pub use crate::page::Document;
+
+use crate::contract::{browser, job};
+use crate::fault::{Code, Result};
+
+/// How long one look for one of several pages takes, in milliseconds.
+const LOOK: u32 = 200;
+
+/// A page in this run's own context.
+///
+/// # Errors
+/// `browser-unavailable`; `capability-denied` without `browser` among the manifest's capabilities.
+pub fn open() -> Result<Page> {
+    browser::open()
+}
+
+impl Page {
+    /// Goes there; what begins with `/` is added to the source's base URL.
+    ///
+    /// # Errors
+    /// What the host answers.
+    pub fn visit(&self, url: &str) -> Result {
+        self.go(&absolute(url))
+    }
+
+    /// Waits for one of these pages of the manifest, in the frame that calls run in, and answers its document.
+    ///
+    /// # Errors
+    /// `page-unrecognised` if none comes within so many milliseconds, or what a page that came instead says.
+    pub fn expect(&self, pages: &[&str], max_ms: u32) -> Result<Document> {
+        let (each, mut left) = (LOOK.min(max_ms), max_ms);
+        loop {
+            for page in pages {
+                if self.wait_for("page", page, if pages.len() > 1 { each } else { max_ms })? {
+                    return self.snapshot("");
+                }
+            }
+            let waited = if pages.len() > 1 { each * u32::try_from(pages.len()).unwrap_or(1) } else { max_ms };
+            left = left.saturating_sub(waited);
+            if left == 0 {
+                // Tells the host what came instead.
+                self.snapshot("")?;
+                return Err(Code::PageUnrecognised.fault(format!("expected here: {}", pages.join(" or "))));
+            }
+        }
+    }
+
+    /// The next answer to a request of the page's own; what begins with `/` is added to the source's base URL, `*` stands for anything.
+    ///
+    /// # Errors
+    /// `page-unrecognised` if none comes within so many milliseconds.
+    pub fn answer(&self, url_pattern: &str, max_ms: u32) -> Result<Document> {
+        let answer = self.response(&absolute(url_pattern), max_ms)?;
+        answer.ok_or_else(|| Code::PageUnrecognised.fault(format!("no answer came from {url_pattern}")))
+    }
+}
+
+fn absolute(url: &str) -> String {
+    if url.starts_with('/') { job::base() + url } else { url.to_owned() }
+}

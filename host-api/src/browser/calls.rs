@@ -1,0 +1,405 @@
+//! The interface itself: what each call checks before it does something on a page.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use consentry_contract::failure::{Code, Stage};
+use consentry_contract::limits::LimitName;
+use consentry_contract::manifest::UrlPattern;
+use consentry_contract::recipe::Slot;
+use url::Url;
+use wasmtime::component::Resource;
+use zeroize::Zeroizing;
+
+use super::frame::At;
+use super::reading::Looked;
+use super::{LOAD, NAME, Page};
+use crate::bindings::consentry::connector::browser;
+use crate::blob::Blob;
+use crate::credentials::Handle;
+use crate::ctx::HostCtx;
+use crate::document::Parsed;
+use crate::fault::Fail;
+use crate::http::Request;
+use crate::http::carried::own_texts;
+use crate::prompt::Challenge;
+
+/// What `wait-for` knows.
+const WAITS: [&str; 6] = ["selector", "gone", "network-idle", "url", "page", "load"];
+
+impl HostCtx {
+    /// Reads a frame's document and takes out what nobody may see.
+    async fn look_at(&mut self, at: &At, to_read: bool) -> Result<Looked, Fail> {
+        let (context, at_frame) = (self.context()?, at.clone());
+        let typed = !self.browsing.carried.is_empty();
+        let bytes_max = self.budget.limits().size(LimitName::DocumentBytes);
+        let came = self.drive(async move { context.read(&at_frame, typed, bytes_max).await }).await?;
+        if to_read {
+            self.readable(at, &came)?;
+        }
+        self.look(came)
+    }
+
+    /// Waits until a page rule recognises a frame's document.
+    async fn wait_for_page(&mut self, at: &At, page: &str, until: Instant) -> Result<bool, Fail> {
+        let mut before = String::new();
+        loop {
+            let (context, at_frame, last) = (self.context()?, at.clone(), before.clone());
+            let changed = self.drive(async move { context.changed(&at_frame, &last, until).await }).await?;
+            let Some(now) = changed else { return Ok(false) };
+            before = now;
+            let looked = self.look_at(at, false).await?;
+            if looked.recognition.page.as_ref().is_some_and(|found| found.as_str() == page) {
+                return Ok(true);
+            }
+            self.declares(&looked)?;
+        }
+    }
+
+    async fn wait(&mut self, at: At, what: &str, value: String, until: Instant) -> Result<bool, Fail> {
+        let context = self.context()?;
+        match what {
+            "selector" | "gone" => {
+                self.live(&value)?;
+                let seen = what == "selector";
+                self.drive(async move { context.is_seen(&at, &value, seen, until).await }).await
+            }
+            "network-idle" => self.drive(async move { context.is_idle(until).await }).await,
+            "url" => {
+                let pattern = self.url_pattern(&value)?;
+                let fits = move |url: &str| Url::parse(url).is_ok_and(|url| pattern.matches(&url));
+                let (page, frame) = (at.page.clone(), at.frame().to_owned());
+                self.drive(async move {
+                    let found = context.wait(until, |state| {
+                        let gone = state.tab(&page).is_none_or(|tab| tab.crashed);
+                        (gone || state.frames.get(&frame).is_some_and(|frame| fits(&frame.url))).then_some(())
+                    });
+                    let found = found.await?.is_some();
+                    context.session(&page).map(|_| found)
+                })
+                .await
+            }
+            "load" => {
+                self.drive(async move {
+                    let loaded = context.wait(until, |state| {
+                        let gone = state.tab(&at.page).is_none_or(|tab| tab.crashed);
+                        (gone || state.frames.get(at.frame()).is_none_or(|frame| !frame.loading)).then_some(())
+                    });
+                    let loaded = loaded.await?.is_some();
+                    context.frame(&at).map(|_| loaded)
+                })
+                .await
+            }
+            _ => self.wait_for_page(&at, &value, until).await,
+        }
+    }
+
+    fn url_pattern(&mut self, text: &str) -> Result<UrlPattern, Fail> {
+        UrlPattern::parse(text).map_err(|problem| self.refuse(Code::InvalidArgument, problem.to_string()))
+    }
+
+    /// The frame's origin as the host knows it from what was looked at.
+    fn origin(looked: &Looked) -> String {
+        looked.url.origin().ascii_serialization()
+    }
+
+    async fn type_secret(&mut self, at: At, selector: String, secret: Resource<Handle>) -> Result<(), Fail> {
+        self.live(&selector)?;
+        let recipe = self.table.get(&secret)?.0.clone();
+        self.all_held(&recipe)?;
+        let looked = self.look_at(&at, false).await?;
+        let page = self.page_for_secret(&looked)?;
+        self.admit_on_page(&page, &Slot::Field(selector.clone()), &recipe)?;
+        let (context, origin, at_frame) = (self.context()?, Self::origin(&looked), at.clone());
+        self.drive(async move { context.focus(&at_frame, &selector, &origin, true).await.map(drop) }).await?;
+        self.give_to_page(&recipe, Some((&at, recipe.is_narrow())))?;
+        let text = self.typed(&recipe)?;
+        let context = self.context()?;
+        self.drive(async move { context.type_text(&at, &text).await }).await?;
+        self.used_up(&recipe);
+        Ok(())
+    }
+
+    async fn press(&mut self, at: At, secret: Resource<Handle>, keys: Vec<(String, String)>) -> Result<(), Fail> {
+        self.check_keys(&keys)?;
+        let recipe = self.table.get(&secret)?.0.clone();
+        self.all_held(&recipe)?;
+        let looked = self.look_at(&at, false).await?;
+        let page = self.page_for_secret(&looked)?;
+        let containers = self.admit_on_page(&page, &Slot::Keypad("SELECTOR".to_owned()), &recipe)?;
+        let (context, at_frame) = (self.context()?, at.clone());
+        let keys = self.drive(async move { context.keys(&at_frame, &keys, &containers).await }).await?;
+        self.give_to_page(&recipe, Some((&at, true)))?;
+        let text: Zeroizing<String> = self.typed(&recipe)?;
+        let context = self.context()?;
+        let pressed = self.drive(async move { context.press(&at, &keys, text).await }).await?;
+        self.used_up(&recipe);
+        // Which character it was is no business of the connector's.
+        pressed.ok_or_else(|| self.unusable())
+    }
+
+    async fn download_by(&mut self, at: At, selector: String) -> Result<Resource<Blob>, Fail> {
+        let context = self.context()?;
+        let most = self.budget.limits().of(LimitName::AnswerBytes).min(self.budget.left(LimitName::BytesIn));
+        let loading = context.clone();
+        let got = self.drive(async move { loading.download(&at, &selector, most).await }).await;
+        context.downloads_end();
+        let bytes = got?;
+        self.spend(LimitName::BytesIn, bytes.len() as u64)?;
+        let bytes = self.scrubbed(bytes)?;
+        self.spend(LimitName::BlobBytes, bytes.len() as u64)?;
+        let held = self.hold(bytes.len())?;
+        Ok(self.table.push(Blob(Arc::new(Zeroizing::new(bytes)), held))?)
+    }
+}
+
+impl browser::Host for HostCtx {
+    async fn open(&mut self) -> Result<Resource<Page>, Fail> {
+        self.enter(NAME, "open")?;
+        self.spend(LimitName::Requests, 1)?;
+        let context = self.open_context().await?;
+        let page = self.drive(async move { context.open_page().await }).await?;
+        Ok(self.table.push(Page { at: At::page(page) })?)
+    }
+}
+
+impl browser::HostPage for HostCtx {
+    async fn go(&mut self, this: Resource<Page>, url: String) -> Result<(), Fail> {
+        self.enter(NAME, "page.go")?;
+        let page = self.at_of(&this)?.page;
+        let url = self.target(&url)?;
+        self.wrote(own_texts(&Request::default(), &url))?;
+        self.spend(LimitName::BytesOut, url.as_str().len() as u64)?;
+        let at = At::page(page);
+        self.table.get_mut(&this)?.at = at.clone();
+        let context = self.context()?;
+        self.drive(async move { context.go(&at, url.as_str(), Instant::now() + LOAD).await }).await
+    }
+
+    async fn wait_for(&mut self, this: Resource<Page>, what: String, value: String, max_ms: u32) -> Result<bool, Fail> {
+        self.enter(NAME, "page.wait-for")?;
+        if !WAITS.contains(&what.as_str()) {
+            let text = format!("a page is waited for by {}", WAITS.join(", "));
+            return Err(self.refuse(Code::InvalidArgument, text));
+        }
+        let at = self.at_of(&this)?;
+        self.wait(at, &what, value, Instant::now() + Duration::from_millis(max_ms.into())).await
+    }
+
+    async fn snapshot(&mut self, this: Resource<Page>, frame: String) -> Result<Resource<Parsed>, Fail> {
+        self.enter(NAME, "page.snapshot")?;
+        let mut at = self.at_of(&this)?;
+        if !frame.is_empty() {
+            self.live(&frame)?;
+            let (context, above) = (self.context()?, at);
+            at = self.drive(async move { context.inside(&above, &frame).await }).await?;
+        }
+        let looked = self.look_at(&at, true).await?;
+        self.spend(LimitName::BytesIn, looked.bytes())?;
+        self.give(looked)
+    }
+
+    fn url(&mut self, this: Resource<Page>) -> wasmtime::Result<String> {
+        self.enter_infallible(NAME, "page.url")?;
+        let at = self.table.get(&this)?.at.clone();
+        let Some(context) = self.browsing.context.clone() else { return Ok(String::new()) };
+        let (url, withheld) = {
+            let state = context.state();
+            (
+                state.frames.get(at.frame()).map(|frame| frame.url.clone()).unwrap_or_default(),
+                state.is_withheld(&at.page),
+            )
+        };
+        let url = Url::parse(&url).ok().filter(|url| self.egress.check(url).is_ok());
+        let shown = url.map_or(Ok(None), |url| self.shown_url(url).map(Some));
+        match shown {
+            Ok(Some(url)) if withheld => Ok(url.join("/").unwrap_or(url).into()),
+            Ok(url) => Ok(url.map(String::from).unwrap_or_default()),
+            Err(Fail::Stop(error)) => Err(error),
+            Err(Fail::Fault(_)) => Ok(String::new()),
+        }
+    }
+
+    async fn fill(&mut self, this: Resource<Page>, selector: String, text: String) -> Result<(), Fail> {
+        self.enter(NAME, "page.fill")?;
+        self.live(&selector)?;
+        self.wrote([text.clone().into_bytes()])?;
+        self.spend(LimitName::BytesOut, text.len() as u64)?;
+        let at = self.at_of(&this)?;
+        let context = self.context()?;
+        self.drive(async move {
+            let origin: String = context.ask(&at, super::scripts::ORIGIN, &[]).await?;
+            let field = context.focus(&at, &selector, &origin, false).await?;
+            if field.set { context.set_value(&field, &text).await } else { context.type_text(&at, &text).await }
+        })
+        .await
+    }
+
+    async fn fill_secret(
+        &mut self,
+        this: Resource<Page>,
+        selector: String,
+        secret: Resource<Handle>,
+    ) -> Result<(), Fail> {
+        self.enter(NAME, "page.fill-secret")?;
+        self.at(Stage::Login);
+        let at = self.at_of(&this)?;
+        self.type_secret(at, selector, secret).await
+    }
+
+    async fn click(&mut self, this: Resource<Page>, selector: String) -> Result<(), Fail> {
+        self.enter(NAME, "page.click")?;
+        self.live(&selector)?;
+        let (at, context) = (self.at_of(&this)?, self.context()?);
+        self.drive(async move { context.click(&at, &selector).await }).await
+    }
+
+    async fn press_keypad(
+        &mut self,
+        this: Resource<Page>,
+        secret: Resource<Handle>,
+        keys: Vec<(String, String)>,
+    ) -> Result<(), Fail> {
+        self.enter(NAME, "page.press-keypad")?;
+        self.at(Stage::Login);
+        let at = self.at_of(&this)?;
+        self.press(at, secret, keys).await
+    }
+
+    async fn select(&mut self, this: Resource<Page>, selector: String, values: Vec<String>) -> Result<(), Fail> {
+        self.enter(NAME, "page.select")?;
+        self.live(&selector)?;
+        self.wrote(values.iter().map(|value| value.clone().into_bytes()))?;
+        let (at, context) = (self.at_of(&this)?, self.context()?);
+        self.drive(async move { context.choose(&at, &selector, &values).await }).await
+    }
+
+    async fn key(&mut self, this: Resource<Page>, name: String) -> Result<(), Fail> {
+        self.enter(NAME, "page.key")?;
+        let (at, context) = (self.at_of(&this)?, self.context()?);
+        self.drive(async move { context.key(&at, &name).await }).await
+    }
+
+    async fn download(&mut self, this: Resource<Page>, selector: String) -> Result<Resource<Blob>, Fail> {
+        self.enter(NAME, "page.download")?;
+        self.live(&selector)?;
+        let at = self.at_of(&this)?;
+        self.download_by(at, selector).await
+    }
+
+    async fn response(
+        &mut self,
+        this: Resource<Page>,
+        url_pattern: String,
+        max_ms: u32,
+    ) -> Result<Option<Resource<Parsed>>, Fail> {
+        self.enter(NAME, "page.response")?;
+        let pattern = self.url_pattern(&url_pattern)?;
+        let at = self.at_of(&this)?;
+        let bytes_max = self.budget.limits().of(LimitName::AnswerBytes).min(self.budget.left(LimitName::BytesIn));
+        let until = Instant::now() + Duration::from_millis(max_ms.into());
+        let context = self.context()?;
+        let page = at.page.clone();
+        let came = self.drive(async move {
+            context.session(&page)?;
+            context.next_answer(&pattern, until, bytes_max).await
+        });
+        let Some(came) = came.await? else { return Ok(None) };
+        self.readable(&at, &came)?;
+        let looked = self.look(came)?;
+        self.spend(LimitName::BytesIn, looked.bytes())?;
+        self.give(looked).map(Some)
+    }
+
+    async fn frame(&mut self, this: Resource<Page>, selector: String) -> Result<(), Fail> {
+        self.enter(NAME, "page.frame")?;
+        let at = self.at_of(&this)?;
+        let inside = if selector.is_empty() {
+            At::page(at.page)
+        } else {
+            self.live(&selector)?;
+            let context = self.context()?;
+            self.drive(async move { context.inside(&at, &selector).await }).await?
+        };
+        self.table.get_mut(&this)?.at = inside;
+        Ok(())
+    }
+
+    async fn popup(&mut self, this: Resource<Page>, max_ms: u32) -> Result<Option<Resource<Page>>, Fail> {
+        self.enter(NAME, "page.popup")?;
+        let (at, context) = (self.at_of(&this)?, self.context()?);
+        let until = Instant::now() + Duration::from_millis(max_ms.into());
+        let found = self.drive(async move {
+            context.session(&at.page)?;
+            context
+                .wait(until, |state| {
+                    let popup = state.tabs.iter_mut().find(|tab| tab.popup && !tab.taken)?;
+                    popup.taken = true;
+                    Some(popup.target.clone())
+                })
+                .await
+        });
+        let Some(page) = found.await? else { return Ok(None) };
+        Ok(Some(self.table.push(Page { at: At::page(page) })?))
+    }
+
+    fn dialog(&mut self, this: Resource<Page>, answer: String) -> Result<(), Fail> {
+        self.enter(NAME, "page.dialog")?;
+        self.table.get(&this)?;
+        let accept = match answer.as_str() {
+            "accept" => true,
+            "dismiss" => false,
+            _ => return Err(self.refuse(Code::InvalidArgument, "a dialog is answered by accept or dismiss")),
+        };
+        self.context()?.state().dialog = Some(accept);
+        Ok(())
+    }
+
+    async fn show(
+        &mut self,
+        this: Resource<Page>,
+        selector: String,
+        kind: String,
+        details: Vec<(String, String)>,
+    ) -> Result<Resource<Challenge>, Fail> {
+        self.enter(NAME, "page.show")?;
+        self.live(&selector)?;
+        let (at, context) = (self.at_of(&this)?, self.context()?);
+        let picture = self.drive(async move { context.picture(&at, &selector).await }).await?;
+        let held = self.hold(picture.len())?;
+        self.ask_person(kind, details, Some(Blob(Arc::new(Zeroizing::new(picture)), held)))
+    }
+
+    async fn authenticate(
+        &mut self,
+        this: Resource<Page>,
+        origin: String,
+        login: Resource<Handle>,
+        password: Resource<Handle>,
+    ) -> Result<(), Fail> {
+        self.enter(NAME, "page.authenticate")?;
+        self.table.get(&this)?;
+        let origin = self.target(&origin)?.origin().ascii_serialization();
+        let recipes = (self.table.get(&login)?.0.clone(), self.table.get(&password)?.0.clone());
+        self.browsing.logins.insert(origin.clone(), recipes);
+        let context = self.context()?;
+        self.drive(async move { context.answer_logins(origin).await }).await
+    }
+
+    fn close(&mut self, this: Resource<Page>) -> wasmtime::Result<()> {
+        self.enter_infallible(NAME, "page.close")?;
+        let page = self.table.get(&this)?.at.page.clone();
+        if let Some(context) = &self.browsing.context {
+            context.close_page(&page);
+        }
+        Ok(())
+    }
+
+    fn drop(&mut self, this: Resource<Page>) -> wasmtime::Result<()> {
+        let page = self.table.delete(this)?.at.page;
+        if let Some(context) = &self.browsing.context {
+            context.close_page(&page);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Looks whether pages are confined: whether the processes that run them stand under a filter of kernel calls. A browser whose own sandbox
+//! does not work says so to nobody, and would open a page of a Data Source with all the rights of its account.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::BrowserError;
+use super::transport::Transport;
+
+/// A page's process is there a moment after the page, and lets go of its rights a moment later.
+const BEGINS: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_millis(20);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    target_id: String,
+}
+
+/// Opens an empty page and looks at the process that shows it.
+pub(super) async fn confined(transport: &Transport, browser: u32, unconfined: bool) -> Result<(), BrowserError> {
+    let page: Made = transport.call("", "Target.createTarget", json!({ "url": "about:blank" })).await?;
+    let until = Instant::now() + BEGINS;
+    let mut confined = are_confined(browser);
+    while !confined && Instant::now() < until && !transport.is_gone() {
+        tokio::time::sleep(AGAIN).await;
+        confined = are_confined(browser);
+    }
+    transport.tell("", "Target.closeTarget", json!({ "targetId": page.target_id })).await?;
+    match (confined, unconfined) {
+        (true, _) => Ok(()),
+        (false, true) => {
+            tracing::warn!("DEVELOPMENT: the browser's pages are not confined by its sandbox");
+            Ok(())
+        }
+        (false, false) => Err(BrowserError::Unconfined),
+    }
+}
+
+fn are_confined(browser: u32) -> bool {
+    let pages: Vec<u32> = descendants(browser).into_iter().filter(|pid| shows_pages(*pid)).collect();
+    !pages.is_empty() && pages.iter().all(|pid| has_filter(*pid))
+}
+
+fn shows_pages(pid: u32) -> bool {
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    arguments.split(|byte| *byte == 0 || *byte == b' ').any(|argument| argument == b"--type=renderer")
+}
+
+/// `Seccomp:` of proc(5): 2 is a filter.
+fn has_filter(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+}
+
+/// Every process below this one.
+pub(super) fn descendants(of: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            Some((pid, parent(pid)?))
+        })
+        .collect();
+    let mut found = vec![of];
+    let mut at = 0;
+    while let Some(pid) = found.get(at).copied() {
+        found.extend(parents.iter().filter(|(_, parent)| *parent == pid).map(|(pid, _)| *pid));
+        at += 1;
+    }
+    found.remove(0);
+    found
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+}

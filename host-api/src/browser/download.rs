@@ -1,0 +1,64 @@
+//! Files that a page gives: the browser writes each into its profile, which stands in memory, under a name of the browser's own; from there it
+//! is taken and removed.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::context::{Context, PageError};
+use super::frame::At;
+
+/// Longest wait for a file that a click brings.
+const FILE: Duration = Duration::from_secs(60);
+/// How long a click may take until a file begins to come.
+const FILE_BEGINS: Duration = Duration::from_secs(20);
+
+impl Context {
+    /// Clicks, and takes the file that comes of it.
+    pub(super) async fn download(&self, at: &At, selector: &str, bytes_max: u64) -> Result<Vec<u8>, PageError> {
+        {
+            let mut state = self.state();
+            state.downloads.clear();
+            state.downloading = true;
+        }
+        self.click(at, selector).await?;
+        let begun = self.wait(Instant::now() + FILE_BEGINS, |state| state.downloads.keys().next().cloned()).await?;
+        let guid = begun.ok_or(PageError::NoFile)?;
+        let ended = self.wait(Instant::now() + FILE, |state| {
+            let download = state.downloads.get(&guid)?;
+            if download.failed {
+                return Some(Err(PageError::Failed("the file broke off")));
+            }
+            if download.received > bytes_max {
+                return Some(Err(PageError::Large(bytes_max)));
+            }
+            download.done.then_some(Ok(()))
+        });
+        let ended = ended.await?.unwrap_or(Err(PageError::NoFile));
+        let path = self.process.folder().map(|folder| folder.join(&guid)).filter(|_| is_guid(&guid));
+        let path: PathBuf = path.ok_or(PageError::NoFile)?;
+        let read = match ended {
+            Ok(()) => tokio::fs::read(&path).await.map_err(|_| PageError::Failed("the file could not be kept")),
+            Err(error) => Err(error),
+        };
+        // A file that broke off is the browser's to remove.
+        let _ = tokio::fs::remove_file(&path).await;
+        read
+    }
+
+    /// Files that nobody waits for are not taken.
+    pub(super) fn downloads_end(&self) {
+        let mut state = self.state();
+        state.downloading = false;
+        for (guid, download) in state.downloads.drain() {
+            if !download.done && !download.failed {
+                let asked = serde_json::json!({ "guid": guid, "browserContextId": self.id });
+                self.transport().post("", "Browser.cancelDownload", asked);
+            }
+        }
+    }
+}
+
+/// What the browser names a file; no path is made of anything else.
+fn is_guid(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}

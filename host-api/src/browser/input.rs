@@ -1,0 +1,188 @@
+//! Hands on a page: clicks where a person would click, and text that is typed, which no script of ours ever holds. What can't be seen,
+//! or is covered, is not clicked.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::context::{Context, PageError};
+use super::frame::{At, Element, Place, Typed};
+use super::scripts;
+
+/// How long an element may take to come to rest and lie open: pages slide, fade and cover themselves while they load.
+const SETTLE: Duration = Duration::from_secs(3);
+/// How often it is looked at meanwhile.
+const AGAIN: Duration = Duration::from_millis(50);
+/// Keys that may be pressed: name, code, number, and what it writes.
+const KEYS: [(&str, &str, u32, &str); 11] = [
+    ("Enter", "Enter", 13, "\r"),
+    ("Tab", "Tab", 9, ""),
+    ("Escape", "Escape", 27, ""),
+    ("Backspace", "Backspace", 8, ""),
+    ("Delete", "Delete", 46, ""),
+    ("ArrowUp", "ArrowUp", 38, ""),
+    ("ArrowDown", "ArrowDown", 40, ""),
+    ("ArrowLeft", "ArrowLeft", 37, ""),
+    ("ArrowRight", "ArrowRight", 39, ""),
+    ("PageUp", "PageUp", 33, ""),
+    ("PageDown", "PageDown", 34, ""),
+];
+
+impl Context {
+    /// Clicks what a selector means, as soon as it can be.
+    pub(super) async fn click(&self, at: &At, selector: &str) -> Result<(), PageError> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let element = self.element(at, selector).await;
+            let clicked = match &element {
+                Ok(element) => self.click_element(at, element).await,
+                Err(error) => Err(error.clone()),
+            };
+            match clicked {
+                Err(PageError::Unusable(_) | PageError::Nothing) if Instant::now() < until => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                clicked => return clicked,
+            }
+        }
+    }
+
+    /// Clicks an element that lies open.
+    pub(super) async fn click_element(&self, at: &At, element: &Element) -> Result<(), PageError> {
+        let place = self.place(at, element).await?;
+        let session = self.session(&at.page)?;
+        let mouse = |kind: &str, clicks: u32| json!({ "type": kind, "x": place.x, "y": place.y, "button": if clicks == 0 { "none" } else { "left" }, "clickCount": clicks });
+        for (kind, clicks) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 1)] {
+            self.transport().tell(&session, "Input.dispatchMouseEvent", mouse(kind, clicks)).await?;
+        }
+        Ok(())
+    }
+
+    /// Where an element is, as seen from the page; it lies open.
+    pub(super) async fn place(&self, at: &At, element: &Element) -> Result<Place, PageError> {
+        let place: Place = self.ask_element(element, scripts::PLACE, &[]).await?;
+        usable(&place.fault)?;
+        // The frames around it first: they may have to be scrolled too, and then it is elsewhere.
+        let (x, y) = self.offset(at).await?;
+        Ok(Place { x: place.x + x, y: place.y + y, left: place.left + x, top: place.top + y, ..place })
+    }
+
+    /// Makes a field the one that is typed into; `secret` if what will be typed is one. Answers whether its value is to be set instead.
+    pub(super) async fn focus(&self, at: &At, selector: &str, origin: &str, secret: bool) -> Result<Focus, PageError> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let element = self.element(at, selector).await;
+            let fault = match &element {
+                Ok(element) => {
+                    self.ask_element::<String>(element, scripts::FOCUS, &[origin.into(), secret.into()]).await
+                }
+                Err(error) => Err(error.clone()),
+            };
+            let focused = match (fault.as_deref(), element) {
+                (Ok(word @ ("" | "set")), Ok(element)) => return Ok(Focus { element, set: word == "set" }),
+                (Ok("moved"), _) => return Err(PageError::Moved),
+                (Ok(word), _) => usable(word),
+                (Err(error), _) => Err(error.clone()),
+            };
+            match focused {
+                Err(PageError::Unusable(_) | PageError::Nothing) if Instant::now() < until => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(error) => return Err(error),
+                Ok(()) => return Err(PageError::Unusable("no field")),
+            }
+        }
+    }
+
+    /// Types into the field that has the focus.
+    pub(super) async fn type_text(&self, at: &At, text: &str) -> Result<(), PageError> {
+        if text.is_empty() {
+            return self.key(at, "Delete").await;
+        }
+        let session = self.frame(at)?.session;
+        Ok(self.transport().tell(&session, "Input.insertText", Typed { text }).await?)
+    }
+
+    /// Sets the value of a field that can't be typed into.
+    pub(super) async fn set_value(&self, field: &Focus, text: &str) -> Result<(), PageError> {
+        self.ask_element::<Value>(&field.element, scripts::SET, &[text.into()]).await.map(drop)
+    }
+
+    /// Presses a key.
+    pub(super) async fn key(&self, at: &At, name: &str) -> Result<(), PageError> {
+        let known = KEYS.iter().find(|(known, ..)| *known == name);
+        let Some((key, code, number, text)) = known else { return Err(PageError::Unusable("no key of the keyboard")) };
+        let session = self.frame(at)?.session;
+        for kind in ["keyDown", "keyUp"] {
+            let mut pressed = json!({
+                "type": kind, "key": key, "code": code,
+                "windowsVirtualKeyCode": number, "nativeVirtualKeyCode": number,
+            });
+            if kind == "keyDown" && !text.is_empty() {
+                pressed["text"] = (*text).into();
+            }
+            self.transport().tell(&session, "Input.dispatchKeyEvent", pressed).await?;
+        }
+        Ok(())
+    }
+
+    /// Chooses options by value.
+    pub(super) async fn choose(&self, at: &At, selector: &str, values: &[String]) -> Result<(), PageError> {
+        let element = self.element(at, selector).await?;
+        let word: String = self.ask_element(&element, scripts::SELECT, &[json!(values)]).await?;
+        usable(&word)
+    }
+
+    /// A picture of an element, for the person.
+    pub(super) async fn picture(&self, at: &At, selector: &str) -> Result<Vec<u8>, PageError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Metrics {
+            css_visual_viewport: Viewport,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Viewport {
+            page_x: f64,
+            page_y: f64,
+        }
+        #[derive(Deserialize)]
+        struct Picture {
+            data: String,
+        }
+        let element = self.element(at, selector).await?;
+        let place = self.place(at, &element).await?;
+        let session = self.session(&at.page)?;
+        let metrics: Metrics = self.transport().call(&session, "Page.getLayoutMetrics", json!({})).await?;
+        let view = metrics.css_visual_viewport;
+        let clip = json!({
+            "x": place.left + view.page_x, "y": place.top + view.page_y,
+            "width": place.width, "height": place.height, "scale": 1,
+        });
+        let asked = json!({ "format": "png", "clip": clip });
+        let picture: Picture = self.transport().call(&session, "Page.captureScreenshot", asked).await?;
+        STANDARD.decode(picture.data).map_err(|_| PageError::Unusable("no picture"))
+    }
+}
+
+/// A field that has the focus.
+pub(super) struct Focus {
+    element: Element,
+    /// It has its value set instead of typed.
+    pub(super) set: bool,
+}
+
+/// What a script of ours says about an element.
+pub(super) fn usable(word: &str) -> Result<(), PageError> {
+    Err(PageError::Unusable(match word {
+        "" => return Ok(()),
+        "hidden" => "hidden",
+        "disabled" => "disabled",
+        "covered" => "covered by something else",
+        "no field" => "no field of this kind",
+        _ => "without such an option",
+    }))
+}

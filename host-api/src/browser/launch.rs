@@ -1,0 +1,299 @@
+//! One browser: started as nobody in particular, in an empty network where there is one, with a profile in memory that goes with it.
+//! It listens on no port, reads no setting of this machine, and ends when its pipe is closed, should this program end before it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use command_fds::{CommandFdExt as _, FdMapping};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, User, geteuid};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::net::unix::pipe;
+
+use super::BrowserError;
+use super::check;
+use super::ground::Ground;
+use super::limits::Confines;
+use super::settings::BrowserSettings;
+use super::transport::Transport;
+
+/// How profiles are called, so that those of an engine that was killed are found.
+const PREFIX: &str = "consentry-browser-";
+/// How often, and after what rest, it is tried to remove a profile.
+const REMOVALS: u32 = 100;
+const REMOVAL: Duration = Duration::from_millis(20);
+/// Longest wait for the first word of a browser.
+const START: Duration = Duration::from_secs(30);
+
+/// What is always asked for. No debugging port, no proxy but each collection's own, nothing that speaks to anybody by itself.
+const ARGUMENTS: [&str; 25] = [
+    "--remote-debugging-pipe",
+    "--disable-gpu",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--disable-default-apps",
+    "--disable-breakpad",
+    "--disable-domain-reliability",
+    "--disable-client-side-phishing-detection",
+    "--metrics-recording-only",
+    "--password-store=basic",
+    "--use-mock-keychain",
+    "--mute-audio",
+    "--hide-scrollbars",
+    "--no-pings",
+    "--disable-quic",
+    "--site-per-process",
+    "--window-size=1280,1024",
+    "--js-flags=--max-old-space-size=256",
+    "--proxy-server=http://127.0.0.1:1",
+    "--proxy-bypass-list=<-loopback>",
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication",
+];
+
+/// WebRTC by the proxy or not at all; the browser and its shell each read another of these.
+const WEBRTC: [&str; 2] = [
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+];
+
+/// A browser that runs.
+pub(super) struct Process {
+    pub(super) transport: Transport,
+    pub(super) ground: Ground,
+    /// What it calls itself towards sites.
+    pub(super) agent: String,
+    pid: u32,
+    profile: Option<Profile>,
+    confines: Option<Confines>,
+    opened: AtomicU32,
+    used: Mutex<Instant>,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Starts a browser. Call it inside the runtime that serves sockets.
+    pub(super) async fn start(settings: &BrowserSettings) -> Result<Self, BrowserError> {
+        let program = settings.found().ok_or(BrowserError::NoProgram)?.to_owned();
+        let runs_as = account(settings)?;
+        let profile = Profile::make(settings, runs_as)?;
+        let ground = Ground::start().await.map_err(BrowserError::Start)?;
+        let (for_it, to) = io::pipe().map_err(BrowserError::Start)?;
+        let (from, its) = io::pipe().map_err(BrowserError::Start)?;
+        let mut command = command(&program, &profile.path, runs_as, for_it.into(), its.into())?;
+        if settings.bypass() == "<-loopback>" {
+            command.args(WEBRTC);
+        }
+        let child = ground.run(move || spawn(command)).await.map_err(BrowserError::Start)?;
+        let pid = child.id();
+        let confines = Confines::around(pid, settings.memory_bytes);
+        let from = pipe::Receiver::from_owned_fd(from.into()).map_err(BrowserError::Start)?;
+        let to = pipe::Sender::from_owned_fd(to.into()).map_err(BrowserError::Start)?;
+        let transport = Transport::start(from, to);
+        let (opened, used) = (AtomicU32::new(0), Mutex::new(Instant::now()));
+        let (profile, child) = (Some(profile), Some(child));
+        let mut process = Self { transport, ground, agent: String::new(), pid, profile, confines, opened, used, child };
+        process.begin(settings).await?;
+        Ok(process)
+    }
+
+    async fn begin(&mut self, settings: &BrowserSettings) -> Result<(), BrowserError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Version {
+            user_agent: String,
+        }
+        let version = self.transport.call::<Version>("", "Browser.getVersion", json!({}));
+        let version = tokio::time::timeout(START, version).await.map_err(|_| BrowserError::Gone)??;
+        self.agent = version.user_agent;
+        check::confined(&self.transport, self.pid, settings.unconfined).await?;
+        if !self.ground.is_isolated() {
+            tracing::info!("the browser has no network of its own: its proxies and settings alone keep pages inside");
+        }
+        let only = json!([{ "type": "page" }, { "type": "iframe" }, { "exclude": true }]);
+        let attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true, "filter": only });
+        self.transport.tell("", "Target.setAutoAttach", attach).await?;
+        Ok(())
+    }
+
+    /// Counts one more collection, and says how many there were.
+    pub(super) fn open(&self) -> u32 {
+        self.used();
+        self.opened.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Somebody used it just now.
+    pub(super) fn used(&self) {
+        *self.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+    }
+
+    pub(super) fn opened(&self) -> u32 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn idle(&self) -> Duration {
+        self.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed()
+    }
+
+    /// Its process, whose group it leads.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Where what a collection downloads passes through.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.profile.as_ref().map(|profile| profile.path.as_path())
+    }
+
+    /// Ends it at once, with everything it started.
+    pub(super) fn kill(&self) {
+        kill(self.pid);
+    }
+}
+
+fn kill(pid: u32) {
+    if let Ok(group) = i32::try_from(pid) {
+        // Gone already is what is wanted.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let (pid, child, profile, confines) = (self.pid, self.child.take(), self.profile.take(), self.confines.take());
+        // On its own thread: it may take a moment until everything has ended, and only then can the profile go.
+        self.ground.post(move || {
+            kill(pid);
+            // It was killed; how it ended is of no interest.
+            child.map(|mut child| child.wait());
+            drop(confines);
+            drop(profile);
+        });
+    }
+}
+
+/// Whom the browser runs as: user and group, where that is another than we are.
+fn account(settings: &BrowserSettings) -> Result<Option<(u32, u32)>, BrowserError> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    match User::from_name(&settings.account) {
+        Ok(Some(account)) if !account.uid.is_root() => Ok(Some((account.uid.as_raw(), account.gid.as_raw()))),
+        _ => Err(BrowserError::Account(settings.account.clone())),
+    }
+}
+
+fn command(
+    program: &Path,
+    profile: &Path,
+    runs_as: Option<(u32, u32)>,
+    reads: OwnedFd,
+    writes: OwnedFd,
+) -> Result<Command, BrowserError> {
+    let mut command = Command::new(program);
+    if !program.ends_with("chromium-headless-shell") {
+        command.arg("--headless=new");
+    }
+    command.args(ARGUMENTS).arg(format!("--user-data-dir={}", profile.display()));
+    command.env_clear().env("HOME", profile).env("TMPDIR", profile).env("LANG", "C.UTF-8").env("TZ", "Europe/Paris");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").process_group(0);
+    if let Some((user, group)) = runs_as {
+        command.uid(user).gid(group);
+    }
+    let mappings = vec![FdMapping { parent_fd: reads, child_fd: 3 }, FdMapping { parent_fd: writes, child_fd: 4 }];
+    command.fd_mappings(mappings).map_err(|_| BrowserError::Start(io::ErrorKind::InvalidInput.into()))?;
+    Ok(command)
+}
+
+/// On the browser's thread, which from here on can gain no privileges, nor can what it starts: the setuid helper is the exception, and
+/// needed only where the kernel gives nobody a namespace.
+fn spawn(mut command: Command) -> io::Result<Child> {
+    if has_namespaces() {
+        nix::sys::prctl::set_no_new_privs()?;
+    }
+    command.spawn()
+}
+
+fn has_namespaces() -> bool {
+    let no = |path: &str| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == "0");
+    !no("/proc/sys/user/max_user_namespaces") && !no("/proc/sys/kernel/unprivileged_userns_clone")
+}
+
+/// A folder that goes with its browser. It is locked while it is used, so that one without a lock is known to be nobody's.
+struct Profile {
+    path: PathBuf,
+    _lock: std::fs::File,
+}
+
+impl Profile {
+    fn make(settings: &BrowserSettings, runs_as: Option<(u32, u32)>) -> Result<Self, BrowserError> {
+        let fault = |source| BrowserError::Folder { folder: settings.folder.clone(), source };
+        if !settings.unconfined && !in_memory(&settings.folder).map_err(fault)? {
+            return Err(fault(io::Error::other("not a file system in memory (tmpfs)")));
+        }
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        for _ in 0..1000 {
+            let (own, count) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+            let path = settings.folder.join(format!("{PREFIX}{own}-{count}"));
+            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => {
+                    let lock = std::fs::File::open(&path).map_err(fault)?;
+                    lock.try_lock().map_err(|_| fault(io::ErrorKind::WouldBlock.into()))?;
+                    if let Some((user, group)) = runs_as {
+                        chown(&path, Some(user), Some(group)).map_err(fault)?;
+                    }
+                    return Ok(Self { path, _lock: lock });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(fault(error)),
+            }
+        }
+        Err(fault(io::ErrorKind::AlreadyExists.into()))
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        // What was killed may still be writing for a moment; this is the browser's own thread, which has nothing else to do.
+        for _ in 0..REMOVALS {
+            match std::fs::remove_dir_all(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(REMOVAL),
+                _ => return,
+            }
+        }
+        tracing::warn!("a browser's profile could not be removed; the next start tries again");
+    }
+}
+
+fn in_memory(folder: &Path) -> io::Result<bool> {
+    const TMPFS: i64 = 0x0102_1994;
+    const RAMFS: i64 = 0x8584_58f6;
+    let kind = rustix::fs::statfs(folder)?.f_type as i64;
+    Ok(kind == TMPFS || kind == RAMFS)
+}
+
+/// Removes the profiles of engines that were killed.
+pub(super) fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if !ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let unlocked = std::fs::File::open(entry.path()).is_ok_and(|lock| lock.try_lock().is_ok());
+        if unlocked && std::fs::remove_dir_all(entry.path()).is_ok() {
+            tracing::info!("removed the profile of a browser whose engine is gone");
+        }
+    }
+}

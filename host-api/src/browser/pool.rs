@@ -1,0 +1,182 @@
+//! One browser for many collections: started when the first asks for a page, kept warm between them, started anew after so many, and ended
+//! when nobody has asked for some time. Whoever wants a page waits for a turn, in the order of asking.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+
+use super::launch::{self, Process};
+use super::settings::BrowserSettings;
+use super::transport::CallError;
+use super::works::Works;
+
+/// Why there is no browser, for whoever operates it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrowserError {
+    /// No browser is installed.
+    #[error(
+        "no browser is installed: `apt-get install chromium-headless-shell chromium-sandbox`, or set browser.program"
+    )]
+    NoProgram,
+    /// The engine is root, and there is no other account to run a browser as.
+    #[error("the browser never runs as root, and there is no other account of the name {0:?}: set browser.account")]
+    Account(String),
+    /// The folder of profiles can't be used.
+    #[error("{} can't hold a browser's profile: set browser.folder", folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It could not be started.
+    #[error("the browser could not be started")]
+    Start(#[source] io::Error),
+    /// Its own sandbox does not work here.
+    #[error(
+        "the browser's pages are not confined by its sandbox: it needs user namespaces, or the package chromium-sandbox; \
+         see docs/browser.md"
+    )]
+    Unconfined,
+    /// It ended, or does not answer.
+    #[error("the browser ended or does not answer")]
+    Gone,
+    /// No turn in time.
+    #[error("every browser page is taken")]
+    Busy,
+}
+
+impl From<CallError> for BrowserError {
+    fn from(_: CallError) -> Self {
+        Self::Gone
+    }
+}
+
+/// The browser of one engine.
+pub struct Chromium {
+    pub(super) settings: BrowserSettings,
+    works: OnceLock<Option<Works>>,
+    turns: Arc<Semaphore>,
+    waiting: AtomicU32,
+    pub(super) running: Mutex<Option<Arc<Process>>>,
+}
+
+impl std::fmt::Debug for Chromium {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chromium").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// One more that waits.
+struct InQueue<'c>(&'c AtomicU32);
+
+impl Drop for InQueue<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Chromium {
+    /// Starts nothing yet, and removes what engines that were killed left behind.
+    pub fn new(settings: BrowserSettings) -> Arc<Self> {
+        launch::sweep(&settings.folder);
+        let turns = Arc::new(Semaphore::new(settings.runs_max));
+        let (works, waiting, running) = (OnceLock::new(), AtomicU32::new(0), Mutex::default());
+        Arc::new(Self { settings, works, turns, waiting, running })
+    }
+
+    /// Starts a browser, looks whether its pages are confined, and keeps it warm: what an operator asks before the first person does.
+    ///
+    /// # Errors
+    /// [`BrowserError`].
+    pub async fn warm_up(self: &Arc<Self>) -> Result<(), BrowserError> {
+        let browser = self.clone();
+        let started = self.io()?.spawn(async move { browser.process().await.map(drop) });
+        started.await.unwrap_or(Err(BrowserError::Gone))
+    }
+
+    /// Ends the browser, and waits until nothing is left of it.
+    pub async fn shut_down(&self) {
+        let Some(process) = self.running.lock().await.take() else { return };
+        let ground = process.ground.clone();
+        drop(process);
+        // Behind the end of the browser, if nobody else has it any more.
+        let _ = ground.run(|| Ok(())).await;
+    }
+
+    /// The id of the browser's process, if one runs and is not just being started.
+    pub fn pid(&self) -> Option<u32> {
+        self.running.try_lock().ok()?.as_ref().map(|process| process.pid())
+    }
+
+    /// Where everything about pages is done; its thread begins with the first of them.
+    pub(super) fn io(&self) -> Result<Handle, BrowserError> {
+        let works = self.works.get_or_init(|| Works::start().ok());
+        let works = works.as_ref().ok_or_else(|| BrowserError::Start(io::ErrorKind::OutOfMemory.into()))?;
+        Ok(works.handle().clone())
+    }
+
+    /// Waits for a turn; `ahead` hears how many are before this one if it has to wait.
+    pub(super) async fn turn(&self, ahead: impl FnOnce(u32)) -> Result<OwnedSemaphorePermit, BrowserError> {
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        ahead(self.waiting.fetch_add(1, Ordering::Relaxed));
+        let _waits = InQueue(&self.waiting);
+        let turn = tokio::time::timeout(self.settings.queue, self.turns.clone().acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or(BrowserError::Busy)
+    }
+
+    /// The browser that runs, or a new one.
+    pub(super) async fn process(self: &Arc<Self>) -> Result<Arc<Process>, BrowserError> {
+        let mut running = self.running.lock().await;
+        if let Some(process) = running.as_ref()
+            && !process.transport.is_gone()
+            && process.opened() < self.settings.runs_each
+        {
+            return Ok(process.clone());
+        }
+        // Who has the old one keeps it; it ends with the last of them.
+        *running = None;
+        let process = Arc::new(Process::start(&self.settings).await.inspect_err(|error| {
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(%error, source, "no browser");
+        })?);
+        *running = Some(process.clone());
+        self.io()?.spawn(rest(Arc::downgrade(self)));
+        Ok(process)
+    }
+}
+
+/// Ends the browser when nobody has used it for long, or when it has ended by itself.
+async fn rest(chromium: std::sync::Weak<Chromium>) {
+    loop {
+        let Some(strong) = chromium.upgrade() else { return };
+        let (idle, transport) = {
+            let running = strong.running.lock().await;
+            let Some(process) = running.as_ref() else { return };
+            (strong.settings.idle.saturating_sub(process.idle()), process.transport.clone())
+        };
+        drop(strong);
+        tokio::select! {
+            () = tokio::time::sleep(idle) => {}
+            () = transport.gone() => {}
+        }
+        let Some(strong) = chromium.upgrade() else { return };
+        let mut running = strong.running.lock().await;
+        let Some(process) = running.as_ref() else { return };
+        let unused = Arc::strong_count(process) == 1 && process.idle() >= strong.settings.idle;
+        if process.transport.is_gone() || unused {
+            *running = None;
+            return;
+        }
+        if Arc::strong_count(process) > 1 {
+            process.used();
+        }
+    }
+}

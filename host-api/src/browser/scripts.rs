@@ -1,0 +1,122 @@
+//! The few scripts that the host runs on a page, each fixed: whatever a connector says goes in as an argument. They run in a world of their
+//! own, where the page's scripts can't change what they use, and answer with what the document is like, never with what was typed into it.
+
+/// The first element that matches and is seen, else the first.
+pub(super) const FIND: &str = "function(selector) {
+    const all = [...document.querySelectorAll(selector)];
+    return all.find(each => each.checkVisibility({ visibilityProperty: true })) ?? all[0] ?? null;
+}";
+
+/// Whether anything that matches is seen.
+pub(super) const IS_SEEN: &str = "function(selector) {
+    return [...document.querySelectorAll(selector)].some(each => each.checkVisibility({ visibilityProperty: true }));
+}";
+
+/// A word that is another whenever the document has changed.
+pub(super) const CHANGES: &str = "function() {
+    if (globalThis.watched !== document) {
+        globalThis.watched = document;
+        globalThis.changes = (globalThis.changes ?? 0) + 1;
+        const all = { subtree: true, childList: true, attributes: true, characterData: true };
+        new MutationObserver(() => { globalThis.changes += 1; }).observe(document, all);
+    }
+    return document.readyState + globalThis.changes;
+}";
+
+/// Scrolls an element into sight and says where it is, and whether it is what would be hit there.
+pub(super) const PLACE: &str = "function() {
+    this.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+    const box = this.getBoundingClientRect();
+    const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+    const hit = document.elementFromPoint(x, y);
+    const seen = this.checkVisibility({ visibilityProperty: true }) && box.width > 0 && box.height > 0;
+    const own = hit !== null && (this.contains(hit) || hit.closest('label')?.control === this);
+    const fault = !seen ? 'hidden' : this.matches(':disabled') ? 'disabled' : own ? '' : 'covered';
+    return { x, y, left: box.left, top: box.top, width: box.width, height: box.height, fault };
+}";
+
+/// Where the content of a frame begins, as seen from the document around it.
+pub(super) const INSIDE: &str = "function() {
+    const box = this.getBoundingClientRect();
+    const style = getComputedStyle(this);
+    const [left, top] = [parseFloat(style.paddingLeft) || 0, parseFloat(style.paddingTop) || 0];
+    return { x: box.left + this.clientLeft + left, y: box.top + this.clientTop + top };
+}";
+
+/// Makes a field the one that is typed into, all of its content marked. A field of a secret is remembered, and has no value in what is
+/// read of the page from then on.
+pub(super) const FOCUS: &str = "function(origin, secret) {
+    if (self.origin !== origin) return 'moved';
+    if (!(this instanceof HTMLInputElement || this instanceof HTMLTextAreaElement)) return 'no field';
+    if (!this.checkVisibility({ visibilityProperty: true })) return 'hidden';
+    if (this.disabled || this.readOnly) return 'disabled';
+    this.scrollIntoView({ block: 'center', behavior: 'instant' });
+    this.focus();
+    this.select();
+    if (document.activeElement !== this) return 'covered';
+    if (secret) (globalThis.secrets ??= new WeakSet()).add(this);
+    return ['date', 'time', 'month', 'week', 'datetime-local', 'color', 'range'].includes(this.type) ? 'set' : '';
+}";
+
+/// Sets the value of a field that is not typed into: days and the like.
+pub(super) const SET: &str = "function(value) {
+    this.value = value;
+    this.dispatchEvent(new Event('input', { bubbles: true }));
+    this.dispatchEvent(new Event('change', { bubbles: true }));
+}";
+
+/// Chooses options of a select element by value.
+pub(super) const SELECT: &str = "function(values) {
+    if (!(this instanceof HTMLSelectElement)) return 'no field';
+    if (this.disabled) return 'disabled';
+    const options = [...this.options];
+    if (values.some(value => options.every(option => option.value !== value))) return 'without such an option';
+    for (const option of options) {
+        const chosen = values.includes(option.value);
+        if (this.multiple || chosen) option.selected = chosen;
+    }
+    this.dispatchEvent(new Event('input', { bubbles: true }));
+    this.dispatchEvent(new Event('change', { bubbles: true }));
+    return '';
+}";
+
+/// Whether an element stands in one that matches.
+pub(super) const IS_WITHIN: &str = "function(selector) { return this.closest(selector) !== null; }";
+
+/// The origin of a document.
+pub(super) const ORIGIN: &str = "function() { return self.origin; }";
+
+/// The document as markup. It is copied into one that runs and loads nothing, and in the copy fields show what is in them now; once a secret
+/// was typed only what the markup says, and fields for passwords and of secrets nothing at all.
+pub(super) const MARKUP: &str = "function(typed, most) {
+    const root = document.documentElement;
+    if (root === null) return { url: document.URL, html: '', kind: 'text/html', large: false };
+    if (document.contentType !== 'text/html') {
+        const text = new XMLSerializer().serializeToString(document);
+        const large = text.length > most;
+        return { url: document.URL, html: large ? '' : text, kind: document.contentType, large };
+    }
+    const copy = document.implementation.createHTMLDocument('').importNode(root, true);
+    const fields = 'input, textarea, option';
+    const copies = copy.querySelectorAll(fields);
+    root.querySelectorAll(fields).forEach((field, at) => {
+        const shown = copies[at];
+        if (field.type === 'password' || globalThis.secrets?.has(field)) {
+            shown.removeAttribute('value');
+            if (field instanceof HTMLTextAreaElement) shown.textContent = '';
+        } else if (typed || field.type === 'file') {
+            return;
+        } else if (field instanceof HTMLTextAreaElement) {
+            shown.textContent = field.value;
+        } else if (field instanceof HTMLOptionElement) {
+            shown.toggleAttribute('selected', field.selected);
+        } else if (field.type === 'checkbox' || field.type === 'radio') {
+            shown.toggleAttribute('checked', field.checked);
+        } else if (field.value !== '' || shown.hasAttribute('value')) {
+            shown.setAttribute('value', field.value);
+        }
+    });
+    const html = '<!DOCTYPE html>' + copy.outerHTML;
+    const large = html.length > most;
+    return { url: document.URL, html: large ? '' : html, kind: 'text/html', large };
+}";

@@ -1,0 +1,76 @@
+//! What an operator sets about the browser, and where it is found without that.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where Debian has it; the shell first, which needs a third of the memory.
+const PROGRAMS: [&str; 4] = [
+    "/usr/lib/chromium/chromium-headless-shell",
+    "/usr/lib/chromium/chromium",
+    "/usr/bin/chromium-headless-shell",
+    "/opt/google/chrome/chrome",
+];
+
+/// The browser of one engine.
+#[derive(Debug, Clone)]
+pub struct BrowserSettings {
+    /// The program; where Debian has it without one.
+    pub program: Option<PathBuf>,
+    /// Whom it runs as when the engine is root. Never root itself.
+    pub account: String,
+    /// Where profiles are made: a file system in memory, since what is downloaded passes through it.
+    pub folder: PathBuf,
+    /// Collections that have a page open at once. Others wait for their turn.
+    pub runs_max: usize,
+    /// Longest wait for a turn.
+    pub queue: Duration,
+    /// So many collections until it is started anew.
+    pub runs_each: u32,
+    /// So long it stays without one.
+    pub idle: Duration,
+    /// Most memory of the browser and all its pages, in bytes, where the system lets us set that.
+    pub memory_bytes: u64,
+    /// Runs also where pages are not confined by the browser's own sandbox, or where the folder is on a disk. For development alone.
+    pub unconfined: bool,
+    /// What passes the proxy by: shows that tests of it see what they should not.
+    #[cfg(test)]
+    pub(super) bypass: Option<&'static str>,
+}
+
+impl Default for BrowserSettings {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            program: None,
+            account: "nobody".to_owned(),
+            folder: PathBuf::from("/dev/shm"),
+            runs_max: 2 * cores,
+            queue: Duration::from_secs(60),
+            runs_each: 200,
+            idle: Duration::from_secs(300),
+            memory_bytes: 2 << 30,
+            unconfined: false,
+            #[cfg(test)]
+            bypass: None,
+        }
+    }
+}
+
+impl BrowserSettings {
+    /// What passes a collection's proxy by: nothing, not even this machine.
+    pub(super) fn bypass(&self) -> &'static str {
+        #[cfg(test)]
+        if let Some(bypass) = self.bypass {
+            return bypass;
+        }
+        "<-loopback>"
+    }
+
+    /// The program that would be started.
+    pub fn found(&self) -> Option<&Path> {
+        match &self.program {
+            Some(program) => Some(program),
+            None => PROGRAMS.iter().map(Path::new).find(|program| program.exists()),
+        }
+    }
+}

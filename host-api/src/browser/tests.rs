@@ -1,0 +1,182 @@
+//! The browser itself, without a connector in front: a real one, against sites of a few lines.
+
+mod egress;
+mod faults;
+mod site;
+
+use std::time::{Duration, Instant};
+
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::browser::context::PageError;
+use crate::browser::launch::Process;
+use crate::egress::Egress;
+use crate::network::gate::{Gate, GateBounds};
+use crate::network::{LiveNetwork, TlsSettings, Way};
+use crate::ports::Clock;
+use consentry_contract::manifest::Origin;
+use site::{Site, page};
+
+struct Now;
+
+impl Clock for Now {
+    #[expect(clippy::disallowed_methods, reason = "a gate of its own for each test")]
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+}
+
+/// A browser for one test, and the tracker of what works for it.
+struct Desk {
+    chromium: Arc<Chromium>,
+    hops: TaskTracker,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self::with(BrowserSettings::default())
+    }
+
+    fn with(settings: BrowserSettings) -> Self {
+        Self { chromium: Chromium::new(settings), hops: TaskTracker::new() }
+    }
+
+    /// A context that reaches these sites.
+    async fn context(&self, sites: &[&Site]) -> Arc<Context> {
+        let origins: Vec<Origin> = sites.iter().map(|site| Origin::parse(&site.origin()).unwrap()).collect();
+        let egress = Egress::new(&origins, true);
+        let network = LiveNetwork::by(Way::default(), &egress, &TlsSettings::of_this_machine().unwrap(), "t").unwrap();
+        let tunnels = network.tunnels(Arc::new(Gate::new(GateBounds::default(), Arc::new(Now))));
+        let turn = self.chromium.turn(|_| ()).await.unwrap();
+        let way = (egress, tunnels);
+        let opened = Context::open(&self.chromium, way, "fr".to_owned(), turn, self.hops.clone()).await;
+        Arc::new(opened.unwrap())
+    }
+
+    /// Ends it, and says whether anything is left of it.
+    async fn end(self) {
+        self.hops.close();
+        self.hops.wait().await;
+        let folder = self.chromium.running.lock().await.as_ref().and_then(|it| it.folder().map(ToOwned::to_owned));
+        let pid = self.chromium.pid();
+        self.chromium.shut_down().await;
+        assert!(folder.is_none_or(|folder| !folder.exists()), "its profile is gone");
+        assert!(pid.is_none_or(|pid| !alive(pid)), "its process is gone");
+    }
+}
+
+/// Whether a process runs; one that has ended and that nobody has asked after does not.
+fn alive(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
+}
+
+/// Waits until something is so; it is a matter of moments.
+async fn until(what: impl Fn() -> bool) -> bool {
+    for _ in 0..500 {
+        if what() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+impl Context {
+    /// A page at this address.
+    async fn at(&self, url: &str) -> Result<At, PageError> {
+        let at = At::page(self.open_page().await?);
+        self.go(&at, url, soon()).await.map(|()| at)
+    }
+
+    async fn html(&self, at: &At) -> String {
+        String::from_utf8(self.read(at, false, 1 << 20).await.unwrap().bytes).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_gone_to_filled_in_clicked_and_read() {
+    let site = Site::start(|request| match request {
+        "GET /" => page(
+            "<form action=/done><input name=login><input type=password name=password value=old>
+             <select name=kind><option value=a>A<option value=b>B</select><button>Go</button></form>
+             <script>document.querySelector('button').addEventListener('click', e => {
+                 if (!e.isTrusted) e.preventDefault(); })</script>",
+        ),
+        _ if request.starts_with("GET /done?") => page(&format!("<p id=said>{}</p>", &request[10..])),
+        _ => site::missing(),
+    })
+    .await;
+    let desk = Desk::new();
+    let context = desk.context(&[&site]).await;
+    let at = context.at(&site.url("/")).await.unwrap();
+    let field = context.focus(&at, "input[name=login]", &site.origin(), false).await.unwrap();
+    assert!(!field.set);
+    context.type_text(&at, "Zoë \"7\"").await.unwrap();
+    context.focus(&at, "input[name=password]", &site.origin(), true).await.unwrap();
+    context.type_text(&at, "s3cret&more").await.unwrap();
+    context.choose(&at, "select[name=kind]", &["b".to_owned()]).await.unwrap();
+    let html = context.html(&at).await;
+    assert!(html.contains("value=\"Zoë &quot;7&quot;\""), "{html}");
+    assert!(html.contains("<option value=\"b\" selected=\"\">"), "{html}");
+    assert!(!html.contains("s3cret") && !html.contains("old"), "{html}");
+    context.click(&at, "button").await.unwrap();
+    assert!(context.is_seen(&at, "#said", true, soon()).await.unwrap());
+    let html = context.html(&at).await;
+    assert!(html.contains("login=Zo%C3%AB+%227%22&amp;password=s3cret%26more&amp;kind=b"), "{html}");
+    assert_eq!(
+        context.focus(&at, "#said", &site.origin(), false).await.err(),
+        Some(PageError::Unusable("no field of this kind"))
+    );
+    assert_eq!(context.focus(&at, "#said", "http://127.0.0.1:9", false).await.err(), Some(PageError::Moved));
+    assert_eq!(context.click(&at, "#nowhere").await, Err(PageError::Nothing));
+    drop(context);
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contexts_share_nothing_but_the_browser() {
+    let site = Site::start(|_| page("<script>document.cookie='a=b'; localStorage.c = 'd'</script>")).await;
+    let show = Site::start(|_| page("")).await;
+    let desk = Desk::new();
+    let (one, two) = (desk.context(&[&site]).await, desk.context(&[&site, &show]).await);
+    assert_eq!(one.process.pid(), two.process.pid());
+    one.at(&site.url("/")).await.unwrap();
+    two.at(&site.url("/")).await.unwrap();
+    assert!(!site.seen().iter().any(|request| request.contains("Cookie: a=b")), "{:?}", site.seen());
+    let refused = one.at(&show.url("/")).await;
+    assert!(refused.is_err() || !show.was_asked(), "what is not declared is not reached");
+    assert!(!show.was_asked());
+    two.at(&show.url("/")).await.unwrap();
+    assert!(show.was_asked());
+    drop((one, two));
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browser_is_confined_and_has_a_network_of_its_own() {
+    let process = Process::start(&BrowserSettings::default()).await.unwrap();
+    let pids = check::descendants(process.pid());
+    assert!(pids.len() >= 3, "{pids:?}");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    if nix::unistd::geteuid().is_root() {
+        assert!(status.lines().any(|line| line.starts_with("Uid:") && !line.contains("\t0")), "{status}");
+        assert!(process.ground.is_isolated());
+        let ours = std::fs::read_link("/proc/self/ns/net").unwrap();
+        assert_ne!(std::fs::read_link(format!("/proc/{}/ns/net", process.pid())).unwrap(), ours);
+    }
+    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    let listening = std::fs::read_to_string(format!("/proc/{}/net/tcp", process.pid())).unwrap();
+    assert_eq!(listening.lines().count(), 1, "nothing listens: {listening}");
+    let folder = process.folder().unwrap().to_owned();
+    let (pid, ground) = (process.pid(), process.ground.clone());
+    drop(process);
+    ground.run(|| Ok(())).await.unwrap();
+    assert!(!folder.exists() && !alive(pid), "nothing is left");
+    assert!(until(|| !pids.iter().any(|pid| alive(*pid))).await, "nothing that it started is left");
+}

@@ -1,0 +1,134 @@
+//! What pages and their browser do when something goes wrong: each is told as what it is, in time, and others go on.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::*;
+use crate::browser::context::PageError;
+use crate::browser::transport::CallError;
+
+async fn sites() -> Site {
+    Site::start(|request| match request {
+        "GET /" => page("<p id=fine>fine</p>"),
+        "GET /hangs" => page("<script>setTimeout(() => { while (true); }, 50)</script>"),
+        "GET /round" => site::answer("302 Found", "Location: /round\r\n", b""),
+        "GET /scripted" => page("<script>location.href = '/scripted'</script>"),
+        "GET /silent" => Vec::new(),
+        "GET /storm" => page("<script>for (let i = 0; i < 100; i++) alert(i)</script>"),
+        "GET /popups" => page("<button onclick='for (let i = 0; i < 40; i++) window.open(\"/\")'>x</button>"),
+        "GET /huge" => page(&format!("<p>{}</p>", "much ".repeat(1 << 20))),
+        "GET /file" => page("<a id=file href=/big download>x</a>"),
+        "GET /big" => site::answer("200 OK", "Content-Type: application/octet-stream\r\n", &vec![7; 3 << 20]),
+        _ => site::missing(),
+    })
+    .await
+}
+
+/// Another collection of the same browser does what it did before.
+async fn goes_on(desk: &Desk, site: &Site) {
+    let other = desk.context(&[site]).await;
+    let at = other.at(&site.url("/")).await.unwrap();
+    assert!(other.html(&at).await.contains("fine"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_does_wrong_is_its_own_loss() {
+    let (desk, site) = (Desk::new(), sites().await);
+    let context = desk.context(&[&site]).await;
+    assert_eq!(context.at(&site.url("/round")).await.err(), Some(PageError::Redirects));
+    let soon = |seconds| Instant::now() + Duration::from_secs(seconds);
+    let at = At::page(context.open_page().await.unwrap());
+    assert_eq!(context.go(&at, &site.url("/silent"), soon(1)).await, Err(PageError::Call(CallError::Late)));
+    let at = context.at(&site.url("/huge")).await.unwrap();
+    assert_eq!(context.read(&at, false, 1 << 20).await.err(), Some(PageError::Large(1 << 20)));
+    let storm = context.at(&site.url("/storm")).await;
+    assert!(matches!(storm, Err(PageError::Storm)) || context.session("").is_err(), "{:?}", storm.err());
+    goes_on(&desk, &site).await;
+    let context = desk.context(&[&site]).await;
+    let at = context.at(&site.url("/popups")).await.unwrap();
+    context.click(&at, "button").await.unwrap();
+    assert!(until(|| context.state().tabs.len() > 1).await);
+    assert!(context.state().tabs.len() <= 5);
+    assert!(context.html(&at).await.contains("button"));
+    let hangs = context.at(&site.url("/hangs")).await.unwrap();
+    // It hangs a moment after it was loaded, and is freed when it was found to hang.
+    let mut told = Vec::new();
+    while told.len() < 5 && !told.contains(&Err(PageError::Call(CallError::Late))) {
+        told.push(context.read(&hangs, false, 1 << 20).await.map(drop));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(told.last(), Some(&Err(PageError::Call(CallError::Late))), "{told:?}");
+    goes_on(&desk, &site).await;
+    drop(context);
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_or_a_browser_that_ends_is_told_at_once() {
+    let (desk, site) = (Desk::new(), sites().await);
+    let context = desk.context(&[&site]).await;
+    let at = context.at(&site.url("/")).await.unwrap();
+    let session = context.session(&at.page).unwrap();
+    let crash = context.transport().tell(&session, "Page.crash", serde_json::json!({})).await;
+    assert_eq!(crash, Err(CallError::Crashed));
+    assert_eq!(context.session(&at.page), Err(PageError::Call(CallError::Crashed)));
+    goes_on(&desk, &site).await;
+    let pid = desk.chromium.pid().unwrap();
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL).unwrap();
+    let begun = Instant::now();
+    let gone = context.open_page().await;
+    assert_eq!(gone.err(), Some(PageError::Call(CallError::Gone)));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let folder = context.process.folder().unwrap().to_owned();
+    drop(context);
+    goes_on(&desk, &site).await;
+    assert_ne!(desk.chromium.pid(), Some(pid));
+    assert!(until(|| !folder.exists()).await, "the profile of the one that was killed goes, too");
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_is_started_anew_after_so_many_collections_and_ends_when_it_is_idle() {
+    let settings = BrowserSettings { runs_each: 1, idle: Duration::from_millis(200), ..BrowserSettings::default() };
+    let (desk, site) = (Desk::with(settings), sites().await);
+    let first = desk.context(&[&site]).await;
+    let second = desk.context(&[&site]).await;
+    assert_ne!(first.process.pid(), second.process.pid());
+    assert!(first.at(&site.url("/")).await.is_ok() && second.at(&site.url("/")).await.is_ok());
+    let pids = [first.process.pid(), second.process.pid()];
+    drop((first, second));
+    assert!(until(|| !pids.iter().any(|pid| alive(*pid))).await, "nobody uses them");
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_turn_gets_it_in_the_order_of_asking_and_not_for_ever() {
+    let settings = BrowserSettings { runs_max: 1, queue: Duration::from_millis(300), ..BrowserSettings::default() };
+    let chromium = Chromium::new(settings);
+    let turn = chromium.turn(|_| ()).await.unwrap();
+    let ahead = std::sync::Mutex::new(Vec::new());
+    let told = |count| ahead.lock().unwrap().push(count);
+    let (one, two) = tokio::join!(chromium.turn(told), chromium.turn(told));
+    assert!(matches!((one, two), (Err(BrowserError::Busy), Err(BrowserError::Busy))));
+    assert_eq!(*ahead.lock().unwrap(), [0, 1]);
+    let free = async {
+        tokio::task::yield_now().await;
+        drop(turn);
+    };
+    let (next, ()) = tokio::join!(chromium.turn(told), free);
+    drop(next.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_nobody_uses_is_swept_and_a_folder_on_a_disk_is_refused() {
+    let folder = std::path::Path::new("/dev/shm/consentry-browser-0-left");
+    std::fs::create_dir_all(folder.join("Default")).unwrap();
+    let _sweeps = Chromium::new(BrowserSettings::default());
+    assert!(!folder.exists());
+    let disk = BrowserSettings { folder: env!("CARGO_MANIFEST_DIR").into(), ..BrowserSettings::default() };
+    assert!(matches!(Process::start(&disk).await, Err(BrowserError::Folder { .. })));
+    let nobody = BrowserSettings { account: "root".to_owned(), ..BrowserSettings::default() };
+    if nix::unistd::geteuid().is_root() {
+        assert!(matches!(Process::start(&nobody).await, Err(BrowserError::Account(_))));
+    }
+}

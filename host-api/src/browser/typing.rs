@@ -1,0 +1,215 @@
+//! Secrets on pages. Each is typed by the host, into a field that the manifest's sinks name, on the page that they name, after the frame's
+//! origin was looked at in that moment. The connector learns that it was done, or the run ends.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use consentry_contract::failure::Code;
+use consentry_contract::limits::LimitName;
+use consentry_contract::recipe::{Leaf, LeafKind, Recipe, Slot};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::context::{Context, PageError};
+use super::frame::{At, Element};
+use super::reading::Looked;
+use super::scripts;
+use super::state::{Challenge, Standing};
+use crate::ctx::HostCtx;
+use crate::fault::Fail;
+
+/// Most keys of a keypad.
+const KEYS_MAX: usize = 64;
+
+/// Who somebody is, as the protocol takes it: the browser's own table, which nothing of ours holds longer than it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Introduced<'s> {
+    request_id: &'s str,
+    auth_challenge_response: Credentials<'s>,
+}
+
+#[derive(Serialize)]
+struct Credentials<'s> {
+    response: &'static str,
+    username: &'s str,
+    password: &'s str,
+}
+
+impl Context {
+    /// Waits for a site that asks who somebody is.
+    pub(super) async fn challenge(&self) -> Challenge {
+        let far = std::time::Instant::now() + std::time::Duration::from_secs(3600);
+        match self.wait(far, |state| state.challenges.pop_front()).await {
+            Ok(Some(challenge)) => challenge,
+            // Whatever else waits for the page hears of it.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// From now on sites of this origin are told who somebody is when they ask. Every request waits a moment for that.
+    pub(super) async fn answer_logins(&self, origin: String) -> Result<(), PageError> {
+        let sessions: BTreeSet<String> = {
+            let mut state = self.state();
+            state.logins.insert(origin);
+            state.frames.values().map(|frame| frame.session.clone()).collect()
+        };
+        for session in sessions {
+            let asked = serde_json::json!({ "handleAuthRequests": true });
+            self.transport().tell(&session, "Fetch.enable", asked).await?;
+        }
+        Ok(())
+    }
+
+    /// The keys of a keypad: each is another element, and all stand where the manifest says.
+    pub(super) async fn keys(
+        &self,
+        at: &At,
+        keys: &[(String, String)],
+        containers: &[String],
+    ) -> Result<Vec<(String, Element)>, PageError> {
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        for (character, selector) in keys {
+            let element = self.element(at, selector).await?;
+            let mut within = false;
+            for container in containers {
+                within |= self.ask_element::<bool>(&element, scripts::IS_WITHIN, &[container.as_str().into()]).await?;
+            }
+            if !within {
+                return Err(PageError::Unusable("outside of the keypad that the sink names"));
+            }
+            if !seen.insert(self.identity(&element).await?) {
+                return Err(PageError::Unusable("the key of another character too"));
+            }
+            found.push((character.clone(), element));
+        }
+        Ok(found)
+    }
+
+    /// Presses the keys for each character; none if a character has no key.
+    pub(super) async fn press(
+        &self,
+        at: &At,
+        keys: &[(String, Element)],
+        secret: Zeroizing<String>,
+    ) -> Result<Option<()>, PageError> {
+        for character in secret.chars() {
+            let key = keys.iter().find(|(named, _)| named.chars().eq([character]));
+            let Some((_, element)) = key else { return Ok(None) };
+            self.click_element(at, element).await?;
+        }
+        Ok(Some(()))
+    }
+}
+
+impl HostCtx {
+    /// What a page is in the manifest's words; a secret goes into no other.
+    pub(super) fn page_for_secret(&mut self, looked: &Looked) -> Result<String, Fail> {
+        match &looked.recognition.page {
+            Some(page) => Ok(page.as_str().to_owned()),
+            None => {
+                let text =
+                    "a secret goes only into a page that a [[page]] rule recognises, and no rule recognises this one";
+                Err(self.refuse(Code::CapabilityDenied, text))
+            }
+        }
+    }
+
+    /// Counts a use of the sinks, and remembers what goes where.
+    pub(super) fn admit_on_page(&mut self, page: &str, slot: &Slot, recipe: &Recipe) -> Result<Vec<String>, Fail> {
+        let sinks = self.plan.sinks();
+        let admitted = match slot {
+            Slot::Field(selector) => sinks.admit_field(page, selector, recipe),
+            _ => sinks.admit_keypad(page, recipe),
+        };
+        let admitted = admitted.map_err(|refusal| self.refuse(Code::CapabilityDenied, refusal.to_string()))?;
+        let plan = self.plan.clone();
+        let slots = admitted.sinks.iter().filter_map(|(id, _)| plan.sinks().sink(*id));
+        let containers = slots.filter_map(|sink| match &sink.slot {
+            Slot::Keypad(container) => Some(container.clone()),
+            _ => None,
+        });
+        let containers = containers.collect();
+        self.count_uses(admitted.sinks, slot)?;
+        Ok(containers)
+    }
+
+    /// Remembers that these secrets are about to be given to a page, and which origins it may reach from then on.
+    pub(super) fn give_to_page(&mut self, recipe: &Arc<Recipe>, at: Option<(&At, bool)>) -> Result<(), Fail> {
+        let own = std::mem::take(&mut self.browsing.own);
+        let carried = self.carry(vec![recipe.clone()], own.clone());
+        self.browsing.own = own;
+        self.browsing.carried.extend(carried?);
+        self.note_secret(&recipe.leaves().iter().map(|leaf| leaf.kind).collect());
+        if let Some((at, withheld)) = at {
+            let context = self.context()?;
+            let origins = self.plan.sinks().origins(&recipe.leaves());
+            let mut state = context.state();
+            let loader = state.frames.get(at.frame()).map(|frame| frame.loader.clone()).unwrap_or_default();
+            let (page, frame) = (at.page.clone(), at.frame().to_owned());
+            let narrow = state.stands(Standing { page, frame, loader, origins, withheld });
+            drop(state);
+            context.proxy.narrow(narrow);
+        }
+        Ok(())
+    }
+
+    /// The value, as text. An error here may depend on it, so it ends the run.
+    pub(super) fn typed(&mut self, recipe: &Recipe) -> Result<Zeroizing<String>, Fail> {
+        let value = self.evaluated(recipe)?;
+        match std::str::from_utf8(&value) {
+            Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+            Err(_) => Err(self.unusable()),
+        }
+    }
+
+    /// Retention R09: an answer is used once.
+    pub(super) fn used_up(&mut self, recipe: &Recipe) {
+        let answers: Vec<Leaf> =
+            recipe.leaves().into_iter().filter(|leaf| leaf.kind == LeafKind::Answer).cloned().collect();
+        answers.iter().for_each(|answer| self.vault.destroy_answer(answer));
+    }
+
+    /// Checks the keys that a connector says a keypad has. None of this looks at the secret.
+    pub(super) fn check_keys(&mut self, keys: &[(String, String)]) -> Result<(), Fail> {
+        let named: BTreeSet<&str> = keys.iter().map(|(character, _)| character.as_str()).collect();
+        let single = keys.iter().all(|(character, _)| character.chars().count() == 1);
+        if keys.is_empty() || keys.len() > KEYS_MAX || named.len() < keys.len() || !single {
+            let text = format!("a keypad has 1 to {KEYS_MAX} keys, each for one character, and each character once");
+            return Err(self.refuse(Code::InvalidArgument, text));
+        }
+        keys.iter().try_for_each(|(_, selector)| self.live(selector))
+    }
+
+    /// Tells a site that asks who somebody is. If it asks again, the login was refused, and it gets no other.
+    pub(super) fn introduce(&mut self, context: &Context, challenge: &Challenge) -> Result<(), Fail> {
+        let Ok(url) = url::Url::parse(&challenge.url) else { return Ok(()) };
+        let origin = url.origin().ascii_serialization();
+        let Some((login, password)) = self.browsing.logins.get(&origin).cloned() else { return Ok(()) };
+        let mut uses = Vec::new();
+        for recipe in [&login, &password] {
+            self.all_held(recipe)?;
+            match self.plan.sinks().admit("GET", &url, &Slot::Authentication, recipe) {
+                Ok(admitted) => uses.extend(admitted.sinks),
+                Err(refusal) => return Err(self.refuse(Code::CapabilityDenied, refusal.to_string())),
+            }
+        }
+        let left = uses.iter().all(|(sink, max)| self.sink_uses.get(sink).is_none_or(|used| used < max));
+        if !left {
+            let no = serde_json::json!({
+                "requestId": challenge.request, "authChallengeResponse": { "response": "CancelAuth" },
+            });
+            context.transport().post(&challenge.session, "Fetch.continueWithAuth", no);
+            return Ok(());
+        }
+        self.count_uses(uses, &Slot::Authentication)?;
+        self.give_to_page(&login, None)?;
+        self.give_to_page(&password, None)?;
+        let (username, password_text) = (self.typed(&login)?, self.typed(&password)?);
+        let response = Credentials { response: "ProvideCredentials", username: &username, password: &password_text };
+        let introduced = Introduced { request_id: &challenge.request, auth_challenge_response: response };
+        context.transport().post(&challenge.session, "Fetch.continueWithAuth", introduced);
+        [&login, &password].into_iter().for_each(|recipe| self.used_up(recipe));
+        self.spend(LimitName::BytesOut, 4096)
+    }
+}
