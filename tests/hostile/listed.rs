@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::suite::{Attack, Off, Theme};
-use crate::{crossing, escaping, lying, reading, remaining, starving};
+use crate::{browsing, crossing, escaping, lying, reading, remaining, starving};
 
 const BEGIN: &str = "<!-- attacks: written by `cargo test --test hostile -- --ignored write` -->\n";
 const END: &str = "<!-- end of attacks -->\n";
 
-fn themes() -> [(Theme, &'static str, &'static [Attack]); 5] {
+fn themes() -> [(Theme, &'static str, &'static [Attack]); 6] {
     [
         (Theme::Reading, "Reading secrets", reading::ATTACKS),
+        (Theme::Reading, "Reading secrets in a browser", browsing::ATTACKS),
         (Theme::Escaping, "Escaping", escaping::ATTACKS),
         (Theme::Starving, "Starving others", starving::ATTACKS),
         (Theme::Crossing, "Reaching another person's run", crossing::ATTACKS),

@@ -5,6 +5,7 @@
 mod suite;
 
 mod reading;
+mod browsing;
 mod escaping;
 mod starving;
 mod crossing;

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use consentry_host_api::tape::{Call, Event, PageSeen, TapeSink};
+use consentry_host_api::tape::{Call, PageSeen, TapeSink};
+use consentry_tape::Event;
 use consentry_tests::collecting::{Collecting, Reaction, collector, lock, told, told_whole};
 use sample_bank::{Change, MARIE, SampleBank, SiteState};
 

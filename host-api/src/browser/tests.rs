@@ -31,15 +31,20 @@ impl Clock for Now {
 struct Desk {
     chromium: Arc<Chromium>,
     hops: TaskTracker,
+    _alone: tokio::sync::MutexGuard<'static, ()>,
 }
 
+/// One browser at a time is enough for a small machine.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 impl Desk {
-    fn new() -> Self {
-        Self::with(BrowserSettings::default())
+    async fn new() -> Self {
+        Self::with(BrowserSettings::default()).await
     }
 
-    fn with(settings: BrowserSettings) -> Self {
-        Self { chromium: Chromium::new(settings), hops: TaskTracker::new() }
+    async fn with(settings: BrowserSettings) -> Self {
+        let _alone = ALONE.lock().await;
+        Self { chromium: Chromium::new(settings), hops: TaskTracker::new(), _alone }
     }
 
     /// A context that reaches these sites.
@@ -84,7 +89,7 @@ async fn until(what: impl Fn() -> bool) -> bool {
 }
 
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+    Instant::now() + Duration::from_secs(60)
 }
 
 impl Context {
@@ -112,7 +117,7 @@ async fn a_page_is_gone_to_filled_in_clicked_and_read() {
         _ => site::missing(),
     })
     .await;
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let context = desk.context(&[&site]).await;
     let at = context.at(&site.url("/")).await.unwrap();
     let field = context.focus(&at, "input[name=login]", &site.origin(), false).await.unwrap();
@@ -143,7 +148,7 @@ async fn a_page_is_gone_to_filled_in_clicked_and_read() {
 async fn contexts_share_nothing_but_the_browser() {
     let site = Site::start(|_| page("<script>document.cookie='a=b'; localStorage.c = 'd'</script>")).await;
     let show = Site::start(|_| page("")).await;
-    let desk = Desk::new();
+    let desk = Desk::new().await;
     let (one, two) = (desk.context(&[&site]).await, desk.context(&[&site, &show]).await);
     assert_eq!(one.process.pid(), two.process.pid());
     one.at(&site.url("/")).await.unwrap();
@@ -160,6 +165,7 @@ async fn contexts_share_nothing_but_the_browser() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_browser_is_confined_and_has_a_network_of_its_own() {
+    let _alone = ALONE.lock().await;
     let process = Process::start(&BrowserSettings::default()).await.unwrap();
     let pids = check::descendants(process.pid());
     assert!(pids.len() >= 3, "{pids:?}");

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// Longest wait for the answer to one call. A page that hangs answers none.
-const CALL: Duration = Duration::from_secs(10);
+const CALL: Duration = Duration::from_secs(20);
 /// Largest message of the browser, in bytes: a document of the largest size that a manifest may ask for, escaped.
 const MESSAGE_BYTES_MAX: usize = 192 << 20;
 /// So much is read at once.

@@ -223,7 +223,7 @@ impl HostCtx {
                 ));
             }
         }
-        Ok(places)
+        Ok(())
     }
 
     fn header_name(&mut self, name: &str) -> Result<HeaderName, Fail> {

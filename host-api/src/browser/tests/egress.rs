@@ -187,7 +187,7 @@ async fn no_way_leads_past_the_proxy() {
     }
     let site = site().await;
     for (bypass, past) in [(None, false), (Some(PAST), true)] {
-        let desk = Desk::with(BrowserSettings { bypass, ..BrowserSettings::default() });
+        let desk = Desk::with(BrowserSettings { bypass, ..BrowserSettings::default() }).await;
         let process = desk.chromium.process().await.unwrap();
         let sinks = Sinks::bind(&process).await;
         let context = desk.context(&[&site]).await;

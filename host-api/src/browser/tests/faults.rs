@@ -16,7 +16,7 @@ async fn sites() -> Site {
         "GET /silent" => Vec::new(),
         "GET /storm" => page("<script>for (let i = 0; i < 100; i++) alert(i)</script>"),
         "GET /popups" => page("<button onclick='for (let i = 0; i < 40; i++) window.open(\"/\")'>x</button>"),
-        "GET /huge" => page(&format!("<p>{}</p>", "much ".repeat(1 << 20))),
+        "GET /huge" => page(&format!("<p>{}</p>", "much ".repeat(1 << 18))),
         "GET /file" => page("<a id=file href=/big download>x</a>"),
         "GET /big" => site::answer("200 OK", "Content-Type: application/octet-stream\r\n", &vec![7; 3 << 20]),
         _ => site::missing(),
@@ -33,17 +33,18 @@ async fn goes_on(desk: &Desk, site: &Site) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_page_does_wrong_is_its_own_loss() {
-    let (desk, site) = (Desk::new(), sites().await);
+    let (desk, site) = (Desk::new().await, sites().await);
     let context = desk.context(&[&site]).await;
     assert_eq!(context.at(&site.url("/round")).await.err(), Some(PageError::Redirects));
     let soon = |seconds| Instant::now() + Duration::from_secs(seconds);
     let at = At::page(context.open_page().await.unwrap());
     assert_eq!(context.go(&at, &site.url("/silent"), soon(1)).await, Err(PageError::Call(CallError::Late)));
     let at = context.at(&site.url("/huge")).await.unwrap();
-    assert_eq!(context.read(&at, false, 1 << 20).await.err(), Some(PageError::Large(1 << 20)));
+    assert_eq!(context.read(&at, false, 1 << 18).await.err(), Some(PageError::Large(1 << 18)));
     let storm = context.at(&site.url("/storm")).await;
     assert!(matches!(storm, Err(PageError::Storm)) || context.session("").is_err(), "{:?}", storm.err());
     goes_on(&desk, &site).await;
+    drop(context);
     let context = desk.context(&[&site]).await;
     let at = context.at(&site.url("/popups")).await.unwrap();
     context.click(&at, "button").await.unwrap();
@@ -65,7 +66,7 @@ async fn what_a_page_does_wrong_is_its_own_loss() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_or_a_browser_that_ends_is_told_at_once() {
-    let (desk, site) = (Desk::new(), sites().await);
+    let (desk, site) = (Desk::new().await, sites().await);
     let context = desk.context(&[&site]).await;
     let at = context.at(&site.url("/")).await.unwrap();
     let session = context.session(&at.page).unwrap();
@@ -90,7 +91,7 @@ async fn a_page_or_a_browser_that_ends_is_told_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_is_started_anew_after_so_many_collections_and_ends_when_it_is_idle() {
     let settings = BrowserSettings { runs_each: 1, idle: Duration::from_millis(200), ..BrowserSettings::default() };
-    let (desk, site) = (Desk::with(settings), sites().await);
+    let (desk, site) = (Desk::with(settings).await, sites().await);
     let first = desk.context(&[&site]).await;
     let second = desk.context(&[&site]).await;
     assert_ne!(first.process.pid(), second.process.pid());

@@ -2,6 +2,7 @@
 //! in the tables of `tests/hostile`.
 #![expect(clippy::unit_arg, reason = "an attack is one line of a table")]
 
+mod browse;
 mod deceive;
 mod echo;
 mod exhaust;
@@ -15,7 +16,9 @@ consentry_sdk::connector!(collect);
 
 fn collect() -> Result {
     let mode = credentials::plain("mode").unwrap_or_default();
-    let modes = [exhaust::MODES, misbehave::MODES, network::MODES, echo::MODES, fill::MODES, deceive::MODES].concat();
+    let modes =
+        [exhaust::MODES, misbehave::MODES, network::MODES, echo::MODES, fill::MODES, deceive::MODES, browse::MODES]
+            .concat();
     match modes.iter().find(|(name, _)| *name == mode) {
         Some((_, attack)) => attack(),
         None => Err(Code::Unclassified.fault("no such attack")),

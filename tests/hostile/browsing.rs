@@ -1,0 +1,143 @@
+//! Reading secrets in a browser: from the page that they were typed into, from what that page sends and is answered, and by what is asked of it
+//! while it lives.
+
+use consentry_tests::echoing::{Answer, EchoSite, Sent};
+
+use crate::suite::{Attack, Came, Coming, Defence, HONEST, Off, PASSWORD, Run, Verdict, World, probe};
+
+const SCRUB: &str = "what pages show is searched for what was typed, for the rest of the run";
+const NO_SECRET: Off = Off::By("the manifest calls the field an identifier", HONEST);
+
+#[rustfmt::skip] // a table
+pub const ATTACKS: &[Attack] = &[
+    Attack { name: "reads-a-page-that-mirrors", tries: "has the password typed into a page that copies it into texts and attributes, and reads them", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; sees .mirror; tell")) },
+    Attack { name: "reads-where-a-page-went", tries: "has the password typed into a form that sends it in an address, and reads address and page", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; key Enter; sees .said; tell")) },
+    Attack { name: "reads-what-a-page-is-answered", tries: "has the password typed into a page that sends it by script, and reads the answer", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; click #send; answer /echo")) },
+    Attack { name: "asks-a-live-page", tries: "asks a page by selectors whether what was typed begins with C", stopped_by: "selectors that act on a live page ask for no value", verdict: Verdict::Refused("invalid-argument", "a live selector"), off: Off::By("the site writes the password where it names its elements", HONEST), run: Run::Story(asks) },
+    Attack { name: "types-into-another-field", tries: "has the password typed into a search field, whose page shows what was searched for", stopped_by: "a secret goes into the field that its sink names", verdict: Verdict::Refused("capability-denied", "slot = \"field:#search\""), off: Off::By("the manifest declares it", HONEST), run: Run::Story(another_field) },
+    Attack { name: "types-into-an-unknown-page", tries: "has the password typed into a page that no rule recognises", stopped_by: "a secret goes into pages that the manifest describes", verdict: Verdict::Refused("capability-denied", "no rule recognises this one"), off: Off::By("a rule recognises the page", HONEST), run: Run::Story(unknown_page) },
+    Attack { name: "has-a-form-sent-elsewhere", tries: "has the password typed into a form that is sent to another of its origins", stopped_by: "while a secret stands on a page, the page reaches the origins of its sinks", verdict: Verdict::Nothing, off: Off::By("a sink of the password is at that origin", HONEST), run: Run::Story(elsewhere) },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attack_in_a_browser_is_stopped_and_is_not_without_its_defence() {
+    crate::suite::attacks(ATTACKS).await;
+}
+
+const SCRIPT: &str = "<script>
+const field = document.querySelector('#password');
+field.addEventListener('input', () => {
+    const mirror = document.createElement('p');
+    mirror.className = 'mirror'; mirror.textContent = field.value; mirror.title = btoa(field.value);
+    field.setAttribute('value', field.value); mirror.setAttribute('name', field.value);
+    document.body.append(mirror);
+});
+document.querySelector('#send').addEventListener('click', () => {
+    fetch('/echo?said=' + encodeURIComponent(field.value), { method: 'POST', body: field.value });
+});</script>";
+
+fn html(body: String) -> Answer {
+    Answer { body: ("text/html; charset=utf-8", body), ..Answer::default() }
+}
+
+/// A site that shows whatever it is given.
+fn careless(sent: &Sent) -> Answer {
+    match sent.path.as_str() {
+        "/form" | "/other" => html(format!(
+            "<!DOCTYPE html><form id=connexion action=/said><input id=password name=word type=password><input id=search name=q><button>ok</button></form>\
+             <button id=send>.</button>{SCRIPT}"
+        )),
+        "/said" => html(format!("<!DOCTYPE html><p class=said>{} {PASSWORD}", sent.query)),
+        "/echo" => Answer { body: ("application/json", format!("{{\"said\":\"{PASSWORD}\"}}")), ..Answer::default() },
+        _ => html("<!DOCTYPE html><p>Hello.".to_owned()),
+    }
+}
+
+const FIRST: &str = "[[field.sink]]\nrequest = \"POST {base}/login\"\nslot = \"form:motdepasse\"";
+
+fn sink(slot: &str) -> String {
+    format!("[[field.sink]]\npage = \"typed\"\nslot = \"{slot}\"\nrecipe = \"raw\"\nmax = 1\n{FIRST}")
+}
+
+fn page(path: &str) -> String {
+    format!("[[page]]\nid = \"typed\"\nurl = \"{{base}}{path}\"\nrequires = [\"#password\"]\n")
+}
+
+fn browses(site: &str, aim: &str) -> crate::suite::Probe {
+    probe("browses", site).aim(aim).manifest(true, "\"http\", \"prompt\"", "\"http\", \"prompt\", \"browser\"")
+}
+
+fn reads<'w>(world: &'w mut World, defence: Defence, aim: &'static str) -> Coming<'w> {
+    Box::pin(async move {
+        let site = EchoSite::start(careless).await.unwrap();
+        let browses =
+            browses(&site.url, aim).manifest(true, FIRST, sink("field:#password")).declaring(true, page("/form"));
+        came(world.run(browses.not_secret(defence == Defence::Off)).await)
+    })
+}
+
+fn came(ran: crate::suite::Ran) -> Came {
+    let said = ran.said();
+    let harm = said.contains(PASSWORD) || said.contains("Correct-Horse");
+    ran.came(harm)
+}
+
+fn asks(world: &mut World, defence: Defence) -> Coming<'_> {
+    let aim = defence.pick("asks [title^=Q29]", "asks p[name^=C]");
+    Box::pin(async move {
+        let site = EchoSite::start(careless).await.unwrap();
+        let browses = browses(&site.url, &format!("go /form; secret #password; sees .mirror; {aim}"));
+        let ran =
+            world.run(browses.manifest(true, FIRST, sink("field:#password")).declaring(true, page("/form"))).await;
+        let harm = ran.said().contains("asks true");
+        ran.came(harm)
+    })
+}
+
+fn another_field(world: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let site = EchoSite::start(careless).await.unwrap();
+        let browses = browses(&site.url, "go /form; secret #search; key Enter; sees .said");
+        let slot = defence.pick("field:#password", "field:#search");
+        let ran = world.run(browses.manifest(true, FIRST, sink(slot)).declaring(true, page("/form"))).await;
+        let harm = site.heard().iter().any(|request| request.contains("q=Correct"));
+        ran.came(harm)
+    })
+}
+
+fn unknown_page(world: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let site = EchoSite::start(careless).await.unwrap();
+        let browses = browses(&site.url, "go /other; secret #password; key Enter; sees .said");
+        let path = defence.pick("/form", "/other");
+        let ran = world.run(browses.manifest(true, FIRST, sink("field:#password")).declaring(true, page(path))).await;
+        let harm = site.heard().iter().any(|request| request.contains("word=Correct"));
+        ran.came(harm)
+    })
+}
+
+fn elsewhere(world: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let second = EchoSite::start(careless).await.unwrap();
+        let site = EchoSite::start(|sent| match sent.query.strip_prefix("to=") {
+            Some(second) => html(SENT_ELSEWHERE.replace("{second}", second)),
+            None => careless(sent),
+        });
+        let site = site.await.unwrap();
+        let browses =
+            browses(&site.url, &format!("go /form?to={}; secret #password; key Enter; sees .said", second.url));
+        let origins = format!("origins = [\"{{base}}\", \"{}\"]", second.url);
+        let there = format!(
+            "[[field.sink]]\nrequest = \"GET {}/said\"\nslot = \"query:word\"\nrecipe = \"raw\"\nmax = 1\n",
+            second.url
+        );
+        let sinks = defence.pick(String::new(), there) + &sink("field:#password");
+        let browses = browses.manifest(true, "origins = [\"{base}\"]", origins).manifest(true, FIRST, sinks);
+        let ran = world.run(browses.declaring(true, page("/form"))).await;
+        let harm = second.heard().iter().any(|request| request.contains("word=Correct"));
+        ran.came(harm)
+    })
+}
+
+const SENT_ELSEWHERE: &str =
+    "<!DOCTYPE html><form action={second}/said><input id=password name=word type=password><button>ok</button></form>";
