@@ -45,7 +45,8 @@ impl World {
     async fn offered(&self) -> Option<String> {
         let person = self.service.ask(&self.node).await.unwrap();
         person.sources().await.unwrap().as_array().unwrap().first()?;
-        let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
+        // It may have gone since.
+        let notice = person.choose("sample-bank", "sample-bank").await.ok()?;
         Some(notice["facts"]["source"]["version"].as_str().unwrap().to_owned())
     }
 
