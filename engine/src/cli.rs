@@ -12,9 +12,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::collect::compile::limited;
 
+mod canary;
 mod collect;
 mod config;
 mod connector;
+mod erase;
 mod harden;
 mod hidden;
 mod interrupt;
@@ -25,6 +27,7 @@ mod rights;
 mod reports;
 mod serve;
 mod setup;
+mod sim;
 mod terminal;
 mod verify;
 
@@ -83,6 +86,13 @@ enum Command {
     /// Checks what somebody was given, offline.
     #[command(subcommand)]
     Verify(verify::Command),
+    /// Erases what is kept of a session, a person or an Online Service, and writes the signed receipt.
+    Erase(erase::Options),
+    /// Looks for planted values in everything that an engine can write, and in its memory.
+    Canary(canary::Options),
+    /// Simulations over the real store, keys and scheduler.
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// Compiles one connector from standard input to standard output: what the engine starts itself as.
     #[command(hide = true)]
     CompileConnector,
@@ -131,6 +141,9 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Rights(command) => block_on(rights::run(*command, out)),
         Command::Trace(command) => block_on(rights::traces(command, out)),
         Command::Reports(command) => block_on(reports::run(command, out)),
+        Command::Erase(options) => block_on(erase::run(options, out)),
+        Command::Canary(options) => canary::run(&options, out),
+        Command::Sim(command) => block_on(sim::run(&command, out)),
         Command::Verify(command) => verify::run(&command, out),
         Command::CompileConnector => limited::run().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {

@@ -19,6 +19,7 @@ use crate::request::DataRequest;
 use crate::rights::Ground;
 use crate::store::{Expect, Revision, Shelf, StoreError};
 
+mod list;
 pub mod notice;
 mod record;
 

@@ -4,6 +4,7 @@
 //! or the Online Service wants. What may happen is decided by the session's state and by the consent register.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub mod build;
 pub mod catalogue;
 mod conclude;
 mod deliver;
+mod forget;
 mod intake;
 mod ports;
 mod reporting;
@@ -77,6 +79,8 @@ pub struct Engine {
     settings: build::SourceSettings,
     online_services: HashMap<OnlineServiceId, Arc<OnlineService>>,
     sessions: Sessions,
+    /// Where the node's owner asks for erasures; nowhere without a folder.
+    requests: Option<PathBuf>,
     /// When everything stored was last looked through.
     erased_second: AtomicI64,
     /// When a write was last tried for nothing but to see whether it is taken.

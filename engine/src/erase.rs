@@ -13,8 +13,12 @@ use crate::keys::{Destroyed, KeyError, KeyProvider};
 use crate::outbox::{DeadLetter, Outbox, OutboxError};
 use crate::store::{Erasure, Shelves, StoreError};
 
+// Erasure that somebody asked for, signed.
+pub mod receipt;
 // The retention table, compiled in.
 pub mod retention;
+// Years of it, in minutes.
+pub mod simulation;
 
 /// Looks at one part of a run: true means that nothing of it is left.
 pub type Look<'a> = &'a (dyn Fn() -> bool + Sync);

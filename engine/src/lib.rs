@@ -64,6 +64,8 @@ pub mod keys;
 // Storage: shelves typed by their retention row.
 pub mod store;
 
+// Looking for values where none may be.
+pub mod canary;
 // Telling an Online Service that a parcel waits.
 pub mod forward;
 

@@ -110,6 +110,11 @@ pub enum OutboxError {
     Store(#[from] StoreError),
 }
 
+/// The key in the store of a parcel's bytes.
+pub(crate) fn record_key(parcel: ParcelId) -> Result<String, StoreError> {
+    crate::store::record_key::<Body>(&parcel.to_string())
+}
+
 /// What the outbox has to know of a parcel.
 #[derive(Debug, Clone, Copy)]
 struct Label {

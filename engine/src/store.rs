@@ -25,12 +25,15 @@ mod files;
 mod head;
 mod memory;
 mod roots;
+mod search;
 mod shelf;
 mod sled;
 mod tables;
 mod watched;
 
 pub use copies::Opened;
+pub(crate) use search::Standing;
+pub(crate) use shelf::record_key;
 pub use shelf::{Erasure, Expired, Kept, Record, Shelf, Shelves, Stored};
 
 /// Longest name of a record, in bytes. A name is an id; it never holds personal data.

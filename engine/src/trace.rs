@@ -129,6 +129,21 @@ impl Traces {
         Ok(id)
     }
 
+    /// The traces of one Online Service.
+    ///
+    /// # Errors
+    /// [`TraceError::Store`].
+    pub async fn of(&self, online_service: OnlineServiceId) -> Result<Vec<TraceId>, TraceError> {
+        let mut of = Vec::new();
+        for name in self.shelf.names::<Trace>().await? {
+            let trace = self.shelf.get::<Trace>(&name).await?;
+            if trace.is_some_and(|trace| trace.value.online_service == online_service) {
+                of.extend(name.parse::<TraceId>().ok());
+            }
+        }
+        Ok(of)
+    }
+
     /// Reads a trace.
     ///
     /// # Errors

@@ -10,10 +10,13 @@ use sample_bank::{Change, JULIE, SampleBank};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+mod canary;
 mod crash;
 mod delivery;
+mod erase;
 mod flow;
 mod keys;
+mod killed;
 mod log;
 mod memory;
 mod receipt;
@@ -43,6 +46,16 @@ impl World {
         let service = Service::new().unwrap();
         let registered = service.registered().unwrap();
         let node = tokio::task::block_in_place(|| Node::start(&bank.site_url, &registered)).unwrap();
+        Self { bank, service, node }
+    }
+
+    /// The same, with an engine that is not started yet.
+    async fn prepared() -> Self {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let bank = SampleBank::start(any, any).await.unwrap();
+        let service = Service::new().unwrap();
+        let registered = service.registered().unwrap();
+        let node = tokio::task::block_in_place(|| Node::prepare(&bank.site_url, &registered)).unwrap();
         Self { bank, service, node }
     }
 

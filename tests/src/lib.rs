@@ -1,7 +1,7 @@
 //! The scenario language of the tests: a Data Source, a connector, a person who answers, and what must come of it.
 
 pub mod breaking;
-pub mod canary;
+pub mod capture;
 pub mod child;
 pub mod collecting;
 pub mod echoing;
@@ -12,3 +12,5 @@ pub mod service;
 pub mod sources;
 pub mod token;
 pub mod versions;
+
+pub use consentry::canary;

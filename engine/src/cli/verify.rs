@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::json;
 
+use crate::erase::receipt::ErasureReceipt;
 use crate::jose::jwk::read_jwks;
 use crate::receipt::file::{FILE_BYTES_MAX, ReceiptFile};
 use crate::receipt::{Facts, Receipt};
@@ -18,6 +19,21 @@ pub(super) enum Command {
     /// Checks a receipt: its signature, that its events are what the ledger's leaves commit to, and that the leaves are in the
     /// ledger.
     Receipt(Options),
+    /// Checks the receipt of an erasure: its signature.
+    Erasure(ErasureOptions),
+}
+
+/// Which receipt of an erasure, by which keys.
+#[derive(Debug, clap::Args)]
+pub(super) struct ErasureOptions {
+    /// The receipt, as `consentry erase` wrote it.
+    file: PathBuf,
+    /// The keys of the node that signed it, as `GET /v1/keys` gives them. Get them from a place you trust.
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+    /// Writes JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Which receipt, by which keys.
@@ -37,7 +53,28 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let Command::Receipt(options) = command;
+    match command {
+        Command::Receipt(options) => receipt(options, out),
+        Command::Erasure(options) => erasure(options, out),
+    }
+}
+
+fn erasure(options: &ErasureOptions, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let text = read(&options.file)?;
+    let (signing, _) = read_jwks(&read(&options.keys)?).context("the keys can't be used")?;
+    let written: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    let token = written.as_ref().and_then(|written| written["receipt"].as_str()).unwrap_or(text.trim_end());
+    let receipt = ErasureReceipt::verify(token, &signing).context("the receipt does not hold")?;
+    if options.json {
+        writeln!(out, "{}", json!({ "verified": true, "facts": receipt.facts() }))?;
+    } else {
+        super::erase::tell(receipt.facts(), out)?;
+        writeln!(out, "the receipt holds: it is what this node signed")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn receipt(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let text = read(&options.file)?;
     let (signing, log) = read_jwks(&read(&options.keys)?).context("the keys can't be used")?;
     if options.signature_only {

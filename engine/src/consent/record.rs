@@ -340,7 +340,7 @@ impl Consent {
     }
 
     /// Whether it has not come to its end.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self.status, Status::Requested | Status::Given)
     }
 

@@ -334,6 +334,7 @@ impl Builder {
                 .map(|service| (service.id(), Arc::new(service)))
                 .collect(),
             sessions: Sessions::new(most, self.sessions_each_max.unwrap_or(most)),
+            requests: requests(self.store.as_deref())?,
             erased_second: AtomicI64::new(0),
             probed_second: AtomicI64::new(0),
             tasks: TaskTracker::new(),
@@ -402,6 +403,16 @@ fn log_origin(public: &Url) -> String {
     let host = public.host_str().unwrap_or("localhost");
     let port = public.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{host}{port}{}/v1/log", public.path().trim_end_matches('/'))
+}
+
+/// The folder in which the node's owner asks for erasures.
+fn requests(data: Option<&Path>) -> Result<Option<PathBuf>, BuildError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let Some(path) = data.map(|data| data.join("erase")) else { return Ok(None) };
+    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
+        Ok(()) => Ok(Some(path)),
+        Err(source) => Err(BuildError::Secret { path, source }),
+    }
 }
 
 fn desk() -> Operator {

@@ -197,6 +197,7 @@ impl Engine {
             self.write_log().await;
         }
         self.erase_due(now).await?;
+        self.answer_requests().await;
         self.tell_events().await?;
         Ok(())
     }

@@ -27,8 +27,10 @@ use crate::trace::{Device, Language, Navigation};
 mod doors;
 mod durability;
 mod folder;
+mod forget;
 mod full;
 mod places;
+mod power_loss;
 mod refused;
 mod rights;
 mod stops;
@@ -94,6 +96,11 @@ impl World {
     }
 
     async fn review(&self, session: &Session) {
+        self.review_of(session, vec![name_item("Martin"), transaction_item("rent", -90_000)]).await;
+    }
+
+    /// As if a connector had found these.
+    async fn review_of(&self, session: &Session, items: Vec<crate::data::Item>) {
         self.agree(session).await;
         let now = self.clock.now();
         let consent = session.consent().unwrap();
@@ -104,7 +111,7 @@ impl World {
         let run =
             Run::begin(RunName { run, session: session.id(), consent }, self.clock.clone(), self.engine.end_sink());
         session.attach(&run, &consentry_host_api::stop::Stopper::default());
-        let data = collected(run.name().run, vec![name_item("Martin"), transaction_item("rent", -90_000)]);
+        let data = collected(run.name().run, items);
         session.note(|notes| {
             notes.collected = data.counts();
             notes.alive.data = Some(data.presence());
@@ -134,6 +141,12 @@ impl World {
 
     async fn parcel(&self, session: &Arc<Session>) -> ParcelId {
         self.engine.share(session, &Decision::all()).await.unwrap()
+    }
+
+    /// The Online Service fetches a parcel and acknowledges it.
+    async fn deliver(&self, parcel: ParcelId) {
+        let bytes = self.engine.fetch_parcel(&lender(), parcel).await.unwrap();
+        self.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await.unwrap();
     }
 
     fn pass(&self, minutes: i64) {

@@ -23,6 +23,9 @@ pub struct Root {
 /// Holds root keys.
 #[async_trait]
 pub trait RootKeys: Send + Sync {
+    /// Who holds them, for the evidence of their destruction.
+    fn provider(&self) -> &'static str;
+
     /// All that are there.
     ///
     /// # Errors

@@ -100,6 +100,10 @@ impl FileRoots {
 
 #[async_trait]
 impl RootKeys for FileRoots {
+    fn provider(&self) -> &'static str {
+        PROVIDER
+    }
+
     async fn list(&self) -> Result<Vec<Root>, KeyError> {
         Ok(self.held().keys().cloned().collect())
     }

@@ -18,7 +18,7 @@ use super::roots::FileRoots;
 use super::sled::SledStore;
 use super::tables::{TableName, Tables};
 use super::watched::Watched;
-use super::{Expect, Revision, Store, StoreError};
+use super::{Expect, Revision, Store, StoreError, is_due};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::erase::retention::{Row, Storable, TABLE, Term};
@@ -32,6 +32,7 @@ const ATTEMPTS_MAX: u32 = 64;
 mod parts;
 
 pub use parts::Erasure;
+pub(crate) use parts::key as record_key;
 use parts::{Found, Parts, key};
 
 /// Can be stored: names its row of the retention table, and reads back from bytes.
@@ -213,6 +214,10 @@ impl Shelves {
         self.0.tables.due(now).await
     }
 
+    pub(super) fn store(&self) -> &Watched {
+        &self.0.store
+    }
+
     pub(super) fn tables(&self) -> &Tables {
         &self.0.tables
     }
@@ -259,7 +264,12 @@ impl Shelves {
     /// Erases records that are past their deadline; one that is not any more, stays.
     pub async fn erase(&self, expired: &[Expired], now: Timestamp) -> Erasure {
         let key = |each: &Expired| format!("{}/{}/{}", each.row.id, each.namespace, each.name);
-        self.0.erase(expired.iter().map(key).collect(), now).await
+        self.0.erase(expired.iter().map(key).collect(), |head| is_due(head.deadline(), now), now).await
+    }
+
+    /// Erases records, due or not.
+    pub(crate) async fn erase_records(&self, keys: Vec<String>, now: Timestamp) -> Erasure {
+        self.0.erase(keys, |_| true, now).await
     }
 }
 

@@ -25,8 +25,9 @@ mod rewrite;
 
 pub(crate) use name::TableName;
 
-/// How many keys are made at once for records to come.
+/// How many keys are made at once for records to come: at least, and at most.
 const SPARE: usize = 32;
+const SPARE_MAX: usize = 1024;
 const NAME_BYTES: usize = 16;
 
 /// Names the key of one record. Random: no two records ever share a key.
@@ -113,7 +114,10 @@ impl Tables {
             to_its_end(async move {
                 let _one_at_a_time = inner.writing.lock().await;
                 let has_free = inner.held().tables.get(&table).is_some_and(|table| !table.free.is_empty());
-                if has_free { Ok(()) } else { inner.rewrite(&[(table, SPARE)], now).await.map(drop) }
+                let rows = inner.held().tables.get(&table).map_or(0, |table| table.rows.len());
+                // The larger the file, the seldomer it is written for nothing but room.
+                let spare = (rows / 8).clamp(SPARE, SPARE_MAX);
+                if has_free { Ok(()) } else { inner.rewrite(&[(table, spare)], now).await.map(drop) }
             })
             .await?;
         }
@@ -197,6 +201,11 @@ impl Tables {
             }
         }
         self.due(now).await.map(drop)
+    }
+
+    /// Whoever holds the root keys.
+    pub(super) fn roots(&self) -> &dyn RootKeys {
+        &*self.0.roots
     }
 
     /// All keys that are here.

@@ -4,6 +4,7 @@ mod command;
 mod connectors;
 mod demo;
 mod fuzz;
+mod leaky;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +26,8 @@ enum Command {
     Demo,
     /// Fuzz one reader of bytes from outside for some time; by hand, with cargo-fuzz installed
     Fuzz(fuzz::Args),
+    /// Build an engine that leaks on purpose, and show that the search for planted values finds it out
+    Leaky,
     /// Run every suite, or those whose name contains one of the words
     Test {
         /// Words
@@ -38,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Command::Connectors(args) => connectors::run(&args),
         Command::Demo => demo::run(),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Leaky => leaky::run(),
         Command::Test { words } => test::run(&words),
     }
 }

@@ -114,8 +114,8 @@ impl Parts {
         Err(StoreError::Conflict)
     }
 
-    /// Erases these records, as far as they are still due: all their keys in one rewrite of each table, then the records.
-    pub(super) async fn erase(&self, keys: Vec<String>, now: Timestamp) -> Erasure {
+    /// Erases these records, as far as `condition` accepts them: all their keys in one rewrite of each table, then the records.
+    pub(super) async fn erase(&self, keys: Vec<String>, condition: impl Fn(&Head) -> bool, now: Timestamp) -> Erasure {
         let (mut due, mut dropped) = (vec![], vec![]);
         let Erasure { mut erased, mut destroyed, mut failures } = Erasure::default();
         for key in keys {
@@ -127,7 +127,7 @@ impl Parts {
                     continue;
                 }
             };
-            let Some(head) = Head::read(&entry.head).filter(|head| is_due(head.deadline(), now)) else { continue };
+            let Some(head) = Head::read(&entry.head).filter(&condition) else { continue };
             dropped.extend(head.table(name_of(&key)).map(|table| (table, head.key)));
             due.push((key, entry.revision));
         }
@@ -200,7 +200,7 @@ impl Found {
     }
 }
 
-pub(super) fn key<T: Kept>(name: &str) -> Result<String, StoreError> {
+pub(crate) fn key<T: Kept>(name: &str) -> Result<String, StoreError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(allowed) {
         return Err(StoreError::BadName);

@@ -1,0 +1,274 @@
+//! Looks for marked values where no value of a person may be: in files, in what a network carried, in the memory of a process. It
+//! looks for each value as it is and in the encodings in which it could be there by accident, and never says what it found, only
+//! which one and where.
+//!
+//! It shows absence in the places that it names, and nothing about others.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use memchr::memmem::Finder;
+use serde::Serialize;
+
+/// Shortest value that is looked for in memory: shorter ones are there by chance.
+pub const MEMORY_CHARS_MIN: usize = 10;
+/// How much is read at once.
+const PIECE_BYTES: usize = 1024 * 1024;
+/// What a `free` of the C library writes over the head of what is freed.
+const OVERWRITTEN_BYTES: usize = 16;
+
+/// What a search saw.
+#[derive(Debug, Default, Serialize)]
+pub struct Searched {
+    /// So many files, or mappings of memory.
+    pub files: usize,
+    /// With so many bytes.
+    pub bytes: usize,
+    /// Where a value was found: the place, and the value's place in the list. Never the value.
+    pub found: Vec<(PathBuf, usize)>,
+}
+
+/// Values in all their encodings.
+struct Needles {
+    finders: Vec<(usize, Finder<'static>)>,
+    longest: usize,
+}
+
+/// Searches a folder and all below it, or one file.
+///
+/// # Errors
+/// A file can't be read.
+pub fn search(place: &Path, values: &[&str]) -> io::Result<Searched> {
+    let needles = Needles::of(values.iter().copied().enumerate());
+    let mut searched = Searched::default();
+    let mut places = vec![place.to_owned()];
+    while let Some(path) = places.pop() {
+        match search_one(&path, &needles, &mut places) {
+            Ok(Some((bytes, found))) => searched.add(&path, bytes, found),
+            Ok(None) => {}
+            // It went while we were looking, as files of an engine that runs do.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path != place => {}
+            Err(error) => {
+                return Err(io::Error::new(error.kind(), format!("{} can't be read: {error}", path.display())));
+            }
+        }
+    }
+    Ok(searched)
+}
+
+/// Searches one file; of a folder it puts down what is in it. What is neither (a socket, a pipe) holds nothing.
+fn search_one(
+    path: &Path,
+    needles: &Needles,
+    places: &mut Vec<PathBuf>,
+) -> io::Result<Option<(usize, BTreeSet<usize>)>> {
+    let kind = std::fs::symlink_metadata(path)?.file_type();
+    if kind.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            places.push(entry?.path());
+        }
+    }
+    if !kind.is_file() {
+        return Ok(None);
+    }
+    let mut file = File::open(path)?;
+    needles.find_in(|piece| file.read(piece)).map(Some)
+}
+
+/// Searches what a process has in memory and could have written to. Of each value only the tail is looked for, since the head of
+/// what was freed is overwritten while the rest is still there.
+///
+/// # Errors
+/// It is not there, or not ours to look into.
+pub fn search_memory(process: u32, values: &[&str]) -> io::Result<Searched> {
+    let tails = values.iter().enumerate().filter(|(_, value)| value.chars().count() >= MEMORY_CHARS_MIN);
+    let needles = Needles::of(tails.map(|(at, value)| (at, tail(value))));
+    let memory = File::open(format!("/proc/{process}/mem"))?;
+    let mut searched = Searched::default();
+    for line in std::fs::read_to_string(format!("/proc/{process}/maps"))?.lines() {
+        let Some((start, end)) = writable(line) else { continue };
+        let mut at = start;
+        let read = |piece: &mut [u8]| {
+            let length = piece.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            // A mapping that went meanwhile, or that has no bytes behind it, ends here.
+            let read = if length == 0 { 0 } else { memory.read_at(&mut piece[..length], at).unwrap_or(0) };
+            at += read as u64;
+            Ok(read)
+        };
+        let (bytes, found) = needles.find_in(read)?;
+        searched.add(Path::new(&format!("/proc/{process}/mem at {start:x}")), bytes, found);
+    }
+    Ok(searched)
+}
+
+impl Searched {
+    /// Both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.found.extend(other.found);
+        self
+    }
+
+    fn add(&mut self, place: &Path, bytes: usize, found: BTreeSet<usize>) {
+        self.files += 1;
+        self.bytes += bytes;
+        self.found.extend(found.into_iter().map(|at| (place.to_owned(), at)));
+    }
+}
+
+impl Needles {
+    fn of<'v>(values: impl Iterator<Item = (usize, &'v str)>) -> Self {
+        let mut finders = vec![];
+        let mut longest = 0;
+        for (at, value) in values {
+            for needle in encodings(value).into_iter().map(one_alphabet).collect::<BTreeSet<_>>() {
+                longest = longest.max(needle.len());
+                finders.push((at, Finder::new(&needle).into_owned()));
+            }
+        }
+        Self { finders, longest }
+    }
+
+    /// Reads to the end, piece by piece; what lies across two pieces is found, too.
+    fn find_in(&self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<(usize, BTreeSet<usize>)> {
+        let (mut all, mut found) = (0, BTreeSet::new());
+        let (mut window, mut kept) = (vec![0; self.longest + PIECE_BYTES], 0);
+        loop {
+            let length = read(&mut window[kept..])?;
+            if length == 0 {
+                return Ok((all, found));
+            }
+            all += length;
+            in_one_alphabet(&mut window[kept..kept + length]);
+            let seen = &window[..kept + length];
+            let there = self.finders.iter().filter(|(_, finder)| finder.find(seen).is_some());
+            found.extend(there.map(|(at, _)| *at));
+            let keep = self.longest.min(seen.len());
+            let from = seen.len() - keep;
+            window.copy_within(from..from + keep, 0);
+            kept = keep;
+        }
+    }
+}
+
+/// The value as it is, in UTF-16, in hexadecimal, in base64 at each of the three places where it can begin, percent-encoded, and as
+/// a JSON string.
+pub fn encodings(value: &str) -> Vec<Vec<u8>> {
+    let bytes = value.as_bytes();
+    let utf16: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let percent: String = url::form_urlencoded::byte_serialize(bytes).collect();
+    let json = serde_json::Value::from(value).to_string();
+    let mut all = vec![bytes.to_vec(), utf16, hex.to_uppercase().into_bytes(), hex.into_bytes(), percent.into_bytes()];
+    all.push(json.trim_matches('"').as_bytes().to_vec());
+    for start in 0..3 {
+        all.extend(base64_inside(bytes, start));
+    }
+    all
+}
+
+/// The characters that every base64 text has which holds these bytes at this offset from a multiple of three.
+fn base64_inside(bytes: &[u8], offset: usize) -> Option<Vec<u8>> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let whole = bytes.get((3 - offset) % 3..)?;
+    let text = whole.chunks_exact(3).flat_map(|three| {
+        let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
+        [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize])
+    });
+    let text: Vec<u8> = text.collect();
+    (text.len() >= 8).then_some(text)
+}
+
+/// The end of a value that is still there when its head was overwritten.
+fn tail(value: &str) -> &str {
+    let least = value.char_indices().rev().nth(MEMORY_CHARS_MIN - 1).map_or(0, |(at, _)| at);
+    let from = (0..=OVERWRITTEN_BYTES.min(least)).rev().find(|at| value.is_char_boundary(*at));
+    &value[from.unwrap_or(0)..]
+}
+
+/// A mapping that is read and written, by a line of `/proc/PID/maps`.
+fn writable(line: &str) -> Option<(u64, u64)> {
+    let mut words = line.split_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let rights = words.next()?;
+    let range = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+    rights.starts_with("rw").then_some(range)
+}
+
+/// The two alphabets of base64 differ in two characters.
+fn one_alphabet(mut bytes: Vec<u8>) -> Vec<u8> {
+    in_one_alphabet(&mut bytes);
+    bytes
+}
+
+fn in_one_alphabet(bytes: &mut [u8]) {
+    for byte in bytes {
+        *byte = match *byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            other => other,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_in_every_encoding_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: [&[u8]; 8] = [
+            b"x Correct-Horse-7! y",
+            b"436f72726563742d486f7273652d3721",
+            b"eHggQ29ycmVjdC1Ib3JzZS03ISB5", // base64 of `xx Correct-Horse-7! y`
+            b"eCBDb3JyZWN0LUhvcnNlLTchIHk=",
+            b"Q29ycmVjdC1Ib3JzZS03ISB5",
+            b"a=Correct-Horse-7%21",
+            b"C\0o\0r\0r\0e\0c\0t\0-\0H\0o\0r\0s\0e\0-\x007\0!\0",
+            b"436F72726563742D486F7273652D3721",
+        ];
+        for (at, text) in texts.iter().enumerate() {
+            std::fs::write(folder.path().join(format!("{at}")), text).unwrap();
+        }
+        std::fs::write(folder.path().join("clean"), b"Correct-Horse-8!").unwrap();
+        let searched = search(folder.path(), &["Correct-Horse-7!"]).unwrap();
+        assert_eq!((searched.files, searched.found.len()), (9, 8), "{:?}", searched.found);
+    }
+
+    #[test]
+    fn a_value_across_two_pieces_is_found_and_one_file_is_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        for at in [0, 5, PIECE_BYTES - 20, PIECE_BYTES - 5, PIECE_BYTES, 2 * PIECE_BYTES + 80] {
+            let mut bytes = vec![b'.'; 3 * PIECE_BYTES];
+            bytes[at..at + 16].copy_from_slice(b"Correct-Horse-7!");
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(search(&path, &["no", "Correct-Horse-7!"]).unwrap().found, [(path.clone(), 1)], "{at}");
+        }
+    }
+
+    #[test]
+    fn a_tail_is_what_stays_when_the_head_is_overwritten() {
+        assert_eq!(tail("0123456789abcdefTAIL-OF-IT"), "TAIL-OF-IT");
+        assert_eq!(tail("0123456789abcdefTAIL"), "abcdefTAIL".split_at(0).1);
+        assert_eq!(tail("0123456789"), "0123456789");
+        assert_eq!(tail("éééééééééééé"), "éééééééééé");
+    }
+
+    #[test]
+    fn a_value_in_this_process_is_found_by_its_tail() {
+        let value = format!("{}-{}-{}", "a head that is overwritten", "and a", std::process::id());
+        let mut freed = format!("{}{value}", "x").into_bytes();
+        freed[..OVERWRITTEN_BYTES + 1].fill(0);
+        let searched = search_memory(std::process::id(), &[&value, "short"]).unwrap();
+        assert!(searched.bytes > 1_000_000);
+        assert!(searched.found.iter().any(|(_, at)| *at == 0) && searched.found.iter().all(|(_, at)| *at == 0));
+        drop(freed);
+    }
+}

@@ -1,0 +1,86 @@
+//! `consentry canary`: looks for values that somebody planted, in everything that an engine can write and in its memory. Planting is
+//! done through the doors: a login, an answer, an account that was made up for it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::json;
+
+use crate::canary::{self, Searched};
+use crate::config::Config;
+
+/// How it ends when something was found: as any failure.
+const FOUND: u8 = 1;
+
+/// Looks for planted values in files, captures and memory.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// A file with the values, one a line. `-` is standard input: then they stand on no disk.
+    #[arg(long, value_name = "FILE")]
+    values: PathBuf,
+    /// Searches the data folder of this configuration.
+    #[arg(long, env = "CONSENTRY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Searches this file or folder, too: a log, a core, what a network carried. May be given several times.
+    #[arg(long = "in", value_name = "PATH")]
+    places: Vec<PathBuf>,
+    /// Searches the memory of this process, too, for the values' tails. Needs its owner's rights, or root's.
+    #[arg(long, value_name = "PID")]
+    process: Vec<u32>,
+    /// Writes JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let text = if options.values.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())?
+    } else {
+        std::fs::read_to_string(&options.values)
+            .with_context(|| format!("{} can't be read", options.values.display()))?
+    };
+    let values: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+    if values.is_empty() {
+        bail!("no values are given");
+    }
+    let mut places = options.places.clone();
+    if let Some(config) = &options.config {
+        places.push(Config::read(config)?.engine.data_folder);
+    }
+    if places.is_empty() && options.process.is_empty() {
+        bail!("it is not said where to look: --config, --in, --process");
+    }
+    let mut all = Searched::default();
+    let mut told = vec![];
+    for place in &places {
+        let searched = canary::search(place, &values)?;
+        told.push((place.display().to_string(), searched.files, searched.bytes, searched.found.len()));
+        all = all.and(searched);
+    }
+    for process in &options.process {
+        let searched = canary::search_memory(*process, &values)
+            .with_context(|| format!("the memory of process {process} can't be read"))?;
+        told.push((format!("memory of process {process}"), searched.files, searched.bytes, searched.found.len()));
+        all = all.and(searched);
+    }
+    if options.json {
+        let found: Vec<_> = all.found.iter().map(|(place, at)| json!({ "place": place, "value": at + 1 })).collect();
+        writeln!(out, "{}", json!({ "values": values.len(), "bytes": all.bytes, "found": found }))?;
+    } else {
+        for (place, files, bytes, found) in told {
+            writeln!(out, "searched {place}: {files} files or mappings, {bytes} bytes, {found} found")?;
+        }
+        for (place, at) in &all.found {
+            writeln!(out, "FOUND    value {} in {}", at + 1, place.display())?;
+        }
+        writeln!(out, "{} of {} values found anywhere", distinct(&all), values.len())?;
+    }
+    Ok(if all.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+}
+
+fn distinct(searched: &Searched) -> usize {
+    searched.found.iter().map(|(_, at)| at).collect::<std::collections::BTreeSet<_>>().len()
+}

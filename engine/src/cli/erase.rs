@@ -1,0 +1,128 @@
+//! `consentry erase`: erases what a node keeps of a session, a person or an Online Service, and writes the signed receipt. Where
+//! an engine runs on the same data folder, it is asked to, through a file that only its owner can write.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::json;
+
+use super::{ConfigFile, setup};
+use crate::config::Config;
+use crate::engine::BuildError;
+use crate::entropy::Entropy;
+use crate::erase::receipt::{ErasureReceipt, Facts, Scope};
+use crate::keys::Duty;
+use crate::store::StoreError;
+
+/// How long an engine that runs has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is looked meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Erases what is kept, and says with a signature what is gone and what is left.
+#[derive(Debug, Args)]
+#[group(id = "scope", required = true, multiple = false, args = ["session", "subject", "online_service"])]
+pub(super) struct Options {
+    /// What is kept of one session.
+    #[arg(long, value_name = "ID")]
+    session: Option<crate::id::SessionId>,
+    /// What is kept of one person, as one Online Service knows them.
+    #[arg(long, value_name = "ID")]
+    subject: Option<crate::id::SubjectId>,
+    /// What is kept of all sessions of one Online Service.
+    #[arg(long, value_name = "ID")]
+    online_service: Option<crate::id::OnlineServiceId>,
+    /// Writes the receipt into this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Writes JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let scopes = [
+        options.session.map(Scope::Session),
+        options.subject.map(Scope::Subject),
+        options.online_service.map(Scope::OnlineService),
+    ];
+    let Some(scope) = scopes.into_iter().flatten().next() else { bail!("nobody is named whose data is to be erased") };
+    let config = Config::read(&options.file.config)?;
+    let folder = config.connectors()?;
+    let builder = setup::with_keys(&config)?.catalogue(setup::catalogue(&folder).0);
+    let receipt = match builder.build().await {
+        Ok(engine) => {
+            let receipt = engine.erase(scope).await?;
+            engine.shut_down().await;
+            receipt
+        }
+        Err(BuildError::Store(StoreError::InUse)) => ask(&config, scope).await?,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(path) = &options.out {
+        crate::forward::file::receive(path, receipt.token().as_bytes(), &Entropy::system())
+            .with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    if options.json {
+        writeln!(out, "{}", json!({ "facts": receipt.facts(), "receipt": receipt.token() }))?;
+    } else {
+        tell(receipt.facts(), out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the engine that runs on this folder.
+async fn ask(config: &Config, scope: Scope) -> anyhow::Result<ErasureReceipt> {
+    let entropy = Entropy::system();
+    let requests = config.engine.data_folder.join("erase");
+    let mut name = [0; 16];
+    entropy.with(|rng| rng.fill_bytes(&mut name));
+    let [request, answer] = ["request", "receipt"].map(|end| requests.join(format!("{}.{end}", hex::encode(name))));
+    crate::forward::file::receive(&request, scope.to_string().as_bytes(), &entropy)
+        .with_context(|| format!("{} can't be written", request.display()))?;
+    let answered = async {
+        loop {
+            match std::fs::read_to_string(&answer) {
+                Ok(token) => break token,
+                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    };
+    let Ok(token) = tokio::time::timeout(ANSWER_WITHIN, answered).await else {
+        std::fs::remove_file(&request).ok();
+        bail!("the engine that runs on {} does not answer", config.engine.data_folder.display());
+    };
+    std::fs::remove_file(&answer)?;
+    let keys = setup::keys(config)?.publics(Duty::Signing).await?;
+    ErasureReceipt::verify(&token, &keys).context("what the engine answered is no receipt of it")
+}
+
+/// The receipt for a person.
+pub(super) fn tell(facts: &Facts, out: &mut dyn Write) -> anyhow::Result<()> {
+    writeln!(out, "erasure  {} of {} by node {}, {}", facts.receipt, facts.scope, facts.node, facts.at)?;
+    for each in &facts.erased {
+        writeln!(out, "erased   {}, key {}", each.record, each.key)?;
+    }
+    for key in &facts.keys {
+        writeln!(out, "key      {} destroyed {} by {}", key.key, key.at, key.provider)?;
+    }
+    for place in &facts.searched {
+        writeln!(out, "searched {}: {} looked at, {} found", place.place, place.looked_at, place.found)?;
+    }
+    for each in &facts.survives {
+        let until = each.kept.until.map_or_else(|| "without an end".to_owned(), |until| format!("until {until}"));
+        let records = each.records.map(|records| format!("{records} of ")).unwrap_or_default();
+        let what = each.kept.what.join(", ");
+        writeln!(out, "kept     {records}{} {what}, {until}: {}", each.kept.row, each.why)?;
+    }
+    for each in &facts.not_claimed {
+        writeln!(out, "not said {each}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,246 @@
+//! Erasure because somebody asked for it: of a session, of a person, of everything that an Online Service had done. What a law
+//! keeps stays, and the receipt names it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Engine, EngineError, STOP_WAIT};
+use crate::consent::Consent;
+use crate::erase::receipt::{ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched, Survivor};
+use crate::erase::retention::{
+    R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained as _, Row, Term,
+};
+use crate::id::{ParcelId, ReceiptId, SessionId};
+use crate::outbox::OutboxError;
+use crate::receipt::Kept;
+use crate::session::Session;
+use crate::session::row::SessionRow;
+use crate::store::{Standing, record_key};
+
+/// How often it is looked whether a run has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What belongs to a scope.
+#[derive(Default)]
+struct Belongings {
+    /// Keys in the store of what is erased.
+    records: Vec<String>,
+    parcels: Vec<ParcelId>,
+    survivors: Survivors,
+}
+
+/// What survives, by row, and how many records of it; none where they can't be told apart.
+#[derive(Default)]
+struct Survivors(BTreeMap<&'static str, (Kept, Option<usize>)>);
+
+impl Engine {
+    /// Erases what is kept of a scope, and says what is left. Sessions that run end first, as withdrawn. To erase again erases
+    /// what has come since.
+    ///
+    /// # Errors
+    /// [`EngineError`]: ask again; what was erased stays erased.
+    pub async fn erase(&self, scope: Scope) -> Result<ErasureReceipt, EngineError> {
+        // What the end of a session erases by itself is a part of it.
+        let first = self.belongings(scope).await?;
+        let before = self.shelves.standing(&first.records).await?;
+        for session in self.sessions.all().into_iter().filter(|session| is_of(scope, session)) {
+            if !session.state().is_end() {
+                self.withdraw(&session).await?;
+            }
+            self.wait_for_its_end(&session).await;
+            self.sessions.remove(&session);
+        }
+        let now = self.clock.now();
+        for consent in self.consents_of(scope).await? {
+            // Its period begins now, if it has not begun.
+            self.consents.expire(consent.id(), now).await?;
+            self.ledger.consent_terminated(consent.id(), now).await?;
+        }
+        let mut belongings = self.belongings(scope).await?;
+        first.parcels.into_iter().for_each(|parcel| belongings.take_parcel(Some(parcel)));
+        let before = before.and(self.shelves.standing(&belongings.records).await?);
+        let erasure = self.shelves.erase_records(belongings.records, now).await;
+        if let Some(error) = erasure.failures.into_iter().next() {
+            return Err(error.into());
+        }
+        for parcel in &belongings.parcels {
+            // Its bytes are gone; its end is noted.
+            match self.outbox.give_up(*parcel, now).await {
+                Ok(_) => belongings.survivors.survive(R24DeliveryOutcome::ROW, &Term::from(now), Some(1)),
+                Err(OutboxError::Unknown) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.receipt_of_erasure(scope, before, belongings.survivors, now).await
+    }
+
+    async fn receipt_of_erasure(
+        &self,
+        scope: Scope,
+        before: Standing,
+        survivors: Survivors,
+        now: Timestamp,
+    ) -> Result<ErasureReceipt, EngineError> {
+        let (mut searched, keys) = self.shelves.search(&before, now).await?;
+        let held = self.sessions.all();
+        let found = held.iter().filter(|session| is_of(scope, session)).count();
+        searched.push(Searched { place: "sessions in memory".to_owned(), looked_at: held.len(), found });
+        let facts = Facts {
+            format: 0,
+            receipt: self.entropy.with(|rng| ReceiptId::new(now, rng)),
+            node: self.node.clone(),
+            scope,
+            at: now,
+            erased: before.records,
+            keys,
+            searched,
+            survives: survivors.0.into_values().map(|(kept, records)| survivor(kept, records)).collect(),
+            not_claimed: NOT_CLAIMED.map(str::to_owned).into(),
+        };
+        Ok(ErasureReceipt::sign(facts, &*self.keys).await?)
+    }
+
+    /// Does the erasures that were asked for through files of the data folder, which only its owner can write, and leaves their
+    /// receipts beside them. What can't be done now is done later.
+    pub(super) async fn answer_requests(&self) {
+        let Some(folder) = &self.requests else { return };
+        // None there is next to always the case.
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_none_or(|end| end != "request") {
+                continue;
+            }
+            if let Err(error) = self.answer_erasure(&path).await {
+                tracing::error!(file = %path.display(), error = crate::causes::chain(&error), "an erasure that was asked for can't be done now");
+            }
+        }
+    }
+
+    async fn answer_erasure(&self, path: &Path) -> Result<(), EngineError> {
+        let failed = |error: std::io::Error| EngineError::Platform(Box::new(error));
+        let text = crate::secret_file::read_private(path).map_err(failed)?;
+        let scope = std::str::from_utf8(&text).ok().and_then(|text| text.trim_end().parse().ok());
+        let Some(scope) = scope else {
+            tracing::error!(file = %path.display(), "this asks for no erasure");
+            return std::fs::remove_file(path).map_err(failed);
+        };
+        let receipt = self.erase(scope).await?;
+        let answer = path.with_extension("receipt");
+        crate::forward::file::receive(&answer, receipt.token().as_bytes(), &self.entropy).map_err(failed)?;
+        std::fs::remove_file(path).map_err(failed)
+    }
+
+    async fn wait_for_its_end(&self, session: &Arc<Session>) {
+        let ended = async {
+            while session.is_busy() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        if tokio::time::timeout(STOP_WAIT, ended).await.is_err() {
+            tracing::warn!(session = %session.id(), "a run goes on that was told to end; what it holds is in memory only");
+        }
+    }
+
+    async fn consents_of(&self, scope: Scope) -> Result<Vec<Consent>, EngineError> {
+        let is_of = |consent: &Consent| match scope {
+            Scope::Session(id) => consent.session() == id,
+            Scope::OnlineService(id) => consent.online_service() == id,
+            Scope::Subject(_) => false,
+        };
+        Ok(self.consents.all().await?.into_iter().filter(is_of).collect())
+    }
+
+    async fn belongings(&self, scope: Scope) -> Result<Belongings, EngineError> {
+        let now = self.clock.now();
+        let mut all = Belongings::default();
+        for row in self.rows.all().await? {
+            let is_of = match scope {
+                Scope::Session(id) => row.id == id,
+                Scope::OnlineService(id) => row.online_service == id,
+                Scope::Subject(_) => false,
+            };
+            if is_of {
+                all.records.push(record_key::<SessionRow>(&row.id.to_string())?);
+                all.take_parcel(row.notes.parcel.map(|parcel| parcel.id));
+            }
+        }
+        for consent in self.consents_of(scope).await? {
+            let term = if consent.is_open() { Term::open() } else { Term::from(consent.changed_at()) };
+            all.survivors.survive(R14ConsentRecord::ROW, &term, Some(1));
+            all.survivors.survive(R15ConsentLogLeaf::ROW, &Term::from(now), None);
+            all.take_parcel(consent.sending());
+        }
+        match scope {
+            Scope::OnlineService(id) => {
+                for trace in self.traces.of(id).await? {
+                    all.records.push(record_key::<crate::trace::Trace>(&trace.to_string())?);
+                }
+            }
+            // A trace names no session and no person.
+            Scope::Session(id) => all.survivors.survive(R05TransactionTrace::ROW, &Term::from(began(id)), None),
+            Scope::Subject(id) => {
+                for (key, row, term) in self.shelves.named(&id.to_string()).await? {
+                    match why_kept(row) {
+                        Some(_) => all.survivors.survive(row, &term, Some(1)),
+                        None => all.records.push(key),
+                    }
+                }
+            }
+        }
+        all.records.extend(all.parcels.iter().filter_map(|parcel| crate::outbox::record_key(*parcel).ok()));
+        Ok(all)
+    }
+}
+
+impl Belongings {
+    fn take_parcel(&mut self, parcel: Option<ParcelId>) {
+        if let Some(parcel) = parcel.filter(|parcel| !self.parcels.contains(parcel)) {
+            self.parcels.push(parcel);
+        }
+    }
+}
+
+impl Survivors {
+    /// Of several, the one that is kept longest says until when.
+    fn survive(&mut self, row: &'static Row, term: &Term, records: Option<usize>) {
+        let kept = Kept::under(row, term);
+        let (known, count) = self.0.entry(row.id).or_insert_with(|| (kept.clone(), records.map(|_| 0)));
+        known.until = known.until.zip(kept.until).map(|(one, other)| one.max(other));
+        *count = count.zip(records).map(|(sum, more)| sum + more);
+    }
+}
+
+fn is_of(scope: Scope, session: &Session) -> bool {
+    match scope {
+        Scope::Session(id) => session.id() == id,
+        Scope::OnlineService(id) => session.request().online_service() == id,
+        Scope::Subject(_) => false,
+    }
+}
+
+/// When a session began: its id tells.
+fn began(id: SessionId) -> Timestamp {
+    id.made_at()
+}
+
+/// Why a record of a row stays although somebody asks for its erasure; none if it goes.
+fn why_kept(row: &Row) -> Option<&'static str> {
+    let by = |basis: &str| row.basis.contains(&basis);
+    if by("no_personal_data") {
+        return Some("it holds no personal data");
+    }
+    if by("salted_commitment") {
+        return Some("it says nothing without a salt that is erased with the consent's record");
+    }
+    by("A6-1-c").then_some("a law demands it: GDPR, Art. 6(1)(c) and 17(3)(b)")
+}
+
+fn survivor(kept: Kept, records: Option<usize>) -> Survivor {
+    let why = Row::by_id(&kept.row).and_then(why_kept);
+    let why = why.unwrap_or("it names no session and no person: nobody can tell which one it is");
+    Survivor { kept, records, why: why.to_owned() }
+}

@@ -1,0 +1,88 @@
+//! Erasure because somebody asked: what is gone, what is left, and what the receipt says of both.
+
+use super::*;
+use crate::entropy::Entropy;
+use crate::erase::receipt::{ErasureReceipt, Facts, Scope};
+
+async fn erase(world: &World, scope: Scope) -> Facts {
+    let receipt = world.engine.erase(scope).await.unwrap();
+    let keys = world.engine.signing_keys().await.unwrap();
+    let shown = ErasureReceipt::verify(receipt.token(), &keys).unwrap();
+    assert_eq!(shown.facts(), receipt.facts());
+    let changed = receipt.token().replacen('.', ".A", 1);
+    assert!(ErasureReceipt::verify(&changed, &keys).is_err());
+    assert!(shown.facts().searched.iter().all(|place| place.found == 0), "{:?}", shown.facts().searched);
+    receipt.facts().clone()
+}
+
+fn records(facts: &Facts) -> Vec<String> {
+    let mut kinds: Vec<_> =
+        facts.erased.iter().map(|each| each.record.rsplit_once('/').unwrap().0.to_owned()).collect();
+    kinds.sort();
+    kinds
+}
+
+fn survivors(facts: &Facts) -> Vec<&str> {
+    facts.survives.iter().map(|each| each.kept.row.as_str()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_waits_for_its_receiver_goes_with_its_parcel_and_nobody_elses_does() {
+    let world = world().await;
+    let (one, other) = (world.in_review().await, world.in_review().await);
+    let (parcel, others) = (world.parcel(&one).await, world.parcel(&other).await);
+    let facts = erase(&world, Scope::Session(one.id())).await;
+    assert_eq!(records(&facts), ["R04/session", "R23/parcel"]);
+    assert!(facts.keys.iter().any(|key| key.key.starts_with("within-3600.")), "{:?}", facts.keys);
+    assert!(world.engine.session(one.id()).is_none() && one.state() == State::Withdrawn);
+    assert!(matches!(
+        world.engine.fetch_parcel(&lender(), parcel).await,
+        Err(EngineError::Gone | EngineError::NotFound)
+    ));
+    assert_eq!(survivors(&facts), ["R05", "R14", "R15", "R24"]);
+    assert!(facts.survives[1].why.contains("law") && facts.survives[1].kept.until.is_some());
+    assert!(facts.not_claimed.len() > 2);
+    assert!(world.engine.fetch_parcel(&lender(), others).await.is_ok(), "the other person's is there");
+    assert_eq!(other.state(), State::Delivering);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_node_keeps_is_erased_with_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    let keys = crate::keys::software::tests::keys();
+    let world = world_in(Some(folder.path()), clock.clone(), keys.clone()).await;
+    let sending = world.in_review().await;
+    world.parcel(&sending).await;
+    let waiting = world.agreed().await;
+    world.engine.shut_down().await;
+    drop((world, sending, waiting));
+    let world = world_in(Some(folder.path()), clock, keys).await;
+    let facts = erase(&world, Scope::OnlineService(lender().id())).await;
+    assert!(world.engine.sessions.all().is_empty());
+    assert_eq!(records(&facts), ["R04/session", "R04/session", "R23/parcel"]);
+    assert_eq!(survivors(&facts), ["R14", "R15", "R24"]);
+    let consents = facts.survives[0].records;
+    assert_eq!(consents, Some(2));
+    let again = erase(&world, Scope::OnlineService(lender().id())).await;
+    assert_eq!(records(&again), [""; 0], "nothing has come since");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_runs_is_asked_through_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    let world = world_in(Some(folder.path()), clock, crate::keys::software::tests::keys()).await;
+    let session = world.agreed().await;
+    let request = folder.path().join("erase/one.request");
+    crate::forward::file::receive(&request, session.id().to_string().as_bytes(), &Entropy::system()).unwrap();
+    crate::forward::file::receive(&folder.path().join("erase/two.request"), b"all", &Entropy::system()).unwrap();
+    world.engine.sweep().await.unwrap();
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path().join("erase")).unwrap().map(|each| each.unwrap().file_name()).collect();
+    assert_eq!(left, ["one.receipt"]);
+    let token = std::fs::read_to_string(folder.path().join("erase/one.receipt")).unwrap();
+    let receipt = ErasureReceipt::verify(&token, &world.engine.signing_keys().await.unwrap()).unwrap();
+    assert_eq!(receipt.facts().scope, Scope::Session(session.id()));
+    assert!(world.engine.session(session.id()).is_none());
+}

@@ -1,0 +1,52 @@
+//! The operator erases a session beside an engine that runs, and without one; the receipt is checked with the published keys.
+
+use std::process::Command;
+
+use consentry_tests::node::binary;
+use serde_json::Value;
+
+use super::World;
+use super::delivery::parcel;
+
+fn consentry(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(binary("consentry").unwrap()).args(arguments).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_erased_with_a_receipt_that_anybody_can_check() {
+    let mut world = World::new().await;
+    let (one, _) = world.in_review().await;
+    one.share(&[]).await.unwrap();
+    let parcel = parcel(&world, &one).await;
+    let (other, _) = world.agreed().await;
+    let path = |name: &str| world.node.path(name).display().to_string();
+    let (config, receipt, keys) = (path("consentry.toml"), path("receipt.jwt"), path("keys.json"));
+    let published = reqwest::get(format!("{}/v1/keys", world.node.url)).await.unwrap().text().await.unwrap();
+    std::fs::write(&keys, published).unwrap();
+
+    let erase = |session: &str, out: &str| {
+        tokio::task::block_in_place(|| consentry(&["erase", "--session", session, "--config", &config, "--out", out]))
+    };
+    let (done, told) = erase(one.session(), &receipt);
+    assert!(done && told.contains("erased   R04/session/") && told.contains("erased   R23/parcel/"), "{told}");
+    assert!(told.contains("within-3600.") && told.contains("kept     1 of R14"), "{told}");
+    assert!(one.status().await.is_err(), "its session is gone");
+    assert!(world.service.receiver(&world.node).unwrap().engine.fetch(&parcel).await.is_err());
+    assert_eq!(other.status().await.unwrap()["state"], "awaiting-credentials");
+
+    let verify = |file: &str| consentry(&["verify", "erasure", file, "--keys", &keys]);
+    let (holds, told) = verify(&receipt);
+    assert!(holds && told.contains("the receipt holds"), "{told}");
+    let token = std::fs::read_to_string(&receipt).unwrap();
+    std::fs::write(&receipt, token.replacen('.', ".A", 1)).unwrap();
+    assert!(!verify(&receipt).0);
+
+    tokio::task::block_in_place(|| world.node.stop()).unwrap();
+    let (done, told) = consentry(&["erase", "--session", other.session(), "--config", &config, "--json"]);
+    let told: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert!(done && told["facts"]["erased"][0]["record"].as_str().unwrap().starts_with("R04/session/"), "{told}");
+    let (done, told) = consentry(&["erase", "--session", "ses_nobody", "--config", &config]);
+    assert!(!done && told.contains("not an id"), "{told}");
+}
