@@ -120,8 +120,7 @@ impl HostCtx {
         let (mut given, mut taken) = (Vec::new(), Vec::new());
         let recipes = carried.iter().flat_map(|each| each.recipes.iter().map(|recipe| (recipe, &each.kept)));
         for (recipe, kept) in recipes {
-            let values =
-                self.charged(recipe.work(), |vault| locked(|| outputs(recipe, &vault.with(kept), &hidden)))?;
+            let values = self.charged(recipe.work(), |vault| locked(|| outputs(recipe, &vault.with(kept), &hidden)))?;
             let values = values.map_err(|_| self.unusable())?.into_iter().map(|output| output.value);
             let from_outside = recipe.leaves().iter().any(|leaf| is_given(leaf.kind) && hidden(leaf));
             if from_outside { given.extend(values) } else { taken.extend(values) }
