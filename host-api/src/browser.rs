@@ -221,18 +221,16 @@ impl HostCtx {
     }
 
     /// Sends the manifest's logout as a page of the run's, whose cookies the browser has. False if there is none.
-    pub(crate) async fn log_out_in_browser(&mut self, url: &url::Url, wait: Duration) -> bool {
+    pub(crate) fn log_out_in_browser(&self, url: &url::Url, wait: Duration) -> bool {
         let Some(context) = self.browsing.context.clone() else { return false };
-        let url = url.to_string();
+        let (url, io) = (url.to_string(), context.io.clone());
         let going = async move {
             let page = context.open_page().await?;
             context.go(&At::page(page), &url, Instant::now() + wait).await
         };
         // A source that does not answer keeps its session until it ends by itself.
-        let io = self.browsing.context.as_ref().map_or(&self.ports.io, |context| &context.io);
         let ended = async move { tokio::time::timeout(wait, going).await.map(drop) };
-        let task = io.spawn(self.hops.track_future(ended));
-        let _ = tokio_util::task::AbortOnDropHandle::new(task).await;
+        drop(io.spawn(self.hops.track_future(ended)));
         true
     }
 }

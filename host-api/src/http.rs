@@ -69,7 +69,7 @@ impl HostCtx {
     /// answer changes nothing any more, so nobody waits for it but the run's tracker.
     pub fn log_out(&self) {
         let Some((method, url)) = self.plan.logout().filter(|_| self.facts.login_submitted) else { return };
-        if method == "GET" && self.log_out_in_browser(&url, LOGOUT).await {
+        if method == "GET" && self.log_out_in_browser(&url, LOGOUT) {
             return;
         }
         let Ok(method) = method.parse() else { return };
