@@ -18,7 +18,7 @@ pub async fn portal() -> &'static str {
     &PORTAL.get_or_init(start).await.url
 }
 
-fn as_person(url: &str, name: &str) -> Collecting {
+pub fn as_person(url: &str, name: &str) -> Collecting {
     let person = person(name);
     let collecting = Collecting::with("juntagrico").unwrap().at(url);
     collecting.field("login", of(&person, "email")).field("password", of(&person, "password"))

@@ -24,7 +24,7 @@ fn choosing(option: &'static str) -> impl Fn(&Question) -> Reaction + Send + Syn
     }
 }
 
-fn as_person(url: &str, name: &str) -> Collecting {
+pub fn as_person(url: &str, name: &str) -> Collecting {
     let person = person(name);
     let collecting = Collecting::with("oidc-provider").unwrap().at(url).answering(choosing("allow"));
     let collecting = collecting.field("login", of(&person, "username")).field("password", of(&person, "password"));

@@ -114,7 +114,13 @@ async fn passed(site: &Site, request: Request) -> anyhow::Result<Response<Body>>
     if let Some(location) = headers.get_mut(header::LOCATION) {
         *location = location.to_str()?.replace(&site.upstream, &site.here).parse()?;
     }
-    let body = answer.bytes().await.context("no body")?.to_vec();
+    let mut body = answer.bytes().await.context("no body")?.to_vec();
+    // Whatever names its own address names this one.
+    if let Ok(text) = std::str::from_utf8(&body)
+        && text.contains(&site.upstream)
+    {
+        body = text.replace(&site.upstream, &site.here).into_bytes();
+    }
     let mut passing = Passing { path, status, headers, body };
     (site.breaks)(&mut passing);
     let mut response = Response::new(Body::from(passing.body));

@@ -14,6 +14,7 @@ use crate::erase::retention::{
 };
 use crate::id::{ConsentId, EventId, OnlineServiceId, RightsRequestId, TraceId};
 use crate::ledger::Event;
+use crate::maintenance::reports::{Given, Ticket};
 use crate::online_service::OnlineService;
 use crate::outbox::OutboxError;
 use crate::receipt::{Facts, Receipt};
@@ -60,6 +61,8 @@ pub fn declared() -> Vec<Declaration> {
         Declaration::of::<Disclosure>(),
         Declaration::of::<Access>(),
         Declaration::of::<LookUp>(),
+        Declaration::of::<Given>(),
+        Declaration::of::<Ticket>(),
     ];
     all.extend(crate::ledger::declared());
     all.extend(crate::outbox::declared());

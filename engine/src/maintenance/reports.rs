@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::entropy::Entropy;
 use crate::erase::retention::{R11ErrorReportRedacted, Term};
 use crate::id::ReportId;
+use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::store::{Expect, Record, Shelf, Shelves, StoreError};
 
 /// How often a count is tried against others who count.
@@ -78,11 +79,19 @@ impl TicketState {
 impl Record for Given {
     const NAMESPACE: &'static str = "report";
     type Row = R11ErrorReportRedacted;
+    // Nothing leads from it to the person but its id, which they were told.
+    const RIGHTS: Declared = Declared {
+        export: Export::ThatItIsThere,
+        rectify: Rectify::NotPersonal,
+        erase: Erase::AtOnce,
+        restrict: Restrict::NothingIsDoneWithIt,
+    };
 }
 
 impl Record for Ticket {
     const NAMESPACE: &'static str = "ticket";
     type Row = R11ErrorReportRedacted;
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
 }
 
 /// All reports and tickets of a node.
