@@ -56,6 +56,7 @@ pub fn desk(compiler: Compiler) -> Result<Collector, SandboxError> {
         // Kept nowhere, so that nothing is authenticated by this key.
         compiled: CompiledCache::new(None, &[0; 32], compiler),
         tls: TlsSettings::trusting(RootCertStore::empty()).map_err(|error| SandboxError::Setup(error.into()))?,
+        browser: None,
         limits: Wishes::new(),
         development: true,
         ways: Ways::new(GateBounds::default(), Arc::new(Stopped)),
