@@ -202,11 +202,6 @@ impl Node {
         Ok(())
     }
 
-    /// The process, while it runs.
-    pub fn process(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
-    }
-
     /// Starts another program as the engine from now on.
     pub fn use_program(&mut self, program: &'static str) {
         self.program = program;
