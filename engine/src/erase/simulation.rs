@@ -182,7 +182,8 @@ impl World {
             }
             Event::Restore => self.restore().await?,
         }
-        Ok(())
+        // A node looks at the clock every second.
+        self.pass().await
     }
 
     /// One look of the real scheduler.
