@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::beside::{Restriction, Statement};
 use super::notice::Facts;
 use crate::data::{Category, Digest};
 use crate::erase::retention::{R14ConsentRecord, Term};
@@ -57,32 +58,6 @@ pub struct Consent {
     pub(super) restricted: Option<Restriction>,
     /// What the person put beside it.
     pub(super) statements: Vec<Statement>,
-}
-
-/// Why nothing is done under a consent, and since when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Restriction {
-    /// The ground.
-    pub ground: Ground,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// Something that the person put beside the record.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Statement {
-    /// When.
-    pub at: Timestamp,
-    /// Their words.
-    pub text: String,
-}
-
-impl std::fmt::Debug for Statement {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Statement").field("at", &self.at).finish_non_exhaustive()
-    }
 }
 
 /// One category that was asked for, and the reason given.

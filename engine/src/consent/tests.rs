@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::SignedDuration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::fixtures::{categories, clock, entropy, given, id, later, notice, now, register, request};
@@ -114,10 +115,14 @@ async fn a_withdrawal_names_the_send_that_began_or_there_is_none() {
             register.ask(consent, id(1), &request(crate::fixtures::REQUEST), &notice, later(), now()).await.unwrap();
             register.give(consent, &notice.digest(), &categories(&["person.name"]), now()).await.unwrap();
             let began = Arc::new(AtomicUsize::new(0));
+            // Now and then the withdrawal is there before anybody looks.
+            let withdrawn_first = round % 12 == 0;
+            let gate = Arc::new(Semaphore::new(if withdrawn_first { 0 } else { 3 }));
             let senders: Vec<_> = (0..3)
                 .map(|_| {
-                    let (register, began) = (register.clone(), began.clone());
+                    let (register, began, gate) = (register.clone(), began.clone(), gate.clone());
                     tokio::spawn(async move {
+                        let _through = gate.acquire().await;
                         let active = register.active(consent, now()).await?;
                         let proof = register.dispatch(active, id(7), now()).await?;
                         began.fetch_add(1, Ordering::SeqCst);
@@ -133,6 +138,7 @@ async fn a_withdrawal_names_the_send_that_began_or_there_is_none() {
                 }
             }
             let withdrawal = register.withdraw(consent, now()).await.unwrap();
+            gate.add_permits(3);
             for sender in senders {
                 match sender.await.unwrap() {
                     Ok(parcel) => assert_eq!(Some(parcel), withdrawal.sending, "a send that began is named"),

@@ -48,9 +48,9 @@ impl Point {
 
 impl LastCall {
     fn of(tape: &Tape, allowed: &Allowed) -> Option<Self> {
-        let calls = tape.events.iter().filter(|event| matches!(event, Event::Http(_) | Event::Prompt { .. }));
+        let mut calls = tape.events.iter().filter(|event| matches!(event, Event::Http(_) | Event::Prompt { .. }));
         let ordinal = calls.clone().count();
-        Some(match calls.last()? {
+        Some(match calls.next_back()? {
             Event::Prompt { how, .. } => {
                 Self { ordinal, capability: "prompt".to_owned(), method: how.name().to_owned(), url: String::new() }
             }

@@ -268,7 +268,7 @@ fn continues(rest: &str) -> bool {
 fn time(rest: &str) -> usize {
     let Some(clock) = rest.strip_prefix('T') else { return 0 };
     let length = clock.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.'))).unwrap_or(clock.len());
-    if length < 4 || length > 18 {
+    if !(4..=18).contains(&length) {
         return 0;
     }
     let zone = &clock[length..];
