@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::data::{Category, Digest};
 use crate::erase::retention::R14ConsentRecord;
-use crate::id::{ConsentId, GrantId, OnlineServiceId, ParcelId, SessionId};
+use crate::id::{ConsentId, GrantId, ParcelId, SessionId};
 use crate::request::DataRequest;
 use crate::rights::Ground;
 use crate::store::{Expect, Revision, Shelf, StoreError};
