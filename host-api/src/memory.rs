@@ -259,6 +259,6 @@ mod tests {
     #[test]
     fn a_panic_inside_leaves_the_thread_outside() {
         let _ = std::panic::catch_unwind(|| locked(|| panic!("on purpose")));
-        assert!(!is_locked(&vec![1_u8; 100]));
+        assert!(!is_locked(&Vec::from([1_u8; 100])));
     }
 }

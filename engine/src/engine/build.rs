@@ -304,11 +304,9 @@ impl Builder {
         };
         let log = (self.log_origin.unwrap_or_else(|| "localhost/log".to_owned()), tiles);
         let cache_key = cache_key(self.compiled.as_deref(), &entropy)?;
-        let sandbox = Sandbox::new(&self.sandbox)?;
-        let browser = Chromium::new(self.browser);
         let collector = Collector {
-            browser: Some(browser),
-            sandbox,
+            sandbox: Sandbox::new(&self.sandbox)?,
+            browser: Some(Chromium::new(self.browser)),
             compiled: CompiledCache::new(self.compiled, &cache_key, compiler),
             tls: tls.clone(),
             limits: self.limits,

@@ -303,7 +303,7 @@ impl World {
             self.try_copy(copied_at).await?;
         }
         self.copied_at = None;
-        if day % plan.copies_every == 0 {
+        if day.is_multiple_of(plan.copies_every) {
             let (from, to) = (self.folder.join("live"), self.folder.join("copy"));
             if to.exists() {
                 std::fs::remove_dir_all(&to)?;

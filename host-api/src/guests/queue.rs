@@ -155,28 +155,35 @@ impl Queue {
             let mut more = std::pin::pin!(self.more.notified());
             // From here on it hears of whatever comes, also while it looks.
             more.as_mut().enable();
-            let mut ready = lock(&self.ready);
-            if !arrived {
-                arrived = true;
-                ready.free += 1;
-                if ready.stand_ins > 0 && ready.free > 1 {
-                    self.more.notify_waiters();
-                }
+            if let Some(next) = self.take(&mut arrived, stands_in) {
+                return next;
             }
-            let leaves = ready.closed || stands_in && ready.free > 1;
-            if leaves || !ready.guests.is_empty() {
-                ready.free -= 1;
-                ready.stand_ins -= usize::from(leaves && stands_in);
-                // One that was woken for a guest may have been this one.
-                if ready.free > 0 && ready.guests.len() > usize::from(!leaves) {
-                    self.more.notify_one();
-                }
-                ready.turns += u64::from(!leaves);
-                return if leaves { None } else { ready.guests.pop_front() };
-            }
-            drop(ready);
             more.await;
         }
+    }
+
+    /// What the thread that asks is to do: a guest, or nothing more; none if it is to wait.
+    fn take(&self, arrived: &mut bool, stands_in: bool) -> Option<Option<Arc<Guest>>> {
+        let mut ready = lock(&self.ready);
+        if !*arrived {
+            *arrived = true;
+            ready.free += 1;
+            if ready.stand_ins > 0 && ready.free > 1 {
+                self.more.notify_waiters();
+            }
+        }
+        let leaves = ready.closed || stands_in && ready.free > 1;
+        if !leaves && ready.guests.is_empty() {
+            return None;
+        }
+        ready.free -= 1;
+        ready.stand_ins -= usize::from(leaves && stands_in);
+        // One that was woken for a guest may have been this one.
+        if ready.free > 0 && ready.guests.len() > usize::from(!leaves) {
+            self.more.notify_one();
+        }
+        ready.turns += u64::from(!leaves);
+        Some(if leaves { None } else { ready.guests.pop_front() })
     }
 
     /// Threads that stand in.

@@ -212,7 +212,7 @@ fn named(text: &str) -> Option<Found> {
     let bytes = text.len() - rest.len() + c;
     let month = |language: &[&str; 12]| {
         let fits = |month: &&str| **month == name || name.chars().count() >= 3 && month.starts_with(&name);
-        language.iter().position(|month| fits(month))
+        language.iter().position(fits)
     };
     let (language, month) = MONTHS.iter().enumerate().find_map(|(at, language)| Some((at, month(language)?)))?;
     let whole = MONTHS[language][month] == name;

@@ -77,13 +77,12 @@ impl Holder {
         let mut catalogue = self.catalogue()?;
         for last in [false, true] {
             let number = self.token.number();
-            let done = match find(&catalogue) {
-                None => None,
-                Some(handle) => Some(self.token.work(|session, connection| {
+            let done = find(&catalogue).map(|handle| {
+                self.token.work(|session, connection| {
                     // The token went away and is back: the handle was another session's.
                     if connection != number { Err(Error::InvalidValue) } else { work(session, handle) }
-                })),
-            };
+                })
+            });
             match done {
                 Some(Ok(done)) => return Ok(Some(done)),
                 None if last => return Ok(None),

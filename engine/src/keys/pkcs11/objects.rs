@@ -179,8 +179,11 @@ fn secret(session: &Session, id: &str, label: &Label) -> Result<ObjectHandle, Er
 /// What holds for every key that must not come out.
 const SECRET: [Attribute; 3] = [Attribute::Private(true), Attribute::Sensitive(true), Attribute::Extractable(false)];
 
-/// Modulus and exponent of a key pair.
-pub(super) fn public_parts(session: &Session, kid: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+/// Modulus and exponent.
+type PublicParts = (Vec<u8>, Vec<u8>);
+
+/// The public half of a key pair.
+pub(super) fn public_parts(session: &Session, kid: &str) -> Result<Option<PublicParts>, Error> {
     let public = [Attribute::Token(true), Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(kid.into())];
     let Some(object) = session.find_objects(&public)?.first().copied() else { return Ok(None) };
     let (mut modulus, mut exponent) = (vec![], vec![]);
