@@ -1,6 +1,7 @@
 //! The operator's configuration: one TOML file, one struct for each section, units in the names. Unknown keys are refused.
 //! No secret stands in it: keys, passphrases and operators' secrets are named by file.
 
+mod browser;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,9 @@ use crate::online_service::{OnlineService, RegistrationError};
 use crate::processing::{Processing, Processor, policy_digest};
 use crate::secret_file;
 
+pub use browser::BrowserSection;
 pub use sections::{
-    ApiSection, BrowserSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace, KeysSection,
+    ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace, KeysSection,
     MaintenanceSection, OnlineServiceSection, PolicySection, PurposeSection, SandboxSection, SourceSection,
     TrustedKeySection,
 };

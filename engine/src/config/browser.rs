@@ -1,0 +1,71 @@
+//! The section of the browser, and what its numbers may be.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use consentry_host_api::browser::BrowserSettings;
+use serde::Deserialize;
+
+use super::{ConfigError, value};
+
+/// The browser of connectors that need one; what is not set here has the value of the documented example. Nothing is started before a
+/// connector asks for a page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BrowserSection {
+    /// The program: chromium-headless-shell, or Chromium. Found by itself where Debian has it.
+    pub program: Option<PathBuf>,
+    /// The account it runs as when the engine is root.
+    pub account: Option<String>,
+    /// Where its profiles are made, on a file system in memory.
+    pub folder: Option<PathBuf>,
+    /// Collections with open pages at once; others wait for a turn. Twice the number of cores by itself.
+    pub runs_max: Option<usize>,
+    /// Longest wait for a turn.
+    pub queue_seconds: Option<u64>,
+    /// So many collections until it is started anew.
+    pub runs_each: Option<u32>,
+    /// So long it stays without one.
+    pub idle_seconds: Option<u64>,
+    /// Most memory of it and its pages together, where this system lets the engine make a control group.
+    pub memory_mib: Option<u64>,
+    /// Runs although its sandbox does not work here, or on a folder that is not in memory. In development only.
+    #[serde(default)]
+    pub unconfined: bool,
+}
+
+impl BrowserSection {
+    /// What it means.
+    ///
+    /// # Errors
+    /// A number that makes no sense, or no sandbox outside of development.
+    pub fn settings(&self, development: bool) -> Result<BrowserSettings, ConfigError> {
+        if self.unconfined && !development {
+            return Err(value("browser.unconfined", "is for development = true only: see docs/browser.md"));
+        }
+        let usual = BrowserSettings::default();
+        let numbers = [
+            ("browser.runs-max", self.runs_max.map(|runs| runs as u64), 1, 1000),
+            ("browser.queue-seconds", self.queue_seconds, 1, 1800),
+            ("browser.runs-each", self.runs_each.map(u64::from), 1, 1_000_000),
+            ("browser.idle-seconds", self.idle_seconds, 1, 86_400),
+            ("browser.memory-mib", self.memory_mib, 256, 1 << 20),
+        ];
+        for (key, given, least, most) in numbers {
+            if given.is_some_and(|given| !(least..=most).contains(&given)) {
+                return Err(value(key, &format!("must be from {least} to {most}")));
+            }
+        }
+        Ok(BrowserSettings {
+            program: self.program.clone(),
+            account: self.account.clone().unwrap_or(usual.account),
+            folder: self.folder.clone().unwrap_or(usual.folder),
+            runs_max: self.runs_max.unwrap_or(usual.runs_max),
+            queue: self.queue_seconds.map_or(usual.queue, Duration::from_secs),
+            runs_each: self.runs_each.unwrap_or(usual.runs_each),
+            idle: self.idle_seconds.map_or(usual.idle, Duration::from_secs),
+            memory_bytes: self.memory_mib.map_or(usual.memory_bytes, |mebibytes| mebibytes << 20),
+            unconfined: self.unconfined,
+        })
+    }
+}
