@@ -20,7 +20,9 @@ impl Confines {
             let mut parts = line.splitn(3, ':').skip(1);
             let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));
             let (root, bounds): (PathBuf, &[(&str, &str)]) = match controllers {
-                // Version 2: one tree for all.
+                // Version 2: one tree for all. Beside version 1 it stands elsewhere and bounds nothing; there this is no control group at all, and
+                // takes any file.
+                "" if !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() => continue,
                 "" => (PathBuf::from("/sys/fs/cgroup"), &[("memory.max", &memory), ("pids.max", TASKS)]),
                 "memory" => (PathBuf::from("/sys/fs/cgroup/memory"), &[("memory.limit_in_bytes", &memory)]),
                 "pids" => (PathBuf::from("/sys/fs/cgroup/pids"), &[("pids.max", TASKS)]),
