@@ -61,12 +61,19 @@ pub enum Predicate {
 pub struct NotAPredicate;
 
 /// What a question came to. Not known where the Data Source has nothing to answer it with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Answered {
     /// The question, without what it compares with where that is personal.
     pub predicate: String,
     /// Yes, no, or not known.
     pub holds: Option<bool>,
+}
+
+impl fmt::Debug for Answered {
+    /// Without the answer, which is about somebody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answered").field("predicate", &self.predicate).finish_non_exhaustive()
+    }
 }
 
 impl Kind {

@@ -40,12 +40,18 @@ pub(super) enum CallError {
 }
 
 /// What a page or the browser tells.
-#[derive(Debug)]
 pub(super) struct Event {
     /// Which session told it; empty for the browser itself.
     pub(super) session: String,
     pub(super) method: String,
     pub(super) params: Box<RawValue>,
+}
+
+impl std::fmt::Debug for Event {
+    /// Without what the page said.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Event").field("method", &self.method).finish_non_exhaustive()
+    }
 }
 
 /// The connection to one browser.
