@@ -154,8 +154,9 @@ impl KeyProvider for TokenKeys {
     }
 
     async fn list(&self) -> Result<Vec<KeyInfo>, KeyError> {
+        // Asked anew: whoever looks whether a key is there, before a login is opened, would learn too late that the token is gone.
         self.blocking(OPERATION, |holder| {
-            let catalogue = holder.catalogue()?;
+            let catalogue = holder.catalogue_now()?;
             Ok(catalogue.keys.iter().map(|key| catalogue.info(key)).collect())
         })
         .await

@@ -68,6 +68,9 @@ async fn a_token_that_goes_away_is_the_platforms_failure_and_is_found_again() {
     assert_eq!(lost.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", lost.json());
     let failure = &lost.json()["failure"];
     assert_eq!((&failure["blame"], &failure["code"]), (&json!("platform"), &json!("platform-failed")), "{failure}");
+    // A login that can't be opened now costs the person nothing.
+    let waiting = person.status().await.unwrap();
+    assert_eq!(waiting["state"], "awaiting-credentials", "{waiting}");
     // What needs no key goes on.
     assert!(person.sources().await.is_ok());
 

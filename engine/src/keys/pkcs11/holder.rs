@@ -52,20 +52,27 @@ impl Holder {
 
     /// What is on the token: as it was a moment ago, or asked again.
     pub(super) fn catalogue(&self) -> Result<Arc<Catalogue>, KeyError> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
-            Some(known) if known.at.elapsed() < FRESH && known.connection == self.token.number() => Ok(known.catalogue),
-            _ => self.catalogue_now(),
-        }
+        self.known().map(|known| known.catalogue)
     }
 
     pub(super) fn catalogue_now(&self) -> Result<Arc<Catalogue>, KeyError> {
+        self.known_now().map(|known| known.catalogue)
+    }
+
+    fn known(&self) -> Result<Known, KeyError> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(known) if known.at.elapsed() < FRESH && known.connection == self.token.number() => Ok(known),
+            _ => self.known_now(),
+        }
+    }
+
+    fn known_now(&self) -> Result<Known, KeyError> {
         let read = |session: &Session, connection| Ok((Catalogue::read(session)?, connection));
         let (catalogue, connection) = self.token.work(read).map_err(failed)?;
-        let catalogue = Arc::new(catalogue);
-        let known = Known { catalogue: catalogue.clone(), connection, at: Instant::now() };
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
-        Ok(catalogue)
+        let known = Known { catalogue: Arc::new(catalogue), connection, at: Instant::now() };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+        Ok(known)
     }
 
     /// Does something with a key that `find` finds. A key that is not found, or whose handle is not good any more, is looked for once more.
@@ -74,13 +81,12 @@ impl Holder {
         find: impl Fn(&Catalogue) -> Option<ObjectHandle>,
         work: impl Fn(&Session, ObjectHandle) -> Result<T, Error>,
     ) -> Result<Option<T>, KeyErrorOr> {
-        let mut catalogue = self.catalogue()?;
+        let mut known = self.known()?;
         for last in [false, true] {
-            let number = self.token.number();
-            let done = find(&catalogue).map(|handle| {
+            let done = find(&known.catalogue).map(|handle| {
                 self.token.work(|session, connection| {
-                    // The token went away and is back: the handle was another session's.
-                    if connection != number { Err(Error::InvalidValue) } else { work(session, handle) }
+                    // The token went away and is back: the handle may be another key's now.
+                    if connection != known.connection { Err(Error::InvalidValue) } else { work(session, handle) }
                 })
             });
             match done {
@@ -88,7 +94,7 @@ impl Holder {
                 None if last => return Ok(None),
                 Some(Err(Failed::Refused(error))) if last || !is_stale(&error) => return Err(KeyErrorOr::Token(error)),
                 Some(Err(gone @ Failed::Gone(_))) => return Err(failed(gone).into()),
-                _ => catalogue = self.catalogue_now()?,
+                _ => known = self.known_now()?,
             }
         }
         Ok(None)
