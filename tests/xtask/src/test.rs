@@ -1,11 +1,13 @@
-//! Every suite, cheap ones first, each with its time. Stops at the first that fails.
+//! Every suite, cheap ones first, each with its time. Stops at the first that fails, and a test fails when it has failed twice.
 
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
 use crate::command;
+
+mod again;
 
 /// One suite: what it shows, and the command that shows it.
 struct Suite {
@@ -37,7 +39,7 @@ const SUITES: &[Suite] = &[
     suite("sources install", &["tests/sources/install", "target/sources"]),
     suite(
         "units: tables, documents, recipes, stores, the host, the engine, connectors",
-        &["cargo", "test", "--quiet", "--workspace", "--lib", "--bins"],
+        &["cargo", "test", "--quiet", "--no-fail-fast", "--workspace", "--lib", "--bins"],
     ),
     suite("what must not compile, and examples in the docs", &["cargo", "test", "--quiet", "--workspace", "--doc"]),
     suite(
@@ -60,8 +62,13 @@ const fn suite(name: &'static str, command: &'static [&'static str]) -> Suite {
     Suite { name, command, needs: None }
 }
 
-/// What became of a suite; none if it was not run.
-type Ran = Option<(ExitStatus, Duration)>;
+/// What became of a suite that was run.
+struct Ran {
+    passed: bool,
+    took: Duration,
+    /// Tests that failed among others and passed alone.
+    again: Vec<String>,
+}
 
 /// Runs them all, or those whose name contains one of the words.
 ///
@@ -69,11 +76,12 @@ type Ran = Option<(ExitStatus, Duration)>;
 /// When a suite fails.
 pub fn run(words: &[String]) -> anyhow::Result<()> {
     let chosen = |suite: &&Suite| words.is_empty() || words.iter().any(|word| suite.name.contains(word.as_str()));
-    let mut results: Vec<(&Suite, Ran)> = Vec::new();
+    let mut results: Vec<(&Suite, Option<Ran>)> = Vec::new();
     for suite in SUITES.iter().filter(chosen) {
         let ran = suite.run()?;
+        let failed = ran.as_ref().is_some_and(|ran| !ran.passed);
         results.push((suite, ran));
-        if ran.is_some_and(|(status, _)| !status.success()) {
+        if failed {
             table(&results);
             bail!("the suite `{}` failed", suite.name);
         }
@@ -88,18 +96,21 @@ pub fn run(words: &[String]) -> anyhow::Result<()> {
 }
 
 impl Suite {
-    fn run(&self) -> anyhow::Result<Ran> {
+    fn run(&self) -> anyhow::Result<Option<Ran>> {
         if let Some(tool) = self.needs.filter(|tool| !tool.is_there()) {
             println!("== {}: NOT RUN: {} is not installed", self.name, tool.name);
             return Ok(None);
         }
         println!("== {}: {}", self.name, self.command.join(" "));
         let started = Instant::now();
-        let status = command::status(self.command[0], &self.command[1..])?;
+        let (status, again) = match self.command {
+            ["cargo", "test", ..] => again::run(self.command, &mut std::io::stdout())?,
+            other => (command::status(other[0], &other[1..])?, vec![]),
+        };
         let took = started.elapsed();
         let how = if status.success() { "passed" } else { "FAILED" };
         println!("== {}: {how} in {:.1} s", self.name, took.as_secs_f64());
-        Ok(Some((status, took)))
+        Ok(Some(Ran { passed: status.success(), took, again }))
     }
 }
 
@@ -111,14 +122,17 @@ impl Tool {
     }
 }
 
-fn table(results: &[(&Suite, Ran)]) {
+fn table(results: &[(&Suite, Option<Ran>)]) {
     println!("\n{:>8}  suite", "seconds");
     for (suite, ran) in results {
         match ran {
-            Some((_, took)) => println!("{:>8.1}  {}", took.as_secs_f64(), suite.name),
+            Some(ran) => println!("{:>8.1}  {}", ran.took.as_secs_f64(), suite.name),
             None => println!("{:>8}  {}", "not run", suite.name),
         }
     }
-    let all: Duration = results.iter().filter_map(|(_, ran)| ran.map(|(_, took)| took)).sum();
-    println!("{:>8.1}  together\n", all.as_secs_f64());
+    let ran = || results.iter().filter_map(|(_, ran)| ran.as_ref());
+    println!("{:>8.1}  together\n", ran().map(|ran| ran.took).sum::<Duration>().as_secs_f64());
+    for test in ran().flat_map(|ran| &ran.again) {
+        println!("UNSTEADY: {test} failed among the others and was run again, alone");
+    }
 }
