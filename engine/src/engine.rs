@@ -12,6 +12,7 @@ use std::time::Duration;
 use consentry_contract::failure::Code;
 use tokio_util::task::TaskTracker;
 
+use crate::account::{AccountError, Accounts};
 use crate::clock::Clock;
 use crate::collect::Collector;
 use crate::consent::notice::Operator;
@@ -37,6 +38,7 @@ use crate::trace::{TraceError, Traces};
 
 pub mod build;
 pub mod catalogue;
+mod account;
 mod conclude;
 mod deliver;
 mod forget;
@@ -72,6 +74,7 @@ pub struct Engine {
     outbox: Outbox,
     traces: Traces,
     reports: Reports,
+    accounts: Accounts,
     rows: SessionRows,
     forwarder: Arc<Forwarder>,
     collector: Arc<Collector>,
@@ -148,6 +151,9 @@ pub enum EngineError {
     /// A request under a person's rights can't be taken as it is; the text says why.
     #[error("the request can't be taken: {0}")]
     Right(String),
+    /// An account does not do it.
+    #[error("the account does not do this: {0}")]
+    Account(#[source] AccountError),
     /// The acknowledged digest is not the parcel's.
     #[error("the digest is not that of the parcel")]
     OtherDigest,

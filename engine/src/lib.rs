@@ -50,6 +50,8 @@ pub mod receipt;
 // A person's rights over what is kept.
 pub mod rights;
 
+// For those who want to find their consents again.
+pub mod account;
 // Reports of failures with nobody in them.
 pub mod maintenance;
 // The transparency log.

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use consentry_contract::failure::{Code, Failure};
 use serde::Serialize;
 
+use crate::account::AccountError;
 use crate::consent::ConsentError;
 use crate::consent::Refusal as ConsentRefusal;
 use crate::engine::EngineError;
@@ -151,6 +152,7 @@ impl From<EngineError> for Problem {
                 let next = "Send what the description of the API names for this right.";
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "right", "The request can't be taken.", next).detail(text)
             }
+            EngineError::Account(error) => account(&error),
             EngineError::Gone => {
                 let next = "Nothing: it was acknowledged, withdrawn, or its hour is over.";
                 Self::new(StatusCode::GONE, "gone", "The parcel is not here any more.", next)
@@ -161,6 +163,21 @@ impl From<EngineError> for Problem {
             }
             EngineError::Consent(error) => consent(error),
             EngineError::Platform(error) => platform(&*error),
+        }
+    }
+}
+
+fn account(error: &AccountError) -> Problem {
+    match error {
+        AccountError::NotSignedIn => Problem::unauthorized(),
+        AccountError::Full { .. } | AccountError::LastPasskey => {
+            let next = "Take something out of the account, or close it.";
+            Problem::new(StatusCode::CONFLICT, "account", "The account does not do this.", next).detail(error)
+        }
+        error => {
+            let next = "Begin again, with a passkey of this account.";
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "passkey", "The passkey is not accepted.", next)
+                .detail(error)
         }
     }
 }

@@ -20,6 +20,8 @@ use super::run::missing_secret;
 use super::sessions::Sessions;
 use super::swap::Connectors;
 use super::{Engine, EngineError};
+use crate::account::Accounts;
+use crate::account::passkey::Passkeys;
 use crate::clock::{Clock, SystemClock};
 use crate::collect::Collector;
 use crate::collect::cache::CompiledCache;
@@ -109,6 +111,7 @@ pub struct Builder {
     browser: BrowserSettings,
     limits: Wishes,
     settings: SourceSettings,
+    public_url: Option<Url>,
     online_services: Vec<OnlineService>,
     sessions_max: Option<usize>,
     sessions_each_max: Option<usize>,
@@ -141,6 +144,7 @@ impl Builder {
         self.browser = config.browser.settings(config.engine.development)?;
         self.settings.development = config.engine.development;
         self.settings.reports = config.maintenance.reports;
+        self.public_url = Some(config.api.public_url.clone());
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
         self.settings.usual = config.egress.bounds("egress", GateBounds::default())?;
         for section in &config.source {
@@ -321,6 +325,7 @@ impl Builder {
             outbox: Outbox::new(&shelves, entropy.clone()),
             traces: Traces::new(&shelves, keys.clone(), entropy.clone()),
             reports: Reports::new(&shelves, entropy.clone()),
+            accounts: Accounts::new(&shelves, Passkeys::at(self.public_url.as_ref()), entropy.clone()),
             rows: SessionRows::new(shelves.shelf(), &node),
             forwarder: Arc::new(Forwarder::new(tls, self.settings.development, timeout, AGENT)),
             collector: Arc::new(collector),

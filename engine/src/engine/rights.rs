@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Engine, EngineError};
+use crate::account::{Account, SourceAccess};
 use crate::consent::{Consent, ConsentError, Refusal};
 use crate::erase::retention::{
     R14ConsentRecord, R18SecurityAuditLog, R22PostMortemDirective, R28AuthorityDisclosure, Retained as _, Term,
@@ -63,6 +64,8 @@ pub fn declared() -> Vec<Declaration> {
         Declaration::of::<LookUp>(),
         Declaration::of::<Given>(),
         Declaration::of::<Ticket>(),
+        Declaration::of::<Account>(),
+        Declaration::of::<SourceAccess>(),
     ];
     all.extend(crate::ledger::declared());
     all.extend(crate::outbox::declared());
@@ -270,7 +273,7 @@ impl Engine {
     }
 
     /// What the receipt says, and the consent that it proves: it is signed by us, and holds the salt that only the person has.
-    async fn proven(&self, receipt: &str) -> Result<(Facts, ConsentId), EngineError> {
+    pub(super) async fn proven(&self, receipt: &str) -> Result<(Facts, ConsentId), EngineError> {
         let receipt = Receipt::verify(receipt, &self.signing_keys().await?).map_err(|_| EngineError::NotFound)?;
         let facts = receipt.facts().clone();
         let salt = self.ledger.salt(facts.consent).await?.ok_or(EngineError::NotFound)?;

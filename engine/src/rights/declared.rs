@@ -39,6 +39,8 @@ pub enum Export {
 pub enum Rectify {
     /// A statement of the person's is put beside it: it proves what was decided, and stays that.
     ByStatement,
+    /// By the person, in the account.
+    InTheAccount,
     /// By beginning anew: it lives an hour at most.
     ByBeginningAnew,
     /// At the Data Source, or at the Online Service that received it.

@@ -4,9 +4,11 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::account::AccountName;
 use crate::consent::Refusal;
 use crate::erase::retention::R22PostMortemDirective;
 use crate::fixtures::lender_in;
+use crate::id::ConsentId;
 use crate::jose::Algorithm;
 use crate::jose::tests::published_key;
 use crate::online_service::{OnlineService, Role};
@@ -87,8 +89,41 @@ async fn kept(world: &World, right: Right, facts: &Facts, told: &Value) -> Strin
     }
 }
 
+/// How somebody proves who they are.
+enum Proof {
+    /// By the receipt.
+    Receipt(String),
+    /// By the account that holds the receipt.
+    Account(AccountName, ConsentId),
+}
+
+impl Proof {
+    async fn of(kind: &str, world: &World, token: &str, facts: &Facts) -> Self {
+        if kind == "receipt" {
+            return Self::Receipt(token.to_owned());
+        }
+        let (account, _) = world.engine.accounts().made_up(7, world.clock.now()).await;
+        world.engine.keep_in_account(&account, token).await.unwrap();
+        Self::Account(account, facts.consent)
+    }
+
+    async fn ask(&self, world: &World, ask: Ask) -> Result<Value, EngineError> {
+        match self {
+            Self::Receipt(token) => world.engine.ask_right(token, ask).await,
+            Self::Account(account, consent) => world.engine.ask_right_in_account(account, *consent, ask).await,
+        }
+    }
+
+    async fn look(&self, world: &World) -> Value {
+        match self {
+            Self::Receipt(token) => world.engine.look_at_rights(token).await.unwrap(),
+            Self::Account(account, consent) => world.engine.look_at_rights_in_account(account, *consent).await.unwrap(),
+        }
+    }
+}
+
 /// What the Online Service is asked, and what its signed answer makes of the request.
-async fn party(world: &World, service: &OnlineService, token: &str, told: &Value) -> String {
+async fn party(world: &World, service: &OnlineService, proof: &Proof, told: &Value) -> String {
     let open = world.engine.rights_for(service).await.unwrap();
     let Some(asked) = open["requests"].as_array().unwrap().first() else {
         assert!(told["online_service"].is_null() && !told["closed_at"].is_null());
@@ -97,14 +132,14 @@ async fn party(world: &World, service: &OnlineService, token: &str, told: &Value
     assert_eq!((&asked["request"], &told["state"]), (&told["request"], &json!("awaiting-party")));
     // Silence is shown.
     world.pass(60 * 24 * 20);
-    let looked = world.engine.look_at_rights(token).await.unwrap();
+    let looked = proof.look(world).await;
     assert_eq!(looked["requests"][0]["online_service"]["silent"], true);
     let request = asked["request"].as_str().unwrap().parse().unwrap();
     let answer = Answer { request, outcome: Done::Done, reason: None, at: world.clock.now() };
     let signed = answer.sign(&published_key(Algorithm::Ps256)).unwrap();
     assert!(world.engine.answer_right(service, request, &signed[1..]).await.is_err());
     world.engine.answer_right(service, request, &signed).await.unwrap();
-    let looked = world.engine.look_at_rights(token).await.unwrap();
+    let looked = proof.look(world).await;
     assert_eq!(looked["requests"][0]["online_service"]["answer"], signed);
     assert!(world.engine.rights_for(service).await.unwrap()["requests"].as_array().unwrap().is_empty());
     format!("answers, signed; then {}", looked["requests"][0]["state"].as_str().unwrap())
@@ -113,19 +148,41 @@ async fn party(world: &World, service: &OnlineService, token: &str, told: &Value
 /// The table of all cells, as `golden/rights-cells.md` has it.
 #[tokio::test]
 async fn every_right_under_every_role_does_what_the_table_says() {
-    let mut table = String::from("| right | role | what is kept then | the Online Service |\n|---|---|---|---|\n");
+    let mut table =
+        String::from("| right | who asks | role | what is kept then | the Online Service |\n|---|---|---|---|---|\n");
     for right in Right::ALL {
-        for role in ROLES {
+        for (proof, role) in ["receipt", "account"].into_iter().flat_map(|proof| ROLES.map(|role| (proof, role))) {
             let (world, service, token, facts) = delivered(role).await;
-            let told = world.engine.ask_right(&token, ask(right)).await.unwrap();
+            let shown = Proof::of(proof, &world, &token, &facts).await;
+            let told = shown.ask(&world, ask(right)).await.unwrap();
             let kept = kept(&world, right, &facts, &told).await;
-            let party = party(&world, &service, &token, &told).await;
+            let party = party(&world, &service, &shown, &told).await;
             let role = serde_json::to_value(role).unwrap();
-            table += &format!("| {} | {} | {kept} | {party} |\n", right.name(), role.as_str().unwrap());
+            table += &format!("| {} | {proof} | {} | {kept} | {party} |\n", right.name(), role.as_str().unwrap());
         }
     }
     let golden = include_str!("../../../golden/rights-cells.md");
     assert!(golden.ends_with(&table), "golden/rights-cells.md must end with:\n{table}");
+}
+
+#[tokio::test]
+async fn an_account_asks_about_its_own_receipts_only() {
+    let (world, _, token, facts) = delivered(Role::Controller).await;
+    let (mine, _) = world.engine.accounts().made_up(1, world.clock.now()).await;
+    let (other, _) = world.engine.accounts().made_up(2, world.clock.now()).await;
+    world.engine.keep_in_account(&mine, &token).await.unwrap();
+    let parts: Vec<&str> = token.split('~').collect();
+    let half = world.engine.keep_in_account(&other, &format!("{}~{}~", parts[0], parts[1])).await;
+    assert!(matches!(half, Err(EngineError::NotFound)), "{half:?}");
+    let asked = world.engine.ask_right_in_account(&other, facts.consent, ask(Right::Access)).await;
+    assert!(matches!(asked, Err(EngineError::NotFound)), "{asked:?}");
+    let copy = world.engine.account_copy(&mine).await.unwrap();
+    assert_eq!(copy["receipts"][0]["receipt"], facts.receipt.to_string());
+    assert_eq!((&copy["receipts"][0]["state"], &copy["contact"]), (&json!("expired"), &Value::Null));
+    // What a closed account held is gone; the receipt in its person's hand is as good as before.
+    world.engine.accounts().close(&mine).await.unwrap();
+    assert!(world.engine.account_copy(&mine).await.is_err());
+    assert!(world.engine.ask_right(&token, ask(Right::Access)).await.is_ok());
 }
 
 #[tokio::test]

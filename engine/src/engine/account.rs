@@ -1,0 +1,96 @@
+//! What an account does with its receipts: it keeps them, and asks with them, as their person could.
+
+use serde_json::{Value, json};
+
+use super::{Engine, EngineError};
+use crate::account::{AccountError, AccountName, Accounts, SourceAccess};
+use crate::id::{ConsentId, ReceiptId};
+use crate::rights::Ask;
+
+impl Engine {
+    /// The accounts of this node.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Puts a receipt into an account. Whoever has the receipt could do everything with it before.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] for what is no receipt of ours, or one of what is not kept any more.
+    pub async fn keep_in_account(&self, account: &AccountName, receipt: &str) -> Result<ReceiptId, EngineError> {
+        let (facts, consent) = self.proven(receipt).await?;
+        let access = SourceAccess {
+            receipt: facts.receipt,
+            consent,
+            online_service: facts.online_service,
+            source: facts.source.id,
+            kept_at: self.clock.now(),
+            token: receipt.to_owned(),
+        };
+        self.accounts.keep(account, &access).await?;
+        Ok(access.receipt)
+    }
+
+    /// Everything that an account holds: the copy for its person. What is kept about a consent is asked for with its receipt.
+    ///
+    /// # Errors
+    /// [`EngineError::Account`].
+    pub async fn account_copy(&self, account: &AccountName) -> Result<Value, EngineError> {
+        let (held, receipts) = (self.accounts.get(account).await?, self.accounts.receipts(account).await?);
+        let mut access = vec![];
+        for kept in receipts {
+            // Its period may be over: then the receipt proves what was, and opens nothing any more.
+            let state = self.consents.record(kept.consent).await.ok().map(|record| record.status());
+            access.push(json!({
+                "receipt": kept.receipt, "consent": kept.consent, "online_service": kept.online_service,
+                "online_service_name": self.online_service(kept.online_service).map(|service| service.name().to_owned()),
+                "source": kept.source, "kept_at": kept.kept_at, "state": state, "token": kept.token,
+            }));
+        }
+        let passkeys: Vec<Value> =
+            held.passkeys.iter().map(|passkey| json!({ "id": passkey.id(), "made_at": passkey.made_at })).collect();
+        Ok(json!({ "opened_at": held.opened_at, "contact": held.contact, "passkeys": passkeys, "receipts": access }))
+    }
+
+    /// A request under the rights of whoever has the account, about one consent.
+    ///
+    /// # Errors
+    /// As [`Engine::ask_right`].
+    pub async fn ask_right_in_account(
+        &self,
+        account: &AccountName,
+        consent: ConsentId,
+        ask: Ask,
+    ) -> Result<Value, EngineError> {
+        let receipt = self.receipt_in_account(account, consent).await?;
+        self.ask_right(&receipt, ask).await
+    }
+
+    /// Where the requests about one consent stand.
+    ///
+    /// # Errors
+    /// As [`Engine::ask_right`].
+    pub async fn look_at_rights_in_account(
+        &self,
+        account: &AccountName,
+        consent: ConsentId,
+    ) -> Result<Value, EngineError> {
+        let receipt = self.receipt_in_account(account, consent).await?;
+        self.look_at_rights(&receipt).await
+    }
+
+    async fn receipt_in_account(&self, account: &AccountName, consent: ConsentId) -> Result<String, EngineError> {
+        let receipts = self.accounts.receipts(account).await?;
+        let of = receipts.into_iter().find(|kept| kept.consent == consent);
+        of.map(|kept| kept.token).ok_or(EngineError::NotFound)
+    }
+}
+
+impl From<AccountError> for EngineError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => error.into(),
+            error => Self::Account(error),
+        }
+    }
+}
