@@ -66,6 +66,8 @@ struct World {
     entries: u64,
     rng: StdRng,
     report: Report,
+    /// When the scheduler last looked: what is due by then is gone, however the clock is set.
+    passed_at: Timestamp,
     /// When the copy was taken that there is.
     copied_at: Option<Timestamp>,
 }
@@ -85,6 +87,7 @@ pub async fn run(plan: &Plan, folder: &Path, keys: Arc<dyn KeyProvider>) -> Resu
         entries: 0,
         rng: StdRng::seed_from_u64(plan.seed),
         report: Report { days: plan.days, ..Report::default() },
+        passed_at: plan.start,
         copied_at: None,
     };
     world.open().await?;
@@ -188,6 +191,7 @@ impl World {
 
     /// One look of the real scheduler.
     async fn pass(&mut self) -> Result<(), SimulationError> {
+        self.passed_at = self.clock.now();
         let shelves = self.shelves()?;
         let outbox = Outbox::new(shelves, Arc::new(Entropy::system()));
         let pass = super::due(shelves, &outbox, &*self.keys, self.clock.now()).await?;
@@ -257,7 +261,7 @@ impl World {
             return Ok(());
         }
         let to_the_instant = until == Some(now);
-        if to_the_instant && object.changed_at < now {
+        if to_the_instant && object.changed_at < now && self.passed_at < now {
             self.clock.set(now - SignedDuration::from_nanos(1));
             if kind.term(self.shelves()?, &model::name(id)).await?.is_none() {
                 self.report.wrong.push(format!("{} of {} is gone before its deadline", model::name(id), kind.row().id));
