@@ -23,6 +23,7 @@ use crate::id::{OnlineServiceId, SessionId};
 use crate::jose::PublicKey;
 use crate::keys::{Duty, KeyError, KeyProvider};
 use crate::ledger::{Ledger, LedgerError};
+use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
 use crate::online_service::OnlineService;
 use crate::outbox::{Outbox, OutboxError};
@@ -74,6 +75,7 @@ pub struct Engine {
     outbox: Outbox,
     traces: Traces,
     reports: Reports,
+    good_runs: GoodRuns,
     accounts: Accounts,
     rows: SessionRows,
     forwarder: Arc<Forwarder>,

@@ -1,6 +1,7 @@
 //! The maintenance programme: from a run that failed to a report in which there is nobody. A report is made and proved in memory, inside the
 //! run's hour; it is kept only if the person agrees ([`reports`]).
 
+pub mod good;
 pub mod reports;
 
 use std::sync::Arc;

@@ -146,6 +146,20 @@ fn no_file_of_tests_is_forgotten() {
             }
         }
     }
+    // And no target: the test command names each of them.
+    let suites = std::fs::read_to_string(root().join("tests/xtask/src/test.rs")).unwrap();
+    for (path, _) in sources() {
+        let parts: Vec<&str> = path.split('/').collect();
+        let target = match parts[..] {
+            // Where cargo finds the tests of a package; `demo` is a program that stands beside those of `tests`.
+            [package, .., "tests", name] if package != "tests" => name.strip_suffix(".rs"),
+            [.., "tests", name, "main.rs"] if name != "demo" => Some(name),
+            _ => None,
+        };
+        if let Some(target) = target.filter(|_| !parts.contains(&"src")) {
+            assert!(suites.contains(&format!("\"--test\", \"{target}\"")), "{path} is run by nobody");
+        }
+    }
 }
 
 /// The table of obligations names tests and documents that there are, one row for each obligation.

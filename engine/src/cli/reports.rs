@@ -12,8 +12,9 @@ use comfy_table::Table;
 use consentry_contract::failure::Code;
 use consentry_host_api::ports::Observer;
 use consentry_host_api::tape::{Divergence, Matching};
-use consentry_tape::{LastCall, Report};
+use consentry_tape::{LastCall, PageShape, Report};
 use serde_json::json;
+use similar::TextDiff;
 
 use super::{ConfigFile, connector, setup};
 use crate::clock::{Clock, SystemClock};
@@ -26,6 +27,8 @@ use crate::store::Shelves;
 
 /// Exit code of a replay that failed where the recording did.
 const SAME_FAILURE: u8 = 30;
+/// Lines around a change of a page's shape that are shown with it.
+const CONTEXT_LINES: usize = 2;
 /// Lines of a page's shape that are shown; the file has all.
 const SHAPE_LINES: usize = 60;
 
@@ -159,12 +162,35 @@ fn show(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     for (rule, bytes) in &report.kept {
         writeln!(out, "kept      {bytes} bytes: {}", json!(rule).as_str().unwrap_or_default())?;
     }
+    for line in report.nearest() {
+        writeln!(out, "nearest   {line}")?;
+    }
+    if let Some(good) = &report.good {
+        return changes(report, good, out);
+    }
     writeln!(out, "shape of the last page:")?;
     for line in report.shape.iter().take(SHAPE_LINES) {
         writeln!(out, "  {line}")?;
     }
     if report.shape.len() > SHAPE_LINES {
         writeln!(out, "  … {} lines more", report.shape.len() - SHAPE_LINES)?;
+    }
+    Ok(())
+}
+
+/// What the page had when all was well and has not now (`-`), and the other way round (`+`).
+fn changes(report: &Report, good: &PageShape, out: &mut dyn Write) -> anyhow::Result<()> {
+    writeln!(out, "page {}, as version {} met it when all was well, and now:", good.page, good.connector_version)?;
+    let (before, now): (Vec<&str>, Vec<&str>) =
+        (good.lines.iter().map(String::as_str).collect(), report.shape.iter().map(String::as_str).collect());
+    let difference = TextDiff::from_slices(&before, &now);
+    let groups = difference.grouped_ops(CONTEXT_LINES);
+    if groups.is_empty() {
+        writeln!(out, "  its shape is the same: look at its texts in the recording")?;
+    }
+    let lines = groups.iter().flat_map(|group| group.iter()).flat_map(|op| difference.iter_changes(op));
+    for change in lines.take(SHAPE_LINES) {
+        writeln!(out, "{} {}", change.tag(), change.value())?;
     }
     Ok(())
 }

@@ -36,6 +36,7 @@ use crate::forward::Forwarder;
 use crate::keys::{KeyProvider, SoftwareKeys};
 use crate::ledger::Ledger;
 use crate::ledger::tiles::Tiles;
+use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
 use crate::online_service::OnlineService;
 use crate::outbox::Outbox;
@@ -325,6 +326,7 @@ impl Builder {
             outbox: Outbox::new(&shelves, entropy.clone()),
             traces: Traces::new(&shelves, keys.clone(), entropy.clone()),
             reports: Reports::new(&shelves, entropy.clone()),
+            good_runs: GoodRuns::new(&shelves),
             accounts: Accounts::new(&shelves, Passkeys::at(self.public_url.as_ref()), entropy.clone()),
             rows: SessionRows::new(shelves.shelf(), &node),
             forwarder: Arc::new(Forwarder::new(tls, self.settings.development, timeout, AGENT)),

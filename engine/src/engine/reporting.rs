@@ -46,13 +46,25 @@ impl Engine {
         collection: &Collection,
     ) {
         let Some(tape) = taping.recorder.take() else { return };
+        let Some(failure) = collection.failure() else {
+            if let Err(error) = self.good_runs.note(&connector.package, &taping.plan, tape, self.clock.now()).await {
+                tracing::error!(%error, "the shapes of a good run are not noted");
+            }
+            return;
+        };
         let mendable = |blame| matches!(blame, Blame::Connector | Blame::Source);
-        let Some(failure) = collection.failure().filter(|failure| mendable(failure.blame)) else { return };
+        if !mendable(failure.blame) {
+            return;
+        }
         let making = maintenance::report(&self.collector, &connector.package, &taping.plan, tape, failure.clone());
-        let Ok(Some(report)) = tokio::time::timeout(REPORT_WAIT, making).await else {
+        let Ok(Some(mut report)) = tokio::time::timeout(REPORT_WAIT, making).await else {
             tracing::warn!(connector = connector.id(), "a report could not be made in time");
             return;
         };
+        match self.good_runs.beside(&report).await {
+            Ok(good) => report.good = good,
+            Err(error) => tracing::error!(%error, "the shapes of the last good run can't be read"),
+        }
         let now = self.clock.now();
         match self.reports.count(&report, now).await {
             Ok(ticket) => {

@@ -15,6 +15,7 @@ use crate::erase::retention::{
 };
 use crate::id::{ConsentId, EventId, OnlineServiceId, RightsRequestId, TraceId};
 use crate::ledger::Event;
+use crate::maintenance::good::GoodRun;
 use crate::maintenance::reports::{Given, Ticket};
 use crate::online_service::OnlineService;
 use crate::outbox::OutboxError;
@@ -64,6 +65,7 @@ pub fn declared() -> Vec<Declaration> {
         Declaration::of::<LookUp>(),
         Declaration::of::<Given>(),
         Declaration::of::<Ticket>(),
+        Declaration::of::<GoodRun>(),
         Declaration::of::<Account>(),
         Declaration::of::<SourceAccess>(),
     ];

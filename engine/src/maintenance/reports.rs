@@ -226,7 +226,7 @@ impl Ticket {
 }
 
 /// A fingerprint as the name of a record: it may be long and hold any sign of a selector.
-fn name_of(fingerprint: &str) -> String {
+pub(super) fn name_of(fingerprint: &str) -> String {
     use sha2::{Digest as _, Sha256};
     hex::encode(&Sha256::digest(fingerprint.as_bytes())[..16])
 }

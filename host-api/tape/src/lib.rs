@@ -16,6 +16,7 @@ mod values;
 mod body;
 mod redact;
 mod point;
+mod shape;
 mod report;
 
 pub use allowed::Allowed;
@@ -24,4 +25,5 @@ pub use point::{LastCall, Point};
 pub use recording::{RECORDING_BYTES_MAX, RecordingError};
 pub use redact::{Redacted, Rule, redact};
 pub use report::{Draft, NoReport, Proof, REPORT_VERSION, Report};
+pub use shape::{PageShape, Shapes};
 pub use tape::{Body, EVENTS_MAX, Event, Exchange, Hop, How, Inputs, Part, TAPE_BYTES_MAX, Tape};

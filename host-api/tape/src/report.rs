@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use consentry_contract::document::{Document, Format, Limits, Unmetered, charset};
 use consentry_contract::failure::{Code, Failure, RunFacts};
 use consentry_contract::limits::LimitName;
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::allowed::Allowed;
 use crate::point::Point;
 use crate::redact::{Redacted, Rule};
+use crate::shape::{PageShape, outline};
 use crate::tape::Tape;
 
 /// What a report is written as.
@@ -42,6 +42,9 @@ pub struct Report {
     pub pages: Vec<String>,
     /// Shape of the last page: elements and members, no texts.
     pub shape: Vec<String>,
+    /// Shape of the page that should have been there, of the last run that went well, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<PageShape>,
     /// Bytes that stayed readable, by reason.
     pub kept: BTreeMap<Rule, u64>,
     /// The recording, in base64.
@@ -134,6 +137,7 @@ impl Draft {
             proof: Proof::Elsewhere,
             pages: tape.exchanges().map(|exchange| exchange.page.clone().unwrap_or_else(|| "-".to_owned())).collect(),
             shape: shape(&redacted.tape),
+            good: None,
             kept: redacted.kept.clone(),
             recording: None,
         };
@@ -172,12 +176,5 @@ fn is_time(point: &Point) -> bool {
 /// Of the last page that has one.
 fn shape(redacted: &Tape) -> Vec<String> {
     let hops = redacted.exchanges().filter_map(|exchange| exchange.hops.last()).collect::<Vec<_>>();
-    let outline = |hop: &&crate::tape::Hop| {
-        let content_type = hop.header("content-type").unwrap_or_default();
-        let format = Format::of_content_type(content_type)?;
-        let label = charset::label_of(content_type);
-        let document = Document::parse(format, &hop.body.0, label, None, &Limits::default(), &mut Unmetered).ok()?;
-        document.outline(&mut Unmetered).ok()
-    };
-    hops.iter().rev().find_map(outline).unwrap_or_default()
+    hops.into_iter().rev().find_map(outline).unwrap_or_default()
 }

@@ -25,7 +25,7 @@ fn said(output: &Output) -> String {
 
 async fn world() -> World {
     let bank = SampleBank::start(free_address().unwrap(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
-    bank.change(Change { operations: Some([20, 0, 0]), state: Some(SiteState::JsonError), ..Change::default() });
+    bank.change(Change { operations: Some([20, 0, 0]), ..Change::default() });
     let service = Service::new().unwrap();
     let mut node = Node::prepare(&bank.site_url, &service.registered().unwrap()).unwrap();
     let config = std::fs::read_to_string(node.path("consentry.toml")).unwrap();
@@ -37,6 +37,12 @@ async fn world() -> World {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_break_goes_from_the_person_who_gives_it_to_the_authors_desk() {
     let mut world = world().await;
+    // All is well once: what the pages look like then stands beside the reports that come later.
+    let (person, mut events) = world.agreed().await;
+    person.log_in(&LOGIN).await.unwrap();
+    events.until("in-review", EVENT).await.unwrap();
+    person.call(Method::POST, "withdraw", None).await.unwrap().good().unwrap();
+    world.bank.change(Change { state: Some(SiteState::JsonError), ..Change::default() });
     let mut last = Value::Null;
     for gives in [false, true] {
         let (person, mut events) = world.agreed().await;
@@ -75,6 +81,8 @@ async fn a_break_goes_from_the_person_who_gives_it_to_the_authors_desk() {
     assert!(!pulled.to_string().contains(JULIE.last_name));
     let shown = said(&reports(&["show", path], None));
     assert!(shown.contains("page-unrecognised on accounts") && shown.contains("table#comptes"), "{shown}");
+    // How the page has changed since all was well.
+    assert!(shown.contains("page accounts, as version") && shown.contains("-       table#comptes"), "{shown}");
     let built = connector("sample-bank").unwrap();
     let replayed = reports(&["replay", path, "--connector", built.to_str().unwrap()], None);
     assert_eq!(replayed.status.code(), Some(30), "{}", said(&replayed));
