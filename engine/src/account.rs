@@ -4,6 +4,7 @@
 //! what they shared, which say from where to whom. It has no name, no password and no login at a Data Source. It can't be found by anything
 //! but one of its passkeys, and it is gone at once when its person closes it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entropy::Entropy;
 use crate::erase::retention::{R13Account, Term};
-use crate::id::{ConsentId, OnlineServiceId, ReceiptId};
+use crate::id::{ConsentId, OnlineServiceId, ReceiptId, SubjectId};
 use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::store::{Expect, Record, Shelf, Shelves, StoreError, Stored};
 
@@ -34,7 +35,8 @@ pub const CONTACT_BYTES_MAX: usize = 254;
 const ATTEMPTS_MAX: u32 = 16;
 
 /// An account's name in the store. It is made of the random handle in its passkeys, and of nothing that a person has.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct AccountName(String);
 
 /// What opens an account, and how its person is reached.
@@ -49,6 +51,18 @@ pub struct Account {
     pub passkeys: Vec<Passkey>,
     /// Where the person wants to be reached; nowhere without it.
     pub contact: Option<Contact>,
+    /// As whom each Online Service knows the person: drawn at random, so that two of them can't tell that it is the same one.
+    subjects: BTreeMap<OnlineServiceId, SubjectId>,
+}
+
+/// The account that a session's person signed in to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Which account.
+    pub account: AccountName,
+    /// As whom the Online Service of the session knows them.
+    pub subject: SubjectId,
 }
 
 /// Where a person is reached.
@@ -135,7 +149,8 @@ impl Accounts {
     pub async fn open(&self, made: &[u8], now: Timestamp) -> Result<String, AccountError> {
         let (handle, passkey) = self.passkeys.finish(made, now)?;
         let name = AccountName::of(&handle);
-        let account = Account { opened_at: now, handle, passkeys: vec![passkey], contact: None };
+        let account =
+            Account { opened_at: now, handle, passkeys: vec![passkey], contact: None, subjects: BTreeMap::new() };
         self.shelf.put(&name.0, &account, Expect::Absent, Term::open()).await?;
         Ok(self.signed_in.give(&self.entropy, name, now))
     }
@@ -145,7 +160,7 @@ impl Accounts {
     pub(crate) async fn made_up(&self, byte: u8, now: Timestamp) -> (AccountName, String) {
         let handle = Handle::made_up(byte);
         let (name, passkeys) = (AccountName::of(&handle), vec![Passkey::made_up(byte, now)]);
-        let account = Account { opened_at: now, handle, passkeys, contact: None };
+        let account = Account { opened_at: now, handle, passkeys, contact: None, subjects: BTreeMap::new() };
         self.shelf.put(&name.0, &account, Expect::Absent, Term::open()).await.unwrap();
         let token = self.signed_in.give(&self.entropy, name.clone(), now);
         (name, token)
@@ -259,6 +274,47 @@ impl Accounts {
         .await
     }
 
+    /// Links an account with what is shared with an Online Service from now on.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn link(&self, name: &AccountName, with: OnlineServiceId, now: Timestamp) -> Result<Link, AccountError> {
+        let new = self.entropy.with(|rng| SubjectId::new(now, rng));
+        self.change(name, |account| {
+            account.subjects.entry(with).or_insert(new);
+            Ok(())
+        })
+        .await?;
+        let subject = self.get(name).await?.subjects.get(&with).copied().ok_or(AccountError::NotSignedIn)?;
+        Ok(Link { account: name.clone(), subject })
+    }
+
+    /// The account of somebody whom an Online Service knows as this.
+    ///
+    /// # Errors
+    /// [`AccountError::Store`].
+    pub async fn of_subject(&self, subject: SubjectId) -> Result<Option<(AccountName, OnlineServiceId)>, AccountError> {
+        for name in self.shelf.names::<Account>().await? {
+            let Some(stored) = self.shelf.get::<Account>(&name).await? else { continue };
+            if let Some((with, _)) = stored.value.subjects.iter().find(|(_, known)| **known == subject) {
+                return Ok(Some((AccountName(name), *with)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Forgets as whom an Online Service knew the person: the next time they are somebody else there.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn forget_subject(&self, name: &AccountName, with: OnlineServiceId) -> Result<(), AccountError> {
+        self.change(name, |account| {
+            account.subjects.remove(&with);
+            Ok(())
+        })
+        .await
+    }
+
     /// Keeps a receipt. To keep it again changes nothing.
     ///
     /// # Errors
@@ -339,7 +395,8 @@ impl AccountName {
         Self(handle.name())
     }
 
-    fn access(&self, receipt: ReceiptId) -> String {
+    /// What a receipt in it is stored under.
+    pub(crate) fn access(&self, receipt: ReceiptId) -> String {
         format!("{}.{receipt}", self.0)
     }
 }

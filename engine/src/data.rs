@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-use crate::id::{ConsentId, LeafId, OnlineServiceId, ParcelId, RunId};
+use crate::id::{ConsentId, LeafId, OnlineServiceId, ParcelId, RunId, SubjectId};
 use crate::predicate::Answered;
 use crate::release::Step;
 
@@ -112,6 +112,8 @@ pub struct Provenance {
     pub digest: Digest,
     /// When the last item was observed.
     pub observed_at: Timestamp,
+    /// The person as this Online Service knows them, if they have an account.
+    pub subject: Option<SubjectId>,
 }
 
 /// How many items were left out, by category.

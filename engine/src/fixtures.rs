@@ -212,6 +212,7 @@ pub(crate) fn provenance(run: RunId) -> Provenance {
         version: "0.1.0".to_owned(),
         digest: Digest::of(b"connector"),
         observed_at: now(),
+        subject: None,
     }
 }
 

@@ -11,6 +11,7 @@ use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::account::Link;
 use crate::consent::Notice;
 use crate::data::Digest;
 use crate::id::{ConsentId, ReceiptId, RunId, SessionId};
@@ -65,6 +66,8 @@ struct Inner {
     offer: Option<Offer>,
     /// The person withdrew, and the store has not taken all of that yet.
     unnoted: bool,
+    /// The account that its person signed in to.
+    link: Option<Link>,
     /// None from its end on.
     place: Option<Place>,
     /// The node stops: what runs is left to its next life.
@@ -100,6 +103,7 @@ impl Session {
             inner.consent = row.consent;
             inner.run = row.run;
             inner.notes = row.notes.clone();
+            inner.link.clone_from(&row.link);
             inner.notice = notice;
         }
         session.events.push(now, What::State { state: row.state.clone(), failure: None });
@@ -133,6 +137,7 @@ impl Session {
             consent: inner.consent,
             run: inner.run,
             notes: inner.notes.clone(),
+            link: inner.link.clone(),
         }
     }
 
@@ -155,6 +160,7 @@ impl Session {
             receipts: vec![],
             offer: None,
             unnoted: false,
+            link: None,
             place: None,
             suspended: false,
         };
@@ -304,6 +310,22 @@ impl Session {
     /// The consent that was asked for.
     pub fn consent(&self) -> Option<ConsentId> {
         self.lock().consent
+    }
+
+    /// Links it with the account that its person signed in to; says whether it is not too late for that.
+    pub fn link(&self, link: Link) -> bool {
+        let mut inner = self.lock();
+        let early =
+            matches!(inner.state, State::Requested | State::AwaitingConsent | State::AwaitingCredentials { .. });
+        if early {
+            inner.link = Some(link);
+        }
+        early
+    }
+
+    /// The account that its person signed in to.
+    pub fn linked(&self) -> Option<Link> {
+        self.lock().link.clone()
     }
 
     /// Keeps a receipt for the person to fetch while the session lives.

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::{Engine, EngineError};
 use crate::account::{AccountError, AccountName, Accounts, SourceAccess};
 use crate::id::{ConsentId, ReceiptId};
+use crate::receipt::Facts;
 use crate::rights::Ask;
+use crate::session::Session;
+use crate::session::state::Step;
 
 impl Engine {
     /// The accounts of this node.
@@ -18,17 +21,39 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`] for what is no receipt of ours, or one of what is not kept any more.
     pub async fn keep_in_account(&self, account: &AccountName, receipt: &str) -> Result<ReceiptId, EngineError> {
-        let (facts, consent) = self.proven(receipt).await?;
+        let (facts, _) = self.proven(receipt).await?;
+        self.keep_receipt_of(account, &facts, receipt).await?;
+        Ok(facts.receipt)
+    }
+
+    /// Keeps a receipt that was just issued or proven.
+    pub(super) async fn keep_receipt_of(
+        &self,
+        account: &AccountName,
+        facts: &Facts,
+        token: &str,
+    ) -> Result<(), AccountError> {
         let access = SourceAccess {
             receipt: facts.receipt,
-            consent,
+            consent: facts.consent,
             online_service: facts.online_service,
-            source: facts.source.id,
+            source: facts.source.id.clone(),
             kept_at: self.clock.now(),
-            token: receipt.to_owned(),
+            token: token.to_owned(),
         };
-        self.accounts.keep(account, &access).await?;
-        Ok(access.receipt)
+        self.accounts.keep(account, &access).await
+    }
+
+    /// The person of a session signs in: its receipts go to their account, and the Online Service knows them again the next time.
+    ///
+    /// # Errors
+    /// [`EngineError::Step`] once a login was given.
+    pub async fn link(&self, session: &Session, account: &AccountName) -> Result<(), EngineError> {
+        let link = self.accounts.link(account, session.request().online_service(), self.clock.now()).await?;
+        if !session.link(link) {
+            return Err(self.wrong_state(session, Step::CredentialsGiven));
+        }
+        Ok(self.rows.save(session).await?)
     }
 
     /// Everything that an account holds: the copy for its person. What is kept about a consent is asked for with its receipt.

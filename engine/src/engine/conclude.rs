@@ -70,6 +70,12 @@ impl Engine {
         match self.receipt(session, &ended, notes).await {
             Ok(receipt) => {
                 let (id, now) = (receipt.facts().receipt, self.clock.now());
+                if let Some(link) = session.linked()
+                    && let Err(error) = self.keep_receipt_of(&link.account, receipt.facts(), receipt.token()).await
+                {
+                    // The person still has it in the session.
+                    tracing::error!(%error, "a receipt could not be put into its account");
+                }
                 session.keep_receipt(id, receipt.token().to_owned(), now);
             }
             Err(error) => {

@@ -9,12 +9,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Engine, EngineError, STOP_WAIT};
+use crate::account::{AccountName, SourceAccess};
 use crate::consent::Consent;
 use crate::erase::receipt::{ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched, Survivor};
 use crate::erase::retention::{
     R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained as _, Row, Term,
 };
-use crate::id::{ParcelId, ReceiptId, SessionId};
+use crate::id::{OnlineServiceId, ParcelId, ReceiptId, SessionId};
 use crate::outbox::OutboxError;
 use crate::receipt::Kept;
 use crate::session::Session;
@@ -37,6 +38,14 @@ struct Belongings {
 #[derive(Default)]
 struct Survivors(BTreeMap<&'static str, (Kept, Option<usize>)>);
 
+/// Whose data a scope is.
+struct Whose {
+    scope: Scope,
+    /// For a person as one Online Service knows them: their account, and what it holds of what was shared there.
+    account: Option<(AccountName, OnlineServiceId)>,
+    receipts: Vec<SourceAccess>,
+}
+
 impl Engine {
     /// Erases what is kept of a scope, and says what is left. Sessions that run end first, as withdrawn. To erase again erases
     /// what has come since.
@@ -44,10 +53,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: ask again; what was erased stays erased.
     pub async fn erase(&self, scope: Scope) -> Result<ErasureReceipt, EngineError> {
+        let whose = self.whose(scope).await?;
         // What the end of a session erases by itself is a part of it.
-        let first = self.belongings(scope).await?;
+        let first = self.belongings(&whose).await?;
         let before = self.shelves.standing(&first.records).await?;
-        for session in self.sessions.all().into_iter().filter(|session| is_of(scope, session)) {
+        for session in self.sessions.all().into_iter().filter(|session| whose.has(session)) {
             if !session.state().is_end() {
                 self.withdraw(&session).await?;
             }
@@ -55,12 +65,12 @@ impl Engine {
             self.sessions.remove(&session);
         }
         let now = self.clock.now();
-        for consent in self.consents_of(scope).await? {
+        for consent in self.consents_of(&whose).await? {
             // Its period begins now, if it has not begun.
             self.consents.expire(consent.id(), now).await?;
             self.ledger.consent_terminated(consent.id(), now).await?;
         }
-        let mut belongings = self.belongings(scope).await?;
+        let mut belongings = self.belongings(&whose).await?;
         first.parcels.into_iter().for_each(|parcel| belongings.take_parcel(Some(parcel)));
         let before = before.and(self.shelves.standing(&belongings.records).await?);
         let erasure = self.shelves.erase_records(belongings.records, now).await;
@@ -75,25 +85,28 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.receipt_of_erasure(scope, before, belongings.survivors, now).await
+        if let Some((account, with)) = &whose.account {
+            self.accounts.forget_subject(account, *with).await?;
+        }
+        self.receipt_of_erasure(&whose, before, belongings.survivors, now).await
     }
 
     async fn receipt_of_erasure(
         &self,
-        scope: Scope,
+        whose: &Whose,
         before: Standing,
         survivors: Survivors,
         now: Timestamp,
     ) -> Result<ErasureReceipt, EngineError> {
         let (mut searched, keys) = self.shelves.search(&before, now).await?;
         let held = self.sessions.all();
-        let found = held.iter().filter(|session| is_of(scope, session)).count();
+        let found = held.iter().filter(|session| whose.has(session)).count();
         searched.push(Searched { place: "sessions in memory".to_owned(), looked_at: held.len(), found });
         let facts = Facts {
             format: 0,
             receipt: self.entropy.with(|rng| ReceiptId::new(now, rng)),
             node: self.node.clone(),
-            scope,
+            scope: whose.scope,
             at: now,
             erased: before.records,
             keys,
@@ -145,36 +158,47 @@ impl Engine {
         }
     }
 
-    async fn consents_of(&self, scope: Scope) -> Result<Vec<Consent>, EngineError> {
-        let is_of = |consent: &Consent| match scope {
+    async fn whose(&self, scope: Scope) -> Result<Whose, EngineError> {
+        let Scope::Subject(id) = scope else { return Ok(Whose { scope, account: None, receipts: vec![] }) };
+        let account = self.accounts.of_subject(id).await?;
+        let mut receipts = vec![];
+        if let Some((account, with)) = &account {
+            receipts = self.accounts.receipts(account).await?;
+            receipts.retain(|kept| kept.online_service == *with);
+        }
+        Ok(Whose { scope, account, receipts })
+    }
+
+    async fn consents_of(&self, whose: &Whose) -> Result<Vec<Consent>, EngineError> {
+        let is_of = |consent: &Consent| match whose.scope {
             Scope::Session(id) => consent.session() == id,
             Scope::OnlineService(id) => consent.online_service() == id,
-            Scope::Subject(_) => false,
+            Scope::Subject(_) => whose.receipts.iter().any(|kept| kept.consent == consent.id()),
         };
         Ok(self.consents.all().await?.into_iter().filter(is_of).collect())
     }
 
-    async fn belongings(&self, scope: Scope) -> Result<Belongings, EngineError> {
+    async fn belongings(&self, whose: &Whose) -> Result<Belongings, EngineError> {
         let now = self.clock.now();
         let mut all = Belongings::default();
         for row in self.rows.all().await? {
-            let is_of = match scope {
+            let is_of = match whose.scope {
                 Scope::Session(id) => row.id == id,
                 Scope::OnlineService(id) => row.online_service == id,
-                Scope::Subject(_) => false,
+                Scope::Subject(id) => row.link.as_ref().is_some_and(|link| link.subject == id),
             };
             if is_of {
                 all.records.push(record_key::<SessionRow>(&row.id.to_string())?);
                 all.take_parcel(row.notes.parcel.map(|parcel| parcel.id));
             }
         }
-        for consent in self.consents_of(scope).await? {
+        for consent in self.consents_of(whose).await? {
             let term = if consent.is_open() { Term::open() } else { Term::from(consent.changed_at()) };
             all.survivors.survive(R14ConsentRecord::ROW, &term, Some(1));
             all.survivors.survive(R15ConsentLogLeaf::ROW, &Term::from(now), None);
             all.take_parcel(consent.sending());
         }
-        match scope {
+        match whose.scope {
             Scope::OnlineService(id) => {
                 for trace in self.traces.of(id).await? {
                     all.records.push(record_key::<crate::trace::Trace>(&trace.to_string())?);
@@ -183,6 +207,11 @@ impl Engine {
             // A trace names no session and no person.
             Scope::Session(id) => all.survivors.survive(R05TransactionTrace::ROW, &Term::from(began(id)), None),
             Scope::Subject(id) => {
+                if let Some((account, _)) = &whose.account {
+                    for kept in &whose.receipts {
+                        all.records.push(record_key::<SourceAccess>(&account.access(kept.receipt))?);
+                    }
+                }
                 for (key, row, term) in self.shelves.named(&id.to_string()).await? {
                     match why_kept(row) {
                         Some(_) => all.survivors.survive(row, &term, Some(1)),
@@ -214,11 +243,13 @@ impl Survivors {
     }
 }
 
-fn is_of(scope: Scope, session: &Session) -> bool {
-    match scope {
-        Scope::Session(id) => session.id() == id,
-        Scope::OnlineService(id) => session.request().online_service() == id,
-        Scope::Subject(_) => false,
+impl Whose {
+    fn has(&self, session: &Session) -> bool {
+        match self.scope {
+            Scope::Session(id) => session.id() == id,
+            Scope::OnlineService(id) => session.request().online_service() == id,
+            Scope::Subject(id) => session.linked().is_some_and(|link| link.subject == id),
+        }
     }
 }
 

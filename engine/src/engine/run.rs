@@ -26,7 +26,7 @@ use crate::collect::{Collection, Order};
 use crate::consent::Grant;
 use crate::credentials::{Fields, Values};
 use crate::data::{Data, Provenance};
-use crate::id::{GrantId, QuestionId, RunId};
+use crate::id::{GrantId, QuestionId, RunId, SubjectId};
 use crate::jose::jwe::{CREDENTIALS_BYTES_MAX, Token};
 use crate::keys::Duty;
 use crate::ledger::Event;
@@ -275,7 +275,8 @@ impl Engine {
             let (id, trace) = (connector.package.manifest().id().as_str(), collection.trace.join(" < "));
             tracing::warn!(run = %run.name().run, connector = id, trace, "the connector crashed");
         }
-        match into_data(collection, &run, &grant, &connector, self.clock.now()) {
+        let subject = session.linked().map(|link| link.subject);
+        match into_data(collection, &run, &grant, &connector, (subject, self.clock.now())) {
             Ok(data) => {
                 session.note(|notes| {
                     notes.collected = data.counts();
@@ -420,7 +421,7 @@ fn into_data(
     run: &Run,
     grant: &Grant,
     connector: &Connector,
-    now: jiff::Timestamp,
+    (subject, now): (Option<SubjectId>, jiff::Timestamp),
 ) -> Result<Data<crate::data::Collected>, Failure> {
     let Collection { result, items, .. } = collection;
     let gathered = result?;
@@ -432,6 +433,7 @@ fn into_data(
         version: manifest.version().to_string(),
         digest: connector.digest,
         observed_at: items.iter().map(crate::data::Item::observed).max().unwrap_or(now),
+        subject,
     };
     Ok(Data::collected(items, gathered, provenance))
 }

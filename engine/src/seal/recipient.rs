@@ -164,13 +164,16 @@ struct Provenance<'a>(&'a Data<Released>);
 impl Serialize for Provenance<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let provenance = self.0.provenance();
-        let mut map = serializer.serialize_map(Some(6))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("run", &provenance.run)?;
         map.serialize_entry("source", &provenance.source)?;
         map.serialize_entry("connector", &provenance.connector)?;
         map.serialize_entry("version", &provenance.version)?;
         map.serialize_entry("digest", &provenance.digest)?;
         map.serialize_entry("observed_at", &provenance.observed_at)?;
+        if let Some(subject) = &provenance.subject {
+            map.serialize_entry("subject", subject)?;
+        }
         map.end()
     }
 }

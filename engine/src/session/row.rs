@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::State;
 use super::{Choice, Notes, Session};
+use crate::account::Link;
 use crate::erase::retention::{R04AnonymousSession, Term};
 use crate::id::{ConsentId, DataRequestId, OnlineServiceId, RunId, SessionId};
 use crate::online_service::KeyHash;
@@ -50,6 +51,9 @@ pub struct SessionRow {
     pub run: Option<(RunId, Timestamp)>,
     /// What is noted for the receipt: names and numbers.
     pub notes: Notes,
+    /// The account that its person signed in to, by its random name.
+    #[serde(default)]
+    pub link: Option<Link>,
 }
 
 impl Record for SessionRow {

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::account::AccountName;
 use crate::consent::Refusal;
+use crate::erase::receipt::Scope;
 use crate::erase::retention::R22PostMortemDirective;
 use crate::fixtures::lender_in;
-use crate::id::ConsentId;
+use crate::id::{ConsentId, OnlineServiceId};
 use crate::jose::Algorithm;
 use crate::jose::tests::published_key;
 use crate::online_service::{OnlineService, Role};
@@ -268,4 +269,42 @@ async fn every_stored_type_says_how_it_answers() {
     {
         assert!(names.contains(&(row, name)), "{row}/{name}");
     }
+}
+
+/// A session of somebody who signed in, delivered; what its Online Service knows them as.
+async fn shared_by(world: &World, account: &AccountName) -> crate::id::SubjectId {
+    let session = world.session().await;
+    world.engine.link(&session, account).await.unwrap();
+    world.review(&session).await;
+    let parcel = world.parcel(&session).await;
+    let bytes = world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
+    world.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await.unwrap();
+    session.linked().unwrap().subject
+}
+
+#[tokio::test]
+async fn an_account_gets_its_receipts_and_is_somebody_else_to_each_online_service() {
+    let clock = Arc::new(ManualClock::new(now()));
+    let world = World { engine: builder(hollow_connector(), &clock).build().await.unwrap(), clock };
+    let (mine, _) = world.engine.accounts().made_up(1, now()).await;
+    let (other, _) = world.engine.accounts().made_up(2, now()).await;
+    let (first, second) = (shared_by(&world, &mine).await, shared_by(&world, &mine).await);
+    assert_eq!(first, second, "the same person again");
+    assert_ne!(first, shared_by(&world, &other).await);
+    let elsewhere = world.engine.entropy.with(|rng| OnlineServiceId::new(now(), rng));
+    assert_ne!(first, world.engine.accounts().link(&mine, elsewhere, now()).await.unwrap().subject);
+    let receipts = world.engine.accounts().receipts(&mine).await.unwrap();
+    assert_eq!((receipts.len(), receipts[0].online_service), (2, lender().id()));
+
+    // Too late once a login was given.
+    let late = world.in_review().await;
+    assert!(matches!(world.engine.link(&late, &mine).await, Err(EngineError::Step(_))));
+
+    // By the name that the Online Service knows, all of it goes, and nobody else's.
+    let erasure = world.engine.erase(Scope::Subject(first)).await.unwrap();
+    let kinds: Vec<_> = erasure.facts().erased.iter().map(|each| each.record.split('/').nth(1).unwrap()).collect();
+    assert_eq!(kinds, ["account-receipt", "account-receipt"]);
+    assert!(world.engine.accounts().receipts(&mine).await.unwrap().is_empty());
+    assert_eq!(world.engine.accounts().receipts(&other).await.unwrap().len(), 1);
+    assert_ne!(first, shared_by(&world, &mine).await, "the next time they are somebody else there");
 }

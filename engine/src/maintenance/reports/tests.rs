@@ -37,6 +37,7 @@ fn report(source: &str, page: &str, version: &str, proof: Proof) -> Report {
         proof,
         pages: Vec::new(),
         shape: Vec::new(),
+        good: None,
         kept: Default::default(),
         recording: None,
     }

@@ -162,6 +162,10 @@ fn provenance() -> Json {
             "version": { "type": "string" },
             "digest": digest,
             "observed_at": { "type": "string", "format": "date-time" },
+            "subject": {
+                "type": "string",
+                "description": "The person as this Online Service knows them: the same in each of its parcels, another one elsewhere. Only of account holders.",
+            },
         },
         "required": ["run", "source", "connector", "version", "digest", "observed_at"],
         "additionalProperties": false,
