@@ -20,6 +20,7 @@ use axum::routing::{delete, get, post};
 use crate::engine::Engine;
 use crate::id::SessionId;
 use crate::online_service::OnlineService;
+use crate::operator::Operator;
 use crate::peer::CutAddress;
 use crate::session::Session;
 
@@ -27,6 +28,7 @@ mod body;
 mod callback;
 mod journey;
 mod metrics;
+mod operators;
 pub mod problem;
 mod requests;
 mod rights;
@@ -52,6 +54,7 @@ pub fn router(engine: Shared) -> Router {
         .route("/v1/metrics", get(metrics::metrics))
         .route("/v1/log/checkpoint", get(requests::checkpoint))
         .route("/v1/log/tile/{*path}", get(requests::tile))
+        .route("/v1/audit", get(operators::audit))
         .route("/v1/sessions", post(requests::create_session))
         .route("/v1/sessions/{session}", get(requests::session))
         .route("/v1/parcels/{parcel}", get(requests::fetch_parcel).head(no_head))
@@ -121,6 +124,15 @@ impl FromRequestParts<Shared> for Caller {
     async fn from_request_parts(parts: &mut Parts, engine: &Shared) -> Result<Self, Problem> {
         let key = bearer(parts).ok_or_else(Problem::unauthorized)?;
         engine.caller(key).map(Self).ok_or_else(Problem::unauthorized)
+    }
+}
+
+/// An operator who showed their key.
+impl FromRequestParts<Shared> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, engine: &Shared) -> Result<Self, Problem> {
+        bearer(parts).and_then(|key| engine.operator(key)).ok_or_else(Problem::unauthorized)
     }
 }
 

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::collect::compile::limited;
 
+mod audit;
 mod canary;
 mod collect;
 mod config;
@@ -83,6 +84,9 @@ enum Command {
     /// Reports of failures: what broke, and the recordings that show it.
     #[command(subcommand)]
     Reports(reports::Command),
+    /// What operators did.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Checks what somebody was given, offline.
     #[command(subcommand)]
     Verify(verify::Command),
@@ -141,6 +145,7 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Rights(command) => block_on(rights::run(*command, out)),
         Command::Trace(command) => block_on(rights::traces(command, out)),
         Command::Reports(command) => block_on(reports::run(command, out)),
+        Command::Audit(command) => block_on(audit::run(command, out)),
         Command::Erase(options) => block_on(erase::run(options, out)),
         Command::Canary(options) => canary::run(&options, out),
         Command::Sim(command) => block_on(sim::run(&command, out)),

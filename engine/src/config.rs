@@ -17,6 +17,7 @@ use crate::consent::notice::Operator;
 use crate::engine::catalogue::{Folder, NotAPin};
 use crate::id::OnlineServiceId;
 use crate::online_service::{OnlineService, RegistrationError};
+use crate::operator::OperatorKey;
 use crate::processing::{Processing, Processor, policy_digest};
 use crate::secret_file;
 
@@ -61,6 +62,9 @@ pub struct Config {
     pub egress: EgressSection,
     /// How events are told to Online Services.
     pub events: EventsSection,
+    /// Who operates the node, by keys.
+    #[serde(default)]
+    pub operator_key: Vec<OperatorKey>,
     /// The maintenance programme.
     #[serde(default)]
     pub maintenance: MaintenanceSection,
@@ -192,6 +196,7 @@ impl Config {
         }
         self.connectors().map(drop)?;
         self.check_hosts()?;
+        self.check_operators()?;
         self.online_services().map(drop)
     }
 
@@ -217,6 +222,21 @@ impl Config {
             if !processing.lists(host) {
                 let key = format!("source {}/{}: proxy", source.connector, source.id);
                 return Err(value(&key, &format!("{host} is not among the hosts of [hosting] or a [[processor]]")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every operator has an id and a key of their own, and something that they may do.
+    fn check_operators(&self) -> Result<(), ConfigError> {
+        for (at, key) in self.operator_key.iter().enumerate() {
+            let told = |problem: &str| Err(value(&format!("operator-key {}", key.id), problem));
+            if key.roles.is_empty() {
+                return told("at least one of the roles platform, author, maintenance, dpo");
+            }
+            let mut before = self.operator_key[..at].iter();
+            if before.any(|other| other.id == key.id || other.key_sha256 == key.key_sha256) {
+                return told("another operator has this id or this key already");
             }
         }
         Ok(())

@@ -26,6 +26,8 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
 use crate::online_service::OnlineService;
+use crate::operator::audit::Audit;
+use crate::operator::{Deed, Operators};
 use crate::outbox::{Outbox, OutboxError};
 use crate::release::Refusal as GateRefusal;
 use crate::request::RequestError;
@@ -44,6 +46,7 @@ mod conclude;
 mod deliver;
 mod forget;
 mod intake;
+mod operate;
 mod ports;
 mod reporting;
 mod restart;
@@ -84,6 +87,8 @@ pub struct Engine {
     settings: build::SourceSettings,
     online_services: HashMap<OnlineServiceId, Arc<OnlineService>>,
     sessions: Sessions,
+    operators: Operators,
+    audit: Audit,
     /// Where the node's owner asks for erasures; nowhere without a folder.
     requests: Option<PathBuf>,
     /// When everything stored was last looked through.
@@ -156,6 +161,9 @@ pub enum EngineError {
     /// An account does not do it.
     #[error("the account does not do this: {0}")]
     Account(#[source] AccountError),
+    /// The operator has no role for it.
+    #[error("the operator may not do this")]
+    NotAllowed(Deed),
     /// The acknowledged digest is not the parcel's.
     #[error("the digest is not that of the parcel")]
     OtherDigest,

@@ -67,6 +67,8 @@ pub mod kind {
         RightsRequest "rgt"
         /// A report of a failure that a person gave.
         Report "rpt"
+        /// Somebody who operates a node.
+        Operator "opr"
     }
 }
 
@@ -102,6 +104,8 @@ pub type RightsRequestId = Id<kind::RightsRequest>;
 pub type TraceId = Id<kind::Trace>;
 /// Names a [`kind::Report`].
 pub type ReportId = Id<kind::Report>;
+/// Names a [`kind::Operator`].
+pub type OperatorId = Id<kind::Operator>;
 
 /// Names one thing of kind `K`. Sorts by the moment it was made, to the millisecond.
 ///

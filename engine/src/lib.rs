@@ -66,6 +66,9 @@ pub mod keys;
 // Storage: shelves typed by their retention row.
 pub mod store;
 
+// Operators, their roles, and the audit log of what they did.
+pub mod operator;
+
 // Looking for values where none may be.
 pub mod canary;
 // Telling an Online Service that a parcel waits.

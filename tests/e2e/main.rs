@@ -8,6 +8,7 @@ mod cli;
 mod juntagrico;
 mod keys;
 mod oidc_provider;
+mod operators;
 mod peers;
 mod real;
 mod serve;

@@ -11,6 +11,7 @@ use crate::account::AccountError;
 use crate::consent::ConsentError;
 use crate::consent::Refusal as ConsentRefusal;
 use crate::engine::EngineError;
+use crate::operator::NotAllowed;
 
 /// A problem, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -107,6 +108,11 @@ impl From<EngineError> for Problem {
         }
         match error {
             EngineError::NotFound => Self::not_found(),
+            EngineError::NotAllowed(deed) => {
+                let next = "Ask an operator who has one of the roles.";
+                let title = "This operator has no role for it.";
+                Self::new(StatusCode::FORBIDDEN, "role", title, next).detail(NotAllowed(deed))
+            }
             EngineError::Busy => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",

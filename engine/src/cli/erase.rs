@@ -10,12 +10,15 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 
+use super::audit::noted;
 use super::{ConfigFile, setup};
 use crate::config::Config;
 use crate::engine::BuildError;
 use crate::entropy::Entropy;
 use crate::erase::receipt::{ErasureReceipt, Facts, Scope};
 use crate::keys::Duty;
+use crate::operator::Deed;
+use crate::operator::audit::About;
 use crate::store::StoreError;
 
 /// How long an engine that runs has to answer.
@@ -54,6 +57,7 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     ];
     let Some(scope) = scopes.into_iter().flatten().next() else { bail!("nobody is named whose data is to be erased") };
     let config = Config::read(&options.file.config)?;
+    noted(&config, Deed::Erase, Some(About::of(scope)))?;
     let folder = config.connectors()?;
     let builder = setup::with_keys(&config)?.catalogue(setup::catalogue(&folder).0);
     let receipt = match builder.build().await {

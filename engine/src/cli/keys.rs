@@ -1,5 +1,6 @@
 //! `consentry keys`: the keys of a node from their making to their end; a recipient's key pair for tests, bearer keys and ids.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -14,14 +15,16 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use comfy_table::Table;
 
 use super::ConfigFile;
-use super::setup;
+use super::{audit::noted, setup};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::entropy::Entropy;
-use crate::id::OnlineServiceId;
+use crate::id::{OnlineServiceId, OperatorId};
 use crate::jose::{Algorithm, PrivateKey};
 use crate::keys::{Duty, KeyError, KeyInfo, KeyProvider};
 use crate::online_service::KeyHash;
+use crate::operator::audit::About;
+use crate::operator::{Deed, Role};
 
 /// Keys and ids.
 #[derive(Debug, Subcommand)]
@@ -73,6 +76,12 @@ pub(super) enum Command {
     },
     /// Makes a bearer key for an Online Service, and its hash for the configuration.
     Bearer,
+    /// Makes an operator's key, and what stands of it in the configuration.
+    Operator {
+        /// What the operator may do. May be repeated.
+        #[arg(long = "role", required = true, value_parser = role)]
+        roles: Vec<Role>,
+    },
     /// Makes an id for an Online Service.
     Id,
 }
@@ -81,19 +90,21 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
     let (now, entropy) = (SystemClock.now(), Entropy::system());
     match command {
         Command::Generate(file) => {
-            writeln!(out, "{}", setup::make_keys(&Config::read(&file.config)?)?)?;
+            let config = Config::read(&file.config)?;
+            noted(&config, Deed::KeysGenerate, None)?;
+            writeln!(out, "{}", setup::make_keys(&config)?)?;
         }
         Command::List { file, json } => list(&block_on(opened(&file)?.list())?, json, out)?,
         Command::Rotate { duty, file } => {
-            let key = block_on(opened(&file)?.rotate(duty, now))?;
+            let key = block_on(opened_to(&file, Deed::KeyRotate, duty.name())?.rotate(duty, now))?;
             writeln!(out, "{} is the current key for {duty}; those before it still open", key.kid)?;
         }
         Command::Retire { kid, file } => {
-            let key = block_on(opened(&file)?.retire(&kid))?;
+            let key = block_on(opened_to(&file, Deed::KeyRetire, &kid)?.retire(&kid))?;
             writeln!(out, "{} for {} is published no more; what was sealed to it still opens", key.kid, key.duty)?;
         }
         Command::Destroy { kid, file, yes: _ } => {
-            let gone = block_on(opened(&file)?.destroy(&kid, now))?;
+            let gone = block_on(opened_to(&file, Deed::KeyDestroy, &kid)?.destroy(&kid, now))?;
             writeln!(out, "{} was destroyed at {} by {}", gone.key, gone.at, gone.provider)?;
         }
         Command::Recipient { name } => pair(&name, Algorithm::RsaOaep256, out)?,
@@ -102,9 +113,19 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
             let key = bearer(&entropy);
             writeln!(out, "key           {key}\nbearer-sha256 {}", KeyHash::of(&key).to_hex())?;
         }
+        Command::Operator { roles } => {
+            let (key, id) = (bearer(&entropy), entropy.with(|rng| OperatorId::new(now, rng)));
+            let roles: BTreeSet<&str> = roles.into_iter().map(Role::name).collect();
+            let (roles, hash) = (serde_json::to_string(&roles)?, KeyHash::of(&key).to_hex());
+            writeln!(out, "key {key}\n\n[[operator-key]]\nid = \"{id}\"\nroles = {roles}\nkey-sha256 = \"{hash}\"")?;
+        }
         Command::Id => writeln!(out, "{}", entropy.with(|rng| OnlineServiceId::new(now, rng)))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    Role::parse(name).ok_or_else(|| format!("one of {}", Role::ALL.map(Role::name).join(", ")))
 }
 
 /// The names of the duties, and what they are.
@@ -115,6 +136,14 @@ fn duties() -> impl TypedValueParser<Value = Duty> {
 
 fn opened(file: &ConfigFile) -> anyhow::Result<Arc<dyn KeyProvider>> {
     setup::keys(&Config::read(&file.config)?)
+}
+
+/// The keys, for something that stands in the audit log.
+fn opened_to(file: &ConfigFile, deed: Deed, about: &str) -> anyhow::Result<Arc<dyn KeyProvider>> {
+    let config = Config::read(&file.config)?;
+    let keys = setup::keys(&config)?;
+    noted(&config, deed, Some(About::of(about)))?;
+    Ok(keys)
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T, KeyError>>) -> anyhow::Result<T> {

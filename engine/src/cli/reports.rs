@@ -16,6 +16,7 @@ use consentry_tape::{LastCall, PageShape, Report};
 use serde_json::json;
 use similar::TextDiff;
 
+use super::audit::noted;
 use super::{ConfigFile, connector, setup};
 use crate::clock::{Clock, SystemClock};
 use crate::collect::compile::Compiler;
@@ -23,6 +24,8 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::maintenance::reports::Reports;
 use crate::maintenance::{self};
+use crate::operator::Deed;
+use crate::operator::audit::About;
 use crate::store::Shelves;
 
 /// Exit code of a replay that failed where the recording did.
@@ -80,12 +83,16 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List { file, json } => list(&reports(&file).await?, json, out).await?,
-        Command::Pull { ticket, to, file } => pull(&reports(&file).await?, &ticket, &to, out).await?,
+        Command::List { file, json } => list(&reports(&file, Deed::ReportsLook, None).await?, json, out).await?,
+        Command::Pull { ticket, to, file } => {
+            let reports = reports(&file, Deed::ReportPull, Some(&ticket)).await?;
+            pull(&reports, &ticket, &to, out).await?;
+        }
         Command::Show { report } => show(&read(&report)?, out)?,
         Command::Replay { report, connector, strict } => return replay(&read(&report)?, &connector, strict, out).await,
         Command::Close { ticket, file } => {
-            let Some(count) = reports(&file).await?.close(&ticket, SystemClock.now()).await? else {
+            let reports = reports(&file, Deed::ReportClose, Some(&ticket)).await?;
+            let Some(count) = reports.close(&ticket, SystemClock.now()).await? else {
                 bail!("there is no such break; `consentry reports list` names them");
             };
             writeln!(out, "closed; {count} report(s) erased")?;
@@ -94,11 +101,13 @@ pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result
     Ok(ExitCode::SUCCESS)
 }
 
-async fn reports(file: &ConfigFile) -> anyhow::Result<Reports> {
+async fn reports(file: &ConfigFile, deed: Deed, about: Option<&str>) -> anyhow::Result<Reports> {
     let config = Config::read(&file.config)?;
     let (keys, entropy) = (setup::keys(&config)?, Arc::new(Entropy::system()));
     let shelves = Shelves::sled(&config.engine.data_folder, keys, entropy.clone(), Arc::new(SystemClock)).await;
-    Ok(Reports::new(&shelves.context("the store can't be opened; an engine that runs has it alone")?, entropy))
+    let shelves = shelves.context("the store can't be opened; an engine that runs has it alone: use its console")?;
+    noted(&config, deed, about.map(About::of))?;
+    Ok(Reports::new(&shelves, entropy))
 }
 
 fn read(path: &Path) -> anyhow::Result<Report> {

@@ -11,11 +11,14 @@ use clap::Subcommand;
 use comfy_table::Table;
 use serde_json::{Value, json};
 
+use super::audit::noted;
 use super::{ConfigFile, setup};
 use crate::config::Config;
 use crate::engine::{Engine, declared};
 use crate::id::RightsRequestId;
 use crate::online_service::Role;
+use crate::operator::Deed;
+use crate::operator::audit::About;
 use crate::receipt::file::{FILE_BYTES_MAX, ReceiptFile};
 use crate::rights::{Ask, Ground, Right, RightsRequest};
 
@@ -120,24 +123,31 @@ pub(super) struct Decision {
 pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
         Command::Table => table(out)?,
-        Command::List { file, json } => list(&engine(&file).await?.rights_requests().await?, json, out)?,
+        Command::List { file, json } => {
+            list(&engine(&file, Deed::RightsLook, None).await?.rights_requests().await?, json, out)?
+        }
         Command::Ask(options) => ask(options, out).await?,
         Command::Extend(Decision { file, request, why }) => {
-            engine(&file).await?.extend_right(request, &why).await?;
+            engine(&file, Deed::RightExtend, Some(request)).await?.extend_right(request, &why).await?;
             writeln!(out, "{request} takes longer; the person sees why")?;
         }
         Command::Refuse(Decision { file, request, why }) => {
-            engine(&file).await?.refuse_right(request, &why).await?;
+            engine(&file, Deed::RightRefuse, Some(request)).await?.refuse_right(request, &why).await?;
             writeln!(out, "{request} is closed; the person sees why")?;
         }
         Command::Disclosed { file, authority, basis, elements, answer } => {
-            let noted = engine(&file).await?.note_disclosure(&authority, &basis, elements, &answer).await?;
+            let engine = engine(&file, Deed::DisclosureNote, None).await?;
+            let noted = engine.note_disclosure(&authority, &basis, elements, &answer).await?;
             writeln!(out, "{} noted", noted.id)?;
         }
         Command::Disclosures(file) => {
-            writeln!(out, "{}", serde_json::to_string(&engine(&file).await?.disclosures().await?)?)?
+            let engine = engine(&file, Deed::RightsLook, None).await?;
+            writeln!(out, "{}", serde_json::to_string(&engine.disclosures().await?)?)?
         }
-        Command::LookUps(file) => writeln!(out, "{}", serde_json::to_string(&engine(&file).await?.look_ups().await?)?)?,
+        Command::LookUps(file) => {
+            let engine = engine(&file, Deed::RightsLook, None).await?;
+            writeln!(out, "{}", serde_json::to_string(&engine.look_ups().await?)?)?
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -150,7 +160,8 @@ pub(super) async fn traces(command: Traces, out: &mut dyn Write) -> anyhow::Resu
     if login.is_empty() || by.trim().is_empty() || why.trim().is_empty() {
         bail!("the login comes from standard input; --by and --why say who looks and why");
     }
-    let found = engine(&file).await?.find_traces(&source, login, &by, &why, erase).await?;
+    let engine = engine(&file, Deed::TraceFind, None).await?;
+    let found = engine.find_traces(&source, login, &by, &why, erase).await?;
     let rows: Vec<Value> = found
         .iter()
         .map(|(id, trace)| {
@@ -164,10 +175,14 @@ pub(super) async fn traces(command: Traces, out: &mut dyn Write) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-async fn engine(file: &ConfigFile) -> anyhow::Result<Arc<Engine>> {
+/// The engine of a node that does not run, for something that stands in the audit log.
+async fn engine(file: &ConfigFile, deed: Deed, about: Option<RightsRequestId>) -> anyhow::Result<Arc<Engine>> {
     let config = Config::read(&file.config)?;
     let built = setup::with_keys(&config)?.build().await;
-    built.context("the node's data can't be opened; a node that runs holds it: use its HTTP interface, or stop it")
+    let built =
+        built.context("the node's data can't be opened; a node that runs holds it: use its console, or stop it")?;
+    noted(&config, deed, about.map(About::of))?;
+    Ok(built)
 }
 
 async fn ask(options: AskOptions, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -178,7 +193,7 @@ async fn ask(options: AskOptions, out: &mut dyn Write) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&options.receipt).with_context(told)?;
     let token = ReceiptFile::read(&text).map_or_else(|_| text.trim().to_owned(), |file| file.receipt);
     let ask = Ask { right: options.right, ground: options.ground, statement: options.statement, transmit_to: None };
-    let answer = engine(&options.file).await?.ask_right(&token, ask).await?;
+    let answer = engine(&options.file, Deed::RightAsk, None).await?.ask_right(&token, ask).await?;
     writeln!(out, "{answer}")?;
     Ok(())
 }

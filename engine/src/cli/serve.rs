@@ -70,11 +70,14 @@ pub(super) async fn sweep(engine: Arc<Engine>) {
     }
 }
 
-/// On SIGHUP, reads again which connectors are trusted and pinned. The rest of the configuration is for the next start.
+/// On SIGHUP, reads again which connectors are trusted and pinned, and who operates the node. The rest of the configuration is for the next start.
 async fn read_again(engine: Arc<Engine>, path: PathBuf, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
-        match Config::read(&path).and_then(|config| config.connectors()) {
-            Ok(folder) => engine.watch(folder).await,
+        match Config::read(&path).and_then(|config| Ok((config.connectors()?, config.operator_key))) {
+            Ok((folder, operators)) => {
+                engine.set_operators(operators);
+                engine.watch(folder).await;
+            }
             Err(error) => {
                 let error = crate::causes::chain(&error);
                 tracing::error!(error, "the configuration is not taken: everything stays as it was");

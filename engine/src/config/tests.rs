@@ -39,6 +39,11 @@ fn an_unknown_key_is_refused_with_its_line() {
 fn values_that_make_no_sense_are_refused_by_key() {
     for (from, to, key) in [
         ("node = \"node-1\"", "node = \"node 1\"", "engine.node"),
+        (
+            "roles = [\"platform\", \"maintenance\"]",
+            "roles = []",
+            "operator-key opr_01JD8Z3M7K0000000000000000: at least",
+        ),
         ("sessions-max = 10000", "sessions-max = 0", "api.sessions-max"),
         (
             "sessions-per-online-service-max = 2000",

@@ -1,7 +1,7 @@
 //! How an engine is wired. Everything from outside comes in here: clock, randomness, keys, store, connectors, settings.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -39,11 +39,16 @@ use crate::ledger::tiles::Tiles;
 use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
 use crate::online_service::OnlineService;
+use crate::operator::audit::Audit;
+use crate::operator::{OperatorKey, Operators};
 use crate::outbox::Outbox;
-use crate::processing::Processing;
 use crate::session::row::SessionRows;
 use crate::store::{Shelves, StoreError};
 use crate::trace::Traces;
+
+mod files;
+
+use files::{cache_key, desk, folder_of_requests, log_origin, read_secrets, read_text};
 
 /// Who we say that we are towards Data Sources and Online Services.
 const AGENT: &str = concat!("Consentry/", env!("CARGO_PKG_VERSION"));
@@ -118,6 +123,7 @@ pub struct Builder {
     sessions_each_max: Option<usize>,
     event_timeout: Option<Duration>,
     log_origin: Option<String>,
+    operators: Vec<OperatorKey>,
     #[cfg(test)]
     pub(super) shelves: Option<Shelves>,
 }
@@ -143,6 +149,7 @@ impl Builder {
             guest_threads: config.sandbox.guest_threads,
         };
         self.browser = config.browser.settings(config.engine.development)?;
+        self.operators = config.operator_key.clone();
         self.settings.development = config.engine.development;
         self.settings.reports = config.maintenance.reports;
         self.public_url = Some(config.api.public_url.clone());
@@ -339,7 +346,9 @@ impl Builder {
                 .map(|service| (service.id(), Arc::new(service)))
                 .collect(),
             sessions: Sessions::new(most, self.sessions_each_max.unwrap_or(most)),
-            requests: requests(self.store.as_deref())?,
+            requests: folder_of_requests(self.store.as_deref())?,
+            operators: Operators::new(self.operators, entropy.clone()),
+            audit: Audit::new(&shelves, entropy.clone()),
             erased_second: AtomicI64::new(0),
             probed_second: AtomicI64::new(0),
             tasks: TaskTracker::new(),
@@ -380,68 +389,4 @@ impl SourceSettings {
     pub(super) fn callback(&self) -> &str {
         self.callback.as_ref().map_or("http://127.0.0.1/v1/callback", Url::as_str)
     }
-}
-
-/// The key that authenticates compiled code. It stands beside the folder of compiled code, not in it, for its owner only.
-fn cache_key(compiled: Option<&Path>, entropy: &Entropy) -> Result<Zeroizing<[u8; 32]>, BuildError> {
-    let mut key = Zeroizing::new([0; 32]);
-    let Some(path) = compiled.map(|folder| folder.with_extension("key")) else {
-        entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
-        return Ok(key);
-    };
-    match std::fs::read(&path) {
-        Ok(bytes) if bytes.len() == key.len() => key.copy_from_slice(&bytes),
-        // Missing or broken: with a new key everything is compiled again, and nothing old is trusted.
-        _ => {
-            entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
-            let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-            written
-                .and_then(|()| crate::forward::file::receive(&path, key.as_slice(), entropy))
-                .map_err(|source| BuildError::Secret { path, source })?;
-        }
-    }
-    Ok(key)
-}
-
-/// The log's name: where it is served, without the scheme.
-fn log_origin(public: &Url) -> String {
-    let host = public.host_str().unwrap_or("localhost");
-    let port = public.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{host}{port}{}/v1/log", public.path().trim_end_matches('/'))
-}
-
-/// The folder in which the node's owner asks for erasures.
-fn requests(data: Option<&Path>) -> Result<Option<PathBuf>, BuildError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let Some(path) = data.map(|data| data.join("erase")) else { return Ok(None) };
-    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
-        Ok(()) => Ok(Some(path)),
-        Err(source) => Err(BuildError::Secret { path, source }),
-    }
-}
-
-fn desk() -> Operator {
-    let [name, contact] = ["This computer", "the person at this computer"].map(str::to_owned);
-    Operator { name, contact, in_memory: true, processing: Processing::default() }
-}
-
-/// One line of a file that is kept from others.
-fn read_text(path: &Path) -> Result<Zeroizing<String>, BuildError> {
-    let unreadable = |source| BuildError::Secret { path: path.to_owned(), source };
-    let bytes = crate::secret_file::read(path).map_err(unreadable)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(std::io::ErrorKind::InvalidData.into()))?;
-    Ok(Zeroizing::new(text.trim_end().to_owned()))
-}
-
-fn read_secrets(files: &BTreeMap<String, PathBuf>) -> Result<Secrets, BuildError> {
-    let mut secrets = Secrets::new();
-    for (name, path) in files {
-        let unreadable = |source| BuildError::Secret { path: path.clone(), source };
-        let mut value = crate::secret_file::read(path).map_err(unreadable)?;
-        // An editor's line end is no part of the secret.
-        let length = value.trim_ascii_end().len();
-        value.truncate(length);
-        secrets.insert(name.clone(), value);
-    }
-    Ok(secrets)
 }

@@ -198,6 +198,9 @@ impl Engine {
         }
         self.erase_due(now).await?;
         self.answer_requests().await;
+        if takes_writes {
+            self.take_in_deeds().await?;
+        }
         self.tell_events().await?;
         Ok(())
     }

@@ -63,6 +63,7 @@ pub fn declared() -> Vec<Declaration> {
         Declaration::of::<Disclosure>(),
         Declaration::of::<Access>(),
         Declaration::of::<LookUp>(),
+        Declaration::of::<crate::operator::audit::Entry>(),
         Declaration::of::<Given>(),
         Declaration::of::<Ticket>(),
         Declaration::of::<GoodRun>(),

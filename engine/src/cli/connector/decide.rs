@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{look, open};
 use crate::cli::ConfigFile;
+use crate::cli::audit::noted;
 use crate::clock::{Clock as _, SystemClock};
 use crate::collect::decisions::{Decisions, Difference, Revoked, Verdict, Version};
 use crate::collect::signature::TrustedKey;
@@ -17,6 +18,8 @@ use crate::config::Config;
 use crate::data::Digest;
 use crate::engine::catalogue::Folder;
 use crate::entropy::Entropy;
+use crate::operator::Deed;
+use crate::operator::audit::About;
 
 /// Two versions.
 #[derive(Debug, clap::Args)]
@@ -93,17 +96,18 @@ fn show(difference: &Difference, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The file of decisions of a node, and its folder.
-fn node(file: &ConfigFile) -> anyhow::Result<(Folder, PathBuf)> {
-    let folder = Config::read(&file.config)?.connectors()?;
+/// A node's configuration, its folder of connectors, and its file of decisions.
+fn node(file: &ConfigFile) -> anyhow::Result<(Config, Folder, PathBuf)> {
+    let config = Config::read(&file.config)?;
+    let folder = config.connectors()?;
     let decisions = folder.decisions.clone().context("a node keeps decisions")?;
     let parent = decisions.parent().context("it stands in the data folder")?;
     std::fs::create_dir_all(parent).with_context(|| format!("{} can't be made", parent.display()))?;
-    Ok((folder, decisions))
+    Ok((config, folder, decisions))
 }
 
 pub(super) fn approve(options: &Approve, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let (folder, path) = node(&options.config)?;
+    let (config, folder, path) = node(&options.config)?;
     let package = open(&options.file, &folder.trust)?;
     if package.signer().is_none() {
         bail!("nobody known has signed {}: only what has a name can be approved", options.file.display());
@@ -131,6 +135,7 @@ pub(super) fn approve(options: &Approve, out: &mut dyn Write) -> anyhow::Result<
         )?;
         return Ok(ExitCode::FAILURE);
     }
+    noted(&config, Deed::ConnectorApprove, Some(About::of(difference.after.digest)))?;
     let present = present(&folder);
     let now = SystemClock.now();
     let approved = Decisions::change(&path, &Entropy::system(), |decisions| {
@@ -150,7 +155,7 @@ pub(super) fn approve(options: &Approve, out: &mut dyn Write) -> anyhow::Result<
 }
 
 pub(super) fn revoke(options: &Revoke, out: &mut dyn Write) -> anyhow::Result<()> {
-    let (folder, path) = node(&options.config)?;
+    let (config, folder, path) = node(&options.config)?;
     let what = match (&options.digest, &options.key) {
         (Some(digest), _) => Revoked::Digest(Digest::try_from(digest.clone()).with_context(|| digest.clone())?),
         (_, Some(key)) => {
@@ -163,6 +168,11 @@ pub(super) fn revoke(options: &Revoke, out: &mut dyn Write) -> anyhow::Result<()
         }
         (None, None) => bail!("--digest or --key"),
     };
+    let about = match &what {
+        Revoked::Digest(digest) => About::of(digest),
+        Revoked::Key(key) => About::of(key),
+    };
+    noted(&config, Deed::ConnectorRevoke, Some(about))?;
     let (present, now) = (present(&folder), SystemClock.now());
     Decisions::change(&path, &Entropy::system(), |decisions| {
         decisions.revoke(what, &options.why, now);

@@ -1,0 +1,76 @@
+//! What an engine reads from files, and the folders it makes, while it is wired.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::{BuildError, Secrets};
+use crate::consent::notice::Operator;
+use crate::entropy::Entropy;
+use crate::processing::Processing;
+
+/// The key that authenticates compiled code. It stands beside the folder of compiled code, not in it, for its owner only.
+pub(super) fn cache_key(compiled: Option<&Path>, entropy: &Entropy) -> Result<Zeroizing<[u8; 32]>, BuildError> {
+    let mut key = Zeroizing::new([0; 32]);
+    let Some(path) = compiled.map(|folder| folder.with_extension("key")) else {
+        entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
+        return Ok(key);
+    };
+    match std::fs::read(&path) {
+        Ok(bytes) if bytes.len() == key.len() => key.copy_from_slice(&bytes),
+        // Missing or broken: with a new key everything is compiled again, and nothing old is trusted.
+        _ => {
+            entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
+            let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            written
+                .and_then(|()| crate::forward::file::receive(&path, key.as_slice(), entropy))
+                .map_err(|source| BuildError::Secret { path, source })?;
+        }
+    }
+    Ok(key)
+}
+
+/// The log's name: where it is served, without the scheme.
+pub(super) fn log_origin(public: &Url) -> String {
+    let host = public.host_str().unwrap_or("localhost");
+    let port = public.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{host}{port}{}/v1/log", public.path().trim_end_matches('/'))
+}
+
+/// The folder in which the node's owner asks for erasures.
+pub(super) fn folder_of_requests(data: Option<&Path>) -> Result<Option<PathBuf>, BuildError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let Some(path) = data.map(|data| data.join("erase")) else { return Ok(None) };
+    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
+        Ok(()) => Ok(Some(path)),
+        Err(source) => Err(BuildError::Secret { path, source }),
+    }
+}
+
+pub(super) fn desk() -> Operator {
+    let [name, contact] = ["This computer", "the person at this computer"].map(str::to_owned);
+    Operator { name, contact, in_memory: true, processing: Processing::default() }
+}
+
+/// One line of a file that is kept from others.
+pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, BuildError> {
+    let unreadable = |source| BuildError::Secret { path: path.to_owned(), source };
+    let bytes = crate::secret_file::read(path).map_err(unreadable)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(std::io::ErrorKind::InvalidData.into()))?;
+    Ok(Zeroizing::new(text.trim_end().to_owned()))
+}
+
+pub(super) fn read_secrets(files: &BTreeMap<String, PathBuf>) -> Result<Secrets, BuildError> {
+    let mut secrets = Secrets::new();
+    for (name, path) in files {
+        let unreadable = |source| BuildError::Secret { path: path.clone(), source };
+        let mut value = crate::secret_file::read(path).map_err(unreadable)?;
+        // An editor's line end is no part of the secret.
+        let length = value.trim_ascii_end().len();
+        value.truncate(length);
+        secrets.insert(name.clone(), value);
+    }
+    Ok(secrets)
+}
