@@ -7,6 +7,7 @@ mod breaks;
 mod cli;
 mod juntagrico;
 mod keys;
+mod kresus;
 mod oidc_provider;
 mod operators;
 mod peers;

@@ -9,6 +9,27 @@ need_python() {
   fi
 }
 
+# Says where PostgreSQL's programs are. Debian keeps them out of the path.
+need_postgresql() {
+  local programs
+  for programs in /usr/lib/postgresql/*/bin; do
+    if [ -x "$programs/initdb" ]; then
+      echo "$programs"
+      return
+    fi
+  done
+  echo "tests/sources: PostgreSQL is needed. Run: apt-get install postgresql" >&2
+  exit 1
+}
+
+# Installs the packages of the lock file in FOLDER into DIR, without running any script of theirs. Node.js stands beside DIR.
+# usage: install_npm DIR FOLDER
+install_npm() {
+  local node=$1/../node
+  cp "$2/package.json" "$2/package-lock.json" "$1"
+  (cd "$1" && PATH=$node:$PATH "$node/node" "$node/npm.js" ci --silent --no-fund --no-audit --ignore-scripts)
+}
+
 # Runs `prepare DIR` (defined by the caller) unless what is installed in DIR came from these very files.
 # usage: install_once DIR FILE...
 install_once() {
@@ -31,6 +52,7 @@ install_once() {
 # usage: fresh_data DIR PORT
 fresh_data() {
   local dir=$1 port=$2 old
+  mkdir -p "$dir"
   exec 9>"$dir/lock"
   flock 9
   mkdir -p "$dir/data"

@@ -38,7 +38,26 @@ impl Juntagrico {
     /// # Errors
     /// When the application cannot be installed, or does not answer in time; the end of its log is in the text.
     pub fn start() -> anyhow::Result<Self> {
-        let (server, url) = Server::start("juntagrico", "/accounts/login/", &[])?;
+        let (server, url) = Server::start("juntagrico", ("/accounts/login/", 200), &[])?;
+        Ok(Self { url, _server: server })
+    }
+}
+
+/// A finance application that a script builds in the browser, with the accounts of its own demonstration bank.
+pub struct Kresus {
+    /// Origin of the running server, without a trailing slash.
+    pub url: String,
+    _server: Server,
+}
+
+impl Kresus {
+    /// Starts the application; its bank has told it everything when this returns.
+    ///
+    /// # Errors
+    /// When the application cannot be installed, or does not answer in time; the end of its log is in the text.
+    pub fn start() -> anyhow::Result<Self> {
+        // Without a login, every page is refused.
+        let (server, url) = Server::start("kresus", ("/", 401), &[])?;
         Ok(Self { url, _server: server })
     }
 }
@@ -63,7 +82,7 @@ impl OidcProvider {
     pub fn start(redirect_uris: &[&str]) -> anyhow::Result<Self> {
         let redirect_uris = redirect_uris.join(",");
         let variables = [("REDIRECT_URIS", redirect_uris.as_str())];
-        let (server, url) = Server::start("oidc-provider", "/.well-known/openid-configuration", &variables)?;
+        let (server, url) = Server::start("oidc-provider", ("/.well-known/openid-configuration", 200), &variables)?;
         Ok(Self { url, _server: server })
     }
 }
@@ -75,7 +94,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(name: &str, ready_path: &str, variables: &[(&str, &str)]) -> anyhow::Result<(Self, String)> {
+    fn start(name: &str, ready: (&str, u16), variables: &[(&str, &str)]) -> anyhow::Result<(Self, String)> {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("sources").join(name);
         let installed = installed_in(name);
         // Without a deadline: the first time, this waits for a registry. `tests/sources/install` does it ahead.
@@ -98,7 +117,7 @@ impl Server {
                 .spawn()
                 .with_context(|| format!("{name} could not be started"))?;
             let mut server = Self { child };
-            match server.wait_until_ready(port, ready_path)? {
+            match server.wait_until_ready(port, ready)? {
                 Start::Ready => return Ok((server, format!("http://127.0.0.1:{port}"))),
                 Start::Ended(status) => failure = format!("ended ({status}) before it answered, {STARTS_MAX} times"),
                 Start::Late => {
@@ -110,13 +129,13 @@ impl Server {
         bail!("{name} {failure}; the end of {}:\n{}", log_path.display(), tail(&log_path));
     }
 
-    fn wait_until_ready(&mut self, port: u16, path: &str) -> anyhow::Result<Start> {
+    fn wait_until_ready(&mut self, port: u16, ready: (&str, u16)) -> anyhow::Result<Start> {
         let deadline = Instant::now() + READY_WITHIN;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(Start::Ended(status));
             }
-            if answers(port, path) {
+            if answers(port, ready) {
                 return Ok(Start::Ready);
             }
             std::thread::sleep(ASK_EVERY);
@@ -150,8 +169,8 @@ fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// Whether the page is served with status 200. Any failure is a no: the server is still coming up.
-fn answers(port: u16, path: &str) -> bool {
+/// Whether the page is served with this status. Any failure is a no: the server is still coming up.
+fn answers(port: u16, (path, wanted): (&str, u16)) -> bool {
     let ask = || -> std::io::Result<bool> {
         let mut stream =
             TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Duration::from_secs(1))?;
@@ -159,7 +178,7 @@ fn answers(port: u16, path: &str) -> bool {
         write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")?;
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;
-        Ok(&status == b"HTTP/1.1 200")
+        Ok(status == format!("HTTP/1.1 {wanted}").as_bytes())
     };
     ask().unwrap_or(false)
 }

@@ -1,6 +1,8 @@
 //! The portal's pages in French, and what becomes of them.
 
-use consentry_sdk::page::Document;
+#[cfg(test)]
+mod tests;
+
 use consentry_sdk::prelude::*;
 
 /// The application writes amounts without a currency: they are in the francs of its country.

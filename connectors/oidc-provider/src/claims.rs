@@ -1,6 +1,8 @@
 //! The claims of OpenID Connect Core, section 5.1, and what becomes of them.
 
-use consentry_sdk::page::Document;
+#[cfg(test)]
+mod tests;
+
 use consentry_sdk::prelude::*;
 
 /// Emits what is wanted. A claim that the provider has no value for is not there.

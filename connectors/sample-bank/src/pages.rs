@@ -1,5 +1,8 @@
 //! The bank's pages, and what becomes of them.
 
+#[cfg(test)]
+mod tests;
+
 use consentry_sdk::prelude::*;
 
 /// An account, as far as its operations need it.
@@ -18,7 +21,7 @@ pub struct Statement {
     pub issued: String,
 }
 
-pub fn profile(page: &Page) -> Result {
+pub fn profile(page: &Document) -> Result {
     let entries = page.table("dl.profil > div", [text("label", "dt"), text("value", "dd")])?;
     let find = |name: &str, label: &str| {
         let entry = entries.rows().find(|[found, _]| *found == label);
@@ -71,7 +74,7 @@ fn address(text: &str) -> Result {
 }
 
 /// Emits accounts and balances as they are wanted.
-pub fn accounts(page: &Page) -> Result<Vec<Account>> {
+pub fn accounts(page: &Document) -> Result<Vec<Account>> {
     let columns = [
         link("operations", ".libelle a"),
         text("label", ".libelle"),
@@ -108,7 +111,7 @@ fn kind(label: &str) -> Option<items::BankAccountKind> {
 }
 
 /// Emits one page of operations; answers with the next page, unless the days that the person consented to end here.
-pub fn operations(page: &Page, account: &Account) -> Result<Option<String>> {
+pub fn operations(page: &Document, account: &Account) -> Result<Option<String>> {
     let columns =
         [text("date", ".date"), text("label", ".libelle"), text("amount", ".montant"), text("reference", ".reference")];
     let since = job::since();
@@ -140,7 +143,7 @@ fn operation(
     Ok(operation.reference(reference))
 }
 
-pub fn statements(page: &Page) -> Result<Vec<Statement>> {
+pub fn statements(page: &Document) -> Result<Vec<Statement>> {
     let rows = page.table("ul.releves li", [link("statement", "a"), text("title", "a"), text("date", ".date")])?;
     let since = job::since();
     let statement = |[url, title, date]: [&str; 3]| {

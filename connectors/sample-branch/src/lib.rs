@@ -1,7 +1,7 @@
 //! Banque du Vallon by its online branch, which works in a browser only: a form that a script builds, a secret code on a keypad in a
 //! frame, a code by SMS, and statements behind links. What its pages look like stands in `manifest.toml`.
 
-use consentry_sdk::browser::{self, Document, Page};
+use consentry_sdk::browser::{self, Page};
 use consentry_sdk::prelude::*;
 
 consentry_sdk::connector!(collect);

@@ -6,8 +6,9 @@
 pub use crate::contract::browser::Page;
 pub use crate::page::Document;
 
-use crate::contract::{browser, job};
+use crate::contract::browser;
 use crate::fault::{Code, Result};
+use crate::host::job;
 
 /// How long one look for one of several pages takes, in milliseconds.
 const LOOK: u32 = 200;
@@ -38,7 +39,7 @@ impl Page {
         loop {
             for page in pages {
                 if self.wait_for("page", page, if pages.len() > 1 { each } else { max_ms })? {
-                    return self.snapshot("");
+                    return self.snapshot("").map(Document::from);
                 }
             }
             let waited = if pages.len() > 1 { each * u32::try_from(pages.len()).unwrap_or(1) } else { max_ms };
@@ -57,7 +58,9 @@ impl Page {
     /// `page-unrecognised` if none comes within so many milliseconds.
     pub fn answer(&self, url_pattern: &str, max_ms: u32) -> Result<Document> {
         let answer = self.response(&absolute(url_pattern), max_ms)?;
-        answer.ok_or_else(|| Code::PageUnrecognised.fault(format!("no answer came from {url_pattern}")))
+        answer
+            .map(Document::from)
+            .ok_or_else(|| Code::PageUnrecognised.fault(format!("no answer came from {url_pattern}")))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::number::Style;
 const STYLE: Style = Style { point: '.', groups: &[','], example: "1,234.56" };
 const MONTHS: &str = "january february march april may june july august september october november december";
 
-/// An amount in minor units of its currency (ISO 4217), exactly: `-1,234.56 EUR` is -123456. The currency may stand behind or before it.
+/// An amount in minor units of its currency (ISO 4217), exactly: `-1,234.56 EUR` and `(1,234.56)` are -123456. The currency may stand behind or before it.
 ///
 /// # Errors
 /// `value-unparsable`; more decimals than the currency has are no amount, nor is one in another currency.
@@ -54,6 +54,10 @@ mod tests {
             ("£-1.00", "GBP", Some(-100)),
             ("USD 0.01", "USD", Some(1)),
             ("1,234", "EUR", Some(123_400)),
+            ("(1,234.56)", "EUR", Some(-123_456)),
+            ("(£0.07)", "GBP", Some(-7)),
+            ("(-1.00)", "GBP", None),
+            ("(1.00", "GBP", None),
             ("1,23", "EUR", None),
             ("1.234,56", "EUR", None),
             ("1 234.56", "EUR", None),
@@ -62,6 +66,7 @@ mod tests {
             assert_eq!(amount(text, currency).ok(), wanted, "{text:?} in {currency}");
         }
         assert_eq!(decimal("1,234.50").unwrap(), "1234.50");
+        assert_eq!(decimal("(1,234.5)").unwrap(), "-1234.5");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 pub use crate::contract::types::Fault;
 
-use crate::contract::{log, output};
+use crate::host::{log, output};
 
 include!(concat!(env!("OUT_DIR"), "/codes.rs"));
 

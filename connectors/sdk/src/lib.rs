@@ -18,6 +18,8 @@
 //! # fn main() {}
 //! ```
 //!
+//! What a page becomes is tested natively, with [`native`] in place of the host: a kept page in, lines of items out.
+//!
 //! At the top of the connector's `lib.rs`, `consentry_sdk::connector!(collect);` makes `collect` what the host runs.
 
 #[doc(hidden)]
@@ -27,6 +29,7 @@ pub mod english;
 pub mod fault;
 pub mod french;
 pub mod items;
+pub mod json;
 pub mod output;
 pub mod page;
 pub mod phone;
@@ -34,8 +37,20 @@ pub mod prompt;
 pub mod request;
 pub mod secret;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
+
 mod date;
 mod number;
+
+/// Where calls of a connector's go: the host, or what stands where it is in native tests.
+#[cfg(target_arch = "wasm32")]
+mod host {
+    pub use crate::contract::document::Document;
+    pub use crate::contract::{job, log, output};
+}
+#[cfg(not(target_arch = "wasm32"))]
+use native as host;
 
 /// The contract itself, as wit-bindgen writes it.
 pub use bindings::consentry::connector as contract;
@@ -43,13 +58,14 @@ pub use fault::{Code, Fault, Result};
 
 /// Everything that most connectors use.
 pub mod prelude {
-    pub use crate::contract::{clock, credentials, job, log, progress};
+    pub use crate::contract::{clock, credentials, progress};
     pub use crate::fault::{Code, Fault, OrPartial, Result};
+    pub use crate::host::{job, log};
     pub use crate::output::{Batch, Blob};
-    pub use crate::page::{Page, column, link, text};
+    pub use crate::page::{Column, Document, Page, column, link, text};
     pub use crate::prompt::ask;
     pub use crate::request::{Request, Response, Secret, credential, get, post, send_all};
-    pub use crate::{english, french, items, phone, secret};
+    pub use crate::{english, french, items, json, phone, secret};
 }
 
 /// Makes a function `fn() -> consentry_sdk::Result` the one that the host runs.
@@ -73,12 +89,12 @@ macro_rules! connector {
 pub fn run(collect: fn() -> Result) -> Result {
     std::panic::set_hook(Box::new(|panic| {
         if let Some(place) = panic.location() {
-            contract::log::write("error", &format!("panicked at {place}"));
+            host::log::write("error", &format!("panicked at {place}"));
         }
     }));
     let done = collect();
     if let Err(fault) = &done {
-        contract::log::write("warn", &format!("ends with {}: {}", fault.code, fault.text));
+        host::log::write("warn", &format!("ends with {}: {}", fault.code, fault.text));
     }
     done
 }

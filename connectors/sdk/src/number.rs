@@ -21,24 +21,30 @@ impl Style {
         let Ok(digits) = known.map(|at| usize::from(CURRENCIES[at].1)) else {
             return Err(Code::ValueUnparsable.fault("the currency is no code of ISO 4217"));
         };
-        // The sign stands before the currency or between it and the number.
+        // The sign stands before the currency or between it and the number; bookkeepers put parentheses around what is owed.
+        let (text, owed) = parentheses(text);
         let (outer, rest) = sign(text);
         let (inner, rest) = sign(bare(rest, currency));
         // Counted down from nothing: there is one more number below it than above.
         let (mut minor, figure) = (Some(0_i64), |sum: Option<i64>, figure| sum?.checked_mul(10)?.checked_sub(figure));
         let fraction = self.figures(rest, |next| minor = figure(minor, next));
-        let right = fraction.filter(|fraction| *fraction <= digits && (outer.is_empty() || inner.is_empty()));
+        let signs = [outer, inner].into_iter().filter(|sign| !sign.is_empty()).count() + usize::from(owed);
+        let right = fraction.filter(|fraction| *fraction <= digits && signs <= 1);
         let minor = right.and_then(|fraction| {
             let minor = (fraction..digits).fold(minor, |minor, _| figure(minor, 0))?;
-            if outer.is_empty() && inner.is_empty() { minor.checked_neg() } else { Some(minor) }
+            if signs == 0 { minor.checked_neg() } else { Some(minor) }
         });
         minor.ok_or_else(|| self.fault(&format!("an amount in {currency} with at most {digits} decimals")))
     }
 
     /// A number as the contract writes it.
     pub(crate) fn decimal(&self, text: &str) -> Result<String> {
+        let (text, owed) = parentheses(text);
         let (sign, rest) = sign(text);
-        let mut number = sign.to_owned();
+        if owed && !sign.is_empty() {
+            return Err(self.fault("a number"));
+        }
+        let mut number = if owed { "-" } else { sign }.to_owned();
         let fraction = self.figures(rest, |figure| number.extend(char::from_digit(figure as u32, 10)));
         let fraction = fraction.ok_or_else(|| self.fault("a number"))?;
         if fraction > 0 {
@@ -75,6 +81,13 @@ impl Style {
         }
         all(fraction).then_some(fraction.len())
     }
+}
+
+/// What stands in parentheses, and whether they are there.
+fn parentheses(text: &str) -> (&str, bool) {
+    let text = text.trim();
+    let inner = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+    (inner.unwrap_or(text), inner.is_some())
 }
 
 /// `-` or nothing, and what follows. Typography has many signs for minus.

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 pub use crate::contract::types::{Blob, Fault};
 
-use crate::contract::output::{self, Value};
+use crate::contract::output::Value;
+use crate::host::output;
 
 /// The form of a value, where it is a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

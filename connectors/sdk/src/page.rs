@@ -1,7 +1,8 @@
 //! Pages: an answer and its document, read with selectors. Tables come as rows of texts, to be taken apart by a pattern:
 //! `for [date, label] in page.table("table tr", [text("date", ".date"), text("label", ".label")])?.rows()`.
 
-pub use crate::contract::document::{Column, Document};
+pub use crate::contract::document::Column;
+pub use crate::host::Document;
 
 use crate::fault::{Code, Result};
 use crate::request::Response;
@@ -19,7 +20,7 @@ impl Page {
     /// # Errors
     /// `value-unparsable` for what is no HTML, XML or JSON.
     pub fn of(response: Response) -> Result<Self> {
-        let document = response.document(None)?;
+        let document = response.document(None)?.into();
         Ok(Self { response, document })
     }
 

@@ -4,8 +4,9 @@ pub use crate::contract::credentials::{Piece, Secret, Slot};
 pub use crate::contract::document::Form;
 pub use crate::contract::http::Response;
 
-use crate::contract::{credentials, document::Document, http, job};
+use crate::contract::{credentials, http};
 use crate::fault::{Code, Result};
+use crate::host::{Document, job};
 use crate::page::Page;
 
 /// A request in the making; nothing leaves before [`send`](Request::send).
