@@ -26,13 +26,12 @@ use crate::collect::{Collection, Order};
 use crate::consent::Grant;
 use crate::credentials::{Fields, Values};
 use crate::data::{Data, Provenance};
-use crate::id::{GrantId, QuestionId, RunId, SubjectId};
+use crate::id::{GrantId, QuestionId, RunId};
 use crate::jose::jwe::{CREDENTIALS_BYTES_MAX, Token};
 use crate::keys::Duty;
 use crate::ledger::Event;
 use crate::online_service::KeyHash;
 use crate::outcome::{Outcome, Run, RunName};
-use crate::predicate::Predicate;
 use crate::session::question::AskPerson;
 use crate::session::state::{State, Step};
 use crate::session::{Review, Session};
@@ -275,17 +274,14 @@ impl Engine {
             let (id, trace) = (connector.package.manifest().id().as_str(), collection.trace.join(" < "));
             tracing::warn!(run = %run.name().run, connector = id, trace, "the connector crashed");
         }
-        let subject = session.linked().map(|link| link.subject);
-        match into_data(collection, &run, &grant, &connector, (subject, self.clock.now())) {
+        match into_data(collection, &session, &run, &grant, &connector, self.clock.now()) {
             Ok(data) => {
                 session.note(|notes| {
                     notes.collected = data.counts();
                     notes.alive.data = Some(data.presence());
                 });
-                let now = self.clock.now();
-                let asked: Vec<Predicate> =
-                    session.request().predicates().iter().map(|(each, _)| each.clone()).collect();
-                let review = Review { run, data: data.minimise(&grant, &asked, now) };
+                let asked: Vec<_> = session.request().predicates().iter().map(|(each, _)| each.clone()).collect();
+                let review = Review { run, data: data.minimise(&grant, &asked, self.clock.now()) };
                 if let Err(review) = session.hold_review(review, self.clock.now()) {
                     // The session ended while the connector was at work.
                     let review = *review;
@@ -418,10 +414,11 @@ fn grants(connector: &Connector, grant: &Grant, run: &Run) -> Grants {
 
 fn into_data(
     collection: Collection,
+    session: &Session,
     run: &Run,
     grant: &Grant,
     connector: &Connector,
-    (subject, now): (Option<SubjectId>, jiff::Timestamp),
+    now: jiff::Timestamp,
 ) -> Result<Data<crate::data::Collected>, Failure> {
     let Collection { result, items, .. } = collection;
     let gathered = result?;
@@ -433,7 +430,7 @@ fn into_data(
         version: manifest.version().to_string(),
         digest: connector.digest,
         observed_at: items.iter().map(crate::data::Item::observed).max().unwrap_or(now),
-        subject,
+        subject: session.linked().map(|link| link.subject),
     };
     Ok(Data::collected(items, gathered, provenance))
 }
