@@ -8,14 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::{ALLOW, AUTHORIZATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::{Extension, Router};
 
 use crate::engine::Engine;
 use crate::id::SessionId;
@@ -26,18 +25,23 @@ use crate::session::Session;
 
 mod body;
 mod callback;
+mod describe;
 mod journey;
 mod metrics;
 mod operators;
 pub mod problem;
+mod reference;
 mod requests;
 mod rights;
 mod serve;
+mod token;
 // TLS, and who is known by a certificate.
 pub mod tls;
 
-use body::{Body, Text};
+use body::{Body, Form, Text};
+use describe::{Routes, delete, get, post, put};
 use problem::Problem;
+use reference::Reference;
 pub use serve::{serve, serve_tls};
 
 /// Largest body of a request: a sealed login with its encoding.
@@ -46,53 +50,84 @@ pub const BODY_BYTES_MAX: usize = crate::jose::jwe::CREDENTIALS_BYTES_MAX + 4096
 /// What handlers share.
 pub type Shared = Arc<Engine>;
 
-/// The routes.
-pub fn router(engine: Shared) -> Router {
-    Router::new()
-        .route("/v1/health", get(requests::health))
-        .route("/v1/keys", get(requests::keys))
-        .route("/v1/metrics", get(metrics::metrics))
-        .route("/v1/log/checkpoint", get(requests::checkpoint))
-        .route("/v1/log/tile/{*path}", get(requests::tile))
-        .route("/v1/audit", get(operators::audit))
-        .route("/v1/sessions", post(requests::create_session))
-        .route("/v1/sessions/{session}", get(requests::session))
-        .route("/v1/parcels/{parcel}", get(requests::fetch_parcel).head(no_head))
-        .route("/v1/parcels/{parcel}/ack", post(requests::acknowledge))
-        .route("/v1/sessions/{session}/sources", get(journey::sources))
-        .route("/v1/sessions/{session}/source", post(journey::choose_source))
-        .route("/v1/sessions/{session}/notice", get(journey::notice))
-        .route("/v1/sessions/{session}/consent", post(journey::decide))
-        .route("/v1/sessions/{session}/credentials", post(journey::credentials))
-        .route("/v1/sessions/{session}/answers", post(journey::answer))
-        .route("/v1/sessions/{session}/questions/{question}", delete(journey::deny))
-        .route("/v1/sessions/{session}/events", get(journey::events))
-        .route("/v1/sessions/{session}/preview", get(journey::preview))
-        .route("/v1/sessions/{session}/share", post(journey::share))
-        .route("/v1/sessions/{session}/withdraw", post(journey::withdraw))
-        .route("/v1/sessions/{session}/receipts", get(journey::receipts))
-        .route("/v1/rights", get(rights::open).post(rights::ask))
-        .route("/v1/rights/look", post(rights::look))
-        .route("/v1/rights/{request}/answer", post(rights::answer))
-        .route(
-            "/v1/sessions/{session}/report",
-            get(journey::report).put(journey::give_report).delete(journey::refuse_report),
+/// The routes, and the document that describes them.
+fn routes() -> Routes {
+    let session = "/v1/sessions/{session}";
+    let of = |part: &str| format!("{session}/{part}");
+    Routes::new()
+        .at(
+            "/v1/health",
+            [get(ENGINE, "Whether the engine is there, its store takes writes and its keys answer", requests::health)],
         )
-        .route("/v1/callback", get(callback::come_back).head(no_head))
+        .at("/v1/keys", [get(ENGINE, "The public keys, as a JWKS", requests::keys)])
+        .at("/v1/metrics", [get(ENGINE, "Counts for this machine and components, for Prometheus", metrics::metrics)])
+        .at("/v1/openapi.json", [get(ENGINE, "This document", reference::document)])
+        .at("/docs", [get(ENGINE, "This document, to read", reference::page)])
+        .at("/v1/log/checkpoint", [get(LEDGER, "The ledger's signed checkpoint", requests::checkpoint)])
+        .at("/v1/log/tile/{*path}", [get(LEDGER, "A tile of the ledger", requests::tile)])
+        .at("/v1/audit", [get(OPERATORS, "The audit log, one JSON object for each line", operators::audit)])
+        .at("/v1/token", [post(SESSIONS, "Access for an Online Service, by private_key_jwt", token::give)])
+        .at("/v1/sessions", [post(SESSIONS, "Begin a session from a data request", requests::create_session)])
+        .at(session, [get(SESSIONS, "Where a session stands", requests::session)])
+        .at("/v1/parcels/{parcel}", [get(PARCELS, "Fetch the sealed parcel", requests::fetch_parcel).no_head()])
+        .at("/v1/parcels/{parcel}/ack", [post(PARCELS, "Acknowledge it by its digest", requests::acknowledge)])
+        .at(&of("sources"), [get(JOURNEY, "The Data Sources that can answer", journey::sources)])
+        .at(&of("source"), [post(JOURNEY, "Choose a Data Source; gives the notice", journey::choose_source)])
+        .at(&of("notice"), [get(JOURNEY, "The notice that was shown", journey::notice)])
+        .at(&of("consent"), [post(JOURNEY, "Yes or no", journey::decide)])
+        .at(&of("credentials"), [post(JOURNEY, "The login, as one JWE; the collection begins", journey::credentials)])
+        .at(&of("answers"), [post(JOURNEY, "An answer to a question, as one JWE", journey::answer)])
+        .at(&of("questions/{question}"), [delete(JOURNEY, "No to a question", journey::deny)])
+        .at(&of("events"), [get(JOURNEY, "The session's events, from `Last-Event-ID` on", journey::events)])
+        .at(&of("preview"), [get(JOURNEY, "What was found", journey::preview)])
+        .at(&of("share"), [post(JOURNEY, "Share it, less what is left out", journey::share)])
+        .at(&of("withdraw"), [post(JOURNEY, "Take the consent back", journey::withdraw)])
+        .at(&of("receipts"), [get(JOURNEY, "The receipts so far, with their proofs", journey::receipts)])
+        .at(
+            &of("report"),
+            [
+                get(JOURNEY, "The report of a failure, whole", journey::report),
+                put(JOURNEY, "Give it", journey::give_report),
+                delete(JOURNEY, "Do not give it, or take it back", journey::refuse_report),
+            ],
+        )
+        .at(
+            "/v1/rights",
+            [
+                get(RIGHTS, "The requests that this Online Service has to answer", rights::open),
+                post(RIGHTS, "A person's request, with the receipt", rights::ask),
+            ],
+        )
+        .at("/v1/rights/look", [post(RIGHTS, "Where the person's requests stand", rights::look)])
+        .at("/v1/rights/{request}/answer", [post(RIGHTS, "The Online Service's signed answer", rights::answer)])
+        .at(
+            "/v1/callback",
+            [get(JOURNEY, "Where a Data Source sends the person back to", callback::come_back).no_head()],
+        )
+}
+
+const ENGINE: &str = "engine";
+const LEDGER: &str = "ledger";
+const SESSIONS: &str = "sessions";
+const PARCELS: &str = "parcels";
+const JOURNEY: &str = "journey";
+const RIGHTS: &str = "rights";
+const OPERATORS: &str = "operators";
+
+/// The interface.
+pub fn router(engine: Shared) -> Router {
+    let (router, document) = routes().finish();
+    router
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { other_method() })
+        .method_not_allowed_fallback(|| async { Problem::of(&problem::METHOD) })
+        .layer(Extension(Reference::of(document)))
         .layer(middleware::from_fn(log_and_harden))
         .with_state(engine)
 }
 
-fn other_method() -> Problem {
-    let next = "Use the method that the description of the API names.";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "This method is not served here.", next)
-}
-
 /// Where a `GET` is the one use of something, a `HEAD` is none: who looks ahead (a mail scanner, a proxy) uses nothing up.
 async fn no_head() -> Response {
-    ([(ALLOW, "GET")], other_method()).into_response()
+    ([(ALLOW, "GET")], Problem::of(&problem::METHOD)).into_response()
 }
 
 async fn log_and_harden(request: Request, next: Next) -> Response {
@@ -115,7 +150,20 @@ async fn log_and_harden(request: Request, next: Next) -> Response {
     response
 }
 
-/// An Online Service that showed its key.
+/// The description of the interface.
+#[cfg(test)]
+pub(crate) fn document() -> serde_json::Value {
+    routes().finish().1
+}
+
+/// Serves as if over TLS, to a component or to somebody without a certificate.
+#[cfg(test)]
+pub(crate) async fn serve_as(listener: tokio::net::TcpListener, engine: Shared, component: Option<&str>) {
+    let over = Extension(tls::OverTls(component.map(tls::Component::named)));
+    axum::serve(listener, router(engine).layer(over)).await.unwrap();
+}
+
+/// An Online Service that showed its access token.
 struct Caller(Arc<OnlineService>);
 
 impl FromRequestParts<Shared> for Caller {

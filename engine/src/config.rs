@@ -197,6 +197,12 @@ impl Config {
         self.connectors().map(drop)?;
         self.check_hosts()?;
         self.check_operators()?;
+        let bearer = self.online_service.iter().find(|section| section.bearer_sha256.is_some());
+        if let Some(section) = bearer.filter(|_| !self.engine.development) {
+            let problem = "a key that is sent as it is is for development = true only: Online Services prove with their signing key who \
+                           they are (`POST /v1/token`)";
+            return Err(value(&format!("online-service {}: bearer-sha256", section.id), problem));
+        }
         self.online_services().map(drop)
     }
 

@@ -26,6 +26,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
 use crate::online_service::OnlineService;
+use crate::online_service::assertion::AssertionError;
 use crate::operator::audit::Audit;
 use crate::operator::{Deed, Operators};
 use crate::outbox::{Outbox, OutboxError};
@@ -39,6 +40,7 @@ use crate::session::{Review, Session};
 use crate::store::{Shelves, StoreError};
 use crate::trace::{TraceError, Traces};
 
+mod access;
 pub mod build;
 pub mod catalogue;
 mod account;
@@ -55,6 +57,7 @@ mod run;
 mod sessions;
 mod swap;
 
+pub use access::TOKEN_LIFE;
 pub use build::{BuildError, Builder};
 pub use intake::NewSession;
 pub use rights::declared;
@@ -87,6 +90,7 @@ pub struct Engine {
     settings: build::SourceSettings,
     online_services: HashMap<OnlineServiceId, Arc<OnlineService>>,
     sessions: Sessions,
+    access: access::Access,
     operators: Operators,
     audit: Audit,
     /// Where the node's owner asks for erasures; nowhere without a folder.
@@ -112,6 +116,9 @@ pub enum EngineError {
     /// As many sessions of one Online Service are open as it may have.
     #[error("the Online Service has as many open sessions as it may have")]
     TooMany,
+    /// An Online Service did not prove who it is.
+    #[error("the assertion does not hold: {0}")]
+    Assertion(#[from] AssertionError),
     /// The data request is refused.
     #[error("the request is refused")]
     Request(#[from] RequestError),
@@ -229,11 +236,6 @@ impl Engine {
     /// Begins to wire an engine.
     pub fn builder() -> Builder {
         Builder::default()
-    }
-
-    /// The Online Service that shows this bearer key.
-    pub fn caller(&self, key: &str) -> Option<Arc<OnlineService>> {
-        self.online_services.values().find(|service| service.knows(key)).cloned()
     }
 
     /// An Online Service by id.

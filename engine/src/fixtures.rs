@@ -254,3 +254,14 @@ pub(crate) fn damaged_connector() -> Package {
 fn custom(manifest: &str) -> wasm_encoder::CustomSection<'_> {
     wasm_encoder::CustomSection { name: MANIFEST_SECTION.into(), data: manifest.as_bytes().into() }
 }
+
+/// Compares with a file of `engine/golden`. What it should be is left in the folder of build artefacts, to be looked at and taken over.
+pub(crate) fn golden(name: &str, text: &str) {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let kept = std::fs::read_to_string(root.join("golden").join(name)).unwrap_or_default();
+    if kept != text {
+        let now = root.join("../target").join(name);
+        std::fs::write(&now, text).unwrap();
+        panic!("engine/golden/{name} differs from {}", now.display());
+    }
+}

@@ -23,6 +23,8 @@ pub mod online_service;
 pub mod processing;
 // The record of processing activities.
 pub mod register;
+// JSON Schemas of what has no derive.
+mod schema;
 // Questions that are answered here.
 pub mod predicate;
 // What an Online Service asks for.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -15,6 +16,8 @@ use crate::id::OnlineServiceId;
 use crate::jose::{PublicKey, RecipientKey};
 use crate::predicate::Kind;
 
+// How it says who it is.
+pub mod assertion;
 // The code of trust, signed.
 pub mod commitment;
 // Which categories a need explains.
@@ -35,7 +38,7 @@ pub const PURPOSES_MAX: usize = 32;
 pub const HISTORY_DAYS_MAX: u16 = 3653;
 
 /// A text in the languages we speak to people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Localised {
     /// English.
@@ -45,7 +48,7 @@ pub struct Localised {
 }
 
 /// Who decides about the data towards the person. It drives the notice and, later, where a right is exercised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The Online Service is the controller, the operator of this engine its processor.
@@ -85,7 +88,7 @@ pub struct Partner {
 }
 
 /// An organisation, as the law knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Identity {
     /// Its name in law.

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -61,7 +62,7 @@ pub enum Predicate {
 pub struct NotAPredicate;
 
 /// What a question came to. Not known where the Data Source has nothing to answer it with.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Answered {
     /// The question, without what it compares with where that is personal.
     pub predicate: String,

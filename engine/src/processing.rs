@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Digest;
@@ -19,7 +20,7 @@ const EEA: [&str; 30] = [
 ];
 
 /// What protects data outside of the European Economic Area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transfer {
     /// Nothing leaves the European Economic Area.
@@ -33,7 +34,7 @@ pub enum Transfer {
 }
 
 /// Somebody who works for the operator, or the place where the operator's machines stand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Processor {
     /// Its name.
@@ -52,7 +53,7 @@ pub struct Processor {
 }
 
 /// Where data is processed, by whom, and under which policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Processing {
     /// The digest of the privacy policy, in both languages.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use consentry_contract::manifest::SourceKind;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
@@ -88,19 +89,26 @@ pub enum RequestError {
     Reference,
 }
 
-/// The wire form.
-#[derive(Debug, Deserialize)]
+/// A data request.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+pub(crate) struct Raw {
+    /// A registered purpose.
     purpose: String,
+    /// Categories of it.
     #[serde(default)]
     categories: Vec<String>,
+    /// Questions that are answered here with yes, no or not known.
     #[serde(default)]
     predicates: Vec<String>,
+    /// Kinds of Data Source; all without it.
     #[serde(default)]
     sources: Vec<String>,
+    /// How far back; as far as the purpose allows without it.
     history_days: Option<u16>,
+    /// Where the person is sent back to, below a registered address.
     callback: Option<String>,
+    /// The Online Service's own name for it.
     reference: Option<String>,
 }
 

@@ -4,6 +4,7 @@
 //! Pure: what a request is, what is done about it here, what goes on to the Online Service, by when. Who asks is proved by the
 //! receipt: it holds the salt of the consent, which nobody else has. No document of identity is asked for, and no proof is kept.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::OnlineServiceId;
@@ -23,7 +24,7 @@ pub use request::{ANSWER_TYP, Answer, Forwarded, Outcome, PARTY_ANSWERS, Reason,
 /// Longest text of a request, in bytes.
 pub const TEXT_BYTES_MAX: usize = 2000;
 /// What somebody can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
     /// To know what is kept, and a copy of it.
@@ -45,7 +46,7 @@ pub enum Right {
 }
 
 /// Why processing is to be restricted (GDPR, Art. 18(1)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ground {
     /// It is disputed whether the data is right.
@@ -59,7 +60,7 @@ pub enum Ground {
 }
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     /// Which right.

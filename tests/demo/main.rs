@@ -87,7 +87,7 @@ fn register(folder: &Path) -> anyhow::Result<(Registered, String)> {
         rng.fill_bytes(&mut bytes);
         bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     });
-    std::fs::write(folder.join("bearer"), &bearer)?;
+    std::fs::write(folder.join("signer.der"), consentry_tests::service::signer()?.danger_to_pkcs8())?;
     let address = free_address()?;
     let service = Registered {
         id: SERVICE.to_owned(),
@@ -104,7 +104,7 @@ fn start_service(folder: &Path, node: &Node, service: &Registered) -> anyhow::Re
     let listen = service.events.trim_start_matches("http://").trim_end_matches(online_service::endpoint::PATH);
     let mut command = Command::new(binary("online-service")?);
     command.args(["ask", "--engine", &node.url, "--id", SERVICE, "--listen", listen, "--reference", "application-7"]);
-    command.arg("--bearer-file").arg(folder.join("bearer")).arg("--key-file").arg(folder.join("key.der"));
+    command.arg("--signing-key-file").arg(folder.join("signer.der")).arg("--key-file").arg(folder.join("key.der"));
     command.arg("--inbox").arg(folder.join("inbox"));
     command.args(CATEGORIES.iter().flat_map(|category| ["--category", category]));
     // The token is the person's; a terminal is no place for it.

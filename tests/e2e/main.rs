@@ -5,6 +5,7 @@
 
 mod breaks;
 mod cli;
+mod described;
 mod juntagrico;
 mod keys;
 mod kresus;

@@ -23,7 +23,7 @@ use crate::node::{CATEGORIES, Node, Registered, free_address};
 
 /// Its id in every configuration.
 pub const ID: &str = "osv_01JD8Z3M7K0000000000000000";
-/// Its key to the engine's interface.
+/// Its key to the interface of an engine in development.
 pub const BEARER: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 
 /// An Online Service with an address, a key and an inbox.
@@ -70,7 +70,7 @@ impl Service {
     /// There is no key or no inbox.
     pub fn receiver(&self, node: &Node) -> anyhow::Result<Receiver> {
         Ok(Receiver {
-            engine: Engine::new(&node.url, Zeroizing::new(BEARER.to_owned()))?,
+            engine: Engine::new(&node.url, ID, signer()?)?,
             id: ID.to_owned(),
             key: key()?,
             inbox: self.inbox()?,

@@ -3,6 +3,7 @@
 //! To close a connection while the other side still writes lets it see a broken connection instead of the answer. So the
 //! rest of a body that is too large is read and dropped, up to a bound.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::Json;
@@ -11,7 +12,9 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
+use url::form_urlencoded;
 
+use super::problem::BODY;
 use super::{BODY_BYTES_MAX, Problem, Shared};
 
 /// Most bytes that are read beyond [`BODY_BYTES_MAX`] before the connection is closed.
@@ -22,8 +25,17 @@ const WAIT: Duration = Duration::from_secs(30);
 /// JSON that was read, or a problem that says where it is wrong.
 pub(super) struct Body<T>(pub(super) T);
 
-/// A body as it was sent: a JWE, or JSON that somebody else reads.
+/// A body as it was sent: a token.
 pub(super) struct Text(pub(super) String);
+
+/// A form of text fields.
+pub(super) struct Form<T>(pub(super) T);
+
+/// The media type of a form.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// JSON of this form that somebody else reads.
+pub(super) struct Unread<T>(pub(super) String, PhantomData<fn() -> T>);
 
 impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Problem;
@@ -49,6 +61,32 @@ impl FromRequest<Shared> for Text {
     async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
         let bytes = read(request).await?;
         String::from_utf8(bytes).map(Self).map_err(|_| refused(StatusCode::BAD_REQUEST, "expected UTF-8"))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let is_form = media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(FORM));
+        let bytes = read(request).await?;
+        if !is_form {
+            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, &format!("expected {FORM}")));
+        }
+        let members: serde_json::Map<String, serde_json::Value> =
+            form_urlencoded::parse(&bytes).map(|(name, value)| (name.into(), value.into())).collect();
+        let read = serde_json::from_value(members.into());
+        read.map(Self).map_err(|error| refused(StatusCode::BAD_REQUEST, &error.to_string()))
+    }
+}
+
+impl<T> FromRequest<Shared> for Unread<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, engine: &Shared) -> Result<Self, Problem> {
+        let Text(text) = Text::from_request(request, engine).await?;
+        Ok(Self(text, PhantomData))
     }
 }
 
@@ -80,6 +118,5 @@ async fn read_all(request: Request) -> Result<Vec<u8>, Problem> {
 }
 
 fn refused(status: StatusCode, detail: &str) -> Problem {
-    let next = "Send a body of the form and size that the description of the API names.";
-    Problem::new(status, "body", "The body is not what is expected.", next).detail(detail)
+    Problem::of(&BODY).status(status).detail(detail)
 }

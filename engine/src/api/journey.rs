@@ -2,31 +2,45 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT_LANGUAGE, USER_AGENT};
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
+use consentry_tape::Report;
 use futures_util::Stream;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::describe::{Accepted, NoContent, Shaped};
 use super::{Answer, At, Body, Person, Problem, Text};
 use crate::consent::{ConsentError, Notice, Refusal};
 use crate::data::{Category, Digest};
 use crate::engine::EngineError;
-use crate::id::QuestionId;
+use crate::engine::catalogue::Offer;
+use crate::id::{ParcelId, QuestionId, ReceiptId, ReportId};
+use crate::predicate::Answered;
 use crate::release::Decision;
 use crate::session::events::Subscription;
 use crate::trace::{Device, Language, Navigation};
 
-/// The Data Sources that can answer this session's request.
-pub(super) async fn sources(Person(session): Person, State(engine): At) -> Json<Value> {
-    Json(json!({ "sources": engine.sources_for(session.request()) }))
+/// What can be chosen.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Offers {
+    sources: Vec<Offer>,
 }
 
-#[derive(Deserialize)]
+/// The Data Sources that can answer this session's request.
+pub(super) async fn sources(Person(session): Person, State(engine): At) -> Json<Offers> {
+    Json(Offers { sources: engine.sources_for(session.request()) })
+}
+
+/// A Data Source, as the list of sources names it.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chosen {
     connector: String,
@@ -48,17 +62,21 @@ pub(super) async fn notice(Person(session): Person) -> Answer<Json<Notice>> {
     session.notice().map(|notice| Json((*notice).clone())).ok_or_else(Problem::not_found)
 }
 
-#[derive(Deserialize)]
+/// The person's decision.
+#[derive(Deserialize, JsonSchema)]
 #[serde(tag = "decision", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Decided {
     /// Yes, to what this notice says, for these categories; and the account is the person's, or they may use it.
     Given {
+        /// The digest of the notice that was shown.
         notice: Digest,
+        /// What is granted of it.
         #[serde(default)]
         categories: BTreeSet<Category>,
         /// Questions that may be answered with yes or no.
         #[serde(default)]
         predicates: BTreeSet<String>,
+        /// The account is the person's, or they may use it.
         attests_access: bool,
     },
     /// No.
@@ -70,7 +88,7 @@ pub(super) async fn decide(
     Person(session): Person,
     State(engine): At,
     Body(decided): Body<Decided>,
-) -> Answer<StatusCode> {
+) -> Answer<NoContent> {
     match decided {
         Decided::Given { attests_access: false, .. } => {
             return Err(EngineError::from(ConsentError::from(Refusal::NotAttested)).into());
@@ -80,7 +98,7 @@ pub(super) async fn decide(
         }
         Decided::Refused {} => engine.refuse_consent(&session).await?,
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// The login, as one JWE. The collection starts; its events tell how it goes.
@@ -89,20 +107,20 @@ pub(super) async fn credentials(
     State(engine): At,
     headers: HeaderMap,
     Text(jwe): Text,
-) -> Answer<StatusCode> {
+) -> Answer<Accepted> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let navigation = Navigation {
         device: Device::of_user_agent(text(USER_AGENT)),
         language: Language::of_accept_language(text(ACCEPT_LANGUAGE)),
     };
     engine.open_login(&session, &jwe, navigation).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(Accepted)
 }
 
 /// An answer to a question, as one JWE.
-pub(super) async fn answer(Person(session): Person, State(engine): At, Text(jwe): Text) -> Answer<StatusCode> {
+pub(super) async fn answer(Person(session): Person, State(engine): At, Text(jwe): Text) -> Answer<NoContent> {
     engine.answer(&session, &jwe).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// No to a question.
@@ -110,10 +128,10 @@ pub(super) async fn deny(
     Person(session): Person,
     State(engine): At,
     Path((_, question)): Path<(String, String)>,
-) -> Answer<StatusCode> {
+) -> Answer<NoContent> {
     let question: QuestionId = question.parse().map_err(|_| Problem::not_found())?;
     engine.deny(&session, question)?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 /// The session's events from the beginning, or from the one after `Last-Event-ID`.
@@ -134,12 +152,25 @@ async fn next_event(mut events: Subscription) -> Option<(Result<Event, Infallibl
     Some((Ok(sent), events))
 }
 
-/// What was found, for the person's eyes only.
-pub(super) async fn preview(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
-    Ok(Json(engine.preview(&session)?))
+/// What was found. Items and datasets are those of `parcel-0.1.json`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the form of what the engine writes straight from the items")]
+pub(super) struct Preview {
+    /// Each with `category`, `observed_at` and `fields`.
+    items: Vec<Map<String, Value>>,
+    /// What each category came to.
+    datasets: Vec<Map<String, Value>>,
+    /// Questions that were answered here.
+    predicates: Vec<Answered>,
 }
 
-#[derive(Deserialize)]
+/// What was found, for the person's eyes only.
+pub(super) async fn preview(Person(session): Person, State(engine): At) -> Answer<Shaped<Preview>> {
+    Ok(Shaped::new(engine.preview(&session)?))
+}
+
+/// What is left out.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Share {
     /// Items to leave out, by their place in the preview.
@@ -151,7 +182,7 @@ pub(super) struct Share {
 }
 
 /// Shares what is left.
-pub(super) async fn share(Person(session): Person, State(engine): At, Body(share): Body<Share>) -> Answer<StatusCode> {
+pub(super) async fn share(Person(session): Person, State(engine): At, Body(share): Body<Share>) -> Answer<Accepted> {
     let mut decision = Decision::all();
     for at in share.without_items {
         decision = decision.without_item(at);
@@ -160,7 +191,7 @@ pub(super) async fn share(Person(session): Person, State(engine): At, Body(share
         decision = decision.without_category(category);
     }
     engine.share(&session, &decision).await?;
-    Ok(StatusCode::ACCEPTED)
+    Ok(Accepted)
 }
 
 /// What is told where a withdrawal holds and is not on the disk.
@@ -169,34 +200,77 @@ const NOT_NOTED: &str = "Your withdrawal holds: nothing is collected or sent any
     tried again until it works. If the engine ends before that, the record will say that your consent's time was over.";
 
 /// Takes the consent back. The answer names a send that had begun before, and says what could not be noted yet.
-pub(super) async fn withdraw(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
+pub(super) async fn withdraw(Person(session): Person, State(engine): At) -> Answer<Json<Withdrawn>> {
     let withdrawal = engine.withdraw(&session).await?;
-    let next = (!withdrawal.noted).then_some(NOT_NOTED);
-    let (at, sending, noted) = (withdrawal.at, withdrawal.sending, withdrawal.noted);
-    Ok(Json(json!({ "withdrawn_at": at, "sending": sending, "noted": noted, "next": next })))
+    Ok(Json(Withdrawn {
+        withdrawn_at: withdrawal.at,
+        sending: withdrawal.sending,
+        noted: withdrawal.noted,
+        next: (!withdrawal.noted).then_some(NOT_NOTED),
+    }))
+}
+
+/// A consent that was taken back.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Withdrawn {
+    withdrawn_at: Timestamp,
+    /// A send that had begun before.
+    sending: Option<ParcelId>,
+    /// Whether the store has taken it; it holds all the same.
+    noted: bool,
+    /// What is done about it where it has not.
+    next: Option<&'static str>,
+}
+
+/// A receipt so far.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Issued {
+    id: ReceiptId,
+    /// An SD-JWT with all its disclosures.
+    receipt: String,
+    /// That its events are in the ledger; empty as long as one is missing.
+    proofs: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Receipts {
+    receipts: Vec<Issued>,
 }
 
 /// The receipts so far, one for each login that was opened, with the proofs that they are in the ledger once those are there.
-pub(super) async fn receipts(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
+pub(super) async fn receipts(Person(session): Person, State(engine): At) -> Answer<Json<Receipts>> {
     let files = engine.receipt_files(&session).await?.into_iter();
-    let receipts = files.map(|(id, file)| json!({ "id": id, "receipt": file.receipt, "proofs": file.proofs }));
-    Ok(Json(json!({ "receipts": receipts.collect::<Vec<_>>() })))
+    let receipts = files.map(|(id, file)| Issued { id, receipt: file.receipt, proofs: file.proofs });
+    Ok(Json(Receipts { receipts: receipts.collect() }))
+}
+
+/// A report that is offered.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Reported {
+    /// Its name, once it was given.
+    given: Option<ReportId>,
+    #[schemars(with = "Map<String, Value>")]
+    report: Arc<Report>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Given {
+    given: ReportId,
 }
 
 /// The report of the failure, whole, as it is kept if it is given.
-pub(super) async fn report(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
+pub(super) async fn report(Person(session): Person, State(engine): At) -> Answer<Json<Reported>> {
     let offer = engine.offered(&session).ok_or_else(Problem::not_found)?;
-    Ok(Json(json!({ "given": offer.given, "report": &*offer.report })))
+    Ok(Json(Reported { given: offer.given, report: offer.report }))
 }
 
 /// Yes to the report.
-pub(super) async fn give_report(Person(session): Person, State(engine): At) -> Answer<Json<Value>> {
-    let id = engine.give_report(&session).await?;
-    Ok(Json(json!({ "given": id })))
+pub(super) async fn give_report(Person(session): Person, State(engine): At) -> Answer<Json<Given>> {
+    Ok(Json(Given { given: engine.give_report(&session).await? }))
 }
 
 /// No to the report, now or later.
-pub(super) async fn refuse_report(Person(session): Person, State(engine): At) -> Answer<StatusCode> {
+pub(super) async fn refuse_report(Person(session): Person, State(engine): At) -> Answer<NoContent> {
     engine.refuse_report(&session).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -4,18 +4,18 @@
 use std::fmt::Write as _;
 
 use axum::Extension;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use consentry_host_api::clear::{BOUNDS, Moment};
 
+use super::Answer;
+use super::describe::Note;
 use super::problem::Problem;
 use super::tls::OverTls;
 
-pub(super) async fn metrics(over: Option<Extension<OverTls>>) -> Response {
+pub(super) async fn metrics(over: Option<Extension<OverTls>>) -> Answer<Note> {
     // Plain HTTP is served to this machine only.
     match over {
-        Some(Extension(OverTls(None))) => Problem::not_found().into_response(),
-        _ => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text()).into_response(),
+        Some(Extension(OverTls(None))) => Err(Problem::not_found()),
+        _ => Ok(Note("text/plain; version=0.0.4; charset=utf-8", text())),
     }
 }
 

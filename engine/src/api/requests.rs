@@ -2,85 +2,130 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use consentry_contract::failure::Failure;
+use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use super::{Answer, At, Body, Caller, Either, Problem, Text};
+use super::body::Unread;
+use super::describe::{Created, Jose, NoContent, Note, Octets, Shaped};
+use super::{Answer, At, Body, Caller, Either, Problem};
 use crate::data::Digest;
-use crate::id::{ParcelId, SessionId};
+use crate::id::{ConsentId, ParcelId, SessionId};
 use crate::jose::jwk::jwks;
+use crate::request;
+use crate::session::state::State as SessionState;
+
+/// The engine works.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Health {
+    /// `ok`.
+    status: &'static str,
+    /// http and loopback are allowed: never for real persons' data.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    development: bool,
+}
 
 /// Whether the engine is there, its store takes writes and its keys answer.
-pub(super) async fn health(State(engine): At) -> Response {
-    match engine.healthy().await {
-        Ok(()) if engine.is_development() => Json(json!({ "status": "ok", "development": true })).into_response(),
-        Ok(()) => Json(json!({ "status": "ok" })).into_response(),
-        Err(error) => Problem::degraded(&error).into_response(),
-    }
+pub(super) async fn health(State(engine): At) -> Answer<Json<Health>> {
+    engine.healthy().await.map_err(|error| Problem::degraded(&error))?;
+    Ok(Json(Health { status: "ok", development: engine.is_development() }))
+}
+
+/// Public keys (RFC 7517).
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the form of what `jwks` makes")]
+pub(super) struct Jwks {
+    /// Each has `kty`, `kid`, `use`, `alg` and its numbers; those of the ledger have `duty`.
+    keys: Vec<Map<String, Value>>,
 }
 
 /// The public keys of the engine as a JWKS: those that logins and answers are encrypted to (`enc`), those that parcels, events and
 /// receipts are signed with (`sig`), and those that the ledger is signed with (`sig`, `duty` is `log`), newest first.
-pub(super) async fn keys(State(engine): At) -> Answer<Json<Value>> {
+pub(super) async fn keys(State(engine): At) -> Answer<Shaped<Jwks>> {
     let mut keys = engine.intake_keys().await?;
     keys.extend(engine.signing_keys().await?);
-    Ok(Json(jwks(&keys, &engine.log_keys().await?)))
+    Ok(Shaped::new(jwks(&keys, &engine.log_keys().await?)))
 }
 
 /// The ledger's signed checkpoint (C2SP tlog-checkpoint).
-pub(super) async fn checkpoint(State(engine): At) -> Answer<Response> {
+pub(super) async fn checkpoint(State(engine): At) -> Answer<Note> {
     let note = engine.checkpoint().await?.ok_or_else(Problem::not_found)?;
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note).into_response())
+    Ok(Note("text/plain; charset=utf-8", note))
 }
 
 /// A tile of the ledger (C2SP tlog-tiles).
-pub(super) async fn tile(State(engine): At, Path(path): Path<String>) -> Answer<Response> {
+pub(super) async fn tile(State(engine): At, Path(path): Path<String>) -> Answer<Octets> {
     let bytes = engine.log_tile(format!("tile/{path}")).await?.ok_or_else(Problem::not_found)?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+    Ok(Octets(bytes))
 }
 
-#[derive(Serialize)]
-pub(super) struct Created {
+/// A session that has begun.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Begun {
     session: SessionId,
     /// The person's secret for this session. It is shown once.
     token: String,
-    expires_at: jiff::Timestamp,
+    /// When it ends at the latest.
+    expires_at: Timestamp,
 }
 
 /// Begins a session from a data request.
-pub(super) async fn create_session(caller: Caller, State(engine): At, Text(body): Text) -> Answer<Response> {
-    let new = engine.create_session(&caller.0, body.as_bytes()).await?;
+pub(super) async fn create_session(
+    caller: Caller,
+    State(engine): At,
+    body: Unread<request::Raw>,
+) -> Answer<Created<Begun>> {
+    let new = engine.create_session(&caller.0, body.0.as_bytes()).await?;
     let location = format!("/v1/sessions/{}", new.session.id());
-    let created = Created { session: new.session.id(), token: new.token, expires_at: new.session.deadline() };
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(created)).into_response())
+    let begun = Begun { session: new.session.id(), token: new.token, expires_at: new.session.deadline() };
+    Ok(Created(Some(location), begun))
 }
 
 /// Where a session stands.
-pub(super) async fn session(Either(session): Either) -> Json<Value> {
-    Json(json!({
-        "session": session.id(),
-        "status": session.state(),
-        "failure": session.failure(),
-        "purpose": session.request().purpose(),
-        "reference": session.request().reference(),
-        "consent": session.consent(),
-        "parcel": session.parcel(),
-        "expires_at": session.deadline(),
-    }))
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Standing {
+    session: SessionId,
+    status: SessionState,
+    /// Why it failed, or why something is missing in what was delivered.
+    #[schemars(with = "Option<crate::schema::Failure>")]
+    failure: Option<Failure>,
+    purpose: String,
+    /// The Online Service's own.
+    reference: Option<String>,
+    consent: Option<ConsentId>,
+    parcel: Option<ParcelId>,
+    /// When it ends at the latest.
+    expires_at: Timestamp,
+}
+
+/// Where a session stands.
+pub(super) async fn session(Either(session): Either) -> Json<Standing> {
+    Json(Standing {
+        session: session.id(),
+        status: session.state(),
+        failure: session.failure(),
+        purpose: session.request().purpose().to_owned(),
+        reference: session.request().reference().map(str::to_owned),
+        consent: session.consent(),
+        parcel: session.parcel(),
+        expires_at: session.deadline(),
+    })
 }
 
 /// The parcel's bytes. Asking for them begins the send; asking again gives the same bytes.
-pub(super) async fn fetch_parcel(caller: Caller, State(engine): At, Path(parcel): Path<String>) -> Answer<Response> {
+pub(super) async fn fetch_parcel(caller: Caller, State(engine): At, Path(parcel): Path<String>) -> Answer<Jose> {
     let parcel: ParcelId = parcel.parse().map_err(|_| Problem::not_found())?;
     let sealed = engine.fetch_parcel(&caller.0, parcel).await?;
-    Ok(([(header::CONTENT_TYPE, "application/jose")], sealed).into_response())
+    Ok(Jose(sealed))
 }
 
-#[derive(Deserialize)]
+/// What was received.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Acknowledgement {
+    /// The SHA-256 of the bytes that were fetched.
     digest: Digest,
 }
 
@@ -90,8 +135,8 @@ pub(super) async fn acknowledge(
     State(engine): At,
     Path(parcel): Path<String>,
     Body(body): Body<Acknowledgement>,
-) -> Answer<StatusCode> {
+) -> Answer<NoContent> {
     let parcel: ParcelId = parcel.parse().map_err(|_| Problem::not_found())?;
     engine.acknowledge(&caller.0, parcel, body.digest).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

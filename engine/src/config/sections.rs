@@ -215,7 +215,7 @@ pub struct OnlineServiceSection {
     /// Below which addresses a person may be sent back.
     #[serde(default)]
     pub callbacks: Vec<Url>,
-    /// The SHA-256 of its bearer key, in hexadecimal; `consentry keys bearer` makes both.
+    /// In development only: the SHA-256 of a bearer key, in hexadecimal; `consentry keys bearer` makes both.
     pub bearer_sha256: Option<String>,
     /// Its purposes.
     pub purpose: Vec<PurposeSection>,

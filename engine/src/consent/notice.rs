@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod words;
@@ -32,7 +33,7 @@ pub enum Language {
 }
 
 /// What a person is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Notice {
     digest: Digest,
     #[serde(flatten)]
@@ -40,7 +41,7 @@ pub struct Notice {
 }
 
 /// What the digest covers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 struct Content {
     format: &'static str,
     facts: Facts,
@@ -49,7 +50,7 @@ struct Content {
 }
 
 /// What the words are made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Facts {
     /// Who operates this engine.
     pub operator: Operator,
@@ -78,7 +79,7 @@ pub struct Facts {
 }
 
 /// A question that is answered here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AskedPredicate {
     /// The question, without what it compares with where that is personal.
     pub predicate: String,
@@ -89,7 +90,7 @@ pub struct AskedPredicate {
 }
 
 /// The operator of this engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operator {
     /// Its name.
@@ -105,7 +106,7 @@ pub struct Operator {
 }
 
 /// The Online Service, as a person is told of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Recipient {
     /// Its id.
     pub id: OnlineServiceId,
@@ -122,7 +123,7 @@ pub struct Recipient {
 }
 
 /// The Data Source and the connector that reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// The Data Source's id.
     pub id: String,
@@ -145,7 +146,7 @@ pub struct Source {
 }
 
 /// A heading and its sentences.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Section {
     /// The heading.
     pub title: String,

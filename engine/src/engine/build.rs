@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::access::Access;
 use super::catalogue::{Catalogue, Folder};
 use super::ports::RunClock;
 use super::run::missing_secret;
@@ -67,6 +68,7 @@ pub(super) struct SourceSettings {
     routes: Vec<(SourceKey, Route, GateBounds)>,
     development: bool,
     callback: Option<Url>,
+    token_endpoint: Option<Url>,
     /// Runs are taped, and the report of one that failed may be given.
     pub(super) reports: bool,
 }
@@ -154,6 +156,7 @@ impl Builder {
         self.settings.reports = config.maintenance.reports;
         self.public_url = Some(config.api.public_url.clone());
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
+        self.settings.token_endpoint = config.api.public_url.join("v1/token").ok();
         self.settings.usual = config.egress.bounds("egress", GateBounds::default())?;
         for section in &config.source {
             let key = (section.connector.clone(), section.id.clone());
@@ -345,6 +348,7 @@ impl Builder {
                 .into_iter()
                 .map(|service| (service.id(), Arc::new(service)))
                 .collect(),
+            access: Access::new(clock.now()),
             sessions: Sessions::new(most, self.sessions_each_max.unwrap_or(most)),
             requests: folder_of_requests(self.store.as_deref())?,
             operators: Operators::new(self.operators, entropy.clone()),
@@ -383,6 +387,11 @@ impl SourceSettings {
 
     pub(super) fn development(&self) -> bool {
         self.development
+    }
+
+    /// The address that assertions of Online Services are made for.
+    pub(super) fn token_endpoint(&self) -> &str {
+        self.token_endpoint.as_ref().map_or("http://127.0.0.1/v1/token", Url::as_str)
     }
 
     /// The address that people whom a connector sends elsewhere come back to.

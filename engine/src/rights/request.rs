@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::declared::{Declared, Erase, Export, Rectify, Restrict};
@@ -23,8 +24,9 @@ pub const ANSWER_TYP: &str = "consentry-rights-answer+jwt";
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// Where a request stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "RightsState")]
 pub enum State {
     /// Ours is done; the Online Service has yet to answer.
     AwaitingParty,
@@ -37,7 +39,7 @@ pub enum State {
 }
 
 /// Why something was not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The proof of the decision is kept by law and for claims (GDPR, Art. 17(3)(b) and (e)), to the end of its period.

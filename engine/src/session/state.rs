@@ -7,6 +7,7 @@
 use std::fmt;
 
 use consentry_contract::failure::Code;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::QuestionId;
@@ -15,8 +16,9 @@ use crate::id::QuestionId;
 pub const LOGINS_REJECTED_MAX: u8 = 2;
 
 /// Where a session stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "kebab-case")]
+#[schemars(rename = "SessionState")]
 pub enum State {
     /// An Online Service asked; nobody has seen the notice.
     Requested,
@@ -54,6 +56,7 @@ pub enum State {
     /// It ended without a delivery.
     Failed {
         /// Why.
+        #[schemars(schema_with = "crate::schema::code")]
         code: Code,
     },
     /// The hour was over.

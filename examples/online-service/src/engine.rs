@@ -1,12 +1,16 @@
 //! The engine's HTTP interface, as far as an Online Service needs it. Answers are bounded; what the engine says about a
 //! refusal (RFC 9457) is in the error.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use consentry::jose::{Algorithm, PublicKey, jwe};
+use consentry::clock::{Clock as _, SystemClock};
+use consentry::entropy::Entropy;
+use consentry::jose::{Algorithm, PrivateKey, PublicKey, jwe, jws};
 use reqwest::{RequestBuilder, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 /// Longest answer other than a parcel.
@@ -14,12 +18,25 @@ const JSON_BYTES_MAX: usize = 256 * 1024;
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The engine at one address, called with one key.
+/// An access token is asked for anew so long before its end.
+const EARLY: Duration = Duration::from_secs(30);
+/// The rest of the form that an assertion is sent in.
+const GRANT: &str = "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+                     &client_assertion=";
+
+/// The engine at one address, called by one Online Service, which proves with its signing key who it is.
 #[derive(Clone)]
 pub struct Engine {
     base: String,
-    bearer: Zeroizing<String>,
+    id: String,
+    signer: Arc<PrivateKey>,
+    access: Arc<Mutex<Option<Access>>>,
     http: reqwest::Client,
+}
+
+struct Access {
+    token: Zeroizing<String>,
+    until: Instant,
 }
 
 /// What is asked for. Nothing beyond the registered purpose is granted.
@@ -79,11 +96,11 @@ impl EngineError {
 }
 
 impl Engine {
-    /// Calls the engine at `base`, `https://consentry.operator.example`, with our key to its API.
+    /// Calls the engine at `base`, `https://consentry.operator.example`, as the Online Service with this id and signing key.
     ///
     /// # Errors
     /// The HTTP client can't be built.
-    pub fn new(base: &str, bearer: Zeroizing<String>) -> Result<Self, EngineError> {
+    pub fn new(base: &str, id: &str, signer: PrivateKey) -> Result<Self, EngineError> {
         // One provider for the process; another part of it may have installed one already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -91,7 +108,33 @@ impl Engine {
             .timeout(TIMEOUT)
             .build()
             .map_err(|error| EngineError::Unreachable(base.to_owned(), error))?;
-        Ok(Self { base: base.trim_end_matches('/').to_owned(), bearer, http })
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { base, id: id.to_owned(), signer: Arc::new(signer), access: Arc::default(), http })
+    }
+
+    /// Access, by `private_key_jwt` (RFC 7523): a new assertion each time.
+    async fn access(&self) -> Result<Zeroizing<String>, EngineError> {
+        #[derive(Deserialize)]
+        struct Given {
+            access_token: Zeroizing<String>,
+            expires_in: u64,
+        }
+        let mut access = self.access.lock().await;
+        if let Some(held) = access.as_ref().filter(|held| Instant::now() + EARLY < held.until) {
+            return Ok(held.token.clone());
+        }
+        let endpoint = format!("{}/v1/token", self.base);
+        let (now, name) = (SystemClock.now().as_second(), Entropy::system().with(|rng| rng.next_u64()));
+        let claims = json!({ "iss": self.id, "sub": self.id, "aud": endpoint, "jti": format!("{now}-{name:016x}"), "iat": now, "exp": now + 60 });
+        let unsigned = jws::Unsigned::new("JWT", self.signer.public().kid(), claims.to_string().as_bytes());
+        let signature = self.signer.sign(unsigned.message()).map_err(|_| EngineError::Form("no signing key".into()))?;
+        let form = format!("{GRANT}{}", unsigned.with(&signature));
+        let request = self.http.post(endpoint).header("content-type", "application/x-www-form-urlencoded").body(form);
+        let given = self.answer(request, JSON_BYTES_MAX).await?;
+        let Given { access_token: token, expires_in } =
+            serde_json::from_slice(&given).map_err(|error| EngineError::Form(error.to_string()))?;
+        *access = Some(Access { token: token.clone(), until: Instant::now() + Duration::from_secs(expires_in) });
+        Ok(token)
     }
 
     /// Begins a session.
@@ -151,8 +194,21 @@ impl Engine {
     }
 
     async fn send(&self, request: RequestBuilder, bytes_max: usize) -> Result<Vec<u8>, EngineError> {
+        let request = request.header("content-type", "application/json");
+        let again = request.try_clone();
+        let answer = self.answer(request.bearer_auth(self.access().await?.as_str()), bytes_max).await;
+        match (answer, again) {
+            // The engine was restarted and knows the token no more.
+            (Err(EngineError::Refused { status: StatusCode::UNAUTHORIZED, .. }), Some(request)) => {
+                *self.access.lock().await = None;
+                self.answer(request.bearer_auth(self.access().await?.as_str()), bytes_max).await
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    async fn answer(&self, request: RequestBuilder, bytes_max: usize) -> Result<Vec<u8>, EngineError> {
         let unreachable = |error: reqwest::Error| EngineError::Unreachable(self.base.clone(), error.without_url());
-        let request = request.bearer_auth(self.bearer.as_str()).header("content-type", "application/json");
         let mut response = request.send().await.map_err(unreachable)?;
         let mut body = vec![];
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {

@@ -1,5 +1,5 @@
-//! The key pair. The public half is registered with the engine, the private half stays in one file and opens every parcel:
-//! whoever has it reads them. In production it belongs into an HSM.
+//! The key pairs. The public halves are registered with the engine, the private halves stay in a file each: one opens every parcel, the
+//! other one signs what we say. In production they belong into an HSM.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -39,17 +39,16 @@ pub enum KeyError {
 ///
 /// # Errors
 /// [`KeyError`]. An existing file is never overwritten.
-pub fn read_or_make(path: &Path) -> Result<PrivateKey, KeyError> {
+pub fn read_or_make(path: &Path, algorithm: Algorithm) -> Result<PrivateKey, KeyError> {
     let file_error = |source| KeyError::File { path: path.to_owned(), source };
     match File::open(path) {
         Ok(file) => {
             let mut pkcs8 = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX as usize));
             file.take(FILE_BYTES_MAX).read_to_end(&mut pkcs8).map_err(file_error)?;
-            PrivateKey::from_pkcs8(Algorithm::RsaOaep256, &pkcs8)
-                .map_err(|_| KeyError::Content { path: path.to_owned() })
+            PrivateKey::from_pkcs8(algorithm, &pkcs8).map_err(|_| KeyError::Content { path: path.to_owned() })
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = PrivateKey::generate(Algorithm::RsaOaep256).map_err(|_| KeyError::Generate)?;
+            let key = PrivateKey::generate(algorithm).map_err(|_| KeyError::Generate)?;
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file_error)?;
             file.write_all(&key.danger_to_pkcs8()).and_then(|()| file.sync_all()).map_err(file_error)?;

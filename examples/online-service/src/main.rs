@@ -2,18 +2,18 @@
 
 use std::error::Error as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use consentry::jose::Algorithm;
 use online_service::endpoint::{self, Told};
 use online_service::engine::DataRequest;
 use online_service::receiver::Taken;
 use online_service::{Engine, Inbox, Receiver, key, table};
 use tokio::sync::mpsc;
-use zeroize::Zeroizing;
 
 /// An Online Service that receives data through Consentry.
 #[derive(Parser)]
@@ -30,6 +30,9 @@ enum Command {
         /// The private key: PKCS#8 DER, readable by you alone.
         #[arg(long, value_name = "FILE")]
         key_file: PathBuf,
+        /// It signs, instead of opening parcels.
+        #[arg(long)]
+        signing: bool,
     },
     /// Asks for data, prints what the person needs, and waits for the parcel.
     Ask(Ask),
@@ -42,13 +45,13 @@ struct Receive {
     /// The engine's address.
     #[arg(long, value_name = "URL")]
     engine: String,
-    /// A file with our key to its API.
-    #[arg(long, value_name = "FILE")]
-    bearer_file: PathBuf,
     /// Our id there.
     #[arg(long, value_name = "ID")]
     id: String,
-    /// Our private key; see `online-service key`.
+    /// Our private key that signs; see `online-service key --signing`.
+    #[arg(long, value_name = "FILE")]
+    signing_key_file: PathBuf,
+    /// Our private key that opens parcels; see `online-service key`.
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
     /// Where events are taken, at the path /consentry/events.
@@ -83,7 +86,10 @@ struct Ask {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Options::parse().command {
-        Command::Key { key_file } => println!("{:#}", key::read_or_make(&key_file)?.public().to_jwk()),
+        Command::Key { key_file, signing } => {
+            let algorithm = if signing { Algorithm::Ps256 } else { Algorithm::RsaOaep256 };
+            println!("{:#}", key::read_or_make(&key_file, algorithm)?.public().to_jwk());
+        }
         Command::Ask(ask) => self::ask(ask).await?,
         Command::Receive(receive) => {
             let (_, mut told) = start(&receive).await?;
@@ -119,11 +125,11 @@ async fn ask(ask: Ask) -> anyhow::Result<()> {
 
 /// Listens for events.
 async fn start(options: &Receive) -> anyhow::Result<(Arc<Receiver>, mpsc::Receiver<Told>)> {
-    let bearer = Zeroizing::new(read(&options.bearer_file)?);
+    let signer = key::read_or_make(&options.signing_key_file, Algorithm::Ps256)?;
     let receiver = Arc::new(Receiver {
-        engine: Engine::new(&options.engine, Zeroizing::new(bearer.trim().to_owned()))?,
+        engine: Engine::new(&options.engine, &options.id, signer)?,
         id: options.id.clone(),
-        key: key::read_or_make(&options.key_file)?,
+        key: key::read_or_make(&options.key_file, Algorithm::RsaOaep256)?,
         inbox: Inbox::open(&options.inbox).with_context(|| format!("{} can't be used", options.inbox.display()))?,
     });
     let (tell, told) = mpsc::channel(16);
@@ -149,8 +155,4 @@ fn show(told: &Told) {
             println!("refused    {error}{}", inner.unwrap_or_default());
         }
     }
-}
-
-fn read(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
 }

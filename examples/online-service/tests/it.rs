@@ -141,8 +141,8 @@ fn a_parcel_is_kept_once_whole_and_for_its_owner_alone() {
 fn a_key_is_made_once_and_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("service.key.der");
-    let made = key::read_or_make(&path).unwrap();
-    assert_eq!(key::read_or_make(&path).unwrap().public(), made.public());
+    let made = key::read_or_make(&path, Algorithm::Ps256).unwrap();
+    assert_eq!(key::read_or_make(&path, Algorithm::Ps256).unwrap().public(), made.public());
     std::fs::write(&path, "not a key").unwrap();
-    assert!(matches!(key::read_or_make(&path), Err(KeyError::Content { .. })));
+    assert!(matches!(key::read_or_make(&path, Algorithm::Ps256), Err(KeyError::Content { .. })));
 }

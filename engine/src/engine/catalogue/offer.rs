@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use consentry_contract::manifest::{Field, FieldKind, Manifest, Source};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::data::Category;
@@ -10,7 +11,7 @@ use crate::online_service::Localised;
 use crate::session::question::localised;
 
 /// A Data Source that can be chosen.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Offer {
     /// The connector's id.
     pub connector: String,
@@ -29,7 +30,7 @@ pub struct Offer {
 }
 
 /// A login field, for a form.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct LoginField {
     /// Its name.
     pub name: String,
