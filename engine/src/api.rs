@@ -67,6 +67,7 @@ fn routes() -> Routes {
         .at("/v1/log/tile/{*path}", [get(LEDGER, "A tile of the ledger", requests::tile)])
         .at("/v1/audit", [get(OPERATORS, "The audit log, one JSON object for each line", operators::audit)])
         .at("/v1/token", [post(SESSIONS, "Access for an Online Service, by private_key_jwt", token::give)])
+        .at("/v1/webhooks/keys", [get(ENGINE, "The keys that events are signed with", requests::webhook_keys)])
         .at("/v1/sessions", [post(SESSIONS, "Begin a session from a data request", requests::create_session)])
         .at(session, [get(SESSIONS, "Where a session stands", requests::session)])
         .at("/v1/parcels/{parcel}", [get(PARCELS, "Fetch the sealed parcel", requests::fetch_parcel).no_head()])
@@ -148,19 +149,6 @@ async fn log_and_harden(request: Request, next: Next) -> Response {
         "answered"
     );
     response
-}
-
-/// The description of the interface.
-#[cfg(test)]
-pub(crate) fn document() -> serde_json::Value {
-    routes().finish().1
-}
-
-/// Serves as if over TLS, to a component or to somebody without a certificate.
-#[cfg(test)]
-pub(crate) async fn serve_as(listener: tokio::net::TcpListener, engine: Shared, component: Option<&str>) {
-    let over = Extension(tls::OverTls(component.map(tls::Component::named)));
-    axum::serve(listener, router(engine).layer(over)).await.unwrap();
 }
 
 /// An Online Service that showed its access token.

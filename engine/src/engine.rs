@@ -19,6 +19,7 @@ use crate::consent::notice::Operator;
 use crate::consent::{ConsentError, ConsentRegister, Refusal as ConsentRefusal};
 use crate::entropy::Entropy;
 use crate::forward::Forwarder;
+use crate::forward::webhook::WebhookKey;
 use crate::id::{OnlineServiceId, SessionId};
 use crate::jose::PublicKey;
 use crate::keys::{Duty, KeyError, KeyProvider};
@@ -85,6 +86,7 @@ pub struct Engine {
     accounts: Accounts,
     rows: SessionRows,
     forwarder: Arc<Forwarder>,
+    webhook_key: WebhookKey,
     collector: Arc<Collector>,
     connectors: swap::Connectors,
     settings: build::SourceSettings,
@@ -256,12 +258,17 @@ impl Engine {
         Ok(self.keys.publics(Duty::Intake).await?)
     }
 
-    /// The public keys that parcels, events and receipts are signed with, newest first.
+    /// The public keys that parcels and receipts are signed with, newest first.
     ///
     /// # Errors
     /// [`EngineError::Platform`].
     pub async fn signing_keys(&self) -> Result<Vec<PublicKey>, EngineError> {
         Ok(self.keys.publics(Duty::Signing).await?)
+    }
+
+    /// The public key that events are signed with, as receivers take it.
+    pub fn webhook_key(&self) -> String {
+        self.webhook_key.public()
     }
 
     /// The public keys that the ledger is signed with, newest first.

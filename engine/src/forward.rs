@@ -1,4 +1,4 @@
-//! Telling an Online Service that a parcel waits. The event is thin: it names the parcel and says nothing about a person.
+//! Telling an Online Service that a parcel waits, by Standard Webhooks. The event is thin: it names the parcel and says nothing about a person.
 //! The Online Service fetches the parcel itself and acknowledges it by digest; a proxy's 200 to an event is no receipt.
 //!
 //! An event goes to the registered address only, over connections that are checked like those to a Data Source: https, no
@@ -12,28 +12,38 @@ use consentry_host_api::network::{LiveNetwork, Network, NetworkError, Outgoing, 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::id::{EventId, ParcelId, SessionId};
-use crate::keys::{Duty, KeyError, KeyProvider};
 
 pub mod file;
+pub mod webhook;
 
-/// What the signed event says it is (`typ`).
-pub const EVENT_TYPE: &str = "consentry-event+jwt";
+use webhook::WebhookKey;
+
 /// Most bytes of an answer that are read: none of it is used.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
-/// A parcel waits.
-#[derive(Debug, Clone, Serialize)]
-pub struct ParcelReady {
-    /// Names the event, and stays the same when it is told again: the receiver's idempotency key.
-    pub event: EventId,
-    /// `parcel.ready`.
+/// An event: what is sent and signed. Its name is in `webhook-id`, and stays the same when it is told again.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Event {
+    /// `parcel.ready`. Others may come.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    kind: &'static str,
+    /// When it happened.
+    timestamp: Timestamp,
+    data: ParcelReady,
+}
+
+/// A parcel waits.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ParcelReady {
+    /// Names the event: the receiver's idempotency key.
+    #[serde(skip)]
+    pub event: EventId,
     /// The parcel to fetch.
     pub parcel: ParcelId,
     /// The session it belongs to.
@@ -61,9 +71,6 @@ pub enum ForwardError {
     /// The address can't be used.
     #[error("the address of the Online Service's events can't be used")]
     Address,
-    /// It could not be signed.
-    #[error("the event can't be signed")]
-    Keys(#[from] KeyError),
     /// It could not be written down.
     #[error("the event can't be written down")]
     Unwritable,
@@ -81,26 +88,28 @@ impl Forwarder {
         Self { tls, development, timeout, agent: agent.to_owned() }
     }
 
-    /// Tells an event once: a JWS in the body, and its id in `webhook-id`.
+    /// Tells an event once, signed by this key.
     ///
     /// # Errors
     /// [`ForwardError`]: it may have arrived all the same.
     pub async fn tell(
         &self,
         to: &Url,
-        event: &ParcelReady,
-        keys: &dyn KeyProvider,
+        ready: ParcelReady,
+        key: &WebhookKey,
         now: Timestamp,
     ) -> Result<(), ForwardError> {
-        let payload = serde_json::to_vec(event).map_err(|_| ForwardError::Unwritable)?;
-        let signed = keys.sign_compact(Duty::Signing, EVENT_TYPE, &payload).await?;
+        let id = ready.event.to_string();
+        let event = Event { kind: "parcel.ready", timestamp: ready.event.made_at(), data: ready };
+        let body = serde_json::to_vec(&event).map_err(|_| ForwardError::Unwritable)?;
+        let signature = key.sign(&id, now.as_second(), &body);
         let origin = Origin::of(to).map_err(|_| ForwardError::Address)?;
         let egress = Egress::new(&[origin], self.development);
         egress.check(to).map_err(NetworkError::from)?;
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/jose"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, text) in
-            [("webhook-id", event.event.to_string()), ("webhook-timestamp", now.as_second().to_string())]
+            [("webhook-id", id), ("webhook-timestamp", now.as_second().to_string()), ("webhook-signature", signature)]
         {
             headers.insert(name, HeaderValue::from_str(&text).map_err(|_| ForwardError::Unwritable)?);
         }
@@ -108,7 +117,7 @@ impl Forwarder {
             method: Method::POST,
             url: to.clone(),
             headers,
-            body: Some(Payload::plain(Zeroizing::new(signed.into_bytes()))),
+            body: Some(Payload::plain(Zeroizing::new(body))),
             body_bytes_max: ANSWER_BYTES_MAX,
             repeatable: false,
         };

@@ -5,7 +5,7 @@
 
 mod breaks;
 mod cli;
-mod described;
+mod clients;
 mod juntagrico;
 mod keys;
 mod kresus;

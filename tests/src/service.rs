@@ -56,7 +56,7 @@ impl Service {
         ID.parse::<OnlineServiceId>()?;
         Ok(Registered {
             id: ID.to_owned(),
-            jwk: key()?.public().to_jwk().to_string(),
+            jwk: recipient()?.public().to_jwk().to_string(),
             events: format!("http://{}{}", self.address, endpoint::PATH),
             bearer_sha256: KeyHash::of(BEARER).to_hex(),
             signer: signer()?.public().to_jwk().to_string(),
@@ -72,7 +72,7 @@ impl Service {
         Ok(Receiver {
             engine: Engine::new(&node.url, ID, signer()?)?,
             id: ID.to_owned(),
-            key: key()?,
+            key: recipient()?,
             inbox: self.inbox()?,
         })
     }
@@ -174,7 +174,11 @@ pub fn signer() -> anyhow::Result<PrivateKey> {
     made(&KEY, Algorithm::Ps256)
 }
 
-fn key() -> anyhow::Result<PrivateKey> {
+/// The key that parcels are sealed to in the tests.
+///
+/// # Errors
+/// There is no key.
+pub fn recipient() -> anyhow::Result<PrivateKey> {
     static KEY: OnceLock<Zeroizing<Vec<u8>>> = OnceLock::new();
     made(&KEY, Algorithm::RsaOaep256)
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::problem::{self, Problem};
 use super::{Shared, no_head};
+use crate::forward::Event;
 use crate::id::kind;
 use crate::id::kind::Kind as _;
 use crate::schema::id_pattern;
@@ -202,6 +203,9 @@ impl Routes {
     pub(super) fn finish(self) -> (Router<Shared>, Value) {
         let Self { router, mut schemas, paths } = self;
         let bearer = |about: &str| json!({ "type": "http", "scheme": "bearer", "description": about });
+        let event = schemas.answers.subschema_for::<Event>().to_value();
+        let signed = ["webhook-id", "webhook-timestamp", "webhook-signature"]
+            .map(|name| json!({ "name": name, "in": "header", "required": true, "schema": { "type": "string" } }));
         let document = json!({
             "openapi": "3.1.0",
             "info": {
@@ -211,6 +215,13 @@ impl Routes {
                 "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
             },
             "paths": paths,
+            "webhooks": { "parcel.ready": { "post": {
+                "tags": ["events"],
+                "summary": "A parcel waits. Sent to the registered address, signed by Standard Webhooks (v1a) with a key of /v1/webhooks/keys",
+                "parameters": signed,
+                "requestBody": { "required": true, "content": { "application/json": { "schema": event } } },
+                "responses": { "2XX": { "description": "It is not told again" }, "default": { "description": "It is told again, later and later" } },
+            } } },
             "components": {
                 "schemas": schemas.answers.take_definitions(true),
                 "securitySchemes": {

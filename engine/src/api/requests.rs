@@ -49,6 +49,18 @@ pub(super) async fn keys(State(engine): At) -> Answer<Shaped<Jwks>> {
     Ok(Shaped::new(jwks(&keys, &engine.log_keys().await?)))
 }
 
+/// Keys of Standard Webhooks.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WebhookKeys {
+    /// `whpk_` and the public key (Ed25519), newest first.
+    keys: Vec<String>,
+}
+
+/// The public keys that events are signed with.
+pub(super) async fn webhook_keys(State(engine): At) -> Json<WebhookKeys> {
+    Json(WebhookKeys { keys: vec![engine.webhook_key()] })
+}
+
 /// The ledger's signed checkpoint (C2SP tlog-checkpoint).
 pub(super) async fn checkpoint(State(engine): At) -> Answer<Note> {
     let note = engine.checkpoint().await?.ok_or_else(Problem::not_found)?;

@@ -34,6 +34,7 @@ use crate::consent::ConsentRegister;
 use crate::consent::notice::Operator;
 use crate::entropy::Entropy;
 use crate::forward::Forwarder;
+use crate::forward::webhook::{WebhookKey, WebhookKeyError};
 use crate::keys::{KeyProvider, SoftwareKeys};
 use crate::ledger::Ledger;
 use crate::ledger::tiles::Tiles;
@@ -89,6 +90,9 @@ pub enum BuildError {
     /// The store can't be opened.
     #[error("the store can't be opened")]
     Store(#[from] StoreError),
+    /// The key that signs events can't be used.
+    #[error("the key that signs events can't be used")]
+    WebhookKey(#[from] WebhookKeyError),
     /// Nobody said where connectors are compiled.
     #[error("it is not said where connectors are compiled: see Builder::compiler")]
     NoCompiler,
@@ -318,6 +322,10 @@ impl Builder {
             None => Tiles::memory(),
         };
         let log = (self.log_origin.unwrap_or_else(|| "localhost/log".to_owned()), tiles);
+        let webhook_key = match &self.store {
+            Some(folder) => WebhookKey::open(&folder.join("webhook.key"), &*keys, &entropy).await?,
+            None => WebhookKey::ephemeral(&entropy)?,
+        };
         let cache_key = cache_key(self.compiled.as_deref(), &entropy)?;
         let collector = Collector {
             sandbox: Sandbox::new(&self.sandbox)?,
@@ -341,6 +349,7 @@ impl Builder {
             rows: SessionRows::new(shelves.shelf(), &node),
             forwarder: Arc::new(Forwarder::new(tls, self.settings.development, timeout, AGENT)),
             collector: Arc::new(collector),
+            webhook_key,
             connectors: Connectors::new(self.catalogue, self.folder),
             settings: self.settings,
             online_services: self

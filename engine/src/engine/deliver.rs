@@ -209,13 +209,12 @@ impl Engine {
         let Some(session) = self.session(event.session) else { return true };
         let ready = ParcelReady {
             event: event.id,
-            kind: "parcel.ready",
             parcel: event.parcel,
             session: event.session,
             reference: session.request().reference().map(str::to_owned),
             expires_at: session.deadline(),
         };
-        match self.forwarder.tell(address, &ready, &*self.keys, self.clock.now()).await {
+        match self.forwarder.tell(address, ready, &self.webhook_key, self.clock.now()).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(event = %event.id, attempt = event.attempt, %error, "an Online Service was not told");

@@ -24,7 +24,6 @@ use crate::session::state::{State, Step};
 use crate::session::{Review, Sending};
 use crate::trace::{Device, Language, Navigation};
 
-mod authorisation;
 mod doors;
 mod durability;
 mod folder;

@@ -200,7 +200,7 @@ async fn an_event_is_leased_to_one_at_a_time_and_keeps_its_id() {
     world.outbox.told(second, false, world.now()).await.unwrap();
     world.pass(1);
     assert_eq!(world.lease().await, None, "two seconds after the second attempt");
-    world.pass(1);
+    world.pass(2);
     let third = world.lease().await.unwrap();
     world.outbox.told(third, true, world.now()).await.unwrap();
     world.pass(1000);

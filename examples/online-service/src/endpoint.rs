@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use tokio::sync::mpsc;
 
-use crate::event::EVENT_BYTES_MAX;
+use crate::event::{EVENT_BYTES_MAX, Head};
 use crate::receiver::{ReceiveError, Receiver, Taken};
 
 /// Where events are taken.
@@ -23,8 +23,15 @@ pub fn router(receiver: Arc<Receiver>, tell: mpsc::Sender<Told>) -> Router {
     Router::new().route(PATH, post(take)).layer(DefaultBodyLimit::max(EVENT_BYTES_MAX)).with_state((receiver, tell))
 }
 
-async fn take(State((receiver, tell)): State<(Arc<Receiver>, mpsc::Sender<Told>)>, body: String) -> StatusCode {
-    let told = receiver.take(&body).await;
+async fn take(
+    State((receiver, tell)): State<(Arc<Receiver>, mpsc::Sender<Told>)>,
+    headers: HeaderMap,
+    body: String,
+) -> StatusCode {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let second = text("webhook-timestamp").parse().unwrap_or_default();
+    let head = Head { id: text("webhook-id").to_owned(), second, signatures: text("webhook-signature").to_owned() };
+    let told = receiver.take(&head, &body).await;
     let status = match &told {
         Ok(_) => StatusCode::NO_CONTENT,
         // Somebody who is not our engine: nothing to tell again.

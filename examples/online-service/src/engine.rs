@@ -169,6 +169,19 @@ impl Engine {
         read.collect::<Result<_, _>>().map_err(|error| EngineError::Form(error.to_string()))
     }
 
+    /// The keys that the engine signs events with.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn webhook_keys(&self) -> Result<Vec<String>, EngineError> {
+        #[derive(Deserialize)]
+        struct Published {
+            keys: Vec<String>,
+        }
+        let published: Published = self.json(self.http.get(format!("{}/v1/webhooks/keys", self.base))).await?;
+        Ok(published.keys)
+    }
+
     /// A parcel's sealed bytes. Asking again gives the same bytes.
     ///
     /// # Errors

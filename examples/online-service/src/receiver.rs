@@ -1,10 +1,11 @@
 //! The flow: from an event to an acknowledgement. It can be run again at any point, after any failure: every step is
 //! idempotent, and the engine keeps its copy until the last one.
 
+use consentry::clock::{Clock as _, SystemClock};
 use consentry::jose::PrivateKey;
 
 use crate::engine::{Engine, EngineError};
-use crate::event::{self, EventError, ParcelReady};
+use crate::event::{self, EventError, Head, ParcelReady};
 use crate::inbox::{Inbox, Kept};
 use crate::parcel::{self, Expected, Opened, ParcelError};
 
@@ -53,9 +54,10 @@ impl Receiver {
     ///
     /// # Errors
     /// [`ReceiveError`]. Nothing was acknowledged, unless the acknowledgement itself was lost on its way.
-    pub async fn take(&self, body: &str) -> Result<Taken, ReceiveError> {
+    pub async fn take(&self, head: &Head, body: &str) -> Result<Taken, ReceiveError> {
+        let keys = self.engine.webhook_keys().await?;
+        let event = event::verify(head, body, &keys, SystemClock.now().as_second())?;
         let signers = self.engine.signing_keys().await?;
-        let event = event::verify(body, &signers)?;
         let sealed = match self.engine.fetch(&event.parcel).await {
             Err(error) if error.is_gone() && self.inbox.has(&event.parcel) => return Ok(Taken::Again),
             fetched => fetched?,

@@ -4,9 +4,12 @@
 
 use std::sync::LazyLock;
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use consentry::jose::jwe::{self, Content};
 use consentry::jose::{Algorithm, PrivateKey, PublicKey, RecipientKey, jws};
-use online_service::event::{self, EventError};
+use online_service::event::{self, EventError, Head};
 use online_service::inbox::{Inbox, Kept};
 use online_service::key::{self, KeyError};
 use online_service::parcel::{self, Expected, Opened, ParcelError};
@@ -101,21 +104,26 @@ fn whatever_does_not_check_is_refused_by_its_first_fault() {
 
 #[test]
 fn an_event_counts_only_with_the_engines_signature() {
-    let event = json!({
-        "event": "evt_01JD8Z3M7K0000000000000000",
-        "type": "parcel.ready",
+    let pair = |seed| Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+    let (engine, stranger) = (pair(1), pair(2));
+    let keys = [format!("whpk_{}", STANDARD.encode(engine.public_key().as_ref()))];
+    let data = json!({
         "parcel": PARCEL,
         "session": "ses_01JD8Z3M7K0000000000000000",
         "expires_at": "2026-11-21T11:00:00Z",
     });
-    let read = |event: &Value, typ, by| event::verify(&signed(event, typ, by), &signers());
-    assert_eq!(read(&event, "consentry-event+jwt", &ENGINE).unwrap().parcel, PARCEL);
-    assert_eq!(read(&event, "consentry-event+jwt", &STRANGER), Err(EventError::Signature));
-    assert_eq!(read(&event, "consentry-parcel+jwt", &ENGINE), Err(EventError::Signature));
-    assert_eq!(event::verify(&event.to_string(), &signers()), Err(EventError::Signature));
-    let mut other = event;
-    other["type"] = "session.failed".into();
-    assert_eq!(read(&other, "consentry-event+jwt", &ENGINE), Err(EventError::Kind));
+    let now = 1_795_000_000;
+    let read = |kind: &str, id: &str, second, by: &Ed25519KeyPair| {
+        let body = json!({ "type": kind, "timestamp": "2026-11-21T10:00:00Z", "data": data }).to_string();
+        let signature = STANDARD.encode(by.sign(format!("evt_1.{second}.{body}").as_bytes()));
+        let head = Head { id: id.to_owned(), second, signatures: format!("v1,AAAA v1a,{signature}") };
+        event::verify(&head, &body, &keys, now)
+    };
+    assert_eq!(read("parcel.ready", "evt_1", now, &engine).unwrap().parcel, PARCEL);
+    assert_eq!(read("parcel.ready", "evt_1", now, &stranger), Err(EventError::Signature));
+    assert_eq!(read("parcel.ready", "evt_2", now, &engine), Err(EventError::Signature));
+    assert_eq!(read("parcel.ready", "evt_1", now - 301, &engine), Err(EventError::Time));
+    assert_eq!(read("session.failed", "evt_1", now, &engine), Err(EventError::Kind));
 }
 
 #[test]

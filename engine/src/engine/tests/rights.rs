@@ -19,7 +19,7 @@ const ROLES: [Role; 3] = [Role::Controller, Role::Processor, Role::Joint];
 const WORDS: &str = "my name is spelt Marie";
 
 /// An engine whose Online Service has this role, and the receipt of a delivery that ended well.
-pub(super) async fn delivered(role: Role) -> (World, OnlineService, String, Facts) {
+async fn delivered(role: Role) -> (World, OnlineService, String, Facts) {
     let clock = Arc::new(ManualClock::new(now()));
     let engine = builder(hollow_connector(), &clock).online_service(lender_in(role)).build().await.unwrap();
     let world = World { engine, clock };
@@ -36,7 +36,7 @@ pub(super) async fn delivered(role: Role) -> (World, OnlineService, String, Fact
     (world, lender_in(role), token, facts)
 }
 
-pub(super) fn ask(right: Right) -> Ask {
+fn ask(right: Right) -> Ask {
     let ground = (right == Right::Restriction).then_some(Ground::AccuracyDisputed);
     let said = matches!(right, Right::Rectification | Right::PostMortem | Right::Objection);
     Ask { right, ground, statement: said.then(|| WORDS.to_owned()), transmit_to: None }
