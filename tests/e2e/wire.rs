@@ -45,7 +45,7 @@ impl Wire {
     /// Method and target of every request, in order within a connection.
     pub fn requests(&self) -> Vec<String> {
         let request = |before: &str| {
-            let start = before.rfind("GET /").max(before.rfind("POST /"))?;
+            let start = ["GET /", "POST /", "DELETE /"].into_iter().filter_map(|method| before.rfind(method)).max()?;
             Some(before[start..].to_owned())
         };
         let sent = text(&self.sent);

@@ -43,6 +43,24 @@ impl Juntagrico {
     }
 }
 
+/// A bank with the Berlin Group's interface: answers by the standard's own file, logins by the OpenID provider.
+pub struct BerlinBank {
+    /// Origin of the running server, without a trailing slash; the interface is below `/v1`.
+    pub url: String,
+    _server: Server,
+}
+
+impl BerlinBank {
+    /// Starts the bank, for all people of `people.json`.
+    ///
+    /// # Errors
+    /// When it cannot be installed, or does not answer in time; the end of its log is in the text.
+    pub fn start() -> anyhow::Result<Self> {
+        let (server, url) = Server::start("berlin-bank", ("/", 200), &[])?;
+        Ok(Self { url, _server: server })
+    }
+}
+
 /// A finance application that a script builds in the browser, with the accounts of its own demonstration bank.
 pub struct Kresus {
     /// Origin of the running server, without a trailing slash.

@@ -42,6 +42,8 @@ pub mod native;
 
 mod date;
 mod number;
+#[cfg(test)]
+mod readers;
 
 /// Where calls of a connector's go: the host, or what stands where it is in native tests.
 #[cfg(target_arch = "wasm32")]

@@ -35,6 +35,8 @@ pub struct Source {
     pub categories: Vec<&'static str>,
     /// Public parameters of the connector's code.
     pub params: BTreeMap<String, String>,
+    /// It opens payment accounts only to who identifies as a third-party provider (PSD2): nobody's login is ever asked for.
+    pub tpp: bool,
     pub(super) base: Option<Url>,
     pub(super) origins: Vec<Template>,
 }

@@ -58,6 +58,8 @@ pub(super) struct Source {
     pub categories: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub params: BTreeMap<String, String>,
+    #[serde(default)]
+    pub tpp: Option<Spanned<bool>>,
 }
 
 #[derive(Deserialize)]

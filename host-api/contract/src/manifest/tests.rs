@@ -371,3 +371,37 @@ fn the_lines_of_a_refusal_make_the_manifest_admit_it() {
         .unwrap();
     assert_eq!(plan.sinks().admit("POST", &target, &slot, &recipe).unwrap().sinks.len(), 2);
 }
+
+#[test]
+fn where_third_parties_identify_themselves_nobody_is_asked_for_a_login() {
+    let tpp = |more: &dyn Fn(String) -> String| {
+        let text = more(example().replace("params = {", "tpp = true\nparams = {"));
+        Manifest::parse(&text).map(|manifest| manifest.sources()[0].tpp).map_err(|errors| errors.to_string())
+    };
+    let errors = tpp(&|text| text.replace("\"http\", \"prompt\"", "\"http\", \"browser\", \"prompt\"")).unwrap_err();
+    for wanted in ["field[0].kind", "field[1].kind", "not in a `browser`"] {
+        assert!(errors.contains(wanted), "{wanted}: {errors}");
+    }
+    assert!(!errors.contains("field[2]"), "a public field is no login: {errors}");
+    // Who only sends the person there, and says who the operator is, is let in.
+    let redirected = r#"
+contract = "0.1"
+id = "bank"
+version = "0.1.0"
+owner = { name = "A", contact = "a@example.org" }
+capabilities = ["http", "prompt"]
+categories = ["bank.account"]
+[[source]]
+id = "bank"
+name = "Bank"
+country = "FR"
+kind = "bank"
+origins = ["https://bank.example"]
+tpp = true
+"#;
+    let errors = Manifest::parse(redirected).unwrap_err().to_string();
+    assert!(errors.contains("[[operator]]"), "{errors}");
+    let operator = "[[operator]]\nname = \"client-id\"\n[[operator.sink]]\nrequest = \"GET https://bank.example/\"\nslot = \"header:x-client\"\n\
+                    recipe = \"raw\"\nmax = 1\n";
+    assert!(Manifest::parse(&format!("{redirected}{operator}")).unwrap().sources()[0].tpp);
+}
