@@ -64,7 +64,8 @@ fn access() -> Result<String> {
 
 fn read(bank: &Bank, consent: &str) -> Result {
     progress::step("accounts");
-    let accounts = pages::accounts(&*bank.read("/accounts", consent, &[], &["accounts", "no-accounts"])?)?;
+    let page = bank.read("/accounts", consent, &[], &["accounts", "no-accounts"])?;
+    let accounts = pages::accounts(&page)?;
     for account in accounts.iter().filter(|account| account.has_balances && job::wanted("bank.balance")) {
         let path = format!("/accounts/{}/balances", account.id);
         let page = bank.read(&path, consent, &[], &["balances"]);

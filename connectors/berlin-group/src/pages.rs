@@ -87,8 +87,8 @@ pub fn transactions(page: &Document, account: &Account) -> Result<Option<Vec<(St
             // What is not booked yet has no such day.
             let Some(date) = booked.or_else(|| value.clone()) else { return Err(page.missing("date")) };
             let (paid, received) = ((creditor, creditor_iban), (debtor, debtor_iban));
-            let (other, else_) = if amount.starts_with('-') { (paid, received) } else { (received, paid) };
-            let (name, iban) = if other.0.is_some() { other } else { else_ };
+            let (other, only) = if amount.starts_with('-') { (paid, received) } else { (received, paid) };
+            let (name, iban) = if other.0.is_some() { other } else { only };
             let Some(label) = text.or_else(|| name.clone()) else { return Err(page.missing("label")) };
             let item = json::amount(&amount, &currency).map(|amount| {
                 let item = items::BankTransaction::new(&account.id, date, label, amount, &currency).reference(id);

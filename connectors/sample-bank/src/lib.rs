@@ -18,11 +18,13 @@ fn collect() -> Result {
     credentials::authenticated()?;
     if PROFILE.into_iter().any(job::wanted) {
         progress::step("profile");
-        pages::profile(&*get("/profile").expect(&["profile"])?)?;
+        let page = get("/profile").expect(&["profile"])?;
+        pages::profile(&page)?;
     }
     if ACCOUNTS.into_iter().any(job::wanted) {
         progress::step("accounts");
-        let accounts = pages::accounts(&*home.expect(&["accounts", "no-accounts"])?)?;
+        let page = home.expect(&["accounts", "no-accounts"])?;
+        let accounts = pages::accounts(&page)?;
         progress::step("operations");
         operations(&accounts).or_partial("bank.transaction")?;
     }
@@ -74,14 +76,16 @@ fn operations(accounts: &[Account]) -> Result {
     for account in accounts.iter().filter(|_| job::wanted("bank.transaction")) {
         let mut next = Some(account.operations.clone());
         while let Some(url) = next {
-            next = pages::operations(&*get(url).expect(&["operations", "no-operations"])?, account)?;
+            let page = get(url).expect(&["operations", "no-operations"])?;
+            next = pages::operations(&page, account)?;
         }
     }
     Ok(())
 }
 
 fn statements() -> Result {
-    let statements = pages::statements(&*get("/documents").expect(&["documents", "no-documents"])?)?;
+    let page = get("/documents").expect(&["documents", "no-documents"])?;
+    let statements = pages::statements(&page)?;
     let files = send_all(statements.iter().map(|statement| get(&statement.url)).collect())?;
     for (statement, file) in statements.into_iter().zip(files) {
         let item = items::DocumentStatement::new(statement.reference, file.blob()?);

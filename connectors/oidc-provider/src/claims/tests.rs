@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test that can't go on may end there")]
+//! Kept answers, and what becomes of them.
 
 use consentry_sdk::native;
 

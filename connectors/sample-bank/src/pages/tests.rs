@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test that can't go on may end there")]
+//! Kept pages, and what becomes of them.
 
 use consentry_sdk::native;
 use consentry_sdk::page::Document;
