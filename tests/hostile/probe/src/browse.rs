@@ -31,7 +31,7 @@ fn browses() -> Result {
 
 fn tell(page: &Page) -> Result {
     log::write("info", &format!("url {}", page.url()));
-    tells("page", &told(page.snapshot(""))?);
+    tells("page", &told(page.snapshot("").map(Document::from))?);
     Ok(())
 }
 
