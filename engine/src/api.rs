@@ -23,6 +23,7 @@ use crate::operator::Operator;
 use crate::peer::CutAddress;
 use crate::session::Session;
 
+mod account;
 mod body;
 mod callback;
 mod describe;
@@ -101,6 +102,32 @@ fn routes() -> Routes {
         )
         .at("/v1/rights/look", [post(RIGHTS, "Where the person's requests stand", rights::look)])
         .at("/v1/rights/{request}/answer", [post(RIGHTS, "The Online Service's signed answer", rights::answer)])
+        .at("/v1/accounts/options", [post(ACCOUNTS, "Options for the first passkey of a new account", account::begin)])
+        .at("/v1/accounts", [post(ACCOUNTS, "Open an account with a passkey", account::open)])
+        .at("/v1/sign-in/options", [post(ACCOUNTS, "Options to ask for a passkey", account::begin_sign_in)])
+        .at(
+            "/v1/sign-in",
+            [
+                post(ACCOUNTS, "Sign in with a passkey", account::sign_in),
+                delete(ACCOUNTS, "Sign out", account::sign_out),
+            ],
+        )
+        .at(
+            "/v1/account",
+            [
+                get(ACCOUNTS, "Everything in the account", account::copy),
+                delete(ACCOUNTS, "Close it; everything in it is gone", account::close),
+            ],
+        )
+        .at("/v1/account/contact", [put(ACCOUNTS, "Set the contact, or take it away", account::contact)])
+        .at("/v1/account/passkeys/options", [post(ACCOUNTS, "Options for one more passkey", account::begin_passkey)])
+        .at("/v1/account/passkeys", [post(ACCOUNTS, "Add a passkey", account::add_passkey)])
+        .at("/v1/account/passkeys/{passkey}", [delete(ACCOUNTS, "Take a passkey away", account::remove_passkey)])
+        .at("/v1/account/receipts", [post(ACCOUNTS, "Keep a receipt", account::keep)])
+        .at("/v1/account/receipts/{receipt}", [delete(ACCOUNTS, "Let go of a receipt", account::let_go)])
+        .at("/v1/account/rights", [post(ACCOUNTS, "A request about one of its consents", account::ask)])
+        .at("/v1/account/rights/{consent}", [get(ACCOUNTS, "Where the requests about a consent stand", account::look)])
+        .at(&of("account"), [put(ACCOUNTS, "Link the session with an account", account::link)])
         .at(
             "/v1/callback",
             [get(JOURNEY, "Where a Data Source sends the person back to", callback::come_back).no_head()],
@@ -113,6 +140,7 @@ const SESSIONS: &str = "sessions";
 const PARCELS: &str = "parcels";
 const JOURNEY: &str = "journey";
 const RIGHTS: &str = "rights";
+const ACCOUNTS: &str = "accounts";
 const OPERATORS: &str = "operators";
 
 /// The interface.

@@ -22,7 +22,9 @@ pub(super) use types::{Accepted, Created, Jose, Lines, NoContent, Note, Octets, 
 /// The version of the described interface.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What the parts of a path look like.
-const PATH_PARTS: [(&str, &str); 4] = [
+const PATH_PARTS: [(&str, &str); 6] = [
+    ("receipt", kind::Receipt::PREFIX),
+    ("consent", kind::Consent::PREFIX),
     ("session", kind::Session::PREFIX),
     ("parcel", kind::Parcel::PREFIX),
     ("request", kind::RightsRequest::PREFIX),
@@ -225,6 +227,7 @@ impl Routes {
             "components": {
                 "schemas": schemas.answers.take_definitions(true),
                 "securitySchemes": {
+                    "account": bearer("Whoever has an account, by the token that signing in gave."),
                     "online-service": bearer("An Online Service, by the access token that `POST /v1/token` gave it."),
                     "operator": bearer("An operator, by a key of their own, as far as their roles go."),
                     "person": bearer("The person of a session, by the token that the session began with."),

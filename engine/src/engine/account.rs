@@ -16,6 +16,35 @@ impl Engine {
         &self.accounts
     }
 
+    /// Opens an account with its first passkey, and signs in.
+    ///
+    /// # Errors
+    /// [`EngineError::Account`].
+    pub async fn open_account(&self, made: &[u8]) -> Result<String, EngineError> {
+        Ok(self.accounts.open(made, self.clock.now()).await?)
+    }
+
+    /// Signs in with a passkey.
+    ///
+    /// # Errors
+    /// [`EngineError::Account`].
+    pub async fn enter_account(&self, shown: &[u8]) -> Result<String, EngineError> {
+        Ok(self.accounts.sign_in(shown, self.clock.now()).await?)
+    }
+
+    /// Adds a passkey to an account.
+    ///
+    /// # Errors
+    /// [`EngineError::Account`].
+    pub async fn add_passkey(&self, account: &AccountName, made: &[u8]) -> Result<(), EngineError> {
+        Ok(self.accounts.add_passkey(account, made, self.clock.now()).await?)
+    }
+
+    /// Whose token this is, if they are signed in.
+    pub fn account_of(&self, token: &str) -> Option<AccountName> {
+        self.accounts.who(token, self.clock.now()).ok()
+    }
+
     /// Puts a receipt into an account. Whoever has the receipt could do everything with it before.
     ///
     /// # Errors

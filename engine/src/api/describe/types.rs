@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Draft, Input, Output};
+use crate::api::account::Holder;
 use crate::api::body::{Body, FORM, Form, Text, Unread};
 use crate::api::problem::Problem;
 use crate::api::{Caller, Either, Operator, Person, Shared};
@@ -86,6 +87,12 @@ impl Input for Text {
 impl Input for Caller {
     fn tell(draft: &mut Draft<'_>) {
         draft.by("online-service");
+    }
+}
+
+impl Input for Holder {
+    fn tell(draft: &mut Draft<'_>) {
+        draft.by("account");
     }
 }
 
