@@ -60,6 +60,7 @@ fn routes() -> Routes {
             "/v1/health",
             [get(ENGINE, "Whether the engine is there, its store takes writes and its keys answer", requests::health)],
         )
+        .at("/v1/ready", [get(ENGINE, "Whether new sessions may be sent here", requests::ready)])
         .at("/v1/keys", [get(ENGINE, "The public keys, as a JWKS", requests::keys)])
         .at("/v1/metrics", [get(ENGINE, "Counts for this machine and components, for Prometheus", metrics::metrics)])
         .at("/v1/openapi.json", [get(ENGINE, "This document", reference::document)])
@@ -147,6 +148,7 @@ const OPERATORS: &str = "operators";
 pub fn router(engine: Shared) -> Router {
     let (router, document) = routes().finish();
     router
+        .merge(crate::console::routes())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::of(&problem::METHOD) })
         .layer(Extension(Reference::of(document)))

@@ -29,6 +29,7 @@ mod reports;
 mod serve;
 mod setup;
 mod sim;
+mod source;
 mod terminal;
 mod verify;
 
@@ -49,8 +50,20 @@ struct Options {
         value_parser = log_filter
     )]
     log: String,
+    /// How a line of the log looks.
+    #[arg(long, global = true, env = "CONSENTRY_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object for each line.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,6 +97,9 @@ enum Command {
     /// Reports of failures: what broke, and the recordings that show it.
     #[command(subcommand)]
     Reports(reports::Command),
+    /// Data Sources: which are held, which version serves each.
+    #[command(subcommand)]
+    Source(source::Command),
     /// What operators did.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -110,7 +126,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let options = Options::parse();
-    start_logging(&options.log);
+    start_logging(&options.log, options.log_format);
     let run = || {
         harden::keep_to_itself()?;
         execute(options.command, &mut std::io::stdout().lock())
@@ -145,6 +161,7 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Rights(command) => block_on(rights::run(*command, out)),
         Command::Trace(command) => block_on(rights::traces(command, out)),
         Command::Reports(command) => block_on(reports::run(command, out)),
+        Command::Source(command) => source::run(&command, out),
         Command::Audit(command) => block_on(audit::run(command, out)),
         Command::Erase(options) => block_on(erase::run(options, out)),
         Command::Canary(options) => canary::run(&options, out),
@@ -177,14 +194,16 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
-fn start_logging(filter: &str) {
+fn start_logging(filter: &str, format: LogFormat) {
     // It was read once before: what is wrong in it, if anything, was said then.
     let filter = EnvFilter::new(filter);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).finish();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     // A second call in one process (tests) keeps the first subscriber.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = match format {
+        LogFormat::Text => tracing::subscriber::set_global_default(subscriber.finish()),
+        LogFormat::Json => tracing::subscriber::set_global_default(subscriber.json().flatten_event(true).finish()),
+    };
 }
 
 /// A configuration file, for commands that need one.

@@ -2,6 +2,7 @@
 //! No secret stands in it: keys, passphrases and operators' secrets are named by file.
 
 mod browser;
+mod overrides;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -115,13 +116,18 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads the file and checks every value. Relative paths in it start at the file's folder.
+    /// Reads the file, puts values of the environment in the place of its own ([`Config::overridden`]), and checks every value.
+    /// Relative paths start at the file's folder.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path)?;
-        let mut config = Self::parse(&text).map_err(|source| ConfigError::Form { path: path.to_owned(), source })?;
+        let variables = overrides::of_this_process();
+        let mut config = match variables.is_empty() {
+            true => Self::parse(&text).map_err(|source| ConfigError::Form { path: path.to_owned(), source })?,
+            false => Self::parse_with(&text, &variables)?,
+        };
         config.resolve(path.parent().unwrap_or(Path::new(".")));
         config.check()?;
         Ok(config)
@@ -133,6 +139,20 @@ impl Config {
     /// Names line and key.
     pub fn parse(text: &str) -> Result<Self, Box<toml::de::Error>> {
         toml::from_str(text).map_err(Box::new)
+    }
+
+    /// The names of the variables of this process that take the place of values of the file.
+    pub fn overridden() -> Vec<String> {
+        overrides::of_this_process().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// As [`Config::parse`], with values of the environment.
+    fn parse_with(text: &str, variables: &[(String, String)]) -> Result<Self, ConfigError> {
+        let wrong =
+            |error: &toml::de::Error| value("the configuration, with the CONSENTRY__ variables", error.message());
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(&error))?;
+        overrides::apply(&mut table, variables).map_err(|name| value(&name, "it names no key of a section"))?;
+        table.try_into().map_err(|error| wrong(&error))
     }
 
     fn resolve(&mut self, folder: &Path) {
@@ -175,6 +195,7 @@ impl Config {
                 1,
                 self.api.sessions_max as u64,
             ),
+            ("engine.drain-seconds", self.engine.drain_seconds, 0, 3600),
             ("sandbox.concurrent-runs-max", u64::from(self.sandbox.concurrent_runs_max), 1, 20_000),
             ("sandbox.guest-threads", self.sandbox.guest_threads as u64, 1, 1024),
             // Shorter than the outbox waits for the one who tells.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use consentry_contract::failure::Code;
@@ -20,6 +20,7 @@ use crate::consent::{ConsentError, ConsentRegister, Refusal as ConsentRefusal};
 use crate::entropy::Entropy;
 use crate::forward::Forwarder;
 use crate::forward::webhook::WebhookKey;
+use crate::health::Health;
 use crate::id::{OnlineServiceId, SessionId};
 use crate::jose::PublicKey;
 use crate::keys::{Duty, KeyError, KeyProvider};
@@ -49,6 +50,7 @@ mod conclude;
 mod deliver;
 mod forget;
 mod intake;
+mod looks;
 mod operate;
 mod ports;
 mod reporting;
@@ -56,11 +58,13 @@ mod restart;
 mod rights;
 mod run;
 mod sessions;
+mod steer;
 mod swap;
 
 pub use access::TOKEN_LIFE;
 pub use build::{BuildError, Builder};
 pub use intake::NewSession;
+pub use looks::PassSeen;
 pub use rights::declared;
 
 use sessions::Sessions;
@@ -95,8 +99,12 @@ pub struct Engine {
     access: access::Access,
     operators: Operators,
     audit: Audit,
+    health: Health,
+    passes: looks::Passes,
     /// Where the node's owner asks for erasures; nowhere without a folder.
     requests: Option<PathBuf>,
+    /// A planned stop has begun: no new sessions.
+    draining: AtomicBool,
     /// When everything stored was last looked through.
     erased_second: AtomicI64,
     /// When a write was last tried for nothing but to see whether it is taken.
@@ -115,6 +123,9 @@ pub enum EngineError {
     /// As many sessions are open as this node can have.
     #[error("this node has as many open sessions as it can")]
     Busy,
+    /// The node is about to stop: it takes no new sessions.
+    #[error("this node is about to stop")]
+    Stopping,
     /// As many sessions of one Online Service are open as it may have.
     #[error("the Online Service has as many open sessions as it may have")]
     TooMany,
@@ -127,6 +138,9 @@ pub enum EngineError {
     /// The Data Source can't be used; the text says why.
     #[error("the source can't be used: {0}")]
     Source(String),
+    /// An operator holds the Data Source: it is in maintenance.
+    #[error("the source is in maintenance")]
+    Maintenance,
     /// The operator has not set one of its own secrets towards the Data Source.
     #[error(
         "the operator's secret {name} is not set: the configuration needs secret-files = {{ {name} = \"FILE\" }} in the \
@@ -295,6 +309,22 @@ impl Engine {
         self.settings.development()
     }
 
+    /// Takes no new sessions from now on. What is open goes on, until [`Engine::begin_stop`].
+    pub fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether new sessions are taken.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether something is under way that a stop would end: a collection, or what a person looks at. Everything else goes on in the
+    /// next life of the node.
+    pub fn is_busy(&self) -> bool {
+        self.sessions.all().iter().any(|session| session.state().is_open_run())
+    }
+
     /// Begins a planned stop: streams of events end, so that who reads them keeps no node from stopping, and collections are
     /// stopped. To begin again changes nothing.
     pub fn begin_stop(&self) {
@@ -319,6 +349,7 @@ impl Engine {
         if tokio::time::timeout(STOP_WAIT, self.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "what did not end in time is cut off, as in a crash");
         }
+        self.save_health(self.clock.now()).await;
         if let Some(browser) = &self.collector.browser {
             browser.shut_down().await;
         }

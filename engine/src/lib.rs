@@ -68,6 +68,8 @@ pub mod keys;
 // Storage: shelves typed by their retention row.
 pub mod store;
 
+// How connectors do.
+pub mod health;
 // Operators, their roles, and the audit log of what they did.
 pub mod operator;
 
@@ -82,6 +84,8 @@ pub mod engine;
 pub mod config;
 // The HTTP API.
 pub mod api;
+// The console for operators.
+pub mod console;
 // The command line.
 pub mod cli;
 

@@ -22,9 +22,11 @@ use crate::seal::recipient::Parcel;
 use crate::store::{Expect, Shelf, Shelves, StoreError};
 
 mod delivery;
+mod listed;
 mod parcel;
 
 pub use delivery::{End, How, LEASE, next_attempt};
+pub use listed::Listed;
 pub use parcel::ParcelBytes;
 
 use delivery::{Delivery, State, Telling};

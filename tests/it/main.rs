@@ -4,6 +4,7 @@
 mod catalogue;
 mod contract;
 mod logins;
+mod packaging;
 mod printed;
 mod replay;
 mod sample_bank;

@@ -9,20 +9,34 @@ use sha2::{Digest, Sha256};
 use super::contract::root;
 
 /// A library, and where it may be named.
-const NAMED_IN: [(&str, &[&str]); 7] = [
+const NAMED_IN: [(&str, &[&str]); 8] = [
     ("wasmtime", &["host-api/src/", "engine/src/collect/", "tests/"]),
-    ("axum", &["engine/src/api", "examples/", "tests/"]),
+    ("axum", &["engine/src/api", "engine/src/console", "examples/", "tests/"]),
     ("clap", &["engine/src/cli", "examples/", "tests/"]),
     ("sled", &["engine/src/store/sled"]),
     ("cryptoki", &["engine/src/keys/pkcs11"]),
     ("hyper", &["host-api/src/network/", "tests/"]),
+    // Pages of the console are made of cells that have no way in for a person's words; the desk writes its own.
+    (
+        "maud",
+        &[
+            "engine/src/api/reference.rs",
+            "engine/src/console.rs",
+            "engine/src/console/page.rs",
+            "engine/src/console/sign_in.rs",
+            "engine/src/console/desk.rs",
+            "engine/src/journey",
+            "examples/",
+            "tests/",
+        ],
+    ),
     ("scraper", &["host-api/contract/src/", "tests/"]),
 ];
 /// Modules without I/O, tasks, or a clock and randomness of their own.
 const PURE: [&str; 7] = ["id", "data", "request", "release", "outcome", "receipt", "consent/notice"];
 const IMPURE: [&str; 6] = ["tokio::", "std::fs", "std::net", "std::process", "SystemClock", "Entropy::system"];
 /// The doors of the engine. What lies behind them does not know them.
-const DOORS: [&str; 6] = ["api", "cli", "config", "engine", "main", "fixtures"];
+const DOORS: [&str; 7] = ["api", "cli", "config", "console", "engine", "main", "fixtures"];
 const LINES_MAX: usize = 450;
 /// Words with a better one in this house.
 const UNUSED: [&str; 5] = ["manager", "helper", "util", "scrape", "misc"];

@@ -4,18 +4,21 @@
 use std::fmt::Write as _;
 
 use axum::Extension;
+use axum::extract::State;
 use consentry_host_api::clear::{BOUNDS, Moment};
 
-use super::Answer;
 use super::describe::Note;
 use super::problem::Problem;
 use super::tls::OverTls;
+use super::{Answer, At};
+use crate::engine::Engine;
+use crate::health::{Figures, Place, Window};
 
-pub(super) async fn metrics(over: Option<Extension<OverTls>>) -> Answer<Note> {
+pub(super) async fn metrics(State(engine): At, over: Option<Extension<OverTls>>) -> Answer<Note> {
     // Plain HTTP is served to this machine only.
     match over {
         Some(Extension(OverTls(None))) => Err(Problem::not_found()),
-        _ => Ok(Note("text/plain; version=0.0.4; charset=utf-8", text())),
+        _ => Ok(Note("text/plain; version=0.0.4; charset=utf-8", text() + &health(&engine))),
     }
 }
 
@@ -36,6 +39,62 @@ fn text() -> String {
         let _ = writeln!(text, "{name}_bucket{{moment=\"{label}\",le=\"+Inf\"}} {all}");
         let _ = writeln!(text, "{name}_sum{{moment=\"{label}\"}} {}", counted.sum.as_secs_f64());
         let _ = writeln!(text, "{name}_count{{moment=\"{label}\"}} {all}");
+    }
+    text
+}
+
+/// How connectors do, by window, as the console shows it: gauges, since a window lets go of what it counted.
+fn health(engine: &Engine) -> String {
+    let all = Window::ALL.map(|window| (window, engine.health().figures(window, engine.now())));
+    let all: Vec<(Window, &Place, &Figures)> =
+        all.iter().flat_map(|(window, figures)| figures.iter().map(|(place, of)| (*window, place, of))).collect();
+    let mut text = String::new();
+    let mut family = |name: &str, help: &str, lines: &dyn Fn(Window, &Place, &Figures) -> Vec<(String, f64)>| {
+        let _ = writeln!(text, "# HELP consentry_{name} {help}\n# TYPE consentry_{name} gauge");
+        for (window, place, figures) in &all {
+            let (connector, source, version) = (place.connector(), place.source(), place.version());
+            for (labels, value) in lines(*window, place, figures) {
+                let window = window.name();
+                let _ = writeln!(
+                    text,
+                    "consentry_{name}{{connector=\"{connector}\",source=\"{source}\",version=\"{version}\",window=\"{window}\"{labels}}} {value}"
+                );
+            }
+        }
+    };
+    #[expect(clippy::cast_precision_loss, reason = "far fewer runs than a double counts exactly")]
+    let count = |number: u64| number as f64;
+    family("source_runs", "Runs that ended.", &|_, _, of| vec![(String::new(), count(of.runs))]);
+    family("source_judged_runs", "Runs that say something about the connector.", &|_, _, of| {
+        vec![(String::new(), count(of.judged))]
+    });
+    family(
+        "source_success_share",
+        "Share of judged runs that brought everything; absent on fewer than 20.",
+        &|_, _, of| of.success_share.map(|share| (String::new(), share)).into_iter().collect(),
+    );
+    family("source_failures", "Runs by what went wrong.", &|_, _, of| {
+        let labels =
+            |stage: &str, blame: &str, code: &str| format!(",stage=\"{stage}\",blame=\"{blame}\",code=\"{code}\"");
+        let line = |(fault, runs): &(crate::health::Fault, u64)| {
+            (labels(fault.stage.name(), fault.blame.name(), fault.code.name()), count(*runs))
+        };
+        of.faults.iter().map(line).collect()
+    });
+    let seconds = "Time of collections without what they waited for persons; absent on fewer than 20.";
+    family("source_collection_seconds", seconds, &|_, _, of| {
+        let all = [("0.5", of.p50_seconds), ("0.9", of.p90_seconds), ("0.99", of.p99_seconds)];
+        all.iter().filter_map(|(rank, value)| Some((format!(",quantile=\"{rank}\""), (*value)?))).collect()
+    });
+    let _ = writeln!(
+        text,
+        "# HELP consentry_source_held Data Sources that an operator holds.\n# TYPE consentry_source_held gauge"
+    );
+    let catalogue = engine.catalogue();
+    for (connector, source) in catalogue.all_sources() {
+        let held = u8::from(catalogue.held(connector.id(), source.id.as_str()).is_some());
+        let (connector, source) = (connector.id(), source.id.as_str());
+        let _ = writeln!(text, "consentry_source_held{{connector=\"{connector}\",source=\"{source}\"}} {held}");
     }
     text
 }

@@ -142,6 +142,8 @@ impl From<EngineError> for Problem {
             EngineError::NotAllowed(deed) => Self::of(&ROLE).detail(NotAllowed(deed)),
             EngineError::Busy => Self::of(&BUSY),
             EngineError::TooMany => Self::of(&TOO_MANY_SESSIONS),
+            EngineError::Stopping => Self::of(&STOPPING),
+            EngineError::Maintenance => Self::of(&MAINTENANCE),
             EngineError::Connector(_) => Self::failure(StatusCode::SERVICE_UNAVAILABLE, Code::IncompatibleWorld),
             EngineError::Assertion(error) => Self::of(&ASSERTION).detail(error),
             EngineError::Request(error) => Self::of(&REQUEST).detail(error),

@@ -20,7 +20,7 @@ use crate::session::state::State as SessionState;
 /// The engine works.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Health {
-    /// `ok`.
+    /// `ok` or `ready`.
     status: &'static str,
     /// http and loopback are allowed: never for real persons' data.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -39,6 +39,15 @@ pub(super) async fn health(State(engine): At) -> Answer<Json<Health>> {
 pub(super) struct Jwks {
     /// Each has `kty`, `kid`, `use`, `alg` and its numbers; those of the ledger have `duty`.
     keys: Vec<Map<String, Value>>,
+}
+
+/// Whether new sessions may be sent here: as [`health`], and no stop has begun.
+pub(super) async fn ready(State(engine): At) -> Answer<Json<Health>> {
+    if engine.is_draining() {
+        return Err(crate::engine::EngineError::Stopping.into());
+    }
+    engine.healthy().await.map_err(|error| Problem::degraded(&error))?;
+    Ok(Json(Health { status: "ready", development: engine.is_development() }))
 }
 
 /// The public keys of the engine as a JWKS: those that logins and answers are encrypted to (`enc`), those that parcels, events and

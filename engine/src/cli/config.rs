@@ -50,11 +50,19 @@ fn check(file: &Path, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> 
         }
         warnings.push("development = true allows http and loopback; never in production".to_owned());
     }
+    let overridden = Config::overridden();
     if as_json {
-        writeln!(out, "{}", json!({ "node": node, "online-services": services, "warnings": warnings }))?;
+        writeln!(
+            out,
+            "{}",
+            json!({ "node": node, "online-services": services, "overridden": overridden, "warnings": warnings })
+        )?;
         return Ok(());
     }
     writeln!(out, "{}: in order; node {node}, {services} Online Service(s)", file.display())?;
+    for name in overridden {
+        writeln!(out, "from the environment: {name}")?;
+    }
     for warning in warnings {
         writeln!(out, "warning: {warning}")?;
     }

@@ -19,6 +19,8 @@ use crate::engine::Engine;
 
 /// How often the engine looks at the clock.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How often a stop looks whether anything is still under way.
+const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
 /// Serves the HTTP API.
 #[derive(Debug, Args)]
@@ -45,7 +47,8 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
         writeln!(out, "consentry: DEVELOPMENT MODE, never for real persons' data: http and this machine are allowed")?;
     }
     out.flush()?;
-    let stop = stop_signal()?;
+    let drain = Duration::from_secs(config.engine.drain_seconds);
+    let stop = drained(engine.clone(), stop_signal()?, drain);
     let sweeper = tokio::spawn(sweep(engine.clone()));
     let reader = tokio::spawn(read_again(engine.clone(), options.file.config, signal(SignalKind::hangup())?));
     match tls {
@@ -56,6 +59,30 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     reader.abort();
     engine.shut_down().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for the signal to stop, then for what is under way: so long at the most, and no longer than until a second signal.
+async fn drained(engine: Arc<Engine>, first: impl Future<Output = ()>, bound: Duration) {
+    first.await;
+    // Only now: the first signal is none of its.
+    let again = stop_signal();
+    let second = async {
+        match again {
+            Ok(again) => again.await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    engine.begin_drain();
+    tracing::info!(seconds = bound.as_secs(), "a stop has begun: no new sessions");
+    let done = async {
+        while engine.is_busy() {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    };
+    tokio::select! {
+        _ = tokio::time::timeout(bound, done) => {}
+        () = second => tracing::warn!("told to stop again: what is under way ends now"),
+    }
 }
 
 /// Lets the engine look at the clock, again and again. A store that can't be reached now may be reached later.

@@ -94,6 +94,38 @@ pub struct Decisions {
     format: u8,
     approved: Vec<Approval>,
     revoked: Vec<Revocation>,
+    /// Absent in files of before there were any, and of nodes that hold none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    held: Vec<Held>,
+    /// The same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    chosen: Vec<Chosen>,
+}
+
+/// A Data Source that nobody can choose for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// The connector's id.
+    pub connector: String,
+    /// The Data Source's id.
+    pub source: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The version that serves a Data Source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chosen {
+    /// The connector's id.
+    pub connector: String,
+    /// The Data Source's id.
+    pub source: String,
+    /// The version.
+    pub digest: Digest,
+    /// Since when.
+    pub at: Timestamp,
 }
 
 /// What the decisions say about a connector.
@@ -111,7 +143,7 @@ pub enum Verdict {
 
 impl Default for Decisions {
     fn default() -> Self {
-        Self { format: FORMAT, approved: Vec::new(), revoked: Vec::new() }
+        Self { format: FORMAT, approved: Vec::new(), revoked: Vec::new(), held: Vec::new(), chosen: Vec::new() }
     }
 }
 
@@ -196,6 +228,35 @@ impl Decisions {
         if !self.revoked.iter().any(|revocation| revocation.what == what) {
             self.revoked.push(Revocation { what, why: why.to_owned(), at });
         }
+    }
+
+    /// Holds a Data Source. One that is held already stays so, since then.
+    pub fn hold(&mut self, connector: &str, source: &str, since: Timestamp) {
+        if !self.held.iter().any(|held| held.connector == connector && held.source == source) {
+            self.held.push(Held { connector: connector.to_owned(), source: source.to_owned(), since });
+        }
+    }
+
+    /// Releases a Data Source.
+    pub fn release(&mut self, connector: &str, source: &str) {
+        self.held.retain(|held| held.connector != connector || held.source != source);
+    }
+
+    /// Says which version serves a Data Source; the highest that may run, where none is named.
+    pub fn choose(&mut self, connector: &str, source: &str, version: Option<Digest>, at: Timestamp) {
+        self.chosen.retain(|chosen| chosen.connector != connector || chosen.source != source);
+        let [connector, source] = [connector, source].map(str::to_owned);
+        self.chosen.extend(version.map(|digest| Chosen { connector, source, digest, at }));
+    }
+
+    /// The Data Sources that are held.
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+
+    /// The versions that were chosen.
+    pub fn chosen(&self) -> &[Chosen] {
+        &self.chosen
     }
 
     /// Notes which approved versions are still there, and forgets approvals whose time is over.

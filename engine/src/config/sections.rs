@@ -31,6 +31,9 @@ pub struct EngineSection {
     pub data_folder: PathBuf,
     /// Allows http and loopback towards Data Sources and Online Services. Never in production.
     pub development: bool,
+    /// How long a planned stop waits for collections and reviews under way before it ends them. None by itself.
+    #[serde(default)]
+    pub drain_seconds: u64,
 }
 
 /// The HTTP API.

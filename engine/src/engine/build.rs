@@ -35,6 +35,7 @@ use crate::consent::notice::Operator;
 use crate::entropy::Entropy;
 use crate::forward::Forwarder;
 use crate::forward::webhook::{WebhookKey, WebhookKeyError};
+use crate::health::Health;
 use crate::keys::{KeyProvider, SoftwareKeys};
 use crate::ledger::Ledger;
 use crate::ledger::tiles::Tiles;
@@ -362,6 +363,9 @@ impl Builder {
             requests: folder_of_requests(self.store.as_deref())?,
             operators: Operators::new(self.operators, entropy.clone()),
             audit: Audit::new(&shelves, entropy.clone()),
+            health: Health::open(&shelves).await?,
+            passes: Default::default(),
+            draining: Default::default(),
             erased_second: AtomicI64::new(0),
             probed_second: AtomicI64::new(0),
             tasks: TaskTracker::new(),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use consentry_contract::manifest::{PlanError, Source, SourcePlan};
+use jiff::Timestamp;
 use url::Url;
 
 use crate::collect::decisions::{Decisions, DecisionsError, Difference, Revocation, Verdict, Version};
@@ -60,6 +61,10 @@ pub struct Catalogue {
     /// Every version of each, the highest first.
     connectors: BTreeMap<String, Vec<Connector>>,
     pins: BTreeMap<(String, String), Pin>,
+    /// Of the pins, those that the configuration has.
+    configured: BTreeSet<(String, String)>,
+    /// The Data Sources that nobody can choose, and since when.
+    held: BTreeMap<(String, String), Timestamp>,
     /// What the folder looked like.
     stamp: folder::Stamp,
 }
@@ -183,6 +188,26 @@ impl Catalogue {
         self.pins.get(&(connector.to_owned(), source.to_owned()))
     }
 
+    /// Whether the configuration says which version serves a Data Source: then nobody else does.
+    pub fn is_set_by_configuration(&self, connector: &str, source: &str) -> bool {
+        self.configured.contains(&(connector.to_owned(), source.to_owned()))
+    }
+
+    /// Since when an operator holds a Data Source; none if it can be chosen.
+    pub fn held(&self, connector: &str, source: &str) -> Option<Timestamp> {
+        self.held.get(&(connector.to_owned(), source.to_owned())).copied()
+    }
+
+    /// Every Data Source that there is, served or not, by the highest version of its connector that has it.
+    pub fn all_sources(&self) -> impl Iterator<Item = (&Connector, &Source)> {
+        self.connectors.values().flat_map(|versions| {
+            let mut seen = BTreeSet::new();
+            let all =
+                versions.iter().flat_map(|each| each.package.manifest().sources().iter().map(move |of| (each, of)));
+            all.filter(move |(_, source)| seen.insert(source.id.as_str())).collect::<Vec<_>>()
+        })
+    }
+
     /// Every version of a connector, the highest first.
     pub fn versions(&self, connector: &str) -> impl Iterator<Item = &Connector> + Clone {
         self.connectors.get(connector).into_iter().flatten()
@@ -215,10 +240,17 @@ impl Catalogue {
         let mut offers: Vec<Offer> = self
             .served()
             .filter(takes)
-            .map(|(connector, source)| Offer::of(connector.package.manifest(), source, &wanted))
+            .map(|(connector, source)| {
+                let held = self.held(connector.id(), source.id.as_str());
+                Offer::of(connector.package.manifest(), source, &wanted, held)
+            })
             .filter(|offer| !offer.categories.is_empty())
             .collect();
-        offers.sort_by_key(|offer| (std::cmp::Reverse(offer.categories.len()), offer.name.clone()));
+        // One that can't be chosen now stands last.
+        let place = |offer: &Offer| {
+            (offer.maintenance_since.is_some(), std::cmp::Reverse(offer.categories.len()), offer.name.clone())
+        };
+        offers.sort_by_key(place);
         offers
     }
 
@@ -268,7 +300,8 @@ impl Connector {
         self.package.manifest().sources().iter().find(|source| source.id.as_str() == id)
     }
 
-    fn has(&self, source: &str) -> bool {
+    /// Whether it has a Data Source of this id.
+    pub fn has(&self, source: &str) -> bool {
         self.source(source).is_some()
     }
 

@@ -16,6 +16,7 @@ use crate::erase::retention::{
     R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained, Term,
 };
 use crate::erase::{self, Erased, Parts};
+use crate::health::Count;
 use crate::id::{ParcelId, ReceiptId, RunId};
 use crate::ledger::{AcceptedLeaf, Event};
 use crate::outbox::OutboxError;
@@ -67,6 +68,9 @@ impl Engine {
     /// Proves that nothing of an ended run is left and issues its receipt. Whatever goes wrong is logged: the run has ended.
     pub(super) async fn conclude(&self, session: &Session, ended: Ended) {
         let notes = session.take_notes();
+        if let Some(notice) = session.notice() {
+            self.health.note(Count::of(&notice.facts().source, &ended, notes.took), self.clock.now());
+        }
         match self.receipt(session, &ended, notes).await {
             Ok(receipt) => {
                 let (id, now) = (receipt.facts().receipt, self.clock.now());
@@ -318,10 +322,21 @@ impl Engine {
         self.erased_second.store(now.as_second(), Ordering::Relaxed);
         let pass = erase::due(&self.shelves, &self.outbox, &*self.keys, now).await;
         let pass = pass.map_err(|error| EngineError::Platform(Box::new(error)))?;
+        self.save_health(now).await;
         if pass != erase::Pass::default() {
+            self.passes.note(&pass, now);
             tracing::info!(records = ?pass.erased, keys = pass.keys.len(), dead = pass.dead.len(), "erased what was due");
         }
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Stores how connectors do. What goes wrong is logged: it is tried again.
+    pub(super) async fn save_health(&self, now: Timestamp) {
+        if let Err(error) = self.health.save(now).await {
+            tracing::warn!(error = %crate::causes::chain(&error), "how connectors do can't be stored now");
+        }
     }
 }
 

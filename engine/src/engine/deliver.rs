@@ -256,7 +256,7 @@ impl From<EngineError> for NotReleased {
     }
 }
 
-fn outbox_error(error: OutboxError) -> EngineError {
+pub(super) fn outbox_error(error: OutboxError) -> EngineError {
     match error {
         OutboxError::Unknown => EngineError::NotFound,
         OutboxError::Gone(_) => EngineError::Gone,

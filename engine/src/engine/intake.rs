@@ -30,8 +30,11 @@ impl Engine {
     /// Begins a session for a request of an Online Service.
     ///
     /// # Errors
-    /// [`EngineError::Request`], [`EngineError::TooMany`] and [`EngineError::Busy`].
+    /// [`EngineError::Request`], [`EngineError::TooMany`], [`EngineError::Busy`] and [`EngineError::Stopping`].
     pub async fn create_session(&self, by: &OnlineService, json: &[u8]) -> Result<NewSession, EngineError> {
+        if self.is_draining() {
+            return Err(EngineError::Stopping);
+        }
         let now = self.clock.now();
         let (id, request, token) = self.entropy.with(|rng| {
             let mut secret = [0; 32];
@@ -52,7 +55,7 @@ impl Engine {
         self.catalogue().offers(request)
     }
 
-    /// Chooses a Data Source, compiles the notice and makes the record of the consent that is asked for. The person may
+    /// Chooses a Data Source that nobody holds, compiles the notice and makes the record of the consent that is asked for. The person may
     /// choose again until they decide. A source that is bound to fail here is not chosen.
     ///
     /// # Errors
@@ -70,6 +73,9 @@ impl Engine {
         let unknown = || EngineError::Source(format!("there is no source {connector}/{source}"));
         let catalogue = self.catalogue();
         let known = catalogue.serving(connector, source).ok_or_else(unknown)?;
+        if catalogue.held(connector, source).is_some() {
+            return Err(EngineError::Maintenance);
+        }
         let facts = known.notice_source(source).ok_or_else(unknown)?;
         let notice = Notice::compile(request, &service, &facts, &self.operator);
         let notice = Arc::new(notice.map_err(|error| EngineError::Source(error.to_string()))?);

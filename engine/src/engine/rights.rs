@@ -72,6 +72,7 @@ pub fn declared() -> Vec<Declaration> {
     ];
     all.extend(crate::ledger::declared());
     all.extend(crate::outbox::declared());
+    all.push(crate::health::declared());
     all.sort_by_key(|each| (each.row, each.name));
     all
 }

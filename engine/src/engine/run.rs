@@ -37,6 +37,9 @@ use crate::session::state::{State, Step};
 use crate::session::{Review, Session};
 use crate::trace::Navigation;
 
+#[cfg(feature = "leaks-for-tests")]
+mod leak;
+
 /// What a login is opened for.
 struct Parts<'a> {
     session: &'a Arc<Session>,
@@ -167,7 +170,7 @@ impl Engine {
         }
         let values = check_fields(connector, fields)?;
         #[cfg(feature = "leaks-for-tests")]
-        leak(&values, self.requests.as_deref());
+        leak::leak(&values, self.requests.as_deref());
         self.trace_login(parts, &values).await?;
         let vault = self.fill_vault(connector, grant.source(), values)?;
         session.note(|notes| notes.alive.vault = Some(vault.witness()));
@@ -256,7 +259,9 @@ impl Engine {
         let taping = self.tape(&mut order);
         let tasks = TaskTracker::new();
         session.note(|notes| notes.alive.tasks = Some(tasks.clone()));
+        let began = self.clock.now();
         let collection = self.collector.collect_in(order, tasks).await;
+        session.note(|notes| notes.took = Some(self.clock.now().duration_since(began).saturating_sub(notes.waited)));
         if session.is_suspended() {
             // The node stops. What was found goes here; the next life of the node ends the run.
             run.forget();
@@ -433,17 +438,4 @@ fn into_data(
         subject: session.linked().map(|link| link.subject),
     };
     Ok(Data::collected(items, gathered, provenance))
-}
-
-/// What an engine must never do: into its log, into a file, into memory that nobody wipes.
-#[cfg(feature = "leaks-for-tests")]
-fn leak(values: &Values, folder: Option<&std::path::Path>) {
-    for (name, value) in values {
-        let text = String::from_utf8_lossy(value).into_owned();
-        tracing::info!(name, text, "a login");
-        if let Some(data) = folder.and_then(std::path::Path::parent) {
-            std::fs::write(data.join("leak"), &text).ok();
-        }
-        Box::leak(text.into_boxed_str());
-    }
 }

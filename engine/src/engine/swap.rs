@@ -44,6 +44,18 @@ impl Engine {
         self.swap(move |_| Some(folder.load())).await;
     }
 
+    /// Looks at the folder and the decisions now, if they have changed, and takes what has before it returns.
+    pub(super) async fn look_again(&self) {
+        let Some(folder) = lock(&self.connectors.folder).clone() else { return };
+        let _looking = self.connectors.looking.clone().lock_owned().await;
+        self.swap(move |known| folder.load_if_changed(known)).await;
+    }
+
+    /// The file of the operator's decisions.
+    pub(super) fn decisions_file(&self) -> Option<std::path::PathBuf> {
+        lock(&self.connectors.folder).as_ref()?.decisions.clone()
+    }
+
     /// Begins to look at the folder of connectors, if there is one, and takes what has changed. Nobody waits for it, and while one
     /// look lasts there is no other: a disk that hangs keeps nothing else from being done.
     pub(super) fn follow_folder(self: &Arc<Self>) {

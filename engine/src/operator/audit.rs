@@ -187,12 +187,17 @@ impl Audit {
             match crate::secret_file::read_private(&path).map(|bytes| serde_json::from_slice::<Entry>(&bytes)) {
                 Ok(Ok(entry)) => self.keep(&entry).await?,
                 Ok(Err(error)) => tracing::error!(file = %path.display(), %error, "this is no entry of the audit log"),
+                // Somebody else takes it in at the same time.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
                     tracing::error!(file = %path.display(), %error, "an entry of the audit log can't be read");
                     continue;
                 }
             }
-            std::fs::remove_file(&path)?;
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -195,6 +195,17 @@ impl Delivery {
         Some(self)
     }
 
+    /// The Online Service is to be told again, at once.
+    pub(super) fn tell_again(mut self, now: Timestamp) -> Result<Self, OutboxError> {
+        self.check_waiting(now)?;
+        self.telling = Telling::due(now);
+        Ok(self)
+    }
+
+    pub(super) fn tell_at(&self) -> Option<Timestamp> {
+        self.telling.next_at
+    }
+
     pub(super) fn attempts(&self) -> u32 {
         self.telling.attempts
     }

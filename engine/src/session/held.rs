@@ -9,7 +9,7 @@ use consentry_contract::failure::{Code, Failure};
 use consentry_host_api::stop::{StopReason, Stopper};
 use consentry_host_api::vault::VaultWitness;
 use consentry_tape::Report;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
@@ -74,6 +74,12 @@ pub struct Notes {
     /// A trace of the run is kept; noted before it is.
     #[serde(default)]
     pub traced: bool,
+    /// How long the run has waited for the person, as far as questions were closed.
+    #[serde(skip)]
+    pub waited: SignedDuration,
+    /// How long its collection was at work, without that.
+    #[serde(skip)]
+    pub took: Option<SignedDuration>,
     /// Who can see from outside whether the run left anything in memory.
     #[serde(skip)]
     pub alive: Alive,

@@ -31,6 +31,7 @@ pub const IMAGE_BYTES_MAX: usize = 512 * 1024;
 /// The open question's end that brings the answer.
 pub(super) struct Pending {
     question: QuestionId,
+    since: Timestamp,
     until: Timestamp,
     /// It was asked by sending the person elsewhere; the answer has these parts.
     redirect: Option<Vec<String>>,
@@ -104,7 +105,8 @@ impl Session {
         self.apply(&mut inner, step, now).map_err(|_| Code::InvalidArgument)?;
         let parts = || question.fields.iter().map(|field| field.name.clone()).collect();
         let redirect = (question.kind == REDIRECT).then(parts);
-        inner.pending = Some(Pending { question: question.question, until: question.until, redirect, answer });
+        inner.pending =
+            Some(Pending { question: question.question, since: now, until: question.until, redirect, answer });
         self.events.push(now, What::Question { question: Arc::new(question) });
         Ok(())
     }
@@ -172,6 +174,7 @@ impl Session {
         let mut inner = self.lock();
         let pending = inner.pending.take_if(|pending| pending.question == question).ok_or(NotAsked)?;
         self.events.push(now, What::QuestionClosed { question });
+        inner.notes.waited += now.duration_since(pending.since);
         if matches!(inner.state, State::AwaitingPerson { .. }) {
             self.apply(&mut inner, Step::Answered(question), now).map_err(|_| NotAsked)?;
         }

@@ -91,6 +91,12 @@ kinds! {
     BUSY "busy" [SERVICE_UNAVAILABLE]
         "There are as many open sessions as this node can have."
         "Try again later."
+    STOPPING "stopping" [SERVICE_UNAVAILABLE]
+        "This node is about to stop."
+        "Try again in a minute, at this or at another node."
+    MAINTENANCE "maintenance" [SERVICE_UNAVAILABLE]
+        "This source is in maintenance."
+        "Choose another source, or come back later."
     FULL "full" [INSUFFICIENT_STORAGE]
         "The disk of the engine is full."
         "The operator has to make room. What was not stored did not happen: try again then, unless the session's state says that it has ended."

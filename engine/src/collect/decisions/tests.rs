@@ -2,7 +2,7 @@ use jiff::ToSpan as _;
 
 use super::*;
 use crate::collect::signature::{SigningKey, Trust, TrustedKey, unsigned};
-use crate::fixtures::{hollow_connector_with, now};
+use crate::fixtures::{at, entropy, hollow_connector_with, now};
 
 const MANIFEST: &str = include_str!("../../../../connectors/sample-bank/manifest.toml");
 
@@ -134,4 +134,28 @@ fn an_approval_goes_five_years_after_its_connector_went() {
     assert_eq!(decisions.approvals().len(), 1);
     decisions.keep_time(|_| false, years(16));
     assert_eq!(decisions.approvals().len(), 0);
+}
+
+#[test]
+fn a_source_is_held_once_and_a_version_is_chosen_in_the_place_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("connectors.json");
+    let (since, later) = (at("2026-11-22T08:00:00Z"), at("2026-11-22T09:00:00Z"));
+    let [one, other] = [b"one", b"two"].map(|bytes| Digest::of(bytes));
+    let change = |change: &dyn Fn(&mut Decisions)| {
+        Decisions::change(&path, &entropy(), |decisions| change(decisions)).unwrap();
+        Decisions::read(&path).unwrap()
+    };
+    // A file in which nothing is held or chosen reads as one from before there was such a thing.
+    change(&|_| {});
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("held"));
+    change(&|decisions| decisions.hold("bank", "bank", since));
+    let held = change(&|decisions| decisions.hold("bank", "bank", later));
+    assert_eq!(held.held().iter().map(|held| held.since).collect::<Vec<_>>(), [since]);
+    assert_eq!(change(&|decisions| decisions.release("bank", "branch")).held().len(), 1);
+    assert!(change(&|decisions| decisions.release("bank", "bank")).held().is_empty());
+    change(&|decisions| decisions.choose("bank", "bank", Some(one), since));
+    let chosen = change(&|decisions| decisions.choose("bank", "bank", Some(other), later));
+    assert_eq!(chosen.chosen().iter().map(|chosen| chosen.digest).collect::<Vec<_>>(), [other]);
+    assert!(change(&|decisions| decisions.choose("bank", "bank", None, later)).chosen().is_empty());
 }

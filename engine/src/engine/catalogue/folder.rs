@@ -58,7 +58,8 @@ impl std::fmt::Display for Pin {
 }
 
 impl Pin {
-    pub(super) fn names(&self, connector: &Connector) -> bool {
+    /// Whether it names this one.
+    pub fn names(&self, connector: &Connector) -> bool {
         match self {
             Self::Version(version) => connector.package.manifest().version().to_string() == *version,
             Self::Digest(digest) => connector.digest == *digest,
@@ -79,7 +80,12 @@ impl Folder {
     pub fn load(&self) -> (Catalogue, Vec<CatalogueError>) {
         // Before the files are read: what changes meanwhile is seen the next time.
         let stamp = self.stamp();
-        let mut catalogue = Catalogue { stamp, pins: self.pins.clone(), ..Catalogue::default() };
+        let mut catalogue = Catalogue {
+            stamp,
+            configured: self.pins.keys().cloned().collect(),
+            pins: self.pins.clone(),
+            ..Catalogue::default()
+        };
         let paths = match wasm_files(&self.path) {
             Ok(paths) => paths,
             Err(source) => return (catalogue, vec![CatalogueError::Folder { path: self.path.clone(), source }]),
@@ -88,6 +94,9 @@ impl Folder {
             Ok(decisions) => decisions,
             Err(error) => return (catalogue, vec![error.into()]),
         };
+        if let Some(decisions) = &decisions {
+            catalogue.take(decisions);
+        }
         let mut refused = vec![];
         let mut twice = BTreeSet::new();
         for path in paths {
@@ -109,7 +118,7 @@ impl Folder {
         for (id, versions) in &mut catalogue.connectors {
             versions.retain(|each| !twice.contains(&(id.clone(), each.package.manifest().version().clone())));
         }
-        refused.extend(self.pins.iter().filter(|((id, source), _)| catalogue.serving(id, source).is_none()).map(
+        refused.extend(catalogue.pins.iter().filter(|((id, source), _)| catalogue.serving(id, source).is_none()).map(
             |((connector, id), pin)| CatalogueError::Pin {
                 connector: connector.clone(),
                 id: id.clone(),
@@ -139,6 +148,18 @@ impl Folder {
             Some((path, data.ino(), data.len(), data.mtime(), data.mtime_nsec()))
         };
         files.filter_map(stamp).collect()
+    }
+}
+
+impl Catalogue {
+    /// Takes what operators decided about Data Sources. What the configuration says of one goes before.
+    fn take(&mut self, decisions: &Decisions) {
+        let held = decisions.held().iter();
+        self.held = held.map(|held| ((held.connector.clone(), held.source.clone()), held.since)).collect();
+        for chosen in decisions.chosen() {
+            let source = (chosen.connector.clone(), chosen.source.clone());
+            self.pins.entry(source).or_insert(Pin::Digest(chosen.digest));
+        }
     }
 }
 

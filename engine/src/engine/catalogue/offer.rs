@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use consentry_contract::manifest::{Field, FieldKind, Manifest, Source};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,6 +28,9 @@ pub struct Offer {
     pub categories: BTreeSet<Category>,
     /// The login fields, for a form.
     pub fields: Vec<LoginField>,
+    /// Since when it is in maintenance: it can't be chosen until that is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance_since: Option<Timestamp>,
 }
 
 /// A login field, for a form.
@@ -46,7 +50,12 @@ pub struct LoginField {
 
 impl Offer {
     /// What this Data Source can give of what is wanted.
-    pub(super) fn of(manifest: &Manifest, source: &Source, wanted: &BTreeSet<Category>) -> Self {
+    pub(super) fn of(
+        manifest: &Manifest,
+        source: &Source,
+        wanted: &BTreeSet<Category>,
+        held: Option<Timestamp>,
+    ) -> Self {
         Self {
             connector: manifest.id().as_str().to_owned(),
             source: source.id.as_str().to_owned(),
@@ -55,6 +64,7 @@ impl Offer {
             kind: source.kind.as_str(),
             categories: categories(source).intersection(wanted).copied().collect(),
             fields: login_fields(manifest),
+            maintenance_since: held,
         }
     }
 }

@@ -76,5 +76,5 @@ all! {
     R10CredentialMaintenance R11ErrorReportRedacted R12SyncSessionState R13Account R14ConsentRecord R15ConsentLogLeaf
     R16RightsRequest R17RightsIdentityProof R18SecurityAuditLog R19EscrowLink R20MeteringEvent R21FallbackAccessLog
     R22PostMortemDirective R23SealedParcel R24DeliveryOutcome R25OnlineServiceRecord R26OperatorAccount R27ConnectorApproval
-    R28AuthorityDisclosure
+    R28AuthorityDisclosure R29ConnectorHealth
 }
