@@ -56,6 +56,8 @@ pub mod rights;
 pub mod account;
 // Reports of failures with nobody in them.
 pub mod maintenance;
+// Writing a connector: templates, builds, recordings, the suite that each has to pass.
+pub mod author;
 // The transparency log.
 pub mod ledger;
 // The trace of a transaction: five fields.

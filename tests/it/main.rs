@@ -1,6 +1,7 @@
 //! Component tests: real connectors in the real sandbox against the sample bank, in this process.
 #![expect(clippy::unwrap_used, reason = "a test that can not go on fails where it stands")]
 
+mod author;
 mod catalogue;
 mod contract;
 mod logins;

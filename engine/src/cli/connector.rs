@@ -1,4 +1,5 @@
-//! `consentry connector`: what a file is and asks for, who signed it, and what the operator decides about it.
+//! `consentry connector`: what its author does from the first file to its publication; what a file is and asks for, who signed it, and what
+//! the operator decides about it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,27 +11,51 @@ use comfy_table::Table;
 use consentry_contract::limits::LimitName;
 use serde_json::{Value, json};
 
-use super::setup;
+use super::{block_on, setup};
+use crate::author::reference;
 use crate::collect::package::Package;
 use crate::collect::signature::{SigningKey, Trust, TrustedKey, unsigned};
 use crate::config::Config;
 use crate::entropy::Entropy;
 
+mod build;
+mod check;
 mod decide;
+mod desk;
 mod list;
+mod new;
+mod publish;
+mod record;
+mod run;
+mod shell;
+mod subject;
+mod test;
 
 /// Connectors.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Makes a new connector from a template, in a folder of its own.
+    New(new::Options),
+    /// Builds a connector: adds the compiler's target, wraps the module, puts the manifest inside.
+    Build(build::Options),
+    /// Runs a connector against its Data Source, from this terminal, and shows each page and what was collected.
+    #[command(after_help = super::collect::EXIT_CODES)]
+    Run(Box<run::Options>),
+    /// Runs a connector, and keeps what came as a recording that can be shown to anybody.
+    Record(Box<record::Options>),
+    /// Fetches the pages of one run, or opens those of a recording, and tries selectors on them.
+    Shell(Box<shell::Options>),
+    /// Runs a connector against one of its recordings.
+    Replay(test::Replay),
+    /// Plays all recordings of a connector, and every failure state of the acceptance suite.
+    Test(test::Options),
     /// Lists the versions of a folder, which of them serve which Data Sources, and why.
     List(list::Options),
-    /// Says whether a file is a connector that this engine runs, and what it asks for.
-    Check {
-        /// The file.
-        file: PathBuf,
-        #[command(flatten)]
-        form: Form,
-    },
+    /// Says whether a file is a connector that this engine runs, and what it asks for; of a folder with its source, also what of that
+    /// no recording needs.
+    Check(check::Options),
+    /// Writes the contract as a page for authors: every function, every failure code.
+    Docs,
     /// Lists the limits that a manifest may ask for, with their defaults and maxima.
     Limits(Form),
     /// Makes a key that signs connectors: NAME.key to keep, NAME.pub to give to operators.
@@ -55,6 +80,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Builds, tests and signs a connector, and puts it into a platform's folder.
+    Publish(publish::Options),
     /// Says whose signature a connector has.
     Verify {
         /// The file.
@@ -113,8 +140,17 @@ pub(super) fn trust(files: &[PathBuf]) -> anyhow::Result<Trust> {
 
 pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
+        Command::New(options) => new::run(options, out)?,
+        Command::Build(options) => build::run(options, out)?,
+        Command::Run(options) => return block_on(run::run(options, out)),
+        Command::Record(options) => return block_on(record::run(options, out)),
+        Command::Shell(options) => return block_on(shell::run(options, out)),
+        Command::Replay(options) => return block_on(test::replay(options, out)),
+        Command::Test(options) => return block_on(test::run(options, out)),
+        Command::Publish(options) => return block_on(publish::run(options, out)),
+        Command::Docs => write!(out, "{}", reference::contract())?,
         Command::List(options) => list::run(options, out)?,
-        Command::Check { file, form } => check(file, form, out)?,
+        Command::Check(options) => check::run(options, out)?,
         Command::Limits(form) => limits(form, out)?,
         Command::Keygen { name, passphrase_file } => keygen(name, passphrase_file, out)?,
         Command::Sign { file, key, passphrase_file, out: to } => {
@@ -136,30 +172,6 @@ pub(super) fn look(file: &Path) -> anyhow::Result<Package> {
 
 fn open(file: &Path, trust: &Trust) -> anyhow::Result<Package> {
     Package::open(file, trust).with_context(|| format!("{} is refused", file.display()))
-}
-
-fn check(file: &Path, form: &Form, out: &mut dyn Write) -> anyhow::Result<()> {
-    let package = look(file)?;
-    let manifest = package.manifest();
-    if form.json {
-        let owner = json!({ "name": manifest.owner().name, "contact": manifest.owner().contact });
-        let told = json!({
-            "id": manifest.id().as_str(), "version": manifest.version().to_string(), "contract": manifest.contract().to_string(),
-            "owner": owner, "digest": package.digest(), "asks-for": manifest.permissions(),
-        });
-        writeln!(out, "{told}")?;
-        return Ok(());
-    }
-    writeln!(out, "{}: a connector", file.display())?;
-    writeln!(out, "  id           {} {}", manifest.id(), manifest.version())?;
-    writeln!(out, "  contract     {}", manifest.contract())?;
-    writeln!(out, "  owner        {} <{}>", manifest.owner().name, manifest.owner().contact)?;
-    writeln!(out, "  digest       {}", package.digest())?;
-    writeln!(out, "  asks for")?;
-    for permission in manifest.permissions() {
-        writeln!(out, "    {:<11}{permission}", permission.kind.to_string())?;
-    }
-    Ok(())
 }
 
 fn keygen(name: &Path, passphrase: &Path, out: &mut dyn Write) -> anyhow::Result<()> {

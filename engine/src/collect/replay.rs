@@ -40,6 +40,8 @@ pub struct Replayed {
     pub seen: Tape,
     /// The first request that the tape has no answer to; the run ended there.
     pub divergence: Option<Divergence>,
+    /// How many requests were answered when the connector said that the login worked.
+    pub authenticated: Option<usize>,
     /// Requests on the tape that were not asked for.
     pub left: usize,
 }
@@ -92,7 +94,8 @@ impl Collector {
         let home = self.sandbox.home();
         let (ctx, wall) = self.context_by(order, limits, egress, (player.clone(), None), hops.clone(), &home);
         let collection = self.run(&prepared, ctx, wall, hops, home).await;
-        Ok(Replayed { collection, seen: player.seen(), divergence: player.divergence(), left: player.left() })
+        let (authenticated, divergence) = (player.authenticated(), player.divergence());
+        Ok(Replayed { collection, seen: player.seen(), authenticated, divergence, left: player.left() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The site: its pages, and what stands before all of them.
 
 mod accounts;
+mod api;
 mod branch;
 mod customer;
 mod layout;
@@ -53,6 +54,9 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .route("/profile", get(customer::profile))
         .route("/documents", get(customer::documents))
         .route("/documents/{file}", get(customer::document))
+        .route("/api/token", axum::routing::post(api::token))
+        .route("/api/accounts", get(api::accounts))
+        .route("/api/accounts/{id}/operations", get(api::operations))
         .route("/style.css", get(layout::style))
         .fallback(not_found)
         .layer(from_fn_with_state(bank.clone(), front_door))

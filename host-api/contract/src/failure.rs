@@ -3,6 +3,7 @@
 //! that was seen at a Data Source: a [`Failure`] may be logged, stored and shown as it is.
 
 mod code;
+mod generate;
 mod name;
 mod table;
 mod verdict;
@@ -10,6 +11,7 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 
 pub use code::{Code, UnknownCode};
+pub use generate::rust_codes;
 pub use name::{Missing, Name, NotAName};
 pub use table::{Claim, Row, Text};
 pub use verdict::{Dataset, DatasetFacts, Gathered, GuestEnd, Incomplete, Quality, RunFacts, verdict};

@@ -12,7 +12,7 @@ mod generate;
 
 pub use check::{Columns, FieldError, Wanted};
 pub use codes::{is_country, minor_digits};
-pub use generate::{markdown_table, rust_constructors};
+pub use generate::{markdown_table, rust_constructors, rust_currencies};
 pub use run::RunItems;
 pub use schema::{SCHEMA_ID, SCHEMA_VERSION, json_schema};
 pub use table::{CATEGORIES, Category, Check, Family, Field, Kind, category};

@@ -62,6 +62,8 @@ struct State {
     now_ms: i64,
     waits: Option<oneshot::Sender<Answer>>,
     asked: usize,
+    /// How many were asked when the connector said that the login worked.
+    authenticated: Option<usize>,
     divergence: Option<Divergence>,
     seen: Tape,
 }
@@ -81,6 +83,7 @@ impl Replay {
             now_ms: tape.inputs.began_ms,
             waits: None,
             asked: 0,
+            authenticated: None,
             divergence: None,
             seen: Tape::new(tape.inputs.clone()),
         };
@@ -105,6 +108,12 @@ impl Replay {
     #[must_use]
     pub fn divergence(&self) -> Option<Divergence> {
         self.state().divergence.clone()
+    }
+
+    /// How many requests were answered when the connector said that the login worked.
+    #[must_use]
+    pub fn authenticated(&self) -> Option<usize> {
+        self.state().authenticated
     }
 
     /// Requests on the tape that were not asked for.
@@ -211,6 +220,9 @@ impl TapeSink for Replay {
     fn call(&self, call: Call) {
         let mut state = self.state();
         state.called = call.capability;
+        if (call.capability, call.function) == ("credentials", "authenticated") {
+            state.authenticated = Some(state.asked);
+        }
         if (call.capability, call.function) == ("prompt", "challenge.wait") && state.waits.is_some() {
             state.answer();
         }

@@ -46,6 +46,17 @@ pub fn rust_constructors() -> String {
     out
 }
 
+/// Rust source for connectors: every currency with the digits of its minor unit.
+#[must_use]
+pub fn rust_currencies() -> String {
+    let letters = || 'A'..='Z';
+    let codes = letters()
+        .flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c].iter().collect::<String>())));
+    let known: Vec<(String, u8)> =
+        codes.filter_map(|code| super::minor_digits(&code).map(|digits| (code, digits))).collect();
+    format!("static CURRENCIES: [(&str, u8); {}] = {known:?};\n", known.len())
+}
+
 fn builder(category: &Category) -> String {
     let name = pascal(category.name);
     let required: Vec<&Field> = category.fields.iter().filter(|field| field.required).collect();
