@@ -1,4 +1,4 @@
-//! The author's day: the tutorial, every command of it, in the order in which it stands there.
+//! The author's day: the tutorial, every command of it, in the order in which it stands there; and every template.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -53,4 +53,33 @@ fn the_tutorial_works_as_it_is_written() {
     for secret in ["Correct-Horse-7!", "12345678"] {
         assert!(!out.contains(secret) && !err.contains(secret), "{secret}\n{out}\n{err}");
     }
+}
+
+/// Calls the command; what was built for the tutorial is used again.
+fn consentry(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(binary("consentry").unwrap());
+    command.args(arguments).current_dir(folder).env("CARGO_TARGET_DIR", root().join("target/tutorial-build"));
+    let done = command.output().unwrap();
+    let told = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (done.status.success(), told)
+}
+
+#[test]
+fn each_template_builds_and_passes_its_tests_and_what_leaves_a_state_out_is_not_published() {
+    let folder = tempfile::tempdir().unwrap();
+    for template in ["form-login", "browser", "oauth", "json-api"] {
+        let name = format!("my-{template}");
+        let (made, told) = consentry(folder.path(), &["connector", "new", &name, "--template", template]);
+        assert!(made, "{told}");
+        let (passed, told) = consentry(folder.path(), &["connector", "test", &name]);
+        assert!(passed && told.contains("15 passed, 0 failed"), "{template}: {told}");
+    }
+    let platform = folder.path().join("platform");
+    std::fs::create_dir(&platform).unwrap();
+    std::fs::remove_file(folder.path().join("my-form-login/tape/otp-ok.recording")).unwrap();
+    std::fs::write(folder.path().join("key"), "no key").unwrap();
+    let publish = ["connector", "publish", "my-form-login", "--to", "platform", "--key", "key"];
+    let (published, told) = consentry(folder.path(), &publish);
+    assert!(!published && told.contains("otp-ok:\n  there is no recording `otp-ok`"), "{told}");
+    assert_eq!(std::fs::read_dir(&platform).unwrap().count(), 0);
 }

@@ -54,6 +54,11 @@ mod host {
 #[cfg(not(target_arch = "wasm32"))]
 use native as host;
 
+/// The snippets of the cookbook.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cookbook.md")]
+struct Cookbook;
+
 /// The contract itself, as wit-bindgen writes it.
 pub use bindings::consentry::connector as contract;
 pub use fault::{Code, Fault, Result};

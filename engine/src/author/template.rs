@@ -18,29 +18,26 @@ const NAME_CHARS_MAX: usize = 64;
 pub enum Template {
     /// A login form and pages rendered by the server.
     FormLogin,
+    /// A site that works in a browser only.
+    Browser,
+    /// Authorisation by redirect (OAuth 2.0, as in PSD2), then an interface for programs.
+    Oauth,
     /// A login for a token, then JSON.
     JsonApi,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::FormLogin, Self::JsonApi];
+    pub const ALL: [Self; 4] = [Self::FormLogin, Self::Browser, Self::Oauth, Self::JsonApi];
 
     /// Its one name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::FormLogin => "form-login",
+            Self::Browser => "browser",
+            Self::Oauth => "oauth",
             Self::JsonApi => "json-api",
-        }
-    }
-
-    /// What it is for.
-    #[must_use]
-    pub const fn about(self) -> &'static str {
-        match self {
-            Self::FormLogin => "a login form and pages rendered by the server",
-            Self::JsonApi => "a login for a token, then JSON",
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::entropy::Entropy;
 
 mod build;
 mod check;
+mod compare;
 mod decide;
 mod desk;
 mod list;
@@ -91,8 +92,8 @@ pub(super) enum Command {
         #[command(flatten)]
         form: Form,
     },
-    /// Says what one version asks for and another does not.
-    Diff(decide::Diff),
+    /// Says what one version asks for and another does not, which pages differ, and what each makes of the same recordings.
+    Diff(compare::Options),
     /// Approves a connector for what it asks, which is shown first.
     Approve(decide::Approve),
     /// Revokes a version or a key: what runs is ended, and nothing of it runs again.
@@ -158,7 +159,7 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<Exit
             sign(file, key, passphrase_file.as_deref(), to, out)?;
         }
         Command::Verify { file, trust, form } => verify(file, &trust.read()?, form, out)?,
-        Command::Diff(options) => decide::diff(options, out)?,
+        Command::Diff(options) => return block_on(compare::run(options, out)),
         Command::Approve(options) => return decide::approve(options, out),
         Command::Revoke(options) => decide::revoke(options, out)?,
     }

@@ -16,6 +16,8 @@ use crate::settings::{Change, Settings};
 
 /// Sessions kept; the oldest goes first. A login takes the place of two.
 const SESSIONS_MAX: usize = 40_000;
+/// Codes kept for an exchange; then all are forgotten.
+const CODES_MAX: usize = 1_000;
 /// Requests kept for the control port; the oldest goes first.
 const REQUESTS_MAX: usize = 10_000;
 
@@ -60,6 +62,8 @@ pub(crate) struct Memory {
     pub(crate) last_captcha: Option<String>,
     pub(crate) received: Option<Received>,
     requests: VecDeque<SeenRequest>,
+    /// Codes of authorisations that were not exchanged yet: the session, and what the verifier must be.
+    codes: HashMap<String, (String, String)>,
 }
 
 impl Bank {
@@ -74,6 +78,7 @@ impl Bank {
             last_captcha: None,
             received: None,
             requests: VecDeque::new(),
+            codes: HashMap::new(),
         };
         Self { memory: Mutex::new(memory), stopping }
     }
@@ -102,6 +107,7 @@ impl Memory {
         self.last_captcha = None;
         self.received = None;
         self.requests.clear();
+        self.codes.clear();
     }
 
     pub(crate) fn note_request(&mut self, seen: SeenRequest) {
@@ -156,6 +162,22 @@ impl Memory {
         }
         self.keep(id.clone(), session);
         id
+    }
+
+    /// A code for a session that is inside, to be exchanged once by whoever knows the verifier.
+    pub(crate) fn authorise(&mut self, session: String, verifier: String) -> String {
+        let code = self.token();
+        if self.codes.len() >= CODES_MAX {
+            self.codes.clear();
+        }
+        self.codes.insert(code.clone(), (session, verifier));
+        code
+    }
+
+    /// The session of a code. It is of no use any more, whatever the verifier was.
+    pub(crate) fn exchange(&mut self, code: &str, verifier: &str) -> Option<String> {
+        let (session, wanted) = self.codes.remove(code)?;
+        (wanted == verifier).then_some(session)
     }
 
     pub(crate) fn end_session(&mut self, id: &str) {

@@ -6,6 +6,7 @@ mod branch;
 mod customer;
 mod layout;
 mod login;
+mod oauth;
 mod steps;
 mod visit;
 
@@ -54,6 +55,8 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .route("/profile", get(customer::profile))
         .route("/documents", get(customer::documents))
         .route("/documents/{file}", get(customer::document))
+        .route("/oauth/authorize", get(oauth::form).post(oauth::submit))
+        .route("/oauth/token", axum::routing::post(oauth::token))
         .route("/api/token", axum::routing::post(api::token))
         .route("/api/accounts", get(api::accounts))
         .route("/api/accounts/{id}/operations", get(api::operations))

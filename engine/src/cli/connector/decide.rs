@@ -6,9 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use comfy_table::Table;
-use serde_json::json;
 
-use super::{look, open};
+use super::open;
 use crate::cli::ConfigFile;
 use crate::cli::audit::noted;
 use crate::clock::{Clock as _, SystemClock};
@@ -20,18 +19,6 @@ use crate::engine::catalogue::Folder;
 use crate::entropy::Entropy;
 use crate::operator::Deed;
 use crate::operator::audit::About;
-
-/// Two versions.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Diff {
-    /// The version before.
-    old: PathBuf,
-    /// The version after.
-    new: PathBuf,
-    /// Writes JSON.
-    #[arg(long)]
-    json: bool,
-}
 
 /// A connector to approve.
 #[derive(Debug, clap::Args)]
@@ -65,19 +52,8 @@ pub(in crate::cli) struct Revoke {
     why: String,
 }
 
-pub(super) fn diff(options: &Diff, out: &mut dyn Write) -> anyhow::Result<()> {
-    let difference = Difference::of(&look(&options.old)?, &look(&options.new)?);
-    if options.json {
-        let told = json!({
-            "difference": difference, "digest": difference.digest(), "widens": difference.widens(),
-        });
-        writeln!(out, "{told}")?;
-        return Ok(());
-    }
-    show(&difference, out)
-}
-
-fn show(difference: &Difference, out: &mut dyn Write) -> anyhow::Result<()> {
+/// What a version asks for more, and less.
+pub(super) fn show(difference: &Difference, out: &mut dyn Write) -> anyhow::Result<()> {
     let told = |version: &Version| format!("{} {} {}", version.connector, version.version, version.digest);
     writeln!(out, "before {}", difference.before.as_ref().map_or("nothing was approved".to_owned(), told))?;
     writeln!(out, "after  {}", told(&difference.after))?;

@@ -26,6 +26,10 @@ pub(in crate::cli) struct Options {
 enum Kind {
     /// A login form and pages rendered by the server.
     FormLogin,
+    /// A site that works in a browser only.
+    Browser,
+    /// Authorisation by redirect (OAuth 2.0, as in PSD2), then JSON.
+    Oauth,
     /// A login for a token, then JSON.
     JsonApi,
 }
@@ -34,6 +38,8 @@ impl From<Kind> for Template {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::FormLogin => Self::FormLogin,
+            Kind::Browser => Self::Browser,
+            Kind::Oauth => Self::Oauth,
             Kind::JsonApi => Self::JsonApi,
         }
     }

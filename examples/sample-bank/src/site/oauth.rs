@@ -1,0 +1,104 @@
+//! Authorisation by redirect for the interface of programs: the person logs in here, and goes back with a code that is exchanged once for a
+//! token (RFC 6749, 4.1; RFC 7636, method `plain`). Clients are not registered: this bank has nothing to lose.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Form, Json};
+use maud::html;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::layout::{Notice, page};
+use crate::bank::Bank;
+use crate::person::Person;
+use crate::state::SiteState;
+
+const WRONG: Notice = Notice::Error("Identifiant ou mot de passe incorrect.");
+/// How long a token is said to be good, in seconds.
+const TOKEN_S: u32 = 300;
+
+/// What a program asks for.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    redirect_uri: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    code_challenge: String,
+}
+
+/// The person's yes or no.
+#[derive(Deserialize)]
+pub(crate) struct Said {
+    #[serde(flatten)]
+    asked: Asked,
+    #[serde(default)]
+    login: String,
+    #[serde(default)]
+    password: String,
+    /// Pressed instead of the other button.
+    refuse: Option<String>,
+}
+
+pub(crate) async fn form(Query(asked): Query<Asked>) -> Html<String> {
+    consent(&asked, None)
+}
+
+fn consent(asked: &Asked, notice: Option<Notice>) -> Html<String> {
+    let body = html! {
+        form #autorisation method="post" action="/oauth/authorize" {
+            input type="hidden" name="redirect_uri" value=(asked.redirect_uri);
+            input type="hidden" name="state" value=(asked.state);
+            input type="hidden" name="code_challenge" value=(asked.code_challenge);
+            p { label for="login" { "Identifiant" } input #login name="login" autocomplete="username"; }
+            p { label for="password" { "Mot de passe" } input #password type="password" name="password"; }
+            button { "Autoriser" }
+            button name="refuse" value="1" { "Refuser" }
+        }
+    };
+    page("Autorisation", false, notice, body)
+}
+
+pub(crate) async fn submit(State(bank): State<Arc<Bank>>, Form(said): Form<Said>) -> Response {
+    let asked = &said.asked;
+    if said.refuse.is_some() {
+        return back(asked, "error", "access_denied");
+    }
+    let refused = bank.settings().state == SiteState::WrongPassword;
+    let Some(person) = Person::with_login(&said.login, &said.password).filter(|_| !refused) else {
+        return consent(asked, Some(WRONG)).into_response();
+    };
+    let mut memory = bank.memory();
+    let fresh = memory.open_session();
+    let session = memory.admit(&fresh, person);
+    let code = memory.authorise(session, asked.code_challenge.clone());
+    drop(memory);
+    back(asked, "code", &code)
+}
+
+/// To where the person came from.
+fn back(asked: &Asked, name: &str, value: &str) -> Response {
+    let Ok(mut url) = url::Url::parse(&asked.redirect_uri) else {
+        return (StatusCode::BAD_REQUEST, "redirect_uri").into_response();
+    };
+    url.query_pairs_mut().append_pair(name, value).append_pair("state", &asked.state);
+    (StatusCode::FOUND, [(header::LOCATION, url.to_string())]).into_response()
+}
+
+/// A code with its verifier.
+#[derive(Deserialize)]
+pub(crate) struct Exchange {
+    code: String,
+    #[serde(default)]
+    code_verifier: String,
+}
+
+pub(crate) async fn token(State(bank): State<Arc<Bank>>, Form(exchange): Form<Exchange>) -> Response {
+    match bank.memory().exchange(&exchange.code, &exchange.code_verifier) {
+        Some(session) => Json(json!({ "access_token": session, "expires_in": TOKEN_S })).into_response(),
+        None => (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_grant" }))).into_response(),
+    }
+}
