@@ -279,12 +279,6 @@ impl Counts {
             self.took.resize(BOUNDS.len(), 0);
             self.took[at] += 1;
         }
-        if let Some(took) = count.took {
-            let milliseconds = took.as_millis();
-            let at = BOUNDS.iter().position(|bound| milliseconds <= i128::from(*bound)).unwrap_or(BOUNDS.len() - 1);
-            self.took.resize(BOUNDS.len(), 0);
-            self.took[at] += 1;
-        }
     }
 
     fn add(&mut self, other: &Self) {
