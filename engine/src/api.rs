@@ -149,6 +149,7 @@ pub fn router(engine: Shared) -> Router {
     let (router, document) = routes().finish();
     router
         .merge(crate::console::routes())
+        .merge(crate::journey::router())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::of(&problem::METHOD) })
         .layer(Extension(Reference::of(document)))
@@ -168,7 +169,8 @@ async fn log_and_harden(request: Request, next: Next) -> Response {
     let network = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| CutAddress::of(info.0.ip()));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    // Only what is named by its content says otherwise.
+    headers.entry("cache-control").or_insert(HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     tracing::info!(
         %method,

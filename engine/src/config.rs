@@ -232,13 +232,22 @@ impl Config {
     /// # Errors
     /// What is said of somebody is wrong, or the policy can't be read.
     pub fn processing(&self) -> Result<Processing, ConfigError> {
-        let policy = match &self.policy {
-            Some(files) => policy_digest([&read_text(&files.en)?, &read_text(&files.fr)?]),
+        let policy = match self.policy()? {
+            Some([en, fr]) => policy_digest([&en, &fr]),
             None => Processing::default().policy,
         };
         let all = Processing { policy, hosting: Some(self.hosting.clone()), processors: self.processor.clone() };
         all.check().map_err(|error| value("hosting and processor", &error.to_string()))?;
         Ok(all)
+    }
+
+    /// The operator's own policy, English before French; none where it is the one that comes with the software.
+    ///
+    /// # Errors
+    /// A file of it can't be read.
+    pub fn policy(&self) -> Result<Option<[String; 2]>, ConfigError> {
+        let read = |files: &PolicySection| Ok([read_text(&files.en)?, read_text(&files.fr)?]);
+        self.policy.as_ref().map(read).transpose()
     }
 
     /// Whatever data may pass through is a machine of somebody who is named in the notices.

@@ -325,6 +325,22 @@ impl Engine {
         self.sessions.all().iter().any(|session| session.state().is_open_run())
     }
 
+    /// The address under which persons find this node; none where it serves nobody.
+    pub fn public_url(&self) -> Option<&url::Url> {
+        self.settings.public.as_ref()
+    }
+
+    /// Who operates this engine.
+    pub fn operated_by(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// The privacy policy in force here, English before French.
+    pub fn policy(&self) -> [&str; 2] {
+        let own = self.settings.policy.as_ref();
+        own.map_or(crate::processing::POLICY, |[en, fr]| [en.as_str(), fr.as_str()])
+    }
+
     /// Begins a planned stop: streams of events end, so that who reads them keeps no node from stopping, and collections are
     /// stopped. To begin again changes nothing.
     pub fn begin_stop(&self) {

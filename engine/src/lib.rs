@@ -84,6 +84,8 @@ pub mod forward;
 pub mod engine;
 // The operator's configuration.
 pub mod config;
+// The person's pages.
+pub mod journey;
 // The HTTP API.
 pub mod api;
 // The console for operators.

@@ -11,7 +11,7 @@ use crate::data::Digest;
 use crate::online_service::Localised;
 
 /// The privacy policy as it comes with the software, in English and French.
-const POLICY: [&str; 2] =
+pub const POLICY: [&str; 2] =
     [include_str!("../../docs/policy/policy.en.md"), include_str!("../../docs/policy/policy.fr.md")];
 /// The European Economic Area, ISO 3166-1 alpha-2.
 const EEA: [&str; 30] = [

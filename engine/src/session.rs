@@ -18,12 +18,14 @@ use crate::id::{ConsentId, ReceiptId, RunId, SessionId};
 use crate::online_service::KeyHash;
 use crate::request::DataRequest;
 
+mod door;
 pub mod events;
 mod held;
 pub mod question;
 pub mod row;
 pub mod state;
 
+pub use door::Door;
 use events::{EventLog, Subscription, What};
 pub use held::{Alive, Left, Notes, Offer, Place, PlannedParcel, Review, Sending};
 use question::Pending;
@@ -61,6 +63,8 @@ struct Inner {
     review: Option<Review>,
     sending: Option<Sending>,
     notes: Notes,
+    /// How the person's browser comes in.
+    door: Door,
     receipts: Vec<(ReceiptId, String)>,
     /// The report of the run that failed last, for the person to give or not.
     offer: Option<Offer>,
@@ -104,6 +108,7 @@ impl Session {
             inner.run = row.run;
             inner.notes = row.notes.clone();
             inner.link.clone_from(&row.link);
+            inner.door = row.door.clone();
             inner.notice = notice;
         }
         session.events.push(now, What::State { state: row.state.clone(), failure: None });
@@ -138,6 +143,7 @@ impl Session {
             run: inner.run,
             notes: inner.notes.clone(),
             link: inner.link.clone(),
+            door: inner.door.clone(),
         }
     }
 
@@ -157,6 +163,7 @@ impl Session {
             review: None,
             sending: None,
             notes: Notes::default(),
+            door: Door::default(),
             receipts: vec![],
             offer: None,
             unnoted: false,

@@ -9,6 +9,7 @@ mod breaks;
 mod cli;
 mod clients;
 mod console;
+mod journey;
 mod juntagrico;
 mod keys;
 mod kresus;

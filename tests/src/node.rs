@@ -328,6 +328,8 @@ fn configuration(url: &str, source: Served<'_>, categories: &[&str], service: &R
     let Served { id: source, base, secrets } = source;
     let secrets: Vec<String> = secrets.iter().map(|(name, _)| format!("{name} = \"{SECRETS}/{name}\"")).collect();
     let secrets = secrets.join(", ");
+    // A person may be sent back to one place of the Online Service.
+    let service = events.split('/').nth(2).unwrap_or_default();
     let categories: String = categories
         .iter()
         .map(|name| format!("{name:?} = {{ en = \"to know you.\", fr = \"pour vous connaître.\" }}\n"))
@@ -388,6 +390,7 @@ signing-key-file = "signer.jwk.json"
 commitments-file = "commitments"
 key-file = "service.jwk.json"
 events = "{events}"
+callbacks = ["http://{service}/apply"]
 bearer-sha256 = "{bearer_sha256}"
 
 [[online-service.purpose]]

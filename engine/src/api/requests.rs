@@ -88,6 +88,9 @@ pub(super) struct Begun {
     session: SessionId,
     /// The person's secret for this session. It is shown once.
     token: String,
+    /// Where the Online Service sends the person's browser; it lets one in, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     /// When it ends at the latest.
     expires_at: Timestamp,
 }
@@ -100,7 +103,8 @@ pub(super) async fn create_session(
 ) -> Answer<Created<Begun>> {
     let new = engine.create_session(&caller.0, body.0.as_bytes()).await?;
     let location = format!("/v1/sessions/{}", new.session.id());
-    let begun = Begun { session: new.session.id(), token: new.token, expires_at: new.session.deadline() };
+    let url = crate::journey::entry_url(&engine, &new);
+    let begun = Begun { session: new.session.id(), url, token: new.token, expires_at: new.session.deadline() };
     Ok(Created(Some(location), begun))
 }
 

@@ -32,6 +32,16 @@ pub enum Language {
     Fr,
 }
 
+impl Language {
+    /// The text of the two that is in this language.
+    pub fn pick<'t>(self, en: &'t str, fr: &'t str) -> &'t str {
+        match self {
+            Self::En => en,
+            Self::Fr => fr,
+        }
+    }
+}
+
 /// What a person is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Notice {

@@ -71,6 +71,10 @@ pub(super) struct SourceSettings {
     development: bool,
     callback: Option<Url>,
     token_endpoint: Option<Url>,
+    /// Where persons find this node.
+    pub(super) public: Option<Url>,
+    /// The operator's own policy.
+    pub(super) policy: Option<[String; 2]>,
     /// Runs are taped, and the report of one that failed may be given.
     pub(super) reports: bool,
 }
@@ -124,7 +128,6 @@ pub struct Builder {
     browser: BrowserSettings,
     limits: Wishes,
     settings: SourceSettings,
-    public_url: Option<Url>,
     online_services: Vec<OnlineService>,
     sessions_max: Option<usize>,
     sessions_each_max: Option<usize>,
@@ -159,7 +162,8 @@ impl Builder {
         self.operators = config.operator_key.clone();
         self.settings.development = config.engine.development;
         self.settings.reports = config.maintenance.reports;
-        self.public_url = Some(config.api.public_url.clone());
+        self.settings.public = Some(config.api.public_url.clone());
+        self.settings.policy = config.policy()?;
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
         self.settings.token_endpoint = config.api.public_url.join("v1/token").ok();
         self.settings.usual = config.egress.bounds("egress", GateBounds::default())?;
@@ -346,7 +350,7 @@ impl Builder {
             traces: Traces::new(&shelves, keys.clone(), entropy.clone()),
             reports: Reports::new(&shelves, entropy.clone()),
             good_runs: GoodRuns::new(&shelves),
-            accounts: Accounts::new(&shelves, Passkeys::at(self.public_url.as_ref()), entropy.clone()),
+            accounts: Accounts::new(&shelves, Passkeys::at(self.settings.public.as_ref()), entropy.clone()),
             rows: SessionRows::new(shelves.shelf(), &node),
             forwarder: Arc::new(Forwarder::new(tls, self.settings.development, timeout, AGENT)),
             collector: Arc::new(collector),

@@ -24,6 +24,8 @@ pub struct NewSession {
     pub session: Arc<Session>,
     /// The person's secret for it. It is kept as a hash only, so this is the one chance to hand it on.
     pub token: String,
+    /// Lets one browser in, once; kept as a hash only, too.
+    pub entry: String,
 }
 
 impl Engine {
@@ -36,18 +38,37 @@ impl Engine {
             return Err(EngineError::Stopping);
         }
         let now = self.clock.now();
-        let (id, request, token) = self.entropy.with(|rng| {
-            let mut secret = [0; 32];
-            rng.fill_bytes(&mut secret);
-            (SessionId::new(now, rng), DataRequestId::new(now, rng), URL_SAFE_NO_PAD.encode(secret))
-        });
+        let (id, request) = self.entropy.with(|rng| (SessionId::new(now, rng), DataRequestId::new(now, rng)));
+        let (token, entry) = (self.secret(), self.secret());
         let request = DataRequest::parse(request, json, by)?;
         let session = Arc::new(Session::new(id, request, KeyHash::of(&token), now));
+        session.open_door(KeyHash::of(&entry));
         session.take_place(self.sessions.place(by.id())?);
         // Nobody learns of one that was not stored, so nobody would end it.
         self.rows.save(&session).await?;
         self.sessions.insert(session.clone());
-        Ok(NewSession { session, token })
+        Ok(NewSession { session, token, entry })
+    }
+
+    /// Lets a browser into a session by its entry code, which is of no use a second time. Gives the secret by which the browser is
+    /// known in the session from then on; it is kept as a hash only.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] for a code that is not the session's, or was used. A store that takes nothing.
+    pub async fn enter(&self, session: &Session, code: &str) -> Result<String, EngineError> {
+        let secret = self.secret();
+        if !session.enter(code, KeyHash::of(&secret)) {
+            return Err(EngineError::NotFound);
+        }
+        self.rows.save(session).await?;
+        Ok(secret)
+    }
+
+    /// 256 random bits, as text.
+    fn secret(&self) -> String {
+        let mut secret = [0; 32];
+        self.entropy.with(|rng| rng.fill_bytes(&mut secret));
+        URL_SAFE_NO_PAD.encode(secret)
     }
 
     /// The Data Sources that can give something of what is asked for.

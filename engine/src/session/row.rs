@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::state::State;
-use super::{Choice, Notes, Session};
+use super::{Choice, Door, Notes, Session};
 use crate::account::Link;
 use crate::erase::retention::{R04AnonymousSession, Term};
 use crate::id::{ConsentId, DataRequestId, OnlineServiceId, RunId, SessionId};
@@ -54,6 +54,9 @@ pub struct SessionRow {
     /// The account that its person signed in to, by its random name.
     #[serde(default)]
     pub link: Option<Link>,
+    /// How the person's browser comes in: hashes.
+    #[serde(default)]
+    pub door: Door,
 }
 
 impl Record for SessionRow {
