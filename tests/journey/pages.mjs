@@ -81,9 +81,11 @@ export const inReview = (page) => page.locator("form[action$='/share']").waitFor
 export const ended = (page) => page.locator(".outcome").waitFor();
 export const heading = (page) => page.locator("h1").innerText();
 
+const VIEWS = [[360, "light"], [1280, "dark"]];
+
 /// Looks at a screen in both colour schemes and at 360 and 1280 pixels, by axe-core; nothing may scroll sideways.
-export async function look(page, name) {
-  for (const [width, colorScheme] of [[360, "light"], [1280, "dark"]]) {
+export async function look(page, name, views = VIEWS) {
+  for (const [width, colorScheme] of views) {
     await page.setViewportSize({ width, height: 800 });
     await page.emulateMedia({ colorScheme });
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -102,13 +104,13 @@ export async function look(page, name) {
   await page.emulateMedia({ colorScheme: null });
 }
 
-/// A screen in both languages. The address stays clean for what follows.
-export async function lookInBoth(page, name) {
+/// A screen in both languages; of a text, each colour scheme in one of them.
+export async function lookInBoth(page, name, isText = false) {
   const here = page.url().split("?")[0];
-  for (const lang of ["fr", "en"]) {
+  for (const [at, lang] of ["fr", "en"].entries()) {
     await page.goto(`${here}?lang=${lang}`);
     assert.equal(await page.locator("html").getAttribute("lang"), lang);
-    await look(page, `${name}-${lang}`);
+    await look(page, `${name}-${lang}`, isText ? [VIEWS[at]] : VIEWS);
   }
 }
 

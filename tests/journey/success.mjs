@@ -99,7 +99,7 @@ await run({
     const page = await person();
     for (const path of ["/", "/policy", "/trust"]) {
       await page.goto(given.engine + path);
-      await lookInBoth(page, `text${path.replace("/", "-")}`);
+      await lookInBoth(page, `text${path.replace("/", "-")}`, true);
     }
     assert.match(await page.locator("main").innerText(), /Version 1.0[^]*privacy@operator.example|privacy@operator.example[^]*Version 1.0/);
     await enter(page);

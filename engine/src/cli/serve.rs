@@ -22,7 +22,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How often a stop looks whether anything is still under way.
 const DRAIN_LOOK: Duration = Duration::from_millis(100);
 
-/// Serves the HTTP API.
+/// Serves the HTTP API and the pages that persons are sent to.
 #[derive(Debug, Args)]
 pub(super) struct Options {
     #[command(flatten)]
