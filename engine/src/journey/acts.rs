@@ -71,7 +71,7 @@ pub(super) async fn choose(visitor: Visitor, form: Form) -> Response {
     let Some((connector, source)) = chosen else { return back(&visitor) };
     match visitor.engine.choose_source(&visitor.session, connector, source).await {
         Ok(_) => back(&visitor),
-        Err(EngineError::Source(_) | EngineError::Source) => {
+        Err(EngineError::Source(_) | EngineError::Maintenance) => {
             let gone = visitor.reader.say(
                 "This source can't be used now. Please choose another one.",
                 "Cette source n'est pas utilisable en ce moment. Veuillez en choisir une autre.",
