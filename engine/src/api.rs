@@ -27,12 +27,15 @@ mod account;
 mod body;
 mod callback;
 mod describe;
+mod idempotency;
 mod journey;
+mod limits;
 mod metrics;
 mod operators;
 pub mod problem;
 mod reference;
 mod requests;
+mod resources;
 mod rights;
 mod serve;
 mod token;
@@ -41,6 +44,8 @@ pub mod tls;
 
 use body::{Body, Form, Text};
 use describe::{Routes, delete, get, post, put};
+use idempotency::Once;
+use limits::Limits;
 use problem::Problem;
 use reference::Reference;
 pub use serve::{serve, serve_tls};
@@ -69,11 +74,13 @@ fn routes() -> Routes {
         .at("/v1/log/tile/{*path}", [get(LEDGER, "A tile of the ledger", requests::tile)])
         .at("/v1/audit", [get(OPERATORS, "The audit log, one JSON object for each line", operators::audit)])
         .at("/v1/token", [post(SESSIONS, "Access for an Online Service, by private_key_jwt", token::give)])
+        .at("/v1/sources", [get(SESSIONS, "The Data Sources that are served here", resources::sources)])
+        .at("/v1/deliveries", [get(PARCELS, "What waits, what was fetched, and how it ended", resources::deliveries)])
         .at("/v1/webhooks/keys", [get(ENGINE, "The keys that events are signed with", requests::webhook_keys)])
-        .at("/v1/sessions", [post(SESSIONS, "Begin a session from a data request", requests::create_session)])
+        .at("/v1/sessions", [post(SESSIONS, "Begin a session from a data request", requests::create_session).once()])
         .at(session, [get(SESSIONS, "Where a session stands", requests::session)])
         .at("/v1/parcels/{parcel}", [get(PARCELS, "Fetch the sealed parcel", requests::fetch_parcel).no_head()])
-        .at("/v1/parcels/{parcel}/ack", [post(PARCELS, "Acknowledge it by its digest", requests::acknowledge)])
+        .at("/v1/parcels/{parcel}/ack", [post(PARCELS, "Acknowledge it by its digest", requests::acknowledge).once()])
         .at(&of("sources"), [get(JOURNEY, "The Data Sources that can answer", journey::sources)])
         .at(&of("source"), [post(JOURNEY, "Choose a Data Source; gives the notice", journey::choose_source)])
         .at(&of("notice"), [get(JOURNEY, "The notice that was shown", journey::notice)])
@@ -98,7 +105,7 @@ fn routes() -> Routes {
             "/v1/rights",
             [
                 get(RIGHTS, "The requests that this Online Service has to answer", rights::open),
-                post(RIGHTS, "A person's request, with the receipt", rights::ask),
+                post(RIGHTS, "A person's request, with the receipt", rights::ask).once(),
             ],
         )
         .at("/v1/rights/look", [post(RIGHTS, "Where the person's requests stand", rights::look)])
@@ -146,12 +153,15 @@ const OPERATORS: &str = "operators";
 
 /// The interface.
 pub fn router(engine: Shared) -> Router {
-    let (router, document) = routes().finish();
+    let (router, document, once) = routes().finish();
+    let limits = Arc::new(Limits::new(engine.requests_per_minute(), engine.clock()));
     router
         .merge(crate::console::routes())
         .merge(crate::journey::router())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::of(&problem::METHOD) })
+        .layer(middleware::from_fn_with_state((engine.clone(), Arc::new(Once::new(once))), idempotency::once))
+        .layer(middleware::from_fn_with_state((engine.clone(), limits), limits::limit))
         .layer(Extension(Reference::of(document)))
         .layer(middleware::from_fn(log_and_harden))
         .with_state(engine)

@@ -196,6 +196,7 @@ impl Config {
                 self.api.sessions_max as u64,
             ),
             ("engine.drain-seconds", self.engine.drain_seconds, 0, 3600),
+            ("api.requests-per-minute-max", u64::from(self.api.requests_per_minute_max), 1, 1_000_000),
             ("sandbox.concurrent-runs-max", u64::from(self.sandbox.concurrent_runs_max), 1, 20_000),
             ("sandbox.guest-threads", self.sandbox.guest_threads as u64, 1, 1024),
             // Shorter than the outbox waits for the one who tells.

@@ -50,6 +50,7 @@ mod conclude;
 mod deliver;
 mod forget;
 mod intake;
+pub mod listing;
 mod looks;
 mod operate;
 mod ports;

@@ -23,10 +23,12 @@ use crate::store::{Expect, Shelf, Shelves, StoreError};
 
 mod delivery;
 mod listed;
+mod listing;
 mod parcel;
 
 pub use delivery::{End, How, LEASE, next_attempt};
 pub use listed::Listed;
+pub use listing::{OwnDelivery, Standing};
 pub use parcel::ParcelBytes;
 
 use delivery::{Delivery, State, Telling};

@@ -10,6 +10,7 @@ mod cli;
 mod clients;
 mod console;
 mod journey;
+mod described;
 mod juntagrico;
 mod keys;
 mod kresus;

@@ -356,6 +356,7 @@ listen = "{listen}"
 public-url = "{url}"
 sessions-max = 100
 sessions-per-online-service-max = 100
+requests-per-minute-max = 1000000
 
 [keys]
 passphrase-file = "passphrase"

@@ -7,14 +7,15 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use super::problem::BODY;
+use super::problem::{BODY, QUERY};
 use super::{BODY_BYTES_MAX, Problem, Shared};
 
 /// Most bytes that are read beyond [`BODY_BYTES_MAX`] before the connection is closed.
@@ -30,6 +31,9 @@ pub(super) struct Text(pub(super) String);
 
 /// A form of text fields.
 pub(super) struct Form<T>(pub(super) T);
+
+/// What stands in the query, each once.
+pub(super) struct Asked<T>(pub(super) T);
 
 /// The media type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
@@ -81,6 +85,15 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Form<T> {
     }
 }
 
+impl<T: DeserializeOwned> FromRequestParts<Shared> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let read = Query::<T>::try_from_uri(&parts.uri);
+        read.map(|Query(asked)| Self(asked)).map_err(|rejection| Problem::of(&QUERY).detail(rejection.body_text()))
+    }
+}
+
 impl<T> FromRequest<Shared> for Unread<T> {
     type Rejection = Problem;
 
@@ -90,7 +103,7 @@ impl<T> FromRequest<Shared> for Unread<T> {
     }
 }
 
-async fn read(request: Request) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read(request: Request) -> Result<Vec<u8>, Problem> {
     let late = || refused(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
     tokio::time::timeout(WAIT, read_all(request)).await.unwrap_or_else(|_| Err(late()))
 }

@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use zeroize::Zeroizing;
 
 use super::At;
-use super::describe::Page;
+use super::describe::Words;
 use crate::credentials::Values;
 
 /// Most parts of a query that are looked at.
@@ -19,7 +19,7 @@ const UNKNOWN: &str = "Nobody waits for this answer (any more). You can close th
                        Plus personne n'attend cette réponse. Vous pouvez fermer cette fenêtre.\n";
 
 /// Hands what the person brings to the run that waits for them.
-pub(super) async fn come_back(State(engine): At, RawQuery(query): RawQuery) -> Page {
+pub(super) async fn come_back(State(engine): At, RawQuery(query): RawQuery) -> Words {
     let query = Zeroizing::new(query.unwrap_or_default());
     let mut state = None;
     let mut brought = Values::new();
@@ -33,5 +33,5 @@ pub(super) async fn come_back(State(engine): At, RawQuery(query): RawQuery) -> P
     }
     let taken = state.is_some_and(|state| engine.come_back(&state, brought).is_ok());
     let (status, text) = if taken { (StatusCode::OK, BACK) } else { (StatusCode::NOT_FOUND, UNKNOWN) };
-    Page((status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+    Words((status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::problem::{self, Problem};
-use super::{Shared, no_head};
+use super::{Shared, idempotency, no_head};
 use crate::forward::Event;
 use crate::id::kind;
 use crate::id::kind::Kind as _;
@@ -17,7 +17,7 @@ use crate::schema::id_pattern;
 
 mod types;
 
-pub(super) use types::{Accepted, Created, Jose, Lines, NoContent, Note, Octets, Page, Shaped};
+pub(super) use types::{Accepted, Created, Jose, Lines, NoContent, Note, Octets, Page, Shaped, Words};
 
 /// The version of the described interface.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,6 +36,7 @@ pub(super) struct Routes {
     router: Router<Shared>,
     schemas: Schemas,
     paths: Map<String, Value>,
+    once: Vec<String>,
 }
 
 struct Schemas {
@@ -49,6 +50,7 @@ pub(super) struct Operation {
     routed: MethodRouter<Shared>,
     group: &'static str,
     summary: &'static str,
+    once: bool,
     tell: fn(&mut Draft<'_>),
 }
 
@@ -108,13 +110,18 @@ macro_rules! methods {
             T: 'static,
         {
             let tell = <H as Described<D>>::tell;
-            Operation { method: stringify!($method), routed: routing::$method(handler), group, summary, tell }
+            Operation { method: stringify!($method), routed: routing::$method(handler), group, summary, once: false, tell }
         }
     )*};
 }
 methods! { get post put delete }
 
 impl Operation {
+    /// Takes an idempotency key.
+    pub(super) fn once(self) -> Self {
+        Self { once: true, ..self }
+    }
+
     /// To ask is to use something up: a `HEAD` is not served.
     pub(super) fn no_head(self) -> Self {
         Self { routed: self.routed.head(no_head), ..self }
@@ -154,6 +161,12 @@ impl Draft<'_> {
         self.security.push(json!({ scheme: [] }));
     }
 
+    /// Takes a header.
+    fn header(&mut self, name: &str, about: &str) {
+        let schema = json!({ "type": "string" });
+        self.parameters.push(json!({ "name": name, "in": "header", "description": about, "schema": schema }));
+    }
+
     /// Takes what stands in the query, a member each.
     pub(super) fn query<T: JsonSchema>(&mut self) {
         let schema = self.schemas.bodies.root_schema_for::<T>().to_value();
@@ -176,7 +189,7 @@ impl Routes {
                 .into_generator()
         };
         let schemas = Schemas { answers: settings(Contract::Serialize), bodies: settings(Contract::Deserialize) };
-        Self { router: Router::new(), schemas, paths: Map::new() }
+        Self { router: Router::new(), schemas, paths: Map::new(), once: vec![] }
     }
 
     /// Serves these operations at a path.
@@ -193,6 +206,13 @@ impl Routes {
                 security: vec![],
             };
             (operation.tell)(&mut draft);
+            if operation.once {
+                draft.header(
+                    idempotency::KEY,
+                    "Asked again with the same key and body within the hour, the first answer comes again",
+                );
+                self.once.push(path.to_owned());
+            }
             Problem::tell(&mut draft);
             told.insert(operation.method.to_owned(), draft.finish(&operation));
             methods = methods.merge(operation.routed);
@@ -201,9 +221,9 @@ impl Routes {
         Self { router: self.router.route(path, methods), ..self }
     }
 
-    /// The router, and the document.
-    pub(super) fn finish(self) -> (Router<Shared>, Value) {
-        let Self { router, mut schemas, paths } = self;
+    /// The router, the document, and the paths where an idempotency key counts.
+    pub(super) fn finish(self) -> (Router<Shared>, Value, Vec<String>) {
+        let Self { router, mut schemas, paths, once } = self;
         let bearer = |about: &str| json!({ "type": "http", "scheme": "bearer", "description": about });
         let event = schemas.answers.subschema_for::<Event>().to_value();
         let signed = ["webhook-id", "webhook-timestamp", "webhook-signature"]
@@ -234,7 +254,7 @@ impl Routes {
                 },
             },
         });
-        (router, document)
+        (router, document, once)
     }
 }
 

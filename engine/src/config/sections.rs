@@ -54,6 +54,9 @@ pub struct ApiSection {
     pub sessions_max: usize,
     /// Open sessions of one Online Service at once; more are refused with 429. As many ended ones are kept for their receipts.
     pub sessions_per_online_service_max: usize,
+    /// Requests of one caller in a minute; more are refused with 429. A network without a key may send five times as many.
+    #[serde(default = "requests_per_minute_max")]
+    pub requests_per_minute_max: u32,
 }
 
 /// The maintenance programme.
@@ -246,6 +249,10 @@ pub struct PurposeSection {
     pub predicates: BTreeMap<Kind, Localised>,
     /// Why it needs what transactions say of other people; without it that is cut out.
     pub third_parties: Option<Localised>,
+}
+
+fn requests_per_minute_max() -> u32 {
+    1200
 }
 
 impl ApiSection {

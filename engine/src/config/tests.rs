@@ -53,8 +53,8 @@ fn values_that_make_no_sense_are_refused_by_key() {
         ("requests = 500", "requestz = 500", "limits.requestz"),
         ("rest-seconds = 30", "rest-seconds = 0", "egress.rest-seconds"),
         (
-            "requests-per-minute-max = 120",
-            "requests-per-minute-max = 0",
+            "{ requests-per-minute-max = 120",
+            "{ requests-per-minute-max = 0",
             "source oidc-provider/demo: egress.requests-per-minute-max",
         ),
         ("# proxy = \"http:", "proxy = \"https:", "source oidc-provider/demo: proxy"),

@@ -2,6 +2,7 @@
 //! remembered in memory only: a restart gives new tokens to whoever asks anew, and takes no assertion that was made before it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Engine, EngineError};
+use crate::clock::Clock;
 use crate::id::OnlineServiceId;
 use crate::jose::jws;
 use crate::online_service::assertion::{Assertion, AssertionError, BYTES_MAX};
@@ -73,6 +75,16 @@ impl Access {
 }
 
 impl Engine {
+    /// The clock, for what counts requests.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// How often a caller may ask in a minute.
+    pub(crate) fn requests_per_minute(&self) -> NonZeroU32 {
+        self.settings.requests_per_minute()
+    }
+
     /// The address that assertions are made for.
     pub fn token_endpoint(&self) -> &str {
         self.settings.token_endpoint()

@@ -1,6 +1,7 @@
 //! How an engine is wired. Everything from outside comes in here: clock, randomness, keys, store, connectors, settings.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -56,6 +57,9 @@ use files::{cache_key, desk, folder_of_requests, log_origin, read_secrets, read_
 /// Who we say that we are towards Data Sources and Online Services.
 const AGENT: &str = concat!("Consentry/", env!("CARGO_PKG_VERSION"));
 
+/// How often a caller may ask in a minute, unless it is said.
+const REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(1199);
+
 /// A Data Source: the connector's id and its own.
 type SourceKey = (String, String);
 /// The operator's own secrets, by name.
@@ -75,6 +79,7 @@ pub(super) struct SourceSettings {
     pub(super) public: Option<Url>,
     /// The operator's own policy.
     pub(super) policy: Option<[String; 2]>,
+    requests_per_minute: Option<NonZeroU32>,
     /// Runs are taped, and the report of one that failed may be given.
     pub(super) reports: bool,
 }
@@ -165,6 +170,7 @@ impl Builder {
         self.settings.public = Some(config.api.public_url.clone());
         self.settings.policy = config.policy()?;
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
+        self.settings.requests_per_minute = NonZeroU32::new(config.api.requests_per_minute_max);
         self.settings.token_endpoint = config.api.public_url.join("v1/token").ok();
         self.settings.usual = config.egress.bounds("egress", GateBounds::default())?;
         for section in &config.source {
@@ -404,6 +410,11 @@ impl SourceSettings {
 
     pub(super) fn development(&self) -> bool {
         self.development
+    }
+
+    /// How often a caller may ask in a minute.
+    pub(super) fn requests_per_minute(&self) -> NonZeroU32 {
+        self.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE)
     }
 
     /// The address that assertions of Online Services are made for.

@@ -29,6 +29,7 @@ mod durability;
 mod folder;
 mod forget;
 mod full;
+mod lists;
 mod places;
 mod power_loss;
 mod refused;

@@ -52,6 +52,7 @@ const SUITES: &[Suite] = &[
         &["cargo", "test", "--quiet", "--workspace", "--test", "corpus"],
     ),
     suite("other implementations install", &["tests/peers/install", "target/peers"]),
+    suite("what asks for the description installs", &["tests/schema/install", "target/schema"]),
     suite("token installs", &["tests/token/install", "target/token"]),
     suite("end to end: real applications, the binary", &["cargo", "test", "--quiet", "--workspace", "--test", "e2e"]),
     suite("demo", &["cargo", "xtask", "demo"]),

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::Sse;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Draft, Input, Output};
 use crate::api::account::Holder;
-use crate::api::body::{Body, FORM, Form, Text, Unread};
+use crate::api::body::{Asked, Body, FORM, Form, Text, Unread};
 use crate::api::problem::Problem;
 use crate::api::{Caller, Either, Operator, Person, Shared};
 
@@ -38,6 +38,8 @@ pub(in crate::api) struct Note(pub(in crate::api) &'static str, pub(in crate::ap
 pub(in crate::api) struct Lines(pub(in crate::api) String);
 /// A page for people.
 pub(in crate::api) struct Page(pub(in crate::api) Response);
+/// A sentence for people: what they came for was there, or was not.
+pub(in crate::api) struct Words(pub(in crate::api) Response);
 /// JSON whose form another type has.
 pub(in crate::api) struct Shaped<T>(pub(in crate::api) Value, PhantomData<fn() -> T>);
 
@@ -54,7 +56,7 @@ impl<T> Input for Path<T> {}
 impl<T> Input for Extension<T> {}
 impl<T> Input for Option<Extension<T>> {}
 
-impl<T: JsonSchema> Input for Query<T> {
+impl<T: JsonSchema> Input for Asked<T> {
     fn tell(draft: &mut Draft<'_>) {
         draft.query::<T>();
     }
@@ -268,9 +270,17 @@ impl IntoResponse for Page {
     }
 }
 
-impl<T> Output for Html<T> {
+impl Output for Words {
     fn tell(draft: &mut Draft<'_>) {
-        Page::tell(draft);
+        for status in [200, 404] {
+            draft.answers(status, json!({ "text/plain": { "schema": { "type": "string" } } }));
+        }
+    }
+}
+
+impl IntoResponse for Words {
+    fn into_response(self) -> Response {
+        self.0
     }
 }
 

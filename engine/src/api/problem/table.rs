@@ -46,6 +46,18 @@ kinds! {
     QUERY "query" [BAD_REQUEST]
         "The query is not what is expected."
         "Send what the description of the API names, each once."
+    IDEMPOTENCY_KEY "idempotency-key" [BAD_REQUEST]
+        "The idempotency key is none."
+        "Send 1 to 255 letters in `Idempotency-Key`, new for each thing that is made."
+    OTHER_BODY "other-body" [UNPROCESSABLE_ENTITY]
+        "This idempotency key came with another body before."
+        "Use a new key for another request."
+    IN_PROGRESS "in-progress" [CONFLICT]
+        "The request with this idempotency key is still being answered."
+        "Wait for its answer, or ask again in a moment."
+    TOO_OFTEN "too-often" [TOO_MANY_REQUESTS]
+        "The caller asks too often."
+        "Wait for as many seconds as `Retry-After` says. The operator sets the limit with requests-per-minute-max."
     REQUEST "request" [UNPROCESSABLE_ENTITY]
         "The request is refused."
         "Compare the request with the registered purpose."

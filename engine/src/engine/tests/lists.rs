@@ -1,0 +1,86 @@
+//! What an Online Service asks for again and again: lists in pages, and the same thing once more.
+
+use serde_json::Value;
+
+use super::doors::{get, send, serve};
+use super::*;
+
+/// Posts a data request with an idempotency key; gives the status and the answer.
+async fn begin(address: std::net::SocketAddr, key: &str, body: &str) -> (u16, Value) {
+    let head =
+        format!("Host: localhost\r\nAuthorization: Bearer {BEARER}\r\nIdempotency-Key: {key}\r\nConnection: close");
+    let length = body.len();
+    let request = format!("POST /v1/sessions HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+    let answer = send(address, &request).await;
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    (answer[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_gives_the_same_session_for_an_hour() {
+    let world = world().await;
+    let address = serve(&world.engine).await;
+    let first = begin(address, "\"one\"", REQUEST).await;
+    assert_eq!(first.0, 201);
+    assert_eq!(begin(address, "one", REQUEST).await, first, "in quotes or without");
+    assert_ne!(begin(address, "two", REQUEST).await.1["session"], first.1["session"]);
+    let other = begin(address, "one", &REQUEST.replace("30", "31")).await;
+    assert_eq!((other.0, &other.1["type"]), (422, &Value::from("urn:consentry:problem:other-body")));
+    assert_eq!(begin(address, &"x".repeat(256), REQUEST).await.0, 400);
+    let wrong = begin(address, "three", "{}").await;
+    assert_eq!((wrong.0, begin(address, "three", "{}").await), (422, wrong));
+    world.pass(60);
+    assert_ne!(begin(address, "one", REQUEST).await.1["session"], first.1["session"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_come_in_pages_and_are_their_receivers_alone() {
+    let world = world().await;
+    let address = serve(&world.engine).await;
+    let mut parcels = vec![];
+    for _ in 0..3 {
+        let session = world.in_review().await;
+        parcels.push(world.parcel(&session).await);
+        world.pass(1);
+    }
+    let bytes = world.engine.fetch_parcel(&lender(), parcels[0]).await.unwrap();
+    world.engine.fetch_parcel(&lender(), parcels[1]).await.unwrap();
+    world.engine.acknowledge(&lender(), parcels[0], Digest::of(&bytes)).await.unwrap();
+
+    let page = async |query: &str| -> Value {
+        let (status, answer) = get(address, &format!("/v1/deliveries{query}"), BEARER).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(!answer.contains("ses_") && !answer.contains("cns_"), "{answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let first = page("?limit=2").await;
+    let states: Vec<&str> =
+        first["deliveries"].as_array().unwrap().iter().map(|each| each["state"].as_str().unwrap()).collect();
+    assert_eq!((states, first["next"].as_str()), (vec!["acknowledged", "fetched"], Some(&*parcels[1].to_string())));
+    let last = page(&format!("?limit=2&after={}", parcels[1])).await;
+    assert_eq!((&last["deliveries"][0]["state"], &last["next"]), (&Value::from("waiting"), &Value::Null));
+    let (others, _) = world.engine.own_deliveries(&lender_as(id(2)), None, 10).await.unwrap();
+    assert_eq!(others, []);
+    for wrong in ["?limit=0", "?limit=101", "?limit=x", "?after=x", "?speed=9"] {
+        assert_eq!(get(address, &format!("/v1/deliveries{wrong}"), BEARER).await.0, 400, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_are_found_by_name_country_kind_and_category() {
+    let world = world().await;
+    let found = |filter: listing::SourceFilter| world.engine.sources(&filter, None, 10).0.len();
+    let all = listing::SourceFilter::default();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(found(all.clone()), 1);
+    for (filter, count) in [
+        (listing::SourceFilter { search: text("VALLON"), ..all.clone() }, 1),
+        (listing::SourceFilter { search: text("other"), ..all.clone() }, 0),
+        (listing::SourceFilter { country: text("FR"), category: text("bank.account"), ..all.clone() }, 1),
+        (listing::SourceFilter { country: text("DE"), ..all.clone() }, 0),
+        (listing::SourceFilter { kind: text("tax"), ..all.clone() }, 0),
+    ] {
+        assert_eq!(found(filter.clone()), count, "{filter:?}");
+    }
+    assert_eq!(world.engine.sources(&all, Some("sample-bank/sample-bank"), 10), (vec![], None));
+}
