@@ -193,6 +193,19 @@ async fn log_and_harden(request: Request, next: Next) -> Response {
     response
 }
 
+/// The description of the interface.
+#[cfg(test)]
+pub(crate) fn document() -> serde_json::Value {
+    routes().finish().1
+}
+
+/// Serves as if over TLS, to a component or to somebody without a certificate.
+#[cfg(test)]
+pub(crate) async fn serve_as(listener: tokio::net::TcpListener, engine: Shared, component: Option<&str>) {
+    let over = Extension(tls::OverTls(component.map(tls::Component::named)));
+    axum::serve(listener, router(engine).layer(over)).await.unwrap();
+}
+
 /// An Online Service that showed its access token.
 struct Caller(Arc<OnlineService>);
 

@@ -87,6 +87,11 @@ pub struct Component(String);
 pub(super) struct OverTls(pub(super) Option<Component>);
 
 impl Component {
+    #[cfg(test)]
+    pub(super) fn named(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.0

@@ -24,6 +24,7 @@ use crate::session::state::{State, Step};
 use crate::session::{Review, Sending};
 use crate::trace::{Device, Language, Navigation};
 
+mod authorisation;
 mod doors;
 mod durability;
 mod folder;

@@ -36,7 +36,7 @@ async fn delivered(role: Role) -> (World, OnlineService, String, Facts) {
     (world, lender_in(role), token, facts)
 }
 
-fn ask(right: Right) -> Ask {
+pub(super) fn ask(right: Right) -> Ask {
     let ground = (right == Right::Restriction).then_some(Ground::AccuracyDisputed);
     let said = matches!(right, Right::Rectification | Right::PostMortem | Right::Objection);
     Ask { right, ground, statement: said.then(|| WORDS.to_owned()), transmit_to: None }
