@@ -58,9 +58,7 @@ pub type Shared = Arc<Engine>;
 
 /// The routes, and the document that describes them.
 fn routes() -> Routes {
-    let session = "/v1/sessions/{session}";
-    let of = |part: &str| format!("{session}/{part}");
-    Routes::new()
+    let own = Routes::new()
         .at(
             "/v1/health",
             [get(ENGINE, "Whether the engine is there, its store takes writes and its keys answer", requests::health)],
@@ -78,9 +76,25 @@ fn routes() -> Routes {
         .at("/v1/deliveries", [get(PARCELS, "What waits, what was fetched, and how it ended", resources::deliveries)])
         .at("/v1/webhooks/keys", [get(ENGINE, "The keys that events are signed with", requests::webhook_keys)])
         .at("/v1/sessions", [post(SESSIONS, "Begin a session from a data request", requests::create_session).once()])
-        .at(session, [get(SESSIONS, "Where a session stands", requests::session)])
+        .at(SESSION, [get(SESSIONS, "Where a session stands", requests::session)])
         .at("/v1/parcels/{parcel}", [get(PARCELS, "Fetch the sealed parcel", requests::fetch_parcel).no_head()])
         .at("/v1/parcels/{parcel}/ack", [post(PARCELS, "Acknowledge it by its digest", requests::acknowledge).once()])
+        .at(
+            "/v1/rights",
+            [
+                get(RIGHTS, "The requests that this Online Service has to answer", rights::open),
+                post(RIGHTS, "A person's request, with the receipt", rights::ask).once(),
+            ],
+        )
+        .at("/v1/rights/look", [post(RIGHTS, "Where the person's requests stand", rights::look)])
+        .at("/v1/rights/{request}/answer", [post(RIGHTS, "The Online Service's signed answer", rights::answer)]);
+    with_accounts(with_the_persons_way(own))
+}
+
+/// What a person does in a session.
+fn with_the_persons_way(routes: Routes) -> Routes {
+    let of = |part: &str| format!("{SESSION}/{part}");
+    routes
         .at(&of("sources"), [get(JOURNEY, "The Data Sources that can answer", journey::sources)])
         .at(&of("source"), [post(JOURNEY, "Choose a Data Source; gives the notice", journey::choose_source)])
         .at(&of("notice"), [get(JOURNEY, "The notice that was shown", journey::notice)])
@@ -101,15 +115,16 @@ fn routes() -> Routes {
                 delete(JOURNEY, "Do not give it, or take it back", journey::refuse_report),
             ],
         )
+        .at(&of("account"), [put(ACCOUNTS, "Link the session with an account", account::link)])
         .at(
-            "/v1/rights",
-            [
-                get(RIGHTS, "The requests that this Online Service has to answer", rights::open),
-                post(RIGHTS, "A person's request, with the receipt", rights::ask).once(),
-            ],
+            "/v1/callback",
+            [get(JOURNEY, "Where a Data Source sends the person back to", callback::come_back).no_head()],
         )
-        .at("/v1/rights/look", [post(RIGHTS, "Where the person's requests stand", rights::look)])
-        .at("/v1/rights/{request}/answer", [post(RIGHTS, "The Online Service's signed answer", rights::answer)])
+}
+
+/// What an account is for.
+fn with_accounts(routes: Routes) -> Routes {
+    routes
         .at("/v1/accounts/options", [post(ACCOUNTS, "Options for the first passkey of a new account", account::begin)])
         .at("/v1/accounts", [post(ACCOUNTS, "Open an account with a passkey", account::open)])
         .at("/v1/sign-in/options", [post(ACCOUNTS, "Options to ask for a passkey", account::begin_sign_in)])
@@ -135,13 +150,9 @@ fn routes() -> Routes {
         .at("/v1/account/receipts/{receipt}", [delete(ACCOUNTS, "Let go of a receipt", account::let_go)])
         .at("/v1/account/rights", [post(ACCOUNTS, "A request about one of its consents", account::ask)])
         .at("/v1/account/rights/{consent}", [get(ACCOUNTS, "Where the requests about a consent stand", account::look)])
-        .at(&of("account"), [put(ACCOUNTS, "Link the session with an account", account::link)])
-        .at(
-            "/v1/callback",
-            [get(JOURNEY, "Where a Data Source sends the person back to", callback::come_back).no_head()],
-        )
 }
 
+const SESSION: &str = "/v1/sessions/{session}";
 const ENGINE: &str = "engine";
 const LEDGER: &str = "ledger";
 const SESSIONS: &str = "sessions";

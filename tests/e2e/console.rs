@@ -87,7 +87,8 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
 }
 
 pub(crate) struct World {
-    pub(crate) bank: SampleBank,
+    /// It serves as long as this is here.
+    _bank: SampleBank,
     pub(crate) service: Service,
     pub(crate) node: Node,
     pub(crate) platform: Operator,
@@ -105,7 +106,7 @@ impl World {
         let [platform, dpo, author] = [&["platform", "maintenance"][..], &["dpo"], &["author"]].map(Operator::new);
         register(&node, &[&platform, &dpo, &author]);
         tokio::task::block_in_place(|| node.serve()).unwrap();
-        Self { bank, service, node, platform, dpo, author }
+        Self { _bank: bank, service, node, platform, dpo, author }
     }
 
     /// A person whom the bank refuses: one login was opened, one run has ended.

@@ -87,7 +87,11 @@ async fn the_last_passkey_stays() {
     let one = accounts.get(&name).await.unwrap().passkeys[0].clone();
     assert!(matches!(accounts.remove_passkey(&name, &one.id()).await, Err(AccountError::LastPasskey)));
     let another = Passkey::made_up(9, now());
-    accounts.change(&name, |account| Ok(account.passkeys.push(another.clone()))).await.unwrap();
+    let add = |account: &mut Account| {
+        account.passkeys.push(another.clone());
+        Ok(())
+    };
+    accounts.change(&name, add).await.unwrap();
     accounts.remove_passkey(&name, &one.id()).await.unwrap();
     assert!(matches!(accounts.remove_passkey(&name, &one.id()).await, Err(AccountError::Passkey(_))));
     assert_eq!(accounts.get(&name).await.unwrap().passkeys[0].id(), another.id());

@@ -43,13 +43,16 @@ fn text() -> String {
     text
 }
 
+/// What one gauge says of a place: more labels, and the number.
+type Lines<'l> = dyn Fn(Window, &Place, &Figures) -> Vec<(String, f64)> + 'l;
+
 /// How connectors do, by window, as the console shows it: gauges, since a window lets go of what it counted.
 fn health(engine: &Engine) -> String {
     let all = Window::ALL.map(|window| (window, engine.health().figures(window, engine.now())));
     let all: Vec<(Window, &Place, &Figures)> =
         all.iter().flat_map(|(window, figures)| figures.iter().map(|(place, of)| (*window, place, of))).collect();
     let mut text = String::new();
-    let mut family = |name: &str, help: &str, lines: &dyn Fn(Window, &Place, &Figures) -> Vec<(String, f64)>| {
+    let mut family = |name: &str, help: &str, lines: &Lines<'_>| {
         let _ = writeln!(text, "# HELP consentry_{name} {help}\n# TYPE consentry_{name} gauge");
         for (window, place, figures) in &all {
             let (connector, source, version) = (place.connector(), place.source(), place.version());

@@ -85,8 +85,8 @@ pub(super) async fn retention(signed: Signed, State(engine): State<Shared>) -> A
     let rows = TABLE.iter().map(|row| {
         vec![
             Cell::Words(row.id),
-            Cell::Many(row.categories.iter().map(|category| Cell::Words(*category)).collect()),
-            Cell::Many(row.triggers.iter().map(|trigger| Cell::Words(*trigger)).collect()),
+            Cell::Many(row.categories.iter().map(|category| Cell::Words(category)).collect()),
+            Cell::Many(row.triggers.iter().map(|trigger| Cell::Words(trigger)).collect()),
             period(row.period),
             Cell::Words(row.action),
             Cell::Number(erased(row.id)),
@@ -96,7 +96,7 @@ pub(super) async fn retention(signed: Signed, State(engine): State<Shared>) -> A
         let rows = pass
             .erased
             .iter()
-            .flat_map(|(row, count)| [Cell::Words(*row), Cell::Words("×"), Cell::Number(*count as u64)]);
+            .flat_map(|(row, count)| [Cell::Words(row), Cell::Words("×"), Cell::Number(*count as u64)]);
         vec![
             Cell::Instant(pass.at),
             Cell::Many(rows.collect()),

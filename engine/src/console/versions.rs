@@ -41,7 +41,7 @@ pub(super) async fn page(signed: Signed, State(engine): State<Shared>) -> Answer
         let Standing::Waiting(difference) = &connector.standing else { continue };
         let signs = [("asks for more", &difference.added), ("no longer asks for", &difference.removed)];
         let rows = signs.iter().flat_map(|(sign, all)| {
-            all.iter().map(move |each| vec![Cell::Words(*sign), Cell::Name(Name::permission(each))])
+            all.iter().map(move |each| vec![Cell::Words(sign), Cell::Name(Name::permission(each))])
         });
         let fields = vec![("digest", connector.digest.to_string()), ("difference", difference.digest().to_string())];
         let about = Name::version(connector);

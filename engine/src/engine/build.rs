@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -313,10 +313,8 @@ impl Builder {
         let in_memory = self.store.is_none();
         #[cfg(test)]
         let in_memory = in_memory && self.shelves.is_none();
-        let shelves = match &self.store {
-            Some(folder) => Shelves::sled(folder, keys.clone(), entropy.clone(), clock.clone()).await?,
-            None => Shelves::memory(keys.clone(), entropy.clone(), clock.clone()),
-        };
+        let opened = open(self.store.as_deref(), &keys, &entropy, &clock).await?;
+        let Kept { shelves, tiles, webhook_key } = opened;
         #[cfg(test)]
         let shelves = self.shelves.unwrap_or(shelves);
         if self.settings.development {
@@ -328,15 +326,7 @@ impl Builder {
         let node = self.node.unwrap_or_else(|| "desk".to_owned());
         let timeout = self.event_timeout.unwrap_or(Duration::from_secs(10));
         let most = self.sessions_max.unwrap_or(1024);
-        let tiles = match &self.store {
-            Some(folder) => Tiles::folder(folder.join("log"), entropy.clone()),
-            None => Tiles::memory(),
-        };
         let log = (self.log_origin.unwrap_or_else(|| "localhost/log".to_owned()), tiles);
-        let webhook_key = match &self.store {
-            Some(folder) => WebhookKey::open(&folder.join("webhook.key"), &*keys, &entropy).await?,
-            None => WebhookKey::ephemeral(&entropy)?,
-        };
         let cache_key = cache_key(self.compiled.as_deref(), &entropy)?;
         let collector = Collector {
             sandbox: Sandbox::new(&self.sandbox)?,
@@ -348,6 +338,7 @@ impl Builder {
             ways: self.settings.ways(Arc::new(RunClock(clock.clone()))),
             agent: AGENT.to_owned(),
         };
+        let online_services = self.online_services.into_iter().map(|each| (each.id(), Arc::new(each))).collect();
         let engine = Arc::new(Engine {
             operator: Operator { in_memory, ..self.operator.unwrap_or_else(desk) },
             consents: ConsentRegister::new(shelves.shelf()),
@@ -363,11 +354,7 @@ impl Builder {
             webhook_key,
             connectors: Connectors::new(self.catalogue, self.folder),
             settings: self.settings,
-            online_services: self
-                .online_services
-                .into_iter()
-                .map(|service| (service.id(), Arc::new(service)))
-                .collect(),
+            online_services,
             access: Access::new(clock.now()),
             sessions: Sessions::new(most, self.sessions_each_max.unwrap_or(most)),
             requests: folder_of_requests(self.store.as_deref())?,
@@ -388,6 +375,31 @@ impl Builder {
         engine.take_up().await?;
         Ok(engine)
     }
+}
+
+/// What an engine keeps, in a folder or in memory.
+struct Kept {
+    shelves: Shelves,
+    tiles: Tiles,
+    webhook_key: WebhookKey,
+}
+
+async fn open(
+    folder: Option<&Path>,
+    keys: &Arc<dyn KeyProvider>,
+    entropy: &Arc<Entropy>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Kept, BuildError> {
+    let Some(folder) = folder else {
+        let shelves = Shelves::memory(keys.clone(), entropy.clone(), clock.clone());
+        return Ok(Kept { shelves, tiles: Tiles::memory(), webhook_key: WebhookKey::ephemeral(entropy)? });
+    };
+    Ok(Kept {
+        // The store first: whoever has it, has the folder.
+        shelves: Shelves::sled(folder, keys.clone(), entropy.clone(), clock.clone()).await?,
+        tiles: Tiles::folder(folder.join("log"), entropy.clone()),
+        webhook_key: WebhookKey::open(&folder.join("webhook.key"), &**keys, entropy).await?,
+    })
 }
 
 impl SourceSettings {
