@@ -93,7 +93,7 @@ pub struct SourceAccess {
 #[non_exhaustive]
 pub enum AccountError {
     /// The passkey is not one of ours, or what it signed is not what was asked.
-    #[error("the passkey is not accepted")]
+    #[error(transparent)]
     Passkey(#[from] PasskeyError),
     /// Nobody is signed in, or not any more.
     #[error("sign in first")]

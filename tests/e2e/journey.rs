@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use crate::{juntagrico, of, person};
 
-/// Runs a script of `tests/journey` with what it is given. Each of its waits has a deadline, so it ends.
-async fn drive(script: &str, mut given: Value) {
+/// Runs a script of `tests/journey` with what it is given, and tells what it printed. Each of its waits has a deadline, so it ends.
+pub(crate) async fn drive(script: &str, mut given: Value) -> String {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = tests.join("../target/peers").canonicalize().expect("run `tests/peers/install target/peers`");
     given["modules"] = json!(installed);
@@ -33,6 +33,7 @@ async fn drive(script: &str, mut given: Value) {
     let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     println!("{out}");
     assert!(ended.status.success(), "{out}\n{err}");
+    out.into_owned()
 }
 
 /// The sample bank with an engine and an Online Service, and a script that uses them.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may end there")]
 
+mod account;
 mod author;
 mod berlin_group;
 mod breaks;

@@ -15,7 +15,8 @@ use url::{Host, Url};
 use webauthn_rp::bin::{Decode as _, Encode as _};
 use webauthn_rp::request::auth::AuthenticationVerificationOptions;
 use webauthn_rp::request::register::{
-    PublicKeyCredentialUserEntity, RegistrationVerificationOptions, USER_HANDLE_MAX_LEN, UserHandle64, Username,
+    CredProtect, PublicKeyCredentialUserEntity, RegistrationVerificationOptions, USER_HANDLE_MAX_LEN, UserHandle64,
+    Username,
 };
 use webauthn_rp::request::{AsciiDomain, FixedCapHashSet, InsertResult, PublicKeyCredentialDescriptor, RpId};
 use webauthn_rp::response::register::{CompressedPubKey, DynamicState, StaticState};
@@ -117,7 +118,9 @@ impl Passkeys {
         let label = Username::try_from(label).map_err(|_| PasskeyError::Form)?;
         let entity = PublicKeyCredentialUserEntity { name: label, id: handle, display_name: None };
         let known = known.iter().map(Passkey::descriptor).collect::<Result<_, _>>()?;
-        let options = PublicKeyCredentialCreationOptions::passkey(name, entity, known);
+        let mut options = PublicKeyCredentialCreationOptions::passkey(name, entity, known);
+        // Where it is enforced, authenticators that do not know it refuse; we ask each time that the person is verified.
+        options.extensions.cred_protect = CredProtect::None;
         let (server, client) = options.start_ceremony().map_err(|_| PasskeyError::Form)?;
         let told = serde_json::to_value(&client).map_err(|_| PasskeyError::Form)?;
         match lock(&self.making).insert_or_replace_all_expired(server) {

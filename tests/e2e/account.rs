@@ -1,0 +1,106 @@
+//! Accounts: a passkey of a browser's authenticator, the receipts of a session that was linked, rights without a receipt in the hand, and
+//! closing it.
+
+use consentry_tests::journey::{Reply, client, send};
+use consentry_tests::node::Node;
+use consentry_tests::service::{Service, next};
+use online_service::inbox::Kept;
+use online_service::receiver::Taken;
+use reqwest::{Method, StatusCode};
+use sample_bank::{Change, SampleBank};
+use serde_json::{Value, json};
+
+use crate::journey::drive;
+use crate::serve::{EVENT, LOGIN};
+
+/// Somebody who is signed in.
+struct Holder {
+    engine: String,
+    token: String,
+}
+
+impl Holder {
+    fn told(printed: &str, word: &str, node: &Node) -> Self {
+        let token = printed.lines().find_map(|line| line.strip_prefix(word)).unwrap().trim().to_owned();
+        Self { engine: node.url.clone(), token }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let request = client().unwrap().request(method, format!("{}{path}", self.engine)).bearer_auth(&self.token);
+        let request = match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            None => request,
+        };
+        send(request).await.unwrap()
+    }
+
+    async fn held(&self) -> Value {
+        self.call(Method::GET, "/v1/account", None).await.good().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it() {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let bank = SampleBank::start(any, any).await.unwrap();
+    bank.change(Change { operations: Some([2, 0, 0]), ..Change::default() });
+    let mut service = Service::new().unwrap();
+    let mut node = Node::prepare(&bank.site_url, &service.registered().unwrap()).unwrap();
+    // Passkeys need a name.
+    let origin = node.url.replace("127.0.0.1", "localhost");
+    let config = std::fs::read_to_string(node.path("consentry.toml")).unwrap();
+    let public = format!("public-url = \"{}", node.url);
+    assert!(config.contains(&public), "{config}");
+    let config = config.replace(&public, &format!("public-url = \"{origin}"));
+    std::fs::write(node.path("consentry.toml"), config).unwrap();
+    tokio::task::block_in_place(|| node.serve()).unwrap();
+    node.url.clone_from(&origin);
+    let mut told = service.listen(&node).await.unwrap();
+    let printed = drive("account.mjs", json!({ "engine": node.url, "origin": origin })).await;
+    let (julie, other) = (Holder::told(&printed, "TOKEN", &node), Holder::told(&printed, "OTHER", &node));
+
+    let mut subjects = vec![];
+    for _ in 0..2 {
+        let person = service.ask(&node).await.unwrap();
+        let wrong = person.call(Method::PUT, "account", Some(json!({ "account": "no token" }))).await.unwrap();
+        assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+        let linked = person.call(Method::PUT, "account", Some(json!({ "account": julie.token }))).await.unwrap();
+        linked.good().unwrap();
+        let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
+        person.agree(&notice).await.unwrap();
+        let mut events = person.events(0).await.unwrap();
+        person.log_in(&LOGIN).await.unwrap();
+        events.until("in-review", EVENT).await.unwrap();
+        let late = person.call(Method::PUT, "account", Some(json!({ "account": other.token }))).await.unwrap();
+        assert_eq!(late.status, StatusCode::CONFLICT);
+        person.share(&[]).await.unwrap();
+        let taken = next(&mut told, EVENT).await.unwrap();
+        let Ok(Taken::Received(parcel, Kept::New)) = taken else { panic!("not received") };
+        subjects.push(parcel.content["provenance"]["subject"].as_str().unwrap().to_owned());
+        events.until("completed", EVENT).await.unwrap();
+        service.receipts(&node, &person).await.unwrap();
+    }
+    assert!(subjects[0].starts_with("sub_") && subjects[0] == subjects[1], "the same person again");
+    let held = julie.held().await;
+    let receipts = held["receipts"].as_array().unwrap();
+    assert_eq!((receipts.len(), &receipts[0]["source"]), (2, &json!("sample-bank")), "{held}");
+    assert!(other.held().await["receipts"].as_array().unwrap().is_empty());
+
+    let ask = json!({ "consent": receipts[0]["consent"], "ask": { "right": "access" } });
+    let copy = julie.call(Method::POST, "/v1/account/rights", Some(ask.clone())).await.good().unwrap();
+    assert_eq!(copy["result"]["consent"]["record_id"], receipts[0]["consent"]);
+    let not_theirs = other.call(Method::POST, "/v1/account/rights", Some(ask)).await;
+    assert_eq!(not_theirs.status, StatusCode::NOT_FOUND);
+    let looked = format!("/v1/account/rights/{}", receipts[0]["consent"].as_str().unwrap());
+    let looked = julie.call(Method::GET, &looked, None).await.good().unwrap();
+    assert_eq!(looked["requests"][0]["right"], "access");
+    let gone = format!("/v1/account/receipts/{}", receipts[0]["receipt"].as_str().unwrap());
+    julie.call(Method::DELETE, &gone, None).await.good().unwrap();
+    let kept = json!({ "receipt": receipts[0]["token"] });
+    other.call(Method::POST, "/v1/account/receipts", Some(kept)).await.good().unwrap();
+    assert_eq!(julie.held().await["receipts"].as_array().unwrap().len(), 1);
+
+    julie.call(Method::DELETE, "/v1/account", None).await.good().unwrap();
+    assert_eq!(julie.call(Method::GET, "/v1/account", None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(other.held().await["receipts"].as_array().unwrap().len(), 1, "a receipt is its holder's");
+}
