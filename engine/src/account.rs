@@ -16,11 +16,14 @@ use crate::id::{ConsentId, OnlineServiceId, ReceiptId, SubjectId};
 use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::store::{Expect, Record, Shelf, Shelves, StoreError, Stored};
 
+// Where a person is reached.
+mod contact;
 // Making and checking passkeys.
 pub mod passkey;
 // Who is signed in.
 mod signed_in;
 
+pub use contact::{CONTACT_BYTES_MAX, Contact, NotAContact};
 use passkey::{Handle, Passkey, PasskeyError, Passkeys};
 pub use signed_in::{SIGNED_IN, SignedIn};
 
@@ -28,9 +31,6 @@ pub use signed_in::{SIGNED_IN, SignedIn};
 pub const PASSKEYS_MAX: usize = 16;
 /// Most receipts in one account.
 pub const RECEIPTS_MAX: usize = 1000;
-/// Longest address, in bytes (RFC 5321, section 4.5.3.1.3).
-pub const CONTACT_BYTES_MAX: usize = 254;
-
 /// How often a write is tried again because somebody else wrote first.
 const ATTEMPTS_MAX: u32 = 16;
 
@@ -64,11 +64,6 @@ pub struct Link {
     /// As whom the Online Service of the session knows them.
     pub subject: SubjectId,
 }
-
-/// Where a person is reached.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Contact(String);
 
 /// A receipt that an account holds: from where to whom something went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,11 +108,6 @@ pub enum AccountError {
     #[error("the account can't be read or written")]
     Store(#[from] StoreError),
 }
-
-/// A text that is no address of electronic mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an address is NAME@HOST, with {CONTACT_BYTES_MAX} bytes at most")]
-pub struct NotAContact;
 
 /// The accounts of a node.
 #[derive(Debug)]
@@ -255,7 +245,7 @@ impl Accounts {
         .await
     }
 
-    /// Takes a passkey away. The last one stays.
+    /// Takes a passkey away, and signs everybody out who may have come in by it. The last one stays.
     ///
     /// # Errors
     /// [`AccountError`].
@@ -271,7 +261,9 @@ impl Accounts {
                 }
             }
         })
-        .await
+        .await?;
+        self.signed_in.take_all(name);
+        Ok(())
     }
 
     /// Links an account with what is shared with an Online Service from now on.
@@ -326,6 +318,11 @@ impl Accounts {
             return Err(AccountError::Full { what: "receipts", most: RECEIPTS_MAX });
         }
         self.shelf.put(&name.access(access.receipt), access, Expect::Any, Term::open()).await?;
+        // It may have been closed in between: then nothing stays.
+        if let Err(closed) = self.read(name).await {
+            self.shelf.delete::<SourceAccess>(&name.access(access.receipt)).await?;
+            return Err(closed);
+        }
         Ok(())
     }
 
@@ -398,28 +395,6 @@ impl AccountName {
     /// What a receipt in it is stored under.
     pub(crate) fn access(&self, receipt: ReceiptId) -> String {
         format!("{}.{receipt}", self.0)
-    }
-}
-
-impl TryFrom<String> for Contact {
-    type Error = NotAContact;
-
-    fn try_from(text: String) -> Result<Self, NotAContact> {
-        let parts = text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty());
-        let plain = !text.contains(|each: char| each.is_whitespace() || each.is_control());
-        if parts.is_some() && plain && text.len() <= CONTACT_BYTES_MAX { Ok(Self(text)) } else { Err(NotAContact) }
-    }
-}
-
-impl From<Contact> for String {
-    fn from(contact: Contact) -> Self {
-        contact.0
-    }
-}
-
-impl std::fmt::Debug for Contact {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Contact")
     }
 }
 

@@ -184,9 +184,11 @@ impl Session {
         &self.request
     }
 
-    /// Whether `token` is the person's secret, in constant time.
+    /// Whether `token` is the person's secret, in constant time. It opens nothing any more once their browser has come in: whoever
+    /// began the session has it too, and must not act in their place.
     pub fn knows(&self, token: &str) -> bool {
-        self.person.matches(token)
+        let came_in = self.lock().door.browser.is_some();
+        self.person.matches(token) && !came_in
     }
 
     /// When it began.

@@ -132,8 +132,8 @@ pub(super) async fn once(State((engine, once)): State<(Shared, Arc<Once>)>, requ
     let mut place = Place { once: &once, name: Some(name) };
     let response = next.run(Request::from_parts(parts, Body::from(sent.to_vec()))).await;
     let status = response.status();
-    // What may be another answer next time is not kept.
-    if status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 404 | 408 | 409 | 429) {
+    // What may be another answer next time is not kept; nor does what is refused take up room.
+    if !status.is_success() {
         return response;
     }
     let (head, bytes) = response.into_parts();
@@ -156,7 +156,8 @@ pub(super) async fn once(State((engine, once)): State<(Shared, Arc<Once>)>, requ
 fn caller(engine: &Shared, headers: &HeaderMap) -> String {
     let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = shown.split_once(' ').map_or("", |(_, token)| token);
-    engine.caller(token).map_or_else(|| shown.to_owned(), |service| service.id().to_string())
+    // What a caller writes must never read like the name of an Online Service.
+    engine.caller(token).map_or_else(|| format!("shown {shown}"), |service| format!("online-service {}", service.id()))
 }
 
 fn digest(parts: &[&[u8]]) -> [u8; 32] {

@@ -8,13 +8,16 @@
 //! can write ([`leave`]), and the next engine that looks takes them into the store.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, fchown};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -218,17 +221,32 @@ pub fn leave(
     now: Timestamp,
 ) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let entry = entry(by, deed, about, entropy, now);
-    let path = folder.join(format!("{}.{LEFT}", entry.id));
-    crate::forward::file::receive(&path, &serde_json::to_vec(&entry)?, entropy)?;
-    // Where root uses the command line of a node that runs under an account of its own, that account has to read it.
     let owner = folder.parent().map(std::fs::metadata).transpose()?;
-    match (by, owner) {
-        (Actor::Account(0), Some(owner)) if owner.uid() != 0 => {
-            [folder, &path].into_iter().try_for_each(|path| chown(path, Some(owner.uid()), Some(owner.gid())))
-        }
-        _ => Ok(()),
+    let owner = owner.filter(|owner| matches!(by, Actor::Account(0)) && owner.uid() != 0);
+    // A link in its place leads where the node's account has no business.
+    let directory = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let entry = entry(by, deed, about, entropy, now);
+    let name = format!("{}.{LEFT}", entry.id);
+    crate::forward::file::receive(&folder.join(&name), &serde_json::to_vec(&entry)?, entropy)?;
+    match owner {
+        Some(owner) => hand_over(&directory, &name, &owner),
+        None => Ok(()),
     }
+}
+
+/// Where root uses the command line of a node that runs under an account of its own, that account has to read what was left. By
+/// descriptors: the account can put something else in the place of a name at any moment.
+fn hand_over(directory: &OwnedFd, name: &str, to: &Metadata) -> io::Result<()> {
+    let entry = rustix::fs::openat(directory, name, OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let (folder, file) = (rustix::fs::fstat(directory)?, rustix::fs::fstat(&entry)?);
+    if ![0, to.uid()].contains(&folder.st_uid) || file.st_uid != 0 || file.st_nlink != 1 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "somebody put something else in the place of the audit log",
+        ));
+    }
+    fchown(directory, Some(to.uid()), Some(to.gid()))?;
+    fchown(&entry, Some(to.uid()), Some(to.gid()))
 }
 
 fn entry(by: Actor, deed: Deed, about: Option<About>, entropy: &Entropy, now: Timestamp) -> Entry {

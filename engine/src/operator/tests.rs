@@ -104,3 +104,13 @@ async fn both_doors_write_one_log_which_sorts_by_time_and_ends_after_twelve_mont
     clock.set(at("2027-11-22T08:00:00Z"));
     assert_eq!(audit.entries().await.unwrap().len(), 1);
 }
+
+#[test]
+fn nothing_is_left_through_a_link_that_stands_in_the_place_of_the_folder() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let left = folder.path().join("audit");
+    std::os::unix::fs::symlink(elsewhere.path(), &left).unwrap();
+    let left = leave(&left, (Actor::Account(0), Deed::KeyRotate, None), &entropy(), at("2026-11-22T08:00:00Z"));
+    assert!(left.is_err());
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}

@@ -13,7 +13,7 @@ pub struct Door {
     /// The entry code, as long as nobody used it.
     entry: Option<KeyHash>,
     /// The secret of the browser that used it.
-    browser: Option<KeyHash>,
+    pub(super) browser: Option<KeyHash>,
 }
 
 impl Session {
@@ -49,7 +49,9 @@ mod tests {
         assert!(!session.enter("code", KeyHash::of("browser")), "nobody opened the door");
         session.open_door(KeyHash::of("code"));
         assert!(!session.enter("token", KeyHash::of("browser")) && !session.knows_browser("browser"));
+        assert!(session.knows("token"), "a programme may show pages of its own");
         assert!(session.enter("code", KeyHash::of("browser")));
+        assert!(!session.knows("token"), "from now on the browser alone is the person");
         assert!(!session.enter("code", KeyHash::of("another")), "once");
         assert!(
             session.knows_browser("browser") && !session.knows_browser("another") && !session.knows_browser("token")

@@ -7,8 +7,11 @@ use super::*;
 
 /// Posts a data request with an idempotency key; gives the status and the answer.
 async fn begin(address: std::net::SocketAddr, key: &str, body: &str) -> (u16, Value) {
-    let head =
-        format!("Host: localhost\r\nAuthorization: Bearer {BEARER}\r\nIdempotency-Key: {key}\r\nConnection: close");
+    begin_as(address, &format!("Bearer {BEARER}"), key, body).await
+}
+
+async fn begin_as(address: std::net::SocketAddr, who: &str, key: &str, body: &str) -> (u16, Value) {
+    let head = format!("Host: localhost\r\nAuthorization: {who}\r\nIdempotency-Key: {key}\r\nConnection: close");
     let length = body.len();
     let request = format!("POST /v1/sessions HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
     let answer = send(address, &request).await;
@@ -23,6 +26,10 @@ async fn the_same_key_gives_the_same_session_for_an_hour() {
     let first = begin(address, "\"one\"", REQUEST).await;
     assert_eq!(first.0, 201);
     assert_eq!(begin(address, "one", REQUEST).await, first, "in quotes or without");
+    // Who only knows the Online Service's name, which is no secret, is not it.
+    for who in [lender().id().to_string(), format!("online-service {}", lender().id())] {
+        assert_eq!(begin_as(address, &who, "one", REQUEST).await.0, 401);
+    }
     assert_ne!(begin(address, "two", REQUEST).await.1["session"], first.1["session"]);
     let other = begin(address, "one", &REQUEST.replace("30", "31")).await;
     assert_eq!((other.0, &other.1["type"]), (422, &Value::from("urn:consentry:problem:other-body")));
