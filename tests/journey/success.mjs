@@ -119,7 +119,8 @@ await run({
     await page.locator("img.captcha").waitFor();
     await lookInBoth(page, "4-captcha");
     await page.locator("#a-characters").fill((await bank("last-captcha")).code);
-    await bank("state", { state: "slow", slow_ms: 1500 });
+    // Longer than a look takes on a busy machine: the screen goes when the collection does.
+    await bank("state", { state: "slow", slow_ms: 8000 });
     await page.locator("[data-send]").click();
     await page.locator(".progress .current").waitFor();
     await look(page, "4-progress");
@@ -192,7 +193,14 @@ await run({
     await bank("state", { state: "otp" });
     const page = await person();
     const reloads = async (selector) => {
-      await page.reload();
+      // The page may just be following its session by itself: then it is asked again once it is there.
+      for (let left = 20; ; left -= 1) {
+        await page.waitForLoadState("load");
+        const failure = await page.reload().then(() => undefined, (error) => error);
+        if (!failure) break;
+        if (left === 0) throw failure;
+        console.log(`${selector}: ${failure.message.split("\n")[0]}`);
+      }
       await page.locator(selector).waitFor();
     };
     await enter(page);
