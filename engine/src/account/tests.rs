@@ -65,6 +65,13 @@ async fn somebody_is_signed_in_for_an_hour_and_until_they_sign_out() {
     assert!(accounts.who(&token, now()).is_err());
 }
 
+#[test]
+fn a_receipt_stands_in_no_output() {
+    let access = access();
+    let told = format!("{access:?}");
+    assert!(told.contains(&access.receipt.to_string()) && !told.contains(&access.token), "{told}");
+}
+
 #[tokio::test]
 async fn a_contact_is_an_address_and_can_be_taken_away() {
     let accounts = accounts("https://consentry.example");
