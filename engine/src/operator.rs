@@ -144,10 +144,6 @@ deeds! {
     Erase "erase" [Dpo];
     /// Reads the audit log.
     AuditExport "audit-export" [Platform, Dpo];
-    /// Copies what a backup holds.
-    Backup "backup" [Platform];
-    /// Puts a backup back.
-    Restore "restore" [Platform];
 }
 
 /// An operator's key, as the configuration has it.
