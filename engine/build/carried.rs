@@ -6,11 +6,21 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-/// Rust source of four tables, read from the repository at `root`.
+/// Tables, and the folders that they hold.
+const FOLDERS: [(&str, &str); 4] = [
+    ("SDK", "connectors/sdk/src"),
+    ("PDF", "connectors/pdf/src"),
+    ("WIT", "wit"),
+    ("TEMPLATES", "connectors/templates"),
+];
+/// What the SDK stands on that is ours, too: it is carried with it, in a folder of its own.
+const BESIDE: (&str, &str) = ("consentry-pdf", "pdf");
+
+/// Rust source of these tables, read from the repository at `root`.
 pub fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
     let root = root.canonicalize()?;
     let mut out = String::new();
-    for (name, folder) in [("SDK", "connectors/sdk/src"), ("WIT", "wit"), ("TEMPLATES", "connectors/templates")] {
+    for (name, folder) in FOLDERS {
         let folder = root.join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         writeln!(out, "pub(super) static {name}: &[(&str, &[u8])] = &[")?;
@@ -23,29 +33,41 @@ pub fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         }
         writeln!(out, "];")?;
     }
-    writeln!(out, "pub(super) static SDK_DEPENDENCIES: &str = {:?};", dependencies(&root)?)?;
+    for (name, package) in [("SDK_DEPENDENCIES", "sdk"), ("PDF_DEPENDENCIES", "pdf")] {
+        writeln!(out, "pub(super) static {name}: &str = {:?};", dependencies(&root, package)?)?;
+    }
     Ok(out)
 }
 
-/// What the SDK stands on, with the versions that the workspace names.
-fn dependencies(root: &Path) -> Result<String, Box<dyn Error>> {
+/// What a package stands on, with the versions that the workspace names, and its features.
+fn dependencies(root: &Path, package: &str) -> Result<String, Box<dyn Error>> {
     let read = |path: &str| -> Result<Table, Box<dyn Error>> {
         let path = root.join(path);
         println!("cargo::rerun-if-changed={}", path.display());
         Ok(std::fs::read_to_string(path)?.parse::<Table>()?)
     };
-    let (sdk, workspace) = (read("connectors/sdk/Cargo.toml")?, read("Cargo.toml")?);
+    let (own, workspace) = (read(&format!("connectors/{package}/Cargo.toml"))?, read("Cargo.toml")?);
     let versions = workspace["workspace"]["dependencies"].as_table().ok_or("no versions")?;
     let mut out = Table::new();
-    for (name, asked) in sdk["dependencies"].as_table().ok_or("no dependencies")? {
+    for (name, asked) in own["dependencies"].as_table().ok_or("no dependencies")? {
         let shared = asked.get("workspace").and_then(Value::as_bool) == Some(true);
         let version = if shared { versions.get(name).ok_or("an unknown version")? } else { asked };
-        if version.get("path").is_some() {
-            return Err(format!("the SDK is given to authors alone, so it can't stand on {name}").into());
+        let mut version = match version {
+            Value::Table(version) => version.clone(),
+            number => Table::from_iter([("version".to_owned(), number.clone())]),
+        };
+        if version.contains_key("path") {
+            if name != BESIDE.0 {
+                return Err(format!("the SDK is given to authors alone, so it can't stand on {name}").into());
+            }
+            version.insert("path".to_owned(), Value::from(BESIDE.1));
         }
-        out.insert(name.clone(), version.clone());
+        version.extend(asked.get("optional").map(|optional| ("optional".to_owned(), optional.clone())));
+        out.insert(name.clone(), Value::Table(version));
     }
-    Ok(toml::to_string(&Table::from_iter([("dependencies".to_owned(), Value::Table(out))]))?)
+    let features = own.get("features").map(|features| ("features".to_owned(), features.clone()));
+    let dependencies = Some(("dependencies".to_owned(), Value::Table(out)));
+    Ok(toml::to_string(&Table::from_iter(features.into_iter().chain(dependencies)))?)
 }
 
 fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -120,6 +120,7 @@ impl Forwarder {
             body: Some(Payload::plain(Zeroizing::new(body))),
             body_bytes_max: ANSWER_BYTES_MAX,
             repeatable: false,
+            identity: None,
         };
         let network = LiveNetwork::new(&egress, &self.tls, &self.agent)?;
         let answer = tokio::time::timeout(self.timeout, network.fetch(request)).await;

@@ -23,7 +23,7 @@ use crate::fault::Fail;
 use crate::held::{Held, Holdings};
 use crate::http::Jar;
 use crate::meter::{CpuAccount, CpuMeter};
-use crate::network::Network;
+use crate::network::{Identity, Network};
 use crate::ports::{Clock, Observer, Prompter, Random};
 use crate::stop::{StopReason, Stopper};
 use crate::tape::{Call, TapeSink};
@@ -123,6 +123,8 @@ pub struct HostCtx {
     pub(crate) answers_until: Option<Timestamp>,
     /// How often each sink was used.
     pub(crate) sink_uses: BTreeMap<SinkId, u32>,
+    /// Certificates of the operator that were read, by name.
+    pub(crate) identities: BTreeMap<String, Identity>,
     /// Items of categories that were not asked for: refused and counted.
     pub(crate) unrequested: u64,
     calls: u64,
@@ -169,6 +171,7 @@ impl HostCtx {
             authenticated: false,
             answers_until: None,
             sink_uses: BTreeMap::new(),
+            identities: BTreeMap::new(),
             unrequested: 0,
             calls: 0,
         }

@@ -76,7 +76,7 @@ impl HostCtx {
         let mut headers = ::http::HeaderMap::new();
         headers.extend(self.jar.header(&url).map(|cookie| (::http::header::COOKIE, cookie)));
         let body_bytes_max = self.budget.limits().of(LimitName::AnswerBytes);
-        let request = Outgoing { method, url, headers, body: None, body_bytes_max, repeatable: true };
+        let request = Outgoing { method, url, headers, body: None, body_bytes_max, repeatable: true, identity: None };
         let network = self.ports.network.clone();
         // A source that does not answer keeps its session until it ends by itself.
         let answer = async move { tokio::time::timeout(LOGOUT, network.fetch(request)).await.map(drop) };

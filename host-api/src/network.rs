@@ -3,6 +3,7 @@
 
 mod dial;
 pub mod gate;
+mod identity;
 mod live;
 mod payload;
 mod route;
@@ -18,6 +19,7 @@ use url::Url;
 
 use crate::egress::EgressError;
 
+pub use identity::{Identity, IdentityError};
 pub use live::{LiveNetwork, Patience, Way};
 pub use payload::{Payload, PayloadError};
 pub use route::{Proxy, ProxyError, ProxyLogin, Route};
@@ -38,6 +40,8 @@ pub struct Outgoing {
     /// May go out once more where the Data Source closed a kept connection instead of answering; `GET` and `HEAD` without a body only.
     /// Never with anything that the person typed: an attempt is an attempt.
     pub repeatable: bool,
+    /// Who asks, for a Data Source that wants a certificate.
+    pub identity: Option<Identity>,
 }
 
 impl std::fmt::Debug for Outgoing {

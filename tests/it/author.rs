@@ -8,8 +8,14 @@ use consentry_tests::collecting::{collector, connector};
 use super::contract::root;
 
 /// Each connector, and how many of its states are shown by recordings or by what is made of them.
-const CONNECTORS: [(&str, usize); 5] =
-    [("sample-bank", 15), ("juntagrico", 9), ("oidc-provider", 10), ("sample-branch", 0), ("kresus", 0)];
+const CONNECTORS: [(&str, usize); 6] = [
+    ("sample-bank", 15),
+    ("juntagrico", 9),
+    ("oidc-provider", 10),
+    ("tax-notice", 9),
+    ("sample-branch", 0),
+    ("kresus", 0),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_connectors_name_every_state_as_it_is() {

@@ -4,10 +4,12 @@
 mod author;
 mod catalogue;
 mod contract;
+mod identity;
 mod logins;
 mod packaging;
 mod printed;
 mod replay;
 mod sample_bank;
 mod sample_branch;
+mod tax_notice;
 mod tidy;

@@ -53,7 +53,8 @@ fn secrets_and_values_print_as_names_counts_and_sizes() {
     headers.insert("x-password", WORD.parse().unwrap());
     let body = Some(Payload::secret(word()).unwrap());
     let method = http::Method::POST;
-    let request = Outgoing { method, url, headers: headers.clone(), body, body_bytes_max: 1, repeatable: false };
+    let request =
+        Outgoing { method, url, headers: headers.clone(), body, body_bytes_max: 1, repeatable: false, identity: None };
     prints(&request, "Outgoing(POST https://bank.example)");
     prints(&Payload::plain(word()), "Payload(16 bytes)");
     prints(&Incoming { status: http::StatusCode::OK, headers, body: WORD.into() }, "Incoming(200 OK, 16 bytes)");

@@ -6,12 +6,17 @@ use consentry_sdk::prelude::*;
 /// The digest of no body, in base64.
 const NOTHING: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
+/// The operator's certificate for TLS, for banks that want one.
+const TLS: &str = "tls";
+
 /// Who we are to a bank.
 pub struct Bank {
     key: Secret,
     key_id: Secret,
     certificate: Secret,
     address: Secret,
+    /// Whether the operator has a certificate for TLS.
+    tls: bool,
 }
 
 impl Bank {
@@ -26,6 +31,7 @@ impl Bank {
             key_id: operator("key-id")?,
             certificate: operator("certificate")?,
             address: operator("ip-address")?,
+            tls: credentials::operator(TLS).is_some(),
         })
     }
 
@@ -68,6 +74,7 @@ impl Bank {
         let names = format!("\",algorithm=\"rsa-sha256\",headers=\"{signed}\",signature=\"");
         let signature = ("keyId=\"", &self.key_id, names, signature.encoded("base64"), "\"");
         let request = request.header("x-request-id", id).header("psu-ip-address", &self.address);
-        request.header("signature", signature).header("tpp-signature-certificate", &self.certificate)
+        let request = request.header("signature", signature).header("tpp-signature-certificate", &self.certificate);
+        if self.tls { request.client_certificate(TLS) } else { request }
     }
 }

@@ -21,12 +21,13 @@ fn collect() -> Result {
     let bank = Bank::new()?;
     let consent = agree(&bank)?;
     credentials::authenticated()?;
-    let read = read(&bank, &consent);
+    // A bank that refuses is asked for nothing more, and what it said stays the last that is known: the consent ends with the day.
+    read(&bank, &consent)?;
     // It was for this once. What it brought is here already: a bank that can't be reached now makes no difference.
     if let Err(fault) = bank.withdraw(&consent) {
         log::write("warn", &format!("the consent stays: {}", fault.text));
     }
-    read
+    Ok(())
 }
 
 /// Asks for a consent and sends the person to the bank; the bank says what came of it.

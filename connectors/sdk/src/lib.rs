@@ -32,6 +32,8 @@ pub mod items;
 pub mod json;
 pub mod output;
 pub mod page;
+#[cfg(feature = "pdf")]
+pub mod pdf;
 pub mod phone;
 pub mod prompt;
 pub mod request;
@@ -70,6 +72,8 @@ pub mod prelude {
     pub use crate::host::{job, log};
     pub use crate::output::{Batch, Blob};
     pub use crate::page::{Column, Document, Page, column, link, text};
+    #[cfg(feature = "pdf")]
+    pub use crate::pdf;
     pub use crate::prompt::ask;
     pub use crate::request::{Request, Response, Secret, credential, get, post, send_all};
     pub use crate::{english, french, items, json, phone, secret};

@@ -115,6 +115,13 @@ impl<'a> Request<'a> {
         self.field(name, value)
     }
 
+    /// Sent over a connection that the operator's certificate of this name is presented on, where the manifest has a sink for it:
+    /// `slot = "client-certificate"`.
+    pub fn client_certificate(mut self, name: &str) -> Self {
+        self.option("client-certificate", name);
+        self
+    }
+
     fn option(&mut self, name: &str, value: &str) {
         self.options.push((name.to_owned(), value.to_owned()));
     }

@@ -20,6 +20,13 @@ description = \"What a connector is written with: guest bindings, typed items, s
 edition = \"2024\"
 publish = false
 ";
+const PDF_HEAD: &str = "# Written by `consentry connector new` and `build`, which replace what is changed here.
+[package]
+name = \"consentry-pdf\"
+description = \"The text of a PDF, line by line, for connectors: read in the sandbox.\"
+edition = \"2024\"
+publish = false
+";
 const SDK_BUILD: &str = "//! Hands on what follows from the host's tables.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,9 +43,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// The files of the SDK, by their paths in its folder.
 #[must_use]
 pub fn sdk() -> Vec<(PathBuf, Vec<u8>)> {
-    let head = format!("{SDK_HEAD}version = \"{}\"\n\n{}", env!("CARGO_PKG_VERSION"), tables::SDK_DEPENDENCIES);
+    let head = |head: &str, dependencies: &str| {
+        format!("{head}version = \"{}\"\n\n{dependencies}", env!("CARGO_PKG_VERSION")).into_bytes()
+    };
     let mut files = vec![
-        (PathBuf::from("Cargo.toml"), head.into_bytes()),
+        (PathBuf::from("Cargo.toml"), head(SDK_HEAD, tables::SDK_DEPENDENCIES)),
+        (PathBuf::from("pdf/Cargo.toml"), head(PDF_HEAD, tables::PDF_DEPENDENCIES)),
         (PathBuf::from("build.rs"), SDK_BUILD.as_bytes().to_vec()),
         (PathBuf::from("generated/items.rs"), item::rust_constructors().into_bytes()),
         (PathBuf::from("generated/codes.rs"), failure::rust_codes().into_bytes()),
@@ -51,6 +61,8 @@ pub fn sdk() -> Vec<(PathBuf, Vec<u8>)> {
         let text = text.replace("#[cfg(not(target_arch = \"wasm32\"))]", "#[cfg(any())]");
         files.push((Path::new("src").join(path), text.into_bytes()));
     }
+    let pdf = tables::PDF.iter().filter(|(path, _)| *path != "tests.rs");
+    files.extend(pdf.map(|(path, bytes)| (Path::new("pdf/src").join(path), bytes.to_vec())));
     files.extend(wit().map(|(path, bytes)| (Path::new("wit").join(path), bytes.to_vec())));
     files
 }

@@ -14,7 +14,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Jar;
 use crate::egress::{Egress, EgressError};
-use crate::network::{Incoming, Network, NetworkError, Outgoing, Payload};
+use crate::network::{Identity, Incoming, Network, NetworkError, Outgoing, Payload};
 
 /// A request under way.
 pub(super) struct Flight {
@@ -37,6 +37,8 @@ pub(super) struct Flight {
     pub(super) withheld: bool,
     /// It says who the operator is, and not who the person is.
     pub(super) operator: bool,
+    /// The certificate that it is sent with.
+    pub(super) identity: Option<Identity>,
     pub(super) follow: bool,
     pub(super) callback: (String, String),
     pub(super) redirects_max: u64,
@@ -169,6 +171,7 @@ impl Flight {
             body: self.body.clone(),
             body_bytes_max: self.answer_bytes_max,
             repeatable: !self.typed,
+            identity: self.identity.clone(),
         };
         self.network.fetch(request).await
     }
@@ -258,6 +261,7 @@ impl Flight {
         }
         if target.origin() != self.url.origin() {
             self.headers.remove(AUTHORIZATION);
+            self.identity = None;
         }
         self.operator = false;
         self.typed = false;

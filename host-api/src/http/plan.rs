@@ -2,6 +2,7 @@
 //! names, and for each part that holds a secret the manifest's sink. Evaluation comes last and its buffers wipe themselves.
 
 mod body;
+mod identity;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,13 +102,14 @@ impl HostCtx {
         for (name, value) in &request.options {
             let known = OPTIONS.iter().find(|(option, _)| option == name);
             let charset = name == "charset" && Charset::parse(value).is_some();
+            let certificate = name == "client-certificate" && !value.is_empty();
             let file = (name.starts_with("filename:") || name.starts_with("type:"))
                 && !value.is_empty()
                 && value.chars().all(|c| !c.is_control());
-            if !charset && !file && !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
+            if !charset && !file && !certificate && !known.is_some_and(|(_, values)| values.contains(&value.as_str())) {
                 return Err(self.refuse(
                     Code::InvalidArgument,
-                    "this host knows the options form = urlencoded | multipart | json | xml, charset = a label of the Encoding Standard, redirect = follow | manual, and filename:FIELD and type:FIELD for a file of a multipart form",
+                    "this host knows the options form = urlencoded | multipart | json | xml, charset = a label of the Encoding Standard, redirect = follow | manual, client-certificate = a name, and filename:FIELD and type:FIELD for a file of a multipart form",
                 ));
             }
         }
@@ -150,6 +152,9 @@ impl HostCtx {
         if let Some((content_type, pieces)) = request.body {
             let part = self.part(method, url, Slot::Body, pieces, &mut parts)?;
             parts.body = Some((content_type, part));
+        }
+        if let Some(name) = request.options.get("client-certificate") {
+            self.identify(method, url, name, &mut parts)?;
         }
         parts.options = request.options;
         Ok(parts)
@@ -280,6 +285,7 @@ impl HostCtx {
     fn assemble(&mut self, method: Method, url: Url, parts: Parts) -> Result<Flight, Fail> {
         let _clear = parts.secret.then(|| Moment::Evaluate.begin());
         let shown = url.clone();
+        let identity = self.identity(&parts)?;
         let url = self.with_query(url, &parts)?;
         let mut headers = HeaderMap::new();
         let mut secret_headers = Vec::new();
@@ -317,6 +323,7 @@ impl HostCtx {
             typed: parts.kinds.contains(&LeafKind::Field) || parts.kinds.contains(&LeafKind::Answer),
             withheld: parts.withheld,
             operator: parts.kinds.contains(&LeafKind::Operator) && !parts.kinds.contains(&LeafKind::Field),
+            identity,
             follow: parts.follow,
             callback: self.callback.clone(),
             redirects_max: self.budget.limits().of(LimitName::Redirects).min(self.budget.left(LimitName::Requests)),
@@ -409,6 +416,8 @@ struct Parts {
     answers: BTreeSet<Leaf>,
     /// The sinks that let secrets in, for the tape.
     places: Vec<String>,
+    /// The operator's certificate, by name.
+    identity: Option<(String, std::sync::Arc<Recipe>)>,
 }
 
 impl Parts {

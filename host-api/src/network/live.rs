@@ -2,7 +2,7 @@
 //! read in two ways is not read.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ use tower_service::Service as _;
 
 use super::dial::{Allowance, Answered, Dial, DialError};
 use super::payload::Late;
-use super::{HEAD_FIELDS_MAX, Incoming, Network, NetworkError, Outgoing, Route, TlsSettings};
+use super::{HEAD_FIELDS_MAX, Identity, Incoming, Network, NetworkError, Outgoing, Route, TlsSettings};
 use crate::egress::{Egress, Resolver, SystemResolver};
 
 /// How long the network waits for what.
@@ -79,13 +79,22 @@ impl Default for Way {
     }
 }
 
+/// Connections, and how more of them are made.
+#[derive(Clone)]
+struct Connections {
+    http: Http,
+    connector: HttpsConnector<Dial>,
+}
+
 type Http = Decompression<Client<HttpsConnector<Dial>, Late>>;
 type Answer = <Http as tower_service::Service<http::Request<Late>>>::Response;
 
 /// The live network of one run: its own connections and TLS sessions, shared with no other run.
 pub struct LiveNetwork {
-    http: Http,
-    connector: HttpsConnector<Dial>,
+    plain: Connections,
+    tls: rustls::ClientConfig,
+    /// Connections that a certificate was presented on are used for nothing else.
+    identified: Mutex<Vec<(Identity, Connections)>>,
     pub(super) dial: Dial,
     agent: HeaderValue,
     patience: Patience,
@@ -124,11 +133,10 @@ impl LiveNetwork {
         let mut tls = (*tls.0).clone();
         // A ticket of one run would tell the source that another is of the same engine, and keep something of it.
         tls.resumption = Resumption::in_memory_sessions(8);
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
-        let connector = connector.wrap_connector(dial.clone());
         Ok(Self {
-            http: client(connector.clone(), way.head_bytes_max),
-            connector,
+            plain: Connections::new(tls.clone(), &dial, way.head_bytes_max),
+            tls,
+            identified: Mutex::default(),
             dial,
             agent,
             patience: way.patience,
@@ -141,7 +149,8 @@ impl LiveNetwork {
         let (limit, head_only) = (request.body_bytes_max, request.method == Method::HEAD);
         let end = Instant::now() + self.patience.whole;
         let repeatable = request.repeatable && request.body.is_none() && request.method.is_safe();
-        let sent = self.send(self.request(request)?, repeatable);
+        let client = self.client(request.identity.as_ref());
+        let sent = self.send(client, self.request(request)?, repeatable);
         let answer = timeout(self.patience.head, sent).await.map_err(|_| NetworkError::Timeout)?;
         let (head, body) = answer?.into_parts();
         self.check_head(&head.headers)?;
@@ -155,19 +164,36 @@ impl LiveNetwork {
 
     /// A source may close a kept connection at the very moment at which it is used again. What may be asked twice is then asked once more,
     /// on a connection of its own (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
-    async fn send(&self, request: http::Request<Late>, repeatable: bool) -> Result<Answer, NetworkError> {
+    async fn send(
+        &self,
+        mut client: Connections,
+        request: http::Request<Late>,
+        repeatable: bool,
+    ) -> Result<Answer, NetworkError> {
         let again = repeatable.then(|| request.clone());
-        match (self.http.clone().call(request).await, again) {
+        match (client.http.call(request).await, again) {
             (Ok(mut answer), _) => {
                 answer.extensions_mut().remove::<Answered>().inspect(Answered::set);
                 Ok(answer)
             }
             (Err(error), Some(again)) if is_kept(&error) && broke_off(&error) => {
-                let answer = client(self.connector.clone(), self.head_bytes_max).call(again).await;
+                let answer = http(client.connector, self.head_bytes_max).call(again).await;
                 answer.map_err(|error| self.reason(&error))
             }
             (Err(error), _) => Err(self.reason(&error)),
         }
+    }
+
+    /// The connections of who asks.
+    fn client(&self, identity: Option<&Identity>) -> Connections {
+        let Some(identity) = identity else { return self.plain.clone() };
+        let mut identified = self.identified.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = identified.iter().find(|(known, _)| known.is(identity)) {
+            return known.clone();
+        }
+        let new = Connections::new(identity.presented(&self.tls), &self.dial, self.head_bytes_max);
+        identified.push((identity.clone(), new.clone()));
+        new
     }
 
     fn request(&self, request: Outgoing) -> Result<http::Request<Late>, NetworkError> {
@@ -251,8 +277,16 @@ impl LiveNetwork {
     }
 }
 
+impl Connections {
+    fn new(tls: rustls::ClientConfig, dial: &Dial, head_bytes_max: usize) -> Self {
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
+        let connector = connector.wrap_connector(dial.clone());
+        Self { http: http(connector.clone(), head_bytes_max), connector }
+    }
+}
+
 /// A client with connections of its own.
-fn client(connector: HttpsConnector<Dial>, head_bytes_max: usize) -> Http {
+fn http(connector: HttpsConnector<Dial>, head_bytes_max: usize) -> Http {
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .http1_max_buf_size(head_bytes_max.max(8 << 10))

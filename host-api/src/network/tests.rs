@@ -1,6 +1,7 @@
 //! The live network against sites that were written to harm it: plain TCP on this machine, which says whatever bytes a test wants.
 
 mod answers;
+mod identity;
 mod kept;
 mod slow;
 mod ways;
@@ -133,6 +134,7 @@ fn asking(url: &Url) -> Outgoing {
         body: None,
         body_bytes_max: BODY_MAX,
         repeatable: true,
+        identity: None,
     }
 }
 

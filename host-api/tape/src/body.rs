@@ -65,11 +65,10 @@ impl Redactor<'_> {
         self.dropped(&String::from_utf8_lossy(&bytes[..bytes.len().min(LEFT_OUT_MAX)]));
         if let Some(media) = Media::sniff(bytes) {
             return match media {
-                Media::Pdf => PDF,
-                Media::Png => PNG,
-                Media::Jpeg => JPEG,
-            }
-            .to_vec();
+                Media::Pdf => self.file(bytes),
+                Media::Png => PNG.to_vec(),
+                Media::Jpeg => JPEG.to_vec(),
+            };
         }
         if let Some(remade) = Format::of_content_type(content_type).and_then(|format| {
             let label = charset::label_of(content_type);
@@ -83,6 +82,14 @@ impl Redactor<'_> {
             }
             _ => BYTES.to_vec(),
         }
+    }
+
+    /// The lines of a PDF, in another one; an empty page, if it can't be read.
+    fn file(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let Some(lines) = (self.read_pdf)(bytes) else { return PDF.to_vec() };
+        let lines: Vec<Vec<String>> =
+            lines.iter().map(|line| line.iter().map(|cell| self.value(cell)).collect()).collect();
+        crate::pdf::pdf(&lines)
     }
 
     fn document(&mut self, document: &Document) -> String {

@@ -46,12 +46,22 @@ pub struct Redacted {
     pub kept: BTreeMap<Rule, u64>,
 }
 
-/// Makes a tape synthetic.
+/// Reads the text of a PDF: lines from the top, each of cells; none where it can't.
+pub type ReadPdf<'a> = &'a dyn Fn(&[u8]) -> Option<Vec<Vec<String>>>;
+
+/// Makes a tape synthetic. A PDF becomes one without a word: reading files of a stranger's takes a sandbox, and here is none.
 #[must_use]
 pub fn redact(tape: &Tape, allowed: &Allowed) -> Redacted {
+    redact_with(tape, allowed, &|_| None)
+}
+
+/// The same; a PDF that can be read becomes one of the same lines, each made synthetic. For an author's own desk.
+#[must_use]
+pub fn redact_with(tape: &Tape, allowed: &Allowed, read_pdf: ReadPdf<'_>) -> Redacted {
     let today = day_of(tape.inputs.began_ms);
     let mut redactor = Redactor {
         allowed,
+        read_pdf,
         words: Words::default(),
         dates: Dates::new(today, tape.inputs.since),
         kept: BTreeMap::new(),
@@ -74,6 +84,7 @@ fn day_of(ms: i64) -> jiff::civil::Date {
 /// Remakes the parts of one tape.
 pub(crate) struct Redactor<'a> {
     pub(crate) allowed: &'a Allowed,
+    pub(crate) read_pdf: ReadPdf<'a>,
     words: Words,
     dates: Dates,
     kept: BTreeMap<Rule, u64>,

@@ -207,8 +207,15 @@ impl Visitor {
             headers.insert("content-type", "application/x-www-form-urlencoded".parse()?);
         }
         let body = body.map(|body| Payload::plain(Zeroizing::new(body.into_bytes())));
-        let request =
-            Outgoing { method: method.parse()?, url, headers, body, body_bytes_max: 1 << 24, repeatable: true };
+        let request = Outgoing {
+            method: method.parse()?,
+            url,
+            headers,
+            body,
+            body_bytes_max: 1 << 24,
+            repeatable: true,
+            identity: None,
+        };
         let answer = self.network.fetch(request).await?;
         if let Some(cookie) = answer.headers.get("set-cookie") {
             self.cookie = cookie.to_str()?.split(';').next().map(str::to_owned);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use consentry_host_api::tape::Matching;
-use consentry_tape::{Allowed, redact};
+use consentry_tape::{Allowed, redact_with};
 use serde_json::json;
 use tokio::task::block_in_place;
 
@@ -50,10 +50,11 @@ pub(super) async fn run(options: &Options, out: &mut dyn Write) -> anyhow::Resul
         bail!("this run can't be recorded: it used the browser, or received more than a recording holds");
     }
     let plan = package.plan(&tape.inputs.source, tape.inputs.base.parse().ok().as_ref())?;
-    let redacted = block_in_place(|| redact(&tape, &Allowed::of(package.manifest(), &plan)));
+    let read_pdf = |file: &[u8]| consentry_pdf::lines(file.to_vec()).ok();
+    let redacted = block_in_place(|| redact_with(&tape, &Allowed::of(package.manifest(), &plan), &read_pdf));
     ensure!(
         !desk.typed_in(&serde_json::to_string(&redacted.tape)?),
-        "what was typed stands in the recording; nothing is kept"
+        "what was typed stands in the recording; nothing is kept. A login that is an ordinary word stands in names of the site's, too: take another one"
     );
     let replayed = bench.collector.replay(package, &redacted.tape, Matching::Strict, Arc::new(Lines)).await?;
     let (was, is) = (told::outcome(&collection), told::outcome(&replayed.collection));

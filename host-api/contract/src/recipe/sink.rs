@@ -35,11 +35,13 @@ pub enum Slot {
     Keypad(String),
     /// The answer to a Data Source that asks a browser who somebody is (HTTP authentication).
     Authentication,
+    /// The certificate that a connection is made with (TLS): the operator's own.
+    ClientCertificate,
 }
 
 impl Slot {
     /// The words, for messages.
-    pub const ALLOWED: &'static str = "form:NAME, query:NAME, header:NAME, json:/POINTER, xml:PATH, multipart:NAME, body, authentication; on a page field:SELECTOR or keypad:SELECTOR";
+    pub const ALLOWED: &'static str = "form:NAME, query:NAME, header:NAME, json:/POINTER, xml:PATH, multipart:NAME, body, authentication, client-certificate; on a page field:SELECTOR or keypad:SELECTOR";
 
     /// Reads a slot of the manifest.
     #[must_use]
@@ -47,6 +49,7 @@ impl Slot {
         match text {
             "body" => return Some(Self::Body),
             "authentication" => return Some(Self::Authentication),
+            "client-certificate" => return Some(Self::ClientCertificate),
             _ => {}
         }
         let (kind, name) = text.split_once(':').filter(|(_, name)| !name.is_empty())?;
@@ -94,6 +97,7 @@ impl fmt::Display for Slot {
             Self::Field(selector) => write!(f, "field:{selector}"),
             Self::Keypad(selector) => write!(f, "keypad:{selector}"),
             Self::Authentication => f.write_str("authentication"),
+            Self::ClientCertificate => f.write_str("client-certificate"),
         }
     }
 }

@@ -79,6 +79,7 @@ fn flight(network: Arc<dyn Network>, plan: SourcePlan, follow: bool) -> Flight {
         secret: false,
         typed: false,
         operator: false,
+        identity: None,
         follow,
         callback: (CALLBACK.to_owned(), "mine".to_owned()),
         passed: Passed::default(),

@@ -73,7 +73,8 @@ fn at_once(gated: &Arc<Gated<Site>>, count: usize) -> Vec<JoinHandle<Result<u16,
 async fn ask(gated: &Gated<Site>) -> Result<u16, NetworkError> {
     let url = "https://bank.example/".parse().unwrap();
     let headers = HeaderMap::new();
-    let request = Outgoing { method: Method::GET, url, headers, body: None, body_bytes_max: 1, repeatable: true };
+    let request =
+        Outgoing { method: Method::GET, url, headers, body: None, body_bytes_max: 1, repeatable: true, identity: None };
     gated.fetch(request).await.map(|incoming| incoming.status.as_u16())
 }
 

@@ -166,3 +166,10 @@ pub fn stretch() -> Result {
     let proof = secret::mac("hmac-sha-256", &key, nonce.as_str())?;
     post("/stretch").field("proof", proof.encoded("hex")).send().map(drop)
 }
+
+/// To a site that lets in whoever has the operator's certificate; twice, over the same connection.
+pub fn client_certificate() -> Result {
+    get("/identified/first").client_certificate("tls").expect(&["home"])?;
+    let home = get("/identified/second").client_certificate("tls").expect(&["home"])?;
+    items::PersonName::new().full(home.need("name", "h1.name", "text")?).emit()
+}

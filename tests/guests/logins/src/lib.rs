@@ -32,6 +32,8 @@ fn collect() -> Result {
         "rsa-oaep" => honest::rsa("rsa-oaep"),
         "rsa-oaep-256" => honest::rsa("rsa-oaep-256"),
         "stretch" => honest::stretch(),
+        "client-certificate" => return honest::client_certificate(),
+        "no-place-for-it" => return refused::no_place_for_it(),
         "own-key" => return refused::own_key(),
         "beyond-the-end" => return refused::beyond_the_end(),
         "missing-key" => return refused::missing_key(),

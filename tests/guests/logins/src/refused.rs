@@ -51,3 +51,9 @@ pub fn reads_one_character() -> Result {
     log::write("info", &told);
     harmless()
 }
+
+/// Presents the operator's certificate where the manifest has no place for it.
+pub fn no_place_for_it() -> Result {
+    get("/elsewhere").client_certificate("tls").send()?;
+    harmless()
+}

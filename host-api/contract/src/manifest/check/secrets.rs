@@ -173,6 +173,13 @@ impl Checker<'_> {
             if matches!(slot, Some(Slot::Keypad(_))) && max > STEERED_USES_MAX {
                 self.fail(sink.max.span(), format!("a keypad is pressed at most {STEERED_USES_MAX} times in one run"));
             }
+            let as_it_is = leaf.kind == LeafKind::Operator && sink.recipe.get_ref() == "raw";
+            if slot == Some(Slot::ClientCertificate) && !as_it_is {
+                self.fail(
+                    sink.slot.span(),
+                    "a client certificate is an [[operator]] secret as it is: `recipe = \"raw\"`",
+                );
+            }
             if let Some(flaw) = recipe.as_ref().and_then(|recipe| recipe.flaw(leaf, max)) {
                 self.fail(sink.recipe.span(), flaw);
             }
