@@ -10,13 +10,15 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use memchr::memmem::Finder;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde::Serialize;
 
 /// Shortest value that is looked for in memory: shorter ones are there by chance.
 pub const MEMORY_CHARS_MIN: usize = 10;
 /// How much is read at once.
-const PIECE_BYTES: usize = 1024 * 1024;
+const PIECE_BYTES: usize = 64 * 1024;
+/// Memory that was never touched.
+static NOTHING: [u8; PIECE_BYTES] = [0; PIECE_BYTES];
 /// What a `free` of the C library writes over the head of what is freed.
 const OVERWRITTEN_BYTES: usize = 16;
 
@@ -31,9 +33,11 @@ pub struct Searched {
     pub found: Vec<(PathBuf, usize)>,
 }
 
-/// Values in all their encodings.
+/// Values in all their encodings, looked for in one pass.
 struct Needles {
-    finders: Vec<(usize, Finder<'static>)>,
+    automaton: AhoCorasick,
+    /// Which value each of its patterns is.
+    values: Vec<usize>,
     longest: usize,
 }
 
@@ -42,7 +46,7 @@ struct Needles {
 /// # Errors
 /// A file can't be read.
 pub fn search(place: &Path, values: &[&str]) -> io::Result<Searched> {
-    let needles = Needles::of(values.iter().copied().enumerate());
+    let needles = Needles::of(values.iter().copied().enumerate())?;
     let mut searched = Searched::default();
     let mut places = vec![place.to_owned()];
     while let Some(path) = places.pop() {
@@ -85,7 +89,7 @@ fn search_one(
 /// It is not there, or not ours to look into.
 pub fn search_memory(process: u32, values: &[&str]) -> io::Result<Searched> {
     let tails = values.iter().enumerate().filter(|(_, value)| value.chars().count() >= MEMORY_CHARS_MIN);
-    let needles = Needles::of(tails.map(|(at, value)| (at, tail(value))));
+    let needles = Needles::of(tails.map(|(at, value)| (at, tail(value))))?;
     let memory = File::open(format!("/proc/{process}/mem"))?;
     let mut searched = Searched::default();
     for line in std::fs::read_to_string(format!("/proc/{process}/maps"))?.lines() {
@@ -122,16 +126,17 @@ impl Searched {
 }
 
 impl Needles {
-    fn of<'v>(values: impl Iterator<Item = (usize, &'v str)>) -> Self {
-        let mut finders = vec![];
-        let mut longest = 0;
+    fn of<'v>(values: impl Iterator<Item = (usize, &'v str)>) -> io::Result<Self> {
+        let (mut patterns, mut places) = (vec![], vec![]);
         for (at, value) in values {
-            for needle in encodings(value).into_iter().map(one_alphabet).collect::<BTreeSet<_>>() {
-                longest = longest.max(needle.len());
-                finders.push((at, Finder::new(&needle).into_owned()));
+            for pattern in encodings(value).into_iter().collect::<BTreeSet<_>>() {
+                patterns.push(pattern);
+                places.push(at);
             }
         }
-        Self { finders, longest }
+        let longest = patterns.iter().map(Vec::len).max().unwrap_or_default();
+        let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(patterns);
+        Ok(Self { automaton: automaton.map_err(io::Error::other)?, values: places, longest })
     }
 
     /// Reads to the end, piece by piece; what lies across two pieces is found, too.
@@ -139,25 +144,26 @@ impl Needles {
         let (mut all, mut found) = (0, BTreeSet::new());
         let (mut window, mut kept) = (vec![0; self.longest + PIECE_BYTES], 0);
         loop {
-            let length = read(&mut window[kept..])?;
+            let length = read(&mut window[kept..kept + PIECE_BYTES])?;
             if length == 0 {
                 return Ok((all, found));
             }
             all += length;
-            in_one_alphabet(&mut window[kept..kept + length]);
-            let seen = &window[..kept + length];
-            let there = self.finders.iter().filter(|(_, finder)| finder.find(seen).is_some());
-            found.extend(there.map(|(at, _)| *at));
-            let keep = self.longest.min(seen.len());
-            let from = seen.len() - keep;
+            // Of nothing at all its beginning is enough: something may end there.
+            let is_nothing = window[kept..kept + length] == NOTHING[..length];
+            let news = if is_nothing { length.min(self.longest) } else { length };
+            let seen = self.automaton.find_overlapping_iter(&window[..kept + news]);
+            found.extend(seen.map(|seen| self.values[seen.pattern().as_usize()]));
+            let keep = self.longest.min(kept + length);
+            let from = kept + length - keep;
             window.copy_within(from..from + keep, 0);
             kept = keep;
         }
     }
 }
 
-/// The value as it is, in UTF-16, in hexadecimal, in base64 at each of the three places where it can begin, percent-encoded, and as
-/// a JSON string.
+/// The value as it is, in UTF-16, in hexadecimal, in base64 of both alphabets at each of the three places where it can begin,
+/// percent-encoded, and as a JSON string.
 pub fn encodings(value: &str) -> Vec<Vec<u8>> {
     let bytes = value.as_bytes();
     let utf16: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -166,8 +172,14 @@ pub fn encodings(value: &str) -> Vec<Vec<u8>> {
     let json = serde_json::Value::from(value).to_string();
     let mut all = vec![bytes.to_vec(), utf16, hex.to_uppercase().into_bytes(), hex.into_bytes(), percent.into_bytes()];
     all.push(json.trim_matches('"').as_bytes().to_vec());
-    for start in 0..3 {
-        all.extend(base64_inside(bytes, start));
+    for text in (0..3).filter_map(|start| base64_inside(bytes, start)) {
+        let other = |byte: &u8| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            same => *same,
+        };
+        all.push(text.iter().map(other).collect());
+        all.push(text);
     }
     all
 }
@@ -200,22 +212,6 @@ fn writable(line: &str) -> Option<(u64, u64)> {
     rights.starts_with("rw").then_some(range)
 }
 
-/// The two alphabets of base64 differ in two characters.
-fn one_alphabet(mut bytes: Vec<u8>) -> Vec<u8> {
-    in_one_alphabet(&mut bytes);
-    bytes
-}
-
-fn in_one_alphabet(bytes: &mut [u8]) {
-    for byte in bytes {
-        *byte = match *byte {
-            b'+' => b'-',
-            b'/' => b'_',
-            other => other,
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,17 +235,25 @@ mod tests {
         std::fs::write(folder.path().join("clean"), b"Correct-Horse-8!").unwrap();
         let searched = search(folder.path(), &["Correct-Horse-7!"]).unwrap();
         assert_eq!((searched.files, searched.found.len()), (9, 8), "{:?}", searched.found);
+        // Base64 with characters in which its alphabets differ.
+        for text in ["Pz8/Pj4+Pz8_", "Pz8/Pj4+Pz8/", "Pz8_Pj4-Pz8_"] {
+            std::fs::write(folder.path().join("clean"), text).unwrap();
+            let found = search(&folder.path().join("clean"), &["???>>>???"]).unwrap().found;
+            assert_eq!(found.len(), usize::from(text != "Pz8/Pj4+Pz8_"), "{text}: of one alphabet or the other");
+        }
     }
 
     #[test]
     fn a_value_across_two_pieces_is_found_and_one_file_is_a_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        for at in [0, 5, PIECE_BYTES - 20, PIECE_BYTES - 5, PIECE_BYTES, 2 * PIECE_BYTES + 80] {
-            let mut bytes = vec![b'.'; 3 * PIECE_BYTES];
-            bytes[at..at + 16].copy_from_slice(b"Correct-Horse-7!");
-            std::fs::write(&path, bytes).unwrap();
-            assert_eq!(search(&path, &["no", "Correct-Horse-7!"]).unwrap().found, [(path.clone(), 1)], "{at}");
+        for at in [0, 5, PIECE_BYTES - 16, PIECE_BYTES - 20, PIECE_BYTES - 5, PIECE_BYTES, 2 * PIECE_BYTES + 80] {
+            for around in [b'.', 0] {
+                let mut bytes = vec![around; 3 * PIECE_BYTES];
+                bytes[at..at + 16].copy_from_slice(b"Correct-Horse-7!");
+                std::fs::write(&path, bytes).unwrap();
+                assert_eq!(search(&path, &["no", "Correct-Horse-7!"]).unwrap().found, [(path.clone(), 1)], "{at}");
+            }
         }
     }
 

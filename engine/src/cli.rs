@@ -108,8 +108,9 @@ enum Command {
     Verify(verify::Command),
     /// Erases what is kept of a session, a person or an Online Service, and writes the signed receipt.
     Erase(erase::Options),
-    /// Looks for planted values in everything that an engine can write, and in its memory.
-    Canary(canary::Options),
+    /// Plants marked values, and looks for them in everything that an engine can write, and in its memory.
+    #[command(subcommand)]
+    Canary(canary::Command),
     /// Simulations over the real store, keys and scheduler.
     #[command(subcommand)]
     Sim(sim::Command),
@@ -129,6 +130,11 @@ pub fn run() -> ExitCode {
     start_logging(&options.log, options.log_format);
     let run = || {
         harden::keep_to_itself()?;
+        match options.command {
+            // It looks whether an engine that it starts writes one.
+            Command::Canary(canary::Command::Run(_)) => harden::let_others_write_cores()?,
+            _ => harden::write_no_core()?,
+        }
         execute(options.command, &mut std::io::stdout().lock())
     };
     match run() {
@@ -164,7 +170,7 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Source(command) => source::run(&command, out),
         Command::Audit(command) => block_on(audit::run(command, out)),
         Command::Erase(options) => block_on(erase::run(options, out)),
-        Command::Canary(options) => canary::run(&options, out),
+        Command::Canary(command) => canary::run(&command, out),
         Command::Sim(command) => block_on(sim::run(&command, out)),
         Command::Verify(command) => verify::run(&command, out),
         Command::CompileConnector => limited::run().map(|()| ExitCode::SUCCESS),

@@ -27,6 +27,7 @@ use consentry::collect::compile::Compiler;
 use consentry::collect::package::Package;
 use consentry::collect::ways::Ways;
 use consentry_host_api::HostCtx;
+use consentry_host_api::clear::{BOUNDS, Counted, Moment};
 use consentry_host_api::network::TlsSettings;
 use consentry_host_api::network::gate::GateBounds;
 use consentry_tests::collecting::{Collecting, Now, collector_of, connector, told};
@@ -63,7 +64,7 @@ fn main() -> anyhow::Result<()> {
 async fn measure() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().filter(|argument| !argument.starts_with('-')).skip(1).collect();
     let tls = TlsSettings::of_this_machine()?;
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let measured = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["profile", which] => profile(&*open_gate(64)?, &tls, which).await,
         ["waiting", many] => waiting::measure(&open_gate(many.parse()?)?, many.parse()?).await,
         ["collection"] => compare(&*open_gate(64)?, &tls).await,
@@ -86,6 +87,25 @@ async fn measure() -> anyhow::Result<()> {
             instantiate(&collector).await
         }
         other => anyhow::bail!("{other:?} is nothing that is measured here"),
+    };
+    in_clear();
+    measured
+}
+
+/// How long secrets stood in memory in clear meanwhile, as `GET /v1/metrics` of a node has it.
+fn in_clear() {
+    for moment in Moment::ALL {
+        let Counted { within, sum } = moment.counted();
+        let all: u64 = within.iter().sum();
+        let mut so_far = 0;
+        let median = BOUNDS.iter().zip(within).find(|(_, count)| {
+            so_far += count;
+            so_far * 2 >= all
+        });
+        if let Some((bound, _)) = median.filter(|_| all > 0) {
+            let mean = sum / u32::try_from(all).unwrap_or(u32::MAX);
+            println!("in clear, {:<9}{all:>8} times, median within {bound:?}, mean {mean:?}", moment.name());
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The scenario language of the tests: a Data Source, a connector, a person who answers, and what must come of it.
 
 pub mod breaking;
-pub mod capture;
 pub mod child;
 pub mod collecting;
 pub mod echoing;

@@ -49,7 +49,6 @@ pub struct Node {
     /// The address of its HTTP interface, without a trailing slash.
     pub url: String,
     child: Option<Child>,
-    program: &'static str,
     variables: Vec<(String, PathBuf)>,
 }
 
@@ -117,7 +116,7 @@ impl Node {
         std::fs::write(path("signer.jwk.json"), &service.signer)?;
         std::fs::write(path("commitments"), &service.commitments)?;
         std::fs::write(path("consentry.toml"), configuration(&url, source, categories, service, &developer_key()?))?;
-        let node = Self { folder, url, child: None, program: "consentry", variables: vec![] };
+        let node = Self { folder, url, child: None, variables: vec![] };
         node.take_keys()?;
         node.approve(&format!("connectors/{}.wasm", source.id))?;
         Ok(node)
@@ -157,7 +156,7 @@ impl Node {
     /// It does not answer in time, or ended.
     pub fn serve(&mut self) -> anyhow::Result<()> {
         let log = |name| File::options().create(true).append(true).open(self.path(name));
-        let mut command = Command::new(binary(self.program)?);
+        let mut command = Command::new(binary("consentry")?);
         let child = self
             .with_variables(&mut command)
             .args(["--log", "trace", "serve", "--config"])
@@ -189,22 +188,6 @@ impl Node {
         child.kill()?;
         child.wait()?;
         Ok(())
-    }
-
-    /// Lets the process crash, with a core where the machine writes one.
-    ///
-    /// # Errors
-    /// It was not running.
-    pub fn abort(&mut self) -> anyhow::Result<()> {
-        let mut child = self.child.take().context("the engine is not running")?;
-        kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGABRT)?;
-        child.wait()?;
-        Ok(())
-    }
-
-    /// Starts another program as the engine from now on.
-    pub fn use_program(&mut self, program: &'static str) {
-        self.program = program;
     }
 
     /// Asks the process to end, and waits for it.

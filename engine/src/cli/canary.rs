@@ -1,19 +1,38 @@
-//! `consentry canary`: looks for values that somebody planted, in everything that an engine can write and in its memory. Planting is
-//! done through the doors: a login, an answer, an account that was made up for it.
+//! `consentry canary`: shows that what a person types, and what is found for them, stays nowhere. `run` plants marked values through
+//! the doors of an engine of its own and looks for them afterwards; `search` looks for values that somebody else planted.
+//!
+//! No value is ever printed: each has a name, and it is told which one was where.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::canary::{self, Searched};
 use crate::config::Config;
 
+mod bank;
+mod drill;
+mod home;
+mod person;
+mod places;
+mod service;
+mod wire;
+
 /// How it ends when something was found: as any failure.
 const FOUND: u8 = 1;
+
+/// Planted values.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Plants marked values through the doors of an engine of its own, and looks for them in all that it left.
+    Run(drill::Options),
+    /// Looks for values that were planted elsewhere.
+    Search(Options),
+}
 
 /// Looks for planted values in files, captures and memory.
 #[derive(Debug, Args)]
@@ -35,7 +54,14 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(options) => drill::run(options, out),
+        Command::Search(options) => search(options, out),
+    }
+}
+
+fn search(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let text = if options.values.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())?
     } else {

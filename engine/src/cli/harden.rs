@@ -6,15 +6,31 @@ use std::path::Path;
 use anyhow::Context as _;
 use consentry_host_api::memory;
 use nix::sys::prctl::set_dumpable;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Keeps others out of this process's memory, from now on.
 ///
 /// # Errors
 /// The kernel refuses, which it has no reason for.
 pub(super) fn keep_to_itself() -> anyhow::Result<()> {
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).context("core files can't be turned off")?;
     set_dumpable(false).context("this process can't be kept from being looked into")
+}
+
+/// Neither this process nor what it starts writes a core file.
+///
+/// # Errors
+/// As [`keep_to_itself`].
+pub(super) fn write_no_core() -> anyhow::Result<()> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).context("core files can't be turned off")
+}
+
+/// What this process starts writes a core file, as far as this machine allows, unless it sees to it that it does not.
+///
+/// # Errors
+/// As [`keep_to_itself`].
+pub(super) fn let_others_write_cores() -> anyhow::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_CORE)?;
+    setrlimit(Resource::RLIMIT_CORE, most, most).context("core files can't be turned on")
 }
 
 /// Why the kernel may write memory of ours to a disk, if it may.

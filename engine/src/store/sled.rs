@@ -4,17 +4,19 @@
 //! here syncs the file itself before it returns. A start of sled that is cut off can leave a file half-written that the next one
 //! calls damaged; so such files are taken away first, and what a start wrote is synced. Values beyond a segment go to files that sled never syncs; so bodies are
 //! cut into chunks, and those files never come to be. After an error of the disk sled refuses everything; so it is opened
-//! again at the next call. One writer at a time: the disk sets the pace in any case, and nobody reads what is not durable.
+//! again at the next call. The disk sets the pace, so those who write while it is busy share one sync; meanwhile nobody reads:
+//! what is not durable is seen by nobody.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sled::{Batch, Db};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::{Entry, Expect, Listed, RESERVE_BYTES, Revision, Store, StoreError, VALUE_BYTES_MAX};
@@ -51,6 +53,18 @@ struct Shared {
     sync: SyncFile,
     /// None after an error of the disk.
     open: RwLock<Option<Open>>,
+    /// What is to be written next, in this order. If there is anything, somebody is on the way to do it.
+    waiting: Mutex<Vec<Write>>,
+}
+
+/// A write that waits for its turn.
+struct Write {
+    key: String,
+    /// Head and body; none deletes.
+    record: Option<(Vec<u8>, Vec<u8>)>,
+    expect: Expect,
+    /// Is told when it is durable: the new revision, none after a deletion.
+    told: oneshot::Sender<Result<Option<Revision>, StoreError>>,
 }
 
 struct Open {
@@ -70,7 +84,7 @@ impl SledStore {
         let folder = folder.to_owned();
         blocking(move || {
             let open = RwLock::new(Some(Open::new(&folder, sync)?));
-            Ok(Self(Arc::new(Shared { folder, reserve_bytes, sync, open })))
+            Ok(Self(Arc::new(Shared { folder, reserve_bytes, sync, open, waiting: Mutex::default() })))
         })
         .await
     }
@@ -92,12 +106,25 @@ impl SledStore {
         .await
     }
 
-    async fn write<T: Send + 'static>(
+    /// Waits for a turn, and until what was written is durable. Whoever is the first to wait sees to the turn of all.
+    async fn write(
         &self,
-        work: impl FnOnce(&Open) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let shared = self.0.clone();
-        blocking(move || shared.exclusive(work)).await
+        key: &str,
+        record: Option<(Vec<u8>, Vec<u8>)>,
+        expect: Expect,
+    ) -> Result<Option<Revision>, StoreError> {
+        let (told, done) = oneshot::channel();
+        let is_first = {
+            let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push(Write { key: key.to_owned(), record, expect, told });
+            waiting.len() == 1
+        };
+        if is_first {
+            let shared = self.0.clone();
+            // It goes on when its first writer goes away: others may wait, too.
+            drop(spawn_blocking(move || shared.turn()));
+        }
+        done.await.map_err(|_| StoreError::Interrupted)?
     }
 }
 
@@ -114,6 +141,52 @@ impl Shared {
             *guard = Some(open);
         }
         result
+    }
+
+    /// Does everything that waits, syncs once, and tells each how it went.
+    fn turn(&self) {
+        let mut writes = vec![];
+        let all = self.exclusive(|open| {
+            // Only now: what came while the disk was busy comes along.
+            writes = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut results = vec![];
+            for write in &mut writes {
+                match self.apply(open, write) {
+                    // What was done before it in this turn is not durable, either.
+                    Err(StoreError::Io(error)) => return Err(StoreError::Io(error)),
+                    result => results.push(result),
+                }
+            }
+            if results.iter().any(Result::is_ok) {
+                open.settle()?;
+            }
+            Ok(results)
+        });
+        if writes.is_empty() {
+            // The store did not even open.
+            writes = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        let mut results = all.map(Vec::into_iter);
+        for Write { told, .. } in writes {
+            let result = match &mut results {
+                Ok(results) => results.next().unwrap_or(Err(StoreError::Interrupted)),
+                Err(error) => Err(same(error)),
+            };
+            // Whoever does not wait any more does not need to know.
+            let _ = told.send(result);
+        }
+    }
+
+    fn apply(&self, open: &Open, write: &mut Write) -> Result<Option<Revision>, StoreError> {
+        let Write { key, record, expect, .. } = write;
+        match record.take() {
+            Some((head, body)) => {
+                self.has_room_for(body.len())?;
+                open.put(key, &head, &body, *expect).map(Some)
+            }
+            // Deleting needs a little room too, and gets it: from the reserve.
+            None => open.delete(key, *expect).map(|()| None),
+        }
     }
 
     fn has_room_for(&self, bytes: usize) -> Result<(), StoreError> {
@@ -181,7 +254,7 @@ impl Open {
         }
         batch.insert(head_key(key), [&revision.0.to_be_bytes()[..], &chunks.to_be_bytes(), head].concat());
         remove_chunks(&mut batch, key, current.as_ref());
-        self.apply(batch)?;
+        self.db.apply_batch(batch).map_err(failed)?;
         Ok(revision)
     }
 
@@ -196,12 +269,11 @@ impl Open {
         let mut batch = Batch::default();
         batch.remove(head_key(key));
         remove_chunks(&mut batch, key, current.as_ref());
-        self.apply(batch)
+        self.db.apply_batch(batch).map_err(failed)
     }
 
-    /// Applies a batch as one, and returns when it is on the disk.
-    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        self.db.apply_batch(batch).map_err(failed)?;
+    /// Returns when everything that was written is on the disk.
+    fn settle(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(failed)?;
         (self.sync)(&self.file).map_err(StoreError::Io)
     }
@@ -233,18 +305,12 @@ impl Store for SledStore {
         if body.len() > VALUE_BYTES_MAX {
             return Err(StoreError::TooLarge);
         }
-        let (shared, key) = (self.0.clone(), key.to_owned());
-        self.write(move |open| {
-            shared.has_room_for(body.len())?;
-            open.put(&key, &head, &body, expect)
-        })
-        .await
+        let written = self.write(key, Some((head, body)), expect).await?;
+        written.ok_or(StoreError::Interrupted)
     }
 
-    /// Deleting needs a little room too, and gets it: from the reserve.
     async fn delete(&self, key: &str, expect: Expect) -> Result<(), StoreError> {
-        let key = key.to_owned();
-        self.write(move |open| open.delete(&key, expect)).await
+        self.write(key, None, expect).await.map(drop)
     }
 
     async fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
@@ -338,6 +404,17 @@ fn failed(error: sled::Error) -> StoreError {
         sled::Error::Corruption { .. } => io::Error::new(io::ErrorKind::InvalidData, "what was read is damaged"),
         error => io::Error::other(error),
     })
+}
+
+/// The same failure for another one who waited for it.
+fn same(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Full => StoreError::Full,
+        StoreError::InUse => StoreError::InUse,
+        StoreError::Broken { folder } => StoreError::Broken { folder: folder.clone() },
+        StoreError::Io(error) => StoreError::Io(io::Error::new(error.kind(), error.to_string())),
+        _ => StoreError::Interrupted,
+    }
 }
 
 /// A record that is not as it was written. Its namespace is not known here.

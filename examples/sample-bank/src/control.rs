@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::bank::{Bank, SeenRequest};
+use crate::person::{JULIE, MARIE, Person};
 use crate::sample_bank::NoApprovalAwaited;
 use crate::settings::{Change, Settings};
 use crate::state::SiteState;
@@ -27,6 +28,7 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .route("/last-captcha", get(last_captcha))
         .route("/requests", get(requests))
         .route("/received", get(received))
+        .route("/customers", get(customers))
         .with_state(bank)
 }
 
@@ -84,6 +86,11 @@ async fn received(State(bank): State<Arc<Bank>>) -> Result<Json<Value>, Refused>
         Some(received) => Ok(Json(json!(received))),
         None => Err(refused(StatusCode::NOT_FOUND, "no login form was received yet")),
     }
+}
+
+async fn customers() -> Json<Value> {
+    let told = |person: &Person| json!({"login": person.login, "password": person.password, "code": person.code, "shown": person.shown()});
+    Json([&MARIE, &JULIE].into_iter().map(told).collect())
 }
 
 fn answered(answer: Result<(), NoApprovalAwaited>) -> Result<StatusCode, Refused> {

@@ -60,6 +60,14 @@ impl Person {
         format!("{} {} {}", self.title, self.first_names, self.last_name)
     }
 
+    /// What the pages show of them, long enough to be looked for.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        let texts = [self.street, self.town, self.phone, self.email].map(str::to_owned);
+        let ibans = self.accounts.iter().map(|account| account.iban.to_owned());
+        let others = self.counterparts.iter().map(|&name| name.to_owned());
+        texts.into_iter().chain([self.holder()]).chain(ibans).chain(others).collect()
+    }
+
     /// Who has this login number and this secret code.
     pub(crate) fn with_code(login: &str, code: &str) -> Option<&'static Person> {
         [&MARIE, &JULIE].into_iter().find(|person| person.login == login && person.code == code)

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use consentry_tests::node::binary;
+use consentry_tests::service::ID;
 use serde_json::Value;
 
 use super::World;
@@ -47,6 +48,21 @@ async fn a_session_is_erased_with_a_receipt_that_anybody_can_check() {
     let (done, told) = consentry(&["erase", "--session", other.session(), "--config", &config, "--json"]);
     let told: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
     assert!(done && told["facts"]["erased"][0]["record"].as_str().unwrap().starts_with("R04/session/"), "{told}");
+    let (done, told) = consentry(&["erase", "--online-service", ID, "--config", &config, "--json"]);
+    let told: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    let survives = told["facts"]["survives"].as_array().unwrap();
+    assert!(done && survives.iter().any(|kept| kept["row"] == "R14" && kept["until"].is_string()), "{told}");
     let (done, told) = consentry(&["erase", "--session", "ses_nobody", "--config", &config]);
     assert!(!done && told.contains("not an id"), "{told}");
+}
+
+#[test]
+fn a_simulation_of_some_days_finds_every_record_gone_at_its_deadline() {
+    let arguments = ["sim", "retention", "--days", "5", "--json"];
+    let output = Command::new(binary("consentry").unwrap()).args(arguments).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        output.status.success() && report["wrong"].as_array().unwrap().is_empty() && report["days"] == 5,
+        "{report}"
+    );
 }

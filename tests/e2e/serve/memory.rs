@@ -1,10 +1,14 @@
 //! What the engine's own memory holds of a login after it was used, and what the kernel may do with that memory.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use consentry_tests::canary::encodings;
 use consentry_tests::journey::{client, send};
+use consentry_tests::node::binary;
 use memchr::memmem::find;
 use sample_bank::JULIE;
 
@@ -79,4 +83,29 @@ async fn memory_in_clear_is_locked_and_no_core_is_written() {
     let limits = read("limits");
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"]);
+}
+
+#[test]
+fn others_of_the_same_account_can_not_look_into_it() {
+    const NOBODY: u32 = 65534;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    let (built, program) = (binary("consentry").unwrap(), folder.path().join("consentry"));
+    std::fs::hard_link(&built, &program).or_else(|_| std::fs::copy(&built, &program).map(drop)).unwrap();
+    // It waits for values on its standard input.
+    let mut command = Command::new(&program);
+    command.args(["canary", "search", "--values", "-"]).stdin(Stdio::piped()).current_dir("/");
+    if nix::unistd::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let mut child = command.spawn().unwrap();
+    // Whoever runs it does not own its memory: the kernel gives what can't be dumped to root.
+    let owner = || std::fs::metadata(format!("/proc/{}/mem", child.id())).unwrap().uid();
+    let begun = Instant::now();
+    while owner() != 0 && begun.elapsed() < EVENT {
+        std::thread::yield_now();
+    }
+    assert_eq!(owner(), 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

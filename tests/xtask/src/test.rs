@@ -55,6 +55,7 @@ const SUITES: &[Suite] = &[
     suite("what asks for the description installs", &["tests/schema/install", "target/schema"]),
     suite("token installs", &["tests/token/install", "target/token"]),
     suite("end to end: real applications, the binary", &["cargo", "test", "--quiet", "--workspace", "--test", "e2e"]),
+    suite("planted values: an engine that leaks is caught", &["cargo", "xtask", "leaky"]),
     suite("demo", &["cargo", "xtask", "demo"]),
     suite("lints: clippy", &["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
 ];

@@ -104,7 +104,7 @@ async fn after_an_error_of_the_disk_the_store_opens_itself_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = SledStore::open(folder.path()).await.unwrap();
     put(&store, "a", vec![1]).await.unwrap();
-    let failing = store.write(|_| Err::<(), _>(StoreError::Io(io::Error::other("the disk")))).await;
+    let failing = store.0.exclusive(|_| Err::<(), _>(StoreError::Io(io::Error::other("the disk"))));
     assert!(matches!(failing, Err(StoreError::Io(_))));
     assert!(store.0.open.read().unwrap().is_none());
     assert_eq!(store.get("a").await.unwrap().unwrap().body, [1]);
@@ -162,6 +162,69 @@ async fn every_write_syncs_the_file_before_it_is_acknowledged() {
     let before = synced();
     store.delete("a", Expect::Any).await.unwrap();
     assert_eq!(synced(), before + 1, "delete");
+}
+
+/// Lets these writes wait until all of them do, and gives what became of each.
+#[expect(clippy::await_holding_lock, reason = "the disk is busy as long as it is held")]
+async fn at_once(store: &SledStore, writes: Vec<(&str, Expect)>) -> Vec<Result<Revision, StoreError>> {
+    let busy = store.0.open.read().unwrap();
+    let write = |(at, (key, expect)): (usize, (&str, Expect))| {
+        let (store, key) = (store.clone(), key.to_owned());
+        tokio::spawn(async move { store.put(&key, vec![1], vec![at.to_le_bytes()[0]], expect).await })
+    };
+    let count = writes.len();
+    let all: Vec<_> = writes.into_iter().enumerate().map(write).collect();
+    while store.0.waiting.lock().unwrap().len() < count {
+        tokio::task::yield_now().await;
+    }
+    drop(busy);
+    let mut done = vec![];
+    for one in all {
+        done.push(one.await.unwrap());
+    }
+    done
+}
+
+#[tokio::test]
+async fn those_who_write_at_once_share_a_sync_and_each_is_told_what_became_of_its_own() {
+    static SYNCS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    fn counted(file: &File) -> io::Result<()> {
+        SYNCS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        file.sync_all()
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open_with(folder.path(), 0, counted).await.unwrap();
+    let before = SYNCS.load(std::sync::atomic::Ordering::Relaxed);
+    let names: Vec<String> = (0..20).map(|number| format!("n{number}")).collect();
+    let mut writes: Vec<_> = names.iter().map(|name| (name.as_str(), Expect::Absent)).collect();
+    // Who comes second to the same record finds it there, as if the first one had been done long ago.
+    writes.push(("n0", Expect::Absent));
+    let done = at_once(&store, writes).await;
+    assert_eq!(SYNCS.load(std::sync::atomic::Ordering::Relaxed) - before, 1);
+    assert!(done[..20].iter().all(Result::is_ok) && matches!(done[20], Err(StoreError::Conflict)), "{done:?}");
+    drop(store);
+    let store = SledStore::open(folder.path()).await.unwrap();
+    assert_eq!(store.scan("").await.unwrap().len(), 20);
+    assert_eq!(store.get("n0").await.unwrap().unwrap().body, [0]);
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_fails_for_all_who_shared_it() {
+    static FAILS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    fn failing(file: &File) -> io::Result<()> {
+        if FAILS.load(std::sync::atomic::Ordering::Relaxed) {
+            Err(io::Error::other("the disk"))
+        } else {
+            file.sync_all()
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open_with(folder.path(), 0, failing).await.unwrap();
+    FAILS.store(true, std::sync::atomic::Ordering::Relaxed);
+    let done = at_once(&store, vec![("a", Expect::Any), ("b", Expect::Any)]).await;
+    assert!(done.iter().all(|one| matches!(one, Err(StoreError::Io(_)))), "{done:?}");
+    FAILS.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert!(at_once(&store, vec![("a", Expect::Any), ("b", Expect::Any)]).await.iter().all(Result::is_ok));
 }
 
 #[tokio::test]

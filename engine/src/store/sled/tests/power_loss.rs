@@ -16,9 +16,10 @@ const WITHOUT_SYNC: &str = "CONSENTRY_TEST_POWER_WITHOUT_SYNC";
 /// How many losses of power are tried; the test that is run by hand tries many times as many.
 const LOSSES: usize = 60;
 const MANY_LOSSES: usize = 3000;
-/// How many writes the child does. It opens the store anew now and then.
+/// How many writes the child does, so many at once. It opens the store anew now and then.
 const STEPS: usize = 120;
-const STEPS_BETWEEN_STARTS: usize = 25;
+const AT_ONCE: usize = 3;
+const STEPS_BETWEEN_STARTS: usize = 24;
 
 /// A write of the child.
 struct Step {
@@ -66,20 +67,24 @@ async fn writer_that_is_recorded() {
     let folder = recorded.folder.join("store");
     let sync: SyncFile = if std::env::var_os(WITHOUT_SYNC).is_some() { |_| Ok(()) } else { File::sync_all };
     let mut store = None;
-    for (number, Step { key, body }) in steps().into_iter().enumerate() {
-        if number % STEPS_BETWEEN_STARTS == 0 {
+    for (number, steps) in steps().chunks(AT_ONCE).enumerate() {
+        if number * AT_ONCE % STEPS_BETWEEN_STARTS == 0 {
             drop(store.take());
         }
         if store.is_none() {
             store = Some(SledStore::open_with(&folder, 0, sync).await.unwrap());
         }
         let store = store.as_ref().unwrap();
-        recorded.begin();
-        match body {
-            Some(body) => put(store, &key, body).await.map(drop).unwrap(),
-            None => store.delete(&key, Expect::Any).await.unwrap(),
-        }
-        recorded.acknowledged();
+        let writes = steps.iter().map(|Step { key, body }| async move {
+            match body {
+                Some(body) => put(store, key, body.clone()).await.map(drop).unwrap(),
+                None => store.delete(key, Expect::Any).await.unwrap(),
+            }
+        });
+        steps.iter().for_each(|_| recorded.begin());
+        // They come in this order, and the later ones share a sync.
+        futures_util::future::join_all(writes).await;
+        steps.iter().for_each(|_| recorded.acknowledged());
     }
 }
 
@@ -101,7 +106,7 @@ async fn wrong(folder: &Path, steps: &[Step], begun: usize, acknowledged: usize)
         };
     }
     // What was under way may have happened or not.
-    let right = [acknowledged, begun].into_iter().any(|done| found == model_after(&steps[..done]));
+    let right = (acknowledged..=begun).any(|done| found == model_after(&steps[..done]));
     if !right {
         let wanted = model_after(&steps[..acknowledged]);
         let differs = |key: &&String| found.get(*key) != wanted.get(*key);
@@ -129,7 +134,7 @@ fn check(number: usize) {
     let writes = count(|call| matches!(call, Call::Write { .. }));
     let syncs = count(|call| matches!(call, Call::Sync(_)));
     println!("{} calls, {writes} writes, {syncs} syncs, {number} losses of power", calls.len());
-    assert!(syncs > STEPS, "{syncs}");
+    assert!(syncs > STEPS / AT_ONCE, "{syncs}");
     let wrong = losses(Disk::default(), &calls, number);
     assert!(wrong.is_empty(), "{} of {number}:\n{}", wrong.len(), wrong.join("\n"));
 }

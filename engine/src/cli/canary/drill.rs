@@ -1,0 +1,306 @@
+//! A drill: an engine of its own, a bank, a person and an Online Service, all on loopback; values go in by every door, on every path; after
+//! each it is looked for them everywhere. What is known to be somewhere is looked for, too, so that a search that sees nothing is noticed.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use consentry_contract::manifest::Manifest;
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::FOUND;
+use super::bank::{Bank, Customer};
+use super::home::{Engine, Home};
+use super::person::Person;
+use super::places::{Clear, Found, Planted, Report, may_look};
+use super::service::Service;
+use super::wire::{Asked, Door};
+use crate::entropy::Entropy;
+
+/// Plants values and looks for them.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Options {
+    /// The bank that people log in at: the program `sample-bank`, or one with the same control port.
+    #[arg(long, value_name = "PROGRAM")]
+    bank: PathBuf,
+    /// A connector for it. May be given several times: `sample-bank`, and `sample-branch`, which opens pages in a browser.
+    #[arg(long, value_name = "FILE", required = true)]
+    connector: Vec<PathBuf>,
+    /// The engine that is looked into, where it is not this program.
+    #[arg(long, value_name = "PROGRAM")]
+    engine: Option<PathBuf>,
+    /// Writes JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Everything that a drill needs. The engine ends before its home goes.
+struct Drill {
+    program: PathBuf,
+    engine: Option<Engine>,
+    bank: Bank,
+    service: Service,
+    /// Where persons and the Online Service come in.
+    persons: Door,
+    customer: Customer,
+    connectors: Vec<Arc<Manifest>>,
+    planted: Planted,
+    report: Report,
+    home: Home,
+}
+
+pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    may_look()?;
+    let mut drill = Drill::begin(options)?;
+    drill.paths()?;
+    let Report { looks, places, bytes, in_clear, found } = &drill.report;
+    if options.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&drill.report)?)?;
+    } else {
+        for when in looks {
+            writeln!(out, "looked   {when}")?;
+        }
+        for Clear { moment, times, median_within_ms } in in_clear {
+            writeln!(out, "in clear {moment}: {times} times, half of them within {median_within_ms} ms")?;
+        }
+        for Found { when, value, place } in found {
+            writeln!(out, "FOUND    {value} in {place}: {when}")?;
+        }
+        writeln!(out, "{places} files and mappings, {bytes} bytes, {} found", found.len())?;
+    }
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+}
+
+/// A value that nobody has, with a tail that outlives a `free`.
+fn mark(name: &str) -> String {
+    let mut random = [0; 12];
+    Entropy::system().with(|rng| rng.fill_bytes(&mut random));
+    format!("canary-{name}-{}-Tail7!", hex::encode(random))
+}
+
+impl Drill {
+    fn begin(options: &Options) -> anyhow::Result<Self> {
+        let program = match &options.engine {
+            Some(program) => program.canonicalize().with_context(|| format!("{} is not there", program.display()))?,
+            None => std::env::current_exe()?,
+        };
+        let (home, bank, service) = (Home::new()?, Bank::start(&options.bank)?, Service::new()?);
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let persons = Door::open(nowhere, &home.wire("persons"))?;
+        let events = Door::open(service.events, &home.wire("events"))?;
+        let site = Door::open(bank.site, &home.wire("site"))?;
+        let taken: Vec<_> = options.connector.iter().map(|path| home.take(path)).collect::<Result<_, _>>()?;
+        let connectors: Vec<_> = taken.iter().map(|package| package.manifest().clone()).collect();
+        let customer = bank.customer()?;
+        let mut planted = Planted::default();
+        planted.typed.add("the password", &customer.password);
+        planted.typed.add("the branch's code", &customer.code);
+        planted.shown.add("the login", &customer.login);
+        customer.shown.iter().for_each(|text| planted.shown.add("what was found", text));
+        home.write("passphrase", mark("passphrase").as_bytes())?;
+        home.write("service.jwk.json", service.key.public().to_jwk().to_string().as_bytes())?;
+        home.write("signer.jwk.json", service.signer.public().to_jwk().to_string().as_bytes())?;
+        home.write("commitments", service.commitment.as_bytes())?;
+        let text = configuration([&persons, &events, &site], &service, &connectors, &home);
+        home.write("consentry.toml", text.as_bytes())?;
+        home.make_keys(&program)?;
+        let report = Report::default();
+        Ok(Self { program, engine: None, bank, service, persons, customer, connectors, planted, report, home })
+    }
+
+    /// Every way through. What a connector can't do (a browser's page has no room for a long code) is left out for it.
+    fn paths(&mut self) -> anyhow::Result<()> {
+        self.serve()?;
+        for connector in self.connectors.clone() {
+            self.delivered(&connector)?;
+            self.broken(&connector)?;
+        }
+        self.report.in_clear = self.in_clear()?;
+        let connector = self.connectors.first().context("a connector")?.clone();
+        self.withdrawn(&connector)?;
+        self.crashed(&connector)?;
+        self.killed(&connector)?;
+        if let Some(engine) = self.engine.take() {
+            engine.end(Signal::SIGTERM)?;
+        }
+        self.report.look("stopped", &self.planted, &self.home, None)
+    }
+
+    fn serve(&mut self) -> anyhow::Result<()> {
+        let engine = self.home.serve(&self.program)?;
+        self.persons.leads_to(engine.listens);
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    fn process(&self) -> anyhow::Result<u32> {
+        Ok(self.engine.as_ref().context("an engine runs")?.process())
+    }
+
+    /// Looks everywhere. `is_shown` while somebody looks at what was found.
+    fn look(&mut self, when: &'static str, is_shown: bool) -> anyhow::Result<()> {
+        let process = self.process()?;
+        self.report.look(when, &self.planted, &self.home, Some((process, is_shown)))
+    }
+
+    /// How long secrets stood in the engine's memory in clear, as it counts itself.
+    fn in_clear(&self) -> anyhow::Result<Vec<Clear>> {
+        let listens = self.engine.as_ref().context("an engine runs")?.listens;
+        let asked = Asked { method: "GET", path: "/v1/metrics", token: None, body: None };
+        let metrics = String::from_utf8(asked.ask(listens)?.good("metrics")?)?;
+        Ok(["evaluate", "send", "search"].into_iter().filter_map(|moment| Clear::of(moment, &metrics)).collect())
+    }
+
+    /// Somebody who has agreed to everything that this connector can bring.
+    fn agreed(&self, connector: &Manifest) -> anyhow::Result<Person> {
+        let begun = self.service.ask(self.persons.address, connector.categories())?;
+        let source = connector.sources().first().context("a connector has a source")?;
+        Person::agreed(self.persons.address, begun, connector.id().as_str(), source.id.as_str())
+    }
+
+    /// The login by the names of the connector's fields; every secret is this one, or the right one.
+    fn login(&self, connector: &Manifest, secret: Option<&str>) -> anyhow::Result<Vec<(String, String)>> {
+        let Customer { login, password, code, .. } = &self.customer;
+        let mut fields = vec![];
+        for field in connector.fields() {
+            let value = match (field.name.as_str(), secret) {
+                ("login", _) => login,
+                ("password" | "code", Some(secret)) => secret,
+                ("password", None) => password,
+                ("code", None) => code,
+                (other, _) => bail!("{}: nobody here has a {other}", connector.id()),
+            };
+            fields.push((field.name.to_string(), value.to_owned()));
+        }
+        Ok(fields)
+    }
+
+    /// A wrong password, the right one, a one-time password, documents, a preview, a delivery.
+    fn delivered(&mut self, connector: &Manifest) -> anyhow::Result<()> {
+        let in_browser = connector.fields().iter().any(|field| field.name.as_str() == "code");
+        // Fields of a page have a length.
+        let (wrong, otp) = match in_browser {
+            true => (digits(), digits()),
+            false => (mark("password"), mark("otp")),
+        };
+        self.planted.typed.add("a wrong password", &wrong);
+        self.planted.typed.add("the one-time password", &otp);
+        self.bank.is("ok", Some(&otp))?;
+        let mut person = self.agreed(connector)?;
+        person.log_in(&self.login(connector, Some(&wrong))?)?;
+        person.until("collecting")?;
+        person.until("awaiting-credentials")?;
+        self.look("a wrong password was refused", false)?;
+        person.log_in(&self.login(connector, None)?)?;
+        let (question, field) = person.asked()?;
+        self.planted.typed.are_in_file(&self.home.wire("site"))?;
+        self.look("a one-time password is asked", false)?;
+        person.answer(&question, &field, &otp)?;
+        person.until("in-review")?;
+        person.does("GET", "preview", None)?;
+        self.planted.shown.are_in_memory(self.process()?)?;
+        self.planted.shown.are_in_file(&self.home.wire("persons"))?;
+        self.look("somebody reads what was found", true)?;
+        person.does("POST", "share", Some(&json!({})))?;
+        self.service.take(self.persons.address)?;
+        person.until("completed")?;
+        self.look("it was delivered", false)
+    }
+
+    /// A page is another one than the connector knows, and the person gives the report of it; then there is none at all.
+    fn broken(&mut self, connector: &Manifest) -> anyhow::Result<()> {
+        for state in ["json-error", "server-error"] {
+            self.bank.is(state, None)?;
+            let mut person = self.agreed(connector)?;
+            person.log_in(&self.login(connector, None)?)?;
+            person.until("failed")?;
+            // There is one where a connector met something that it could not read, and could be replayed.
+            if person.does("GET", "report", None).is_ok() {
+                person.does("PUT", "report", None)?;
+            }
+            self.look("a collection failed, and its report was given", false)?;
+        }
+        self.bank.is("ok", None)
+    }
+
+    /// Somebody who reads what was found, and is asked for nothing.
+    fn in_review(&self, connector: &Manifest) -> anyhow::Result<Person> {
+        self.bank.is("ok", None)?;
+        let mut person = self.agreed(connector)?;
+        person.log_in(&self.login(connector, None)?)?;
+        person.until("in-review")?;
+        Ok(person)
+    }
+
+    fn withdrawn(&mut self, connector: &Manifest) -> anyhow::Result<()> {
+        let person = self.in_review(connector)?;
+        person.does("POST", "withdraw", None)?;
+        self.look("the consent was withdrawn", false)
+    }
+
+    /// The engine crashes while somebody reads what was found. A core is written where the machine writes them.
+    fn crashed(&mut self, connector: &Manifest) -> anyhow::Result<()> {
+        let _person = self.in_review(connector)?;
+        self.ended(Signal::SIGABRT, "the engine crashed", "it was started after a crash")
+    }
+
+    /// It is killed while somebody is asked for a code.
+    fn killed(&mut self, connector: &Manifest) -> anyhow::Result<()> {
+        self.bank.is("ok", Some(&digits()))?;
+        let mut person = self.agreed(connector)?;
+        person.log_in(&self.login(connector, None)?)?;
+        person.asked()?;
+        self.ended(Signal::SIGKILL, "the engine was killed", "it was started after it was killed")
+    }
+
+    fn ended(&mut self, signal: Signal, gone: &'static str, back: &'static str) -> anyhow::Result<()> {
+        self.engine.take().context("an engine runs")?.end(signal)?;
+        self.report.look(gone, &self.planted, &self.home, None)?;
+        self.serve()?;
+        self.look(back, false)
+    }
+}
+
+/// A code of six digits.
+fn digits() -> String {
+    let mut random = [0; 6];
+    Entropy::system().with(|rng| rng.fill_bytes(&mut random));
+    random.iter().map(|byte| char::from(b'0' + byte % 10)).collect()
+}
+
+fn configuration(
+    [persons, events, site]: [&Door; 3],
+    service: &Service,
+    connectors: &[Arc<Manifest>],
+    home: &Home,
+) -> String {
+    let mut text = format!(
+        include_str!("drill.toml"),
+        persons = persons.address,
+        events = events.address,
+        id = service.id,
+        bearer = service.bearer_hash(),
+        browser = home.browser.display()
+    );
+    let categories: BTreeSet<&str> = connectors.iter().flat_map(|connector| connector.categories()).copied().collect();
+    for category in categories {
+        text += &format!("{category:?} = {{ en = \"to look for it.\", fr = \"pour la chercher.\" }}\n");
+    }
+    let site = site.address;
+    for connector in connectors {
+        for source in connector.sources() {
+            text += &format!(
+                "\n[[source]]\nconnector = \"{}\"\nid = \"{}\"\nbase = \"http://{site}\"\n",
+                connector.id(),
+                source.id
+            );
+        }
+    }
+    text
+}
