@@ -10,7 +10,33 @@
 //!     data.review(&Decision::all())
 //! }
 //! ```
-//! and not past it:
+//! No stage is left out:
+//! ```compile_fail,E0599
+//! # use consentry::{data::{Collected, Data, Reviewed}, release::Decision};
+//! fn review(data: Data<Collected>) -> Data<Reviewed> {
+//!     data.review(&Decision::all())
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! # use consentry::{consent::ActiveConsent, data::{Data, Minimised, Released}, id::ParcelId, ledger::AcceptedLeaf};
+//! fn release(data: Data<Minimised>, by: &ActiveConsent, leaf: &AcceptedLeaf, parcel: ParcelId) -> Data<Released> {
+//!     data.release(by, leaf, parcel).unwrap()
+//! }
+//! ```
+//! And what was reviewed is released with both proofs, or not at all:
+//! ```
+//! # use consentry::{consent::ActiveConsent, data::{Data, Released, Reviewed}, id::ParcelId, ledger::AcceptedLeaf};
+//! fn release(data: Data<Reviewed>, by: &ActiveConsent, leaf: &AcceptedLeaf, parcel: ParcelId) -> Data<Released> {
+//!     data.release(by, leaf, parcel).unwrap()
+//! }
+//! ```
+//! ```compile_fail,E0061
+//! # use consentry::{consent::ActiveConsent, data::{Data, Released, Reviewed}, id::ParcelId};
+//! fn release(data: Data<Reviewed>, by: &ActiveConsent, parcel: ParcelId) -> Data<Released> {
+//!     data.release(by, parcel).unwrap()
+//! }
+//! ```
+//! Nor is there another door:
 //! ```compile_fail,E0603
 //! # use consentry::{data::{self, Data, Minimised, Reviewed}, release::{self, Decision}};
 //! fn review(data: Data<Minimised>) -> Data<Reviewed> {

@@ -1,11 +1,13 @@
 //! What the sandbox costs: the collection of the sample bank's 300 operations by its connector, against the same flow in plain native
-//! Rust with the same HTTP client and the same parser, interleaved in one run, the bank in a process of its own; and the rest that the
+//! Rust (`plain`), and against native Rust with the engine's own HTTP client and parser (`native`), interleaved in one run, the bank in a process of its own; and the rest that the
 //! sandbox promises. Prints ratios and figures; nothing is asserted about time. Run: `cargo xtask connectors && cargo bench --package consentry-tests --bench collection`.
 
 #[path = "collection/bare.rs"]
 mod bare;
 #[path = "collection/native.rs"]
 mod native;
+#[path = "collection/plain.rs"]
+mod plain;
 #[path = "collection/together.rs"]
 mod together;
 #[path = "collection/waiting.rs"]
@@ -32,6 +34,7 @@ use consentry_host_api::network::TlsSettings;
 use consentry_host_api::network::gate::GateBounds;
 use consentry_tests::collecting::{Collecting, Now, collector_of, connector, told};
 use nix::sys::resource::{UsageWho, getrusage};
+use plain::Plain;
 use sample_bank::{Change, MARIE, SampleBank, SiteState};
 use tokio_util::task::TaskTracker;
 
@@ -60,7 +63,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Everything; or one part (`collection`, `whole`, `together`, `spinners`, `sandbox`); or so many who wait (`waiting 10000`); or one side
-/// alone for a profiler (`profile native`, `profile sandboxed`).
+/// alone for a profiler (`profile plain`, `profile native`, `profile sandboxed`).
 async fn measure() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().filter(|argument| !argument.starts_with('-')).skip(1).collect();
     let tls = TlsSettings::of_this_machine()?;
@@ -161,13 +164,16 @@ fn cpu() -> anyhow::Result<Duration> {
     Ok(Duration::from_micros(micros.iter().sum::<i64>().try_into()?))
 }
 
-#[derive(Default)]
 struct Times {
     cpu: Vec<Duration>,
     wall: Vec<Duration>,
 }
 
 impl Times {
+    const fn new() -> Self {
+        Self { cpu: Vec::new(), wall: Vec::new() }
+    }
+
     async fn add<T>(&mut self, work: impl Future<Output = T>) -> anyhow::Result<T> {
         let (cpu_before, wall_before) = (cpu()?, Instant::now());
         let done = work.await;
@@ -196,39 +202,52 @@ fn collecting(bank: &Bank) -> Collecting {
 async fn compare(collector: &Collector, tls: &TlsSettings) -> anyhow::Result<()> {
     let bank = Bank::in_state(SiteState::Ok)?;
     whole::same_result(&bank, collector, tls).await?;
-    let (mut sandboxed, mut plain) = (Times::default(), Times::default());
+    let plain = Plain::new()?;
+    let [mut sandboxed, mut by_hand, mut same_parts] = [const { Times::new() }; 3];
     for round in 0..ROUNDS + WARM_UP {
         let ours = collecting(&bank);
         let collection = sandboxed.add(ours.collect(collector)).await??;
         anyhow::ensure!(told(&collection) == COLLECTED, "{}", told(&collection));
-        let native = plain.add(native::collect(&bank.url, tls)).await??;
-        anyhow::ensure!(native.operations.len() == 300 && native.accounts.len() == 3, "the native flow is wrong");
+        let theirs =
+            [by_hand.add(plain.collect(&bank.url)).await??, same_parts.add(native::collect(&bank.url, tls)).await??];
+        for theirs in theirs {
+            anyhow::ensure!(theirs.operations.len() == 300 && theirs.accounts.len() == 3, "a native flow is wrong");
+        }
         if round + 1 == WARM_UP {
-            (sandboxed, plain) = (Times::default(), Times::default());
+            [sandboxed, by_hand, same_parts] = [const { Times::new() }; 3];
         }
     }
-    print_times(&format!("a collection of 300 operations, {ROUNDS} rounds"), &sandboxed, &plain);
+    print_times(&format!("a collection of 300 operations, {ROUNDS} rounds"), &sandboxed, &by_hand, &same_parts);
     Ok(())
 }
 
-fn print_times(title: &str, ours: &Times, theirs: &Times) {
-    println!("{title:<62} {:>10}     native   ratio", "sandboxed");
-    let medians = [("CPU, median", &ours.cpu, &theirs.cpu, 50), ("wall, median", &ours.wall, &theirs.wall, 50)];
-    // What other work on the machine disturbs least.
-    let undisturbed = ("CPU, lowest tenth", &ours.cpu, &theirs.cpu, 10);
-    for (what, ours, theirs, percent) in medians.into_iter().chain([undisturbed]) {
-        let (ours, theirs) = (percentile(ours, percent), percentile(theirs, percent));
-        println!("  {what:<60} {ours:>7.2} ms {theirs:>7.2} ms {:>7.2}", ours / theirs);
+/// Ours, plain Rust, and Rust of the engine's parts.
+fn print_times(title: &str, ours: &Times, plain: &Times, same_parts: &Times) {
+    println!("{title:<62} {:>10} {:>10}   ratio {:>10}   ratio", "sandboxed", "plain", "native");
+    // The lowest tenth is what other work on the machine disturbs least.
+    for (percent, name) in [(50, "median"), (10, "lowest tenth")] {
+        for (what, times) in
+            [("CPU", (|times| &times.cpu) as fn(&Times) -> &Vec<Duration>), ("wall", |times| &times.wall)]
+        {
+            let [ours, plain, native] = [ours, plain, same_parts].map(|side| percentile(times(side), percent));
+            println!(
+                "  {:<60} {ours:>7.2} ms {plain:>7.2} ms {:>7.2} {native:>7.2} ms {:>7.2}",
+                format!("{what}, {name}"),
+                ours / plain,
+                ours / native
+            );
+        }
     }
 }
 
 /// One side alone.
 async fn profile(collector: &Collector, tls: &TlsSettings, which: &str) -> anyhow::Result<()> {
-    let bank = Bank::in_state(SiteState::Ok)?;
+    let (bank, plain) = (Bank::in_state(SiteState::Ok)?, Plain::new()?);
     let before = cpu()?;
     for _ in 0..ROUNDS * 4 {
         match which {
             "native" => drop(native::collect(&bank.url, tls).await?),
+            "plain" => drop(plain.collect(&bank.url).await?),
             _ => drop(collecting(&bank).collect(collector).await?),
         }
     }

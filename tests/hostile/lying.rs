@@ -23,6 +23,20 @@ macro_rules! items {
     };
 }
 
+/// Many items in one text, whose lengths do not fit it, or do.
+macro_rules! crooked {
+    ($name:literal, $tries:literal, $wrong:literal, $right:literal) => {
+        Attack {
+            name: $name,
+            tries: $tries,
+            stopped_by: "the lengths are cut by the host, and must be those of the whole text",
+            verdict: Verdict::Told("bank.account=0!invalid-argument person.name=1"),
+            off: Off::By("they are", TAKEN),
+            run: Run::Story(|world, defence| emits_all(world, defence.pick($wrong, $right))),
+        }
+    };
+}
+
 #[rustfmt::skip] // a table
 pub const ATTACKS: &[Attack] = &[
     Attack { name: "emits-what-nobody-asked-for", tries: "emits transactions where a name was consented to", stopped_by: "what was not consented to is refused and counted as the connector's doing", verdict: Verdict::Nothing, off: Off::By("the person consents to transactions too", "bank.transaction=1 person.name=1"), run: Run::Story(unrequested) },
@@ -33,6 +47,11 @@ pub const ATTACKS: &[Attack] = &[
     items!("emits-an-item-twice", "emits two accounts under one reference", "references are unique in a run", Verdict::Told("bank.account=1!value-unparsable person.name=1"), "the second has another reference" => "bank.account=2 person.name=1", ACCOUNTS, "bank.account;text ref=1\nbank.account;text ref=1", "bank.account;text ref=1\nbank.account;text ref=2"),
     items!("refers-to-nothing", "emits a transaction of an account that it never named", "a reference leads to an item of the same run", Verdict::Told("bank.account=1 bank.transaction=0!value-unparsable person.name=1"), "it refers to the account" => "bank.account=1 bank.transaction=1 person.name=1", &["bank.account", "bank.transaction", "person.name"], "bank.account;text ref=1\nbank.transaction;text account=2;date date=2025-01-01;text label=x;integer amount=1;text currency=EUR", "bank.account;text ref=1\nbank.transaction;text account=1;date date=2025-01-01;text label=x;integer amount=1;text currency=EUR"),
     items!("hides-a-program-in-a-document", "emits a script as a bank statement", "a document is what its first bytes say", Verdict::Told("document.statement=0!value-unparsable person.name=1"), "it begins as a PDF does" => "document.statement=1 person.name=1", &["document.statement", "person.name"], "document.statement;text ref=1;blob file=#!/bin/sh", "document.statement;text ref=1;blob file=%PDF-1.7"),
+    crooked!("emits-lengths-beyond-its-text", "says that a value is longer than the text it stands in", "ref,label;1é;1,3", "ref,label;1é;1,2"),
+    crooked!("emits-a-length-that-wraps", "gives lengths whose sum begins anew at nought", "ref,label,kind;1é;1,4294967295,2", "ref,label,kind;1é;1,2,x"),
+    crooked!("cuts-a-character-in-two", "gives lengths that end within a character", "ref,label,holder;1éa;1,1,2", "ref,label,holder;1éa;1,2,1"),
+    crooked!("emits-half-an-item", "gives fewer lengths than an item has fields", "ref,label;1é;3", "ref,label;1é;1,2"),
+    crooked!("leaves-text-over", "gives lengths that are not the whole text, for the rest to go along unread", "ref,label;1éa;1,2", "ref,label;1é;1,2"),
     Attack { name: "emits-what-is-older-than-consented", tries: "emits a transaction of 2001 where the consent begins in 2025", stopped_by: "what is older is not taken, whatever the connector filters", verdict: Verdict::Told("bank.transaction=0!page-unrecognised person.name=1"), off: Off::By("the consent names no first day", "bank.transaction=1 person.name=1"), run: Run::Story(too_old) },
     Attack { name: "says-that-there-is-nothing", tries: "ends as if all had gone well, without an item", stopped_by: "nothing counts as nothing only where the source says so, on a page that the manifest declares", verdict: Verdict::Told("page-unrecognised"), off: Off::By("the manifest calls that page empty", "person.name=empty@home"), run: Run::Story(empty) },
     Attack { name: "claims-a-failure-of-the-hosts", tries: "ends with `consent-withdrawn`, as if the person had", stopped_by: "a connector may claim the codes that are its own to know", verdict: Verdict::Told("unclassified"), off: Off::By("it claims a code that is", "not-a-customer"), run: Run::Story(claims_a_code) },
@@ -71,6 +90,15 @@ fn emits<'w>(
         // One of each line, and the name.
         let taken = ran.collection.items.len();
         ran.came(taken == items.lines().count() + 1)
+    })
+}
+
+fn emits_all<'w>(world: &'w mut World, items: &'static str) -> Coming<'w> {
+    Box::pin(async move {
+        let (site, aim) = (site().await, format!("bank.account;{items}"));
+        let ran = world.run(probe("emits-all", &site.url).aim(&aim).wanting(ACCOUNTS)).await;
+        let taken = ran.collection.items.len();
+        ran.came(taken > 1)
     })
 }
 

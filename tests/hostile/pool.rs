@@ -86,7 +86,7 @@ pub async fn ran(collector: &Collector, package: Package) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_is_empty_for_the_next_run_however_the_last_one_ended() {
     // Given back to the system; kept and overwritten, in part and whole.
-    for keep_resident_bytes in [0, 1 << 20, 64 << 20] {
+    for keep_resident_bytes in [0, 256 << 10, 64 << 20] {
         let collector = pool_of_one(keep_resident_bytes);
         for (end, expected) in [("", ENDED), ("unreachable", "trap")] {
             assert_eq!(ran(&collector, fills(end)).await, expected, "{end:?}");

@@ -33,6 +33,7 @@ mod sink;
 mod take;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tree;
 
 pub use error::DocumentError;

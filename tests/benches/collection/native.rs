@@ -1,4 +1,4 @@
-//! The same collection as plain Rust: the HTTP client and the parser of the host, no sandbox, no handles, no table of items. Requests are the
+//! The same collection as plain Rust from the same parts: the HTTP client and the parser of the host, no sandbox, no handles, no table of items. Requests are the
 //! same, one by one, and so is what comes of them: `whole.rs` compares both parcels value by value. It checks what a careful
 //! programmer checks by hand: statuses, that each cell is there, dates, the check digits of an IBAN, an account's kind.
 
@@ -22,25 +22,25 @@ pub struct Collected {
 }
 
 pub struct Account {
-    reference: String,
-    label: String,
-    holder: String,
-    iban: Iban,
-    bic: Option<String>,
-    currency: String,
-    kind: Option<&'static str>,
+    pub reference: String,
+    pub label: String,
+    pub holder: String,
+    pub iban: Iban,
+    pub bic: Option<String>,
+    pub currency: String,
+    pub kind: Option<&'static str>,
     /// In cents.
-    balance: i64,
+    pub balance: i64,
 }
 
 pub struct Operation {
     /// Place of its account.
-    account: usize,
-    reference: String,
-    date: Date,
-    label: String,
+    pub account: usize,
+    pub reference: String,
+    pub date: Date,
+    pub label: String,
     /// In cents.
-    amount: i64,
+    pub amount: i64,
 }
 
 impl Collected {
@@ -245,7 +245,7 @@ fn rows<const N: usize>(
 }
 
 /// `-1 234,56 €`, whatever its spaces are.
-fn cents(text: &str) -> anyhow::Result<i64> {
+pub fn cents(text: &str) -> anyhow::Result<i64> {
     let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '-').collect();
     Ok(digits.parse()?)
 }

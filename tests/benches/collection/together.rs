@@ -10,6 +10,8 @@ use consentry_tests::collecting::{Collecting, told};
 use sample_bank::{MARIE, SiteState};
 use tokio::task::JoinSet;
 
+use crate::native::Collected;
+use crate::plain::Plain;
 use crate::{Bank, COLLECTED, collecting, median, native};
 
 const AT_ONCE: usize = 64;
@@ -17,35 +19,55 @@ const SPINNERS: usize = 4;
 
 /// Throughput of many collections at once against as many native flows at once.
 pub async fn at_once(collector: &Arc<Collector>, tls: &TlsSettings) -> anyhow::Result<()> {
-    let bank = Bank::in_state(SiteState::Ok)?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (bank, plain) = (Bank::in_state(SiteState::Ok)?, Arc::new(Plain::new()?));
+    let [mut ours, mut by_hand, mut same_parts] = [const { Vec::new() }; 3];
     for _ in 0..12 {
-        let (started, mut runs) = (Instant::now(), JoinSet::new());
-        for _ in 0..AT_ONCE {
+        let run = || {
             let (run, collector) = (collecting(&bank), collector.clone());
-            runs.spawn(async move { anyhow::Ok(told(&run.collect(&collector).await?)) });
-        }
-        while let Some(run) = runs.join_next().await {
-            let told = run??;
-            anyhow::ensure!(told == COLLECTED, "{told}");
-        }
-        ours.push(started.elapsed());
-        let (started, mut flows) = (Instant::now(), JoinSet::new());
-        for _ in 0..AT_ONCE {
+            async move {
+                let told = told(&run.collect(&collector).await?);
+                anyhow::ensure!(told == COLLECTED, "{told}");
+                Ok(())
+            }
+        };
+        ours.push(time_of_all(run).await?);
+        let flow = || {
+            let (url, plain) = (bank.url.clone(), plain.clone());
+            async move { all_there(&plain.collect(&url).await?) }
+        };
+        by_hand.push(time_of_all(flow).await?);
+        let flow = || {
             let (url, tls) = (bank.url.clone(), tls.clone());
-            flows.spawn(async move { native::collect(&url, &tls).await });
-        }
-        while let Some(flow) = flows.join_next().await {
-            anyhow::ensure!(flow??.operations.len() == 300);
-        }
-        theirs.push(started.elapsed());
+            async move { all_there(&native::collect(&url, &tls).await?) }
+        };
+        same_parts.push(time_of_all(flow).await?);
     }
-    let a_second = |times: &[Duration]| AT_ONCE as f64 / (median(times) / 1e3);
-    let (ours, theirs) = (a_second(&ours), a_second(&theirs));
+    let a_second = |times: Vec<Duration>| AT_ONCE as f64 / (median(&times) / 1e3);
+    let (ours, plain, native) = (a_second(ours), a_second(by_hand), a_second(same_parts));
     println!(
-        "{AT_ONCE} collections at once: {ours:.0} a second; native: {theirs:.0} a second; ratio {:.2}",
-        ours / theirs
+        "{AT_ONCE} collections at once: {ours:.0} a second; plain: {plain:.0}, ratio {:.2}; native: {native:.0}, ratio {:.2}",
+        ours / plain,
+        ours / native
     );
+    Ok(())
+}
+
+async fn time_of_all<F>(flow: impl Fn() -> F) -> anyhow::Result<Duration>
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let (started, mut flows) = (Instant::now(), JoinSet::new());
+    for _ in 0..AT_ONCE {
+        flows.spawn(flow());
+    }
+    while let Some(flow) = flows.join_next().await {
+        flow??;
+    }
+    Ok(started.elapsed())
+}
+
+fn all_there(collected: &Collected) -> anyhow::Result<()> {
+    anyhow::ensure!(collected.operations.len() == 300, "{} operations", collected.operations.len());
     Ok(())
 }
 

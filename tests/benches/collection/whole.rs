@@ -27,6 +27,8 @@ use sample_bank::{MARIE, SiteState};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use zeroize::Zeroizing;
 
+use crate::native::Collected;
+use crate::plain::Plain;
 use crate::{Bank, COLLECTED, Times, WANTED, WARM_UP, native};
 
 const ROUNDS: usize = 100;
@@ -37,29 +39,35 @@ pub async fn compare(collector: &Collector, tls: &TlsSettings) -> anyhow::Result
     let engine = EngineKeys::new().await?;
     let plain = PlainKeys::new()?;
     same_result(&bank, collector, tls).await?;
-    let (mut sandboxed, mut native) = (Times::default(), Times::default());
+    let by_hand = Plain::new()?;
+    let [mut sandboxed, mut native, mut same_parts] = [const { Times::new() }; 3];
     for round in 0..ROUNDS + WARM_UP {
-        let parcel = sandboxed.add(engine.collect(&bank, collector)).await??;
-        let theirs = native.add(plain.collect(&bank, tls)).await??;
-        ensure!(parcel.len() > 20_000 && theirs.len() > 20_000, "{} and {} bytes", parcel.len(), theirs.len());
+        let parcels = [
+            sandboxed.add(engine.collect(&bank, collector)).await??,
+            native.add(plain.collect(by_hand.collect(&bank.url))).await??,
+            same_parts.add(plain.collect(native::collect(&bank.url, tls))).await??,
+        ];
+        ensure!(parcels.iter().all(|parcel| parcel.len() > 20_000), "a parcel is too small");
         if round + 1 == WARM_UP {
-            (sandboxed, native) = (Times::default(), Times::default());
+            [sandboxed, native, same_parts] = [const { Times::new() }; 3];
         }
     }
-    crate::print_times(&format!("from the sealed login to the sealed parcel, {ROUNDS} rounds"), &sandboxed, &native);
+    let title = format!("from the sealed login to the sealed parcel, {ROUNDS} rounds");
+    crate::print_times(&title, &sandboxed, &native, &same_parts);
     Ok(())
 }
 
-/// Both sides find the same, in the same words.
+/// All sides find the same, in the same words.
 pub async fn same_result(bank: &Bank, collector: &Collector, tls: &TlsSettings) -> anyhow::Result<()> {
     let ours = Parcel(crate::collecting(bank).collect(collector).await?.items);
     let ours = serde_json::from_slice(&ours.encode().context("unwritable")?)?;
-    let theirs = native::collect(&bank.url, tls).await?;
-    let theirs = serde_json::to_value(theirs.in_items(""))?;
-    let (ours, theirs) = (in_order(ours)?, in_order(theirs)?);
-    ensure!(ours.len() == theirs.len(), "{} and {} items", ours.len(), theirs.len());
-    let other = ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs);
-    ensure!(other.is_none(), "the two sides found different things: {other:?}");
+    let ours = in_order(ours)?;
+    for theirs in [native::collect(&bank.url, tls).await?, Plain::new()?.collect(&bank.url).await?] {
+        let theirs = in_order(serde_json::to_value(theirs.in_items(""))?)?;
+        ensure!(ours.len() == theirs.len(), "{} and {} items", ours.len(), theirs.len());
+        let other = ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs);
+        ensure!(other.is_none(), "two sides found different things: {other:?}");
+    }
     Ok(())
 }
 
@@ -196,14 +204,14 @@ impl PlainKeys {
         })
     }
 
-    async fn collect(&self, bank: &Bank, tls: &TlsSettings) -> anyhow::Result<Vec<u8>> {
+    async fn collect(&self, flow: impl Future<Output = anyhow::Result<Collected>>) -> anyhow::Result<Vec<u8>> {
         let login: serde_json::Value = serde_json::from_slice(&self.open(&self.sealed_login)?)?;
         let field = |name: &str| -> anyhow::Result<String> {
             let text = login["fields"][name].as_str().context("no such field")?;
             Ok(String::from_utf8(URL_SAFE_NO_PAD.decode(text)?)?)
         };
         ensure!(field("login")? == MARIE.login && field("password")? == MARIE.password);
-        let collected = native::collect(&bank.url, tls).await?;
+        let collected = flow.await?;
         self.seal(&serde_json::to_vec(&collected.in_items(&Now.now().to_string()))?)
     }
 

@@ -1,7 +1,9 @@
 //! The items of one run: what is unique stays unique, what is referred to is there, and everything is counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use hashbrown::HashTable;
 
 use super::check::{FieldError, Wanted};
 use super::table::{Category, Check};
@@ -13,8 +15,8 @@ pub struct RunItems {
     items: Vec<Item>,
     wanted: Vec<&'static str>,
     counts: BTreeMap<&'static str, u64>,
-    /// Hashes of `ref`s, and where the items stand that have them; their words stay in the items alone.
-    refs: BTreeSet<(u64, usize)>,
+    /// Where the items stand that have a `ref`, by its hash; its words stay in the items alone.
+    refs: HashTable<usize>,
     bytes: u64,
 }
 
@@ -56,7 +58,10 @@ impl RunItems {
             }
         }
         if let Some(own) = own {
-            self.refs.insert((own, self.items.len()));
+            let items = &self.items;
+            self.refs.insert_unique(own, items.len(), |at| {
+                reference(&items[*at]).map_or(own, |(category, text)| hash(category, text))
+            });
         }
         self.bytes += item.size();
         *self.counts.entry(category.name).or_default() += 1;
@@ -65,10 +70,7 @@ impl RunItems {
     }
 
     fn has(&self, category: &str, text: &str, hash: u64) -> bool {
-        self.refs.range((hash, 0)..=(hash, usize::MAX)).any(|(_, at)| {
-            let item = &self.items[*at];
-            item.category().name == category && item.get("ref").and_then(Value::as_text) == Some(text)
-        })
+        self.refs.find(hash, |at| reference(&self.items[*at]) == Some((category, text))).is_some()
     }
 
     /// Items of this category.
@@ -94,6 +96,11 @@ impl RunItems {
     pub fn into_items(self) -> Vec<Item> {
         self.items
     }
+}
+
+/// What an item can be referred to by.
+fn reference(item: &Item) -> Option<(&'static str, &str)> {
+    Some((item.category().name, item.get("ref").and_then(Value::as_text)?))
 }
 
 fn hash(category: &str, text: &str) -> u64 {

@@ -7,6 +7,7 @@ use crate::{Modes, aim, honest, told};
 
 pub const MODES: Modes = &[
     ("emits", emits),
+    ("emits-all", emits_all),
     ("asks", asks),
     ("claims", claims),
     ("misses", misses),
@@ -31,6 +32,18 @@ fn emits() -> Result {
         // A refusal is not the end of an attack.
         let _ = told(output::emit(category, &fields));
     }
+    honest()
+}
+
+/// `CATEGORY;NAME,…;TEXT;LENGTH,…`, and then what was asked for.
+fn emits_all() -> Result {
+    let aim = aim();
+    let mut parts = aim.split(';');
+    let mut part = || parts.next().unwrap_or_default();
+    let (category, names, text, lengths) = (part(), part(), part(), part());
+    let names: Vec<String> = names.split(',').map(str::to_owned).collect();
+    let lengths: Vec<Option<u32>> = lengths.split(',').map(|length| length.parse().ok()).collect();
+    let _ = told(output::emit_all(category, &names, text, &lengths));
     honest()
 }
 
