@@ -68,7 +68,7 @@ async fn writer_that_is_recorded() {
     let sync: SyncFile = if std::env::var_os(WITHOUT_SYNC).is_some() { |_| Ok(()) } else { File::sync_all };
     let mut store = None;
     for (number, steps) in steps().chunks(AT_ONCE).enumerate() {
-        if number * AT_ONCE % STEPS_BETWEEN_STARTS == 0 {
+        if (number * AT_ONCE).is_multiple_of(STEPS_BETWEEN_STARTS) {
             drop(store.take());
         }
         if store.is_none() {
