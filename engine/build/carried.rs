@@ -16,6 +16,18 @@ const FOLDERS: [(&str, &str); 4] = [
 /// What the SDK stands on that is ours, too: it is carried with it, in a folder of its own.
 const BESIDE: (&str, &str) = ("consentry-pdf", "pdf");
 
+/// The connector that is the template for a browser, and what of its room that takes: a second copy would go another way.
+const BROWSER: &str = "connectors/sample-branch";
+const ROOM: [&str; 4] = ["manifest.toml", "acceptance.toml", "src/lib.rs", "tape"];
+/// What is its own, and what stands for it in a template.
+const OWN: [(&str, &str); 2] = [
+    ("\"sample-branch\"", "\"NAME\""),
+    (
+        r#"{ name = "Consentry authors", contact = "connectors@consentry.example" }"#,
+        r#"{ name = "Your name", contact = "you@example.org" }"#,
+    ),
+];
+
 /// Rust source of these tables, read from the repository at `root`.
 pub fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
     let root = root.canonicalize()?;
@@ -31,12 +43,34 @@ pub fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
                 writeln!(out, "    ({inside:?}, include_bytes!({:?})),", path.to_str().ok_or("no text")?)?;
             }
         }
+        if name == "TEMPLATES" {
+            browser(&root, &mut out)?;
+        }
         writeln!(out, "];")?;
     }
     for (name, package) in [("SDK_DEPENDENCIES", "sdk"), ("PDF_DEPENDENCIES", "pdf")] {
         writeln!(out, "pub(super) static {name}: &str = {:?};", dependencies(&root, package)?)?;
     }
     Ok(out)
+}
+
+/// The template for a browser, of the connector that it is.
+fn browser(root: &Path, out: &mut String) -> Result<(), Box<dyn Error>> {
+    let room = root.join(BROWSER);
+    for part in ROOM.map(|part| room.join(part)) {
+        println!("cargo::rerun-if-changed={}", part.display());
+        for path in if part.is_dir() { files(&part)? } else { vec![part] } {
+            let inside = format!("browser/{}", path.strip_prefix(&room)?.to_str().ok_or("a name that is no text")?);
+            match std::fs::read_to_string(&path) {
+                Ok(text) if !inside.starts_with("browser/tape/") => {
+                    let text = OWN.iter().fold(text, |text, (own, other)| text.replace(own, other));
+                    writeln!(out, "    ({inside:?}, {text:?}.as_bytes()),")?;
+                }
+                _ => writeln!(out, "    ({inside:?}, include_bytes!({:?})),", path.to_str().ok_or("no text")?)?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a package stands on, with the versions that the workspace names, and its features.

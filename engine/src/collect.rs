@@ -26,7 +26,7 @@ use consentry_host_api::network::gate::Gated;
 use consentry_host_api::network::{LiveNetwork, Network, TlsSettings, Way};
 use consentry_host_api::ports::{Clock, Observer, Prompter, Random};
 use consentry_host_api::stop::{StopReason, Stopper};
-use consentry_host_api::tape::TapeSink;
+use consentry_host_api::tape::{Pages, TapeSink};
 use consentry_host_api::vault::Vault;
 use consentry_host_api::{Grants, HostCtx, Ports, RunSpec};
 use tokio_util::task::TaskTracker;
@@ -192,7 +192,7 @@ impl Collector {
         let browser =
             self.browser.clone().map(|chromium| BrowserWay { chromium, tunnels: network.tunnels(gate.clone()) });
         let network = Arc::new(Gated { network, gate });
-        Ok(self.context_by(order, limits, egress, (network, browser), hops, home))
+        Ok(self.context_by(order, limits, egress, (network, browser, None), hops, home))
     }
 
     /// The same, with this way to the Data Source.
@@ -201,15 +201,16 @@ impl Collector {
         order: Order,
         limits: Limits,
         egress: Egress,
-        way: (Arc<dyn Network>, Option<BrowserWay>),
+        way: (Arc<dyn Network>, Option<BrowserWay>, Option<Arc<dyn Pages>>),
         hops: TaskTracker,
         home: &Home,
     ) -> (HostCtx, Duration) {
         order.tape.begins(replay::inputs(&order));
         let wall = Duration::from_secs(limits.of(LimitName::Wall));
-        let (network, browser) = way;
+        let (network, browser, pages) = way;
         let ports = Ports {
             browser,
+            pages,
             network,
             prompter: order.prompter,
             observer: order.observer,

@@ -18,6 +18,7 @@ mod reading;
 mod scripts;
 mod settings;
 mod state;
+mod taped;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -77,6 +78,10 @@ pub(crate) struct Browsing {
     logins: BTreeMap<String, (Arc<Recipe>, Arc<Recipe>)>,
     /// Requests of pages that are counted already.
     requests: u64,
+    /// What a page showed in this call, for the tape.
+    shown: Option<consentry_tape::Exchange>,
+    /// The page that secrets were typed into in this call, and where they went.
+    typed: (Option<String>, Vec<String>),
 }
 
 impl HostCtx {

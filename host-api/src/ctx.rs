@@ -55,6 +55,8 @@ pub struct Ports {
     pub network: Arc<dyn Network>,
     /// The browser, and its way to the Data Source; none where connectors have none.
     pub browser: Option<crate::browser::BrowserWay>,
+    /// What pages showed, on a replay: then no browser is asked.
+    pub pages: Option<Arc<dyn crate::tape::Pages>>,
     /// The way to the person.
     pub prompter: Arc<dyn Prompter>,
     /// Who watches.

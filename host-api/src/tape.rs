@@ -1,12 +1,14 @@
 //! The tape: every capability call of a run passes here, granted or refused, with what came from outside. In memory only and never
 //! written by this crate; answers are taped after what they repeat of secrets was scrubbed and captured secrets were cut out of them.
 
+mod pages;
 mod recorder;
 mod replay;
 
 use consentry_contract::failure::Code;
 use consentry_tape::{Event, Inputs};
 
+pub use pages::Pages;
 pub use recorder::Recorder;
 pub use replay::{Divergence, Matching, Replay};
 

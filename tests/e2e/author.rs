@@ -1,5 +1,7 @@
 //! The author's day: the tutorial, every command of it, in the order in which it stands there; and every template.
 
+mod tools;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -72,6 +74,7 @@ fn each_template_builds_and_passes_its_tests_and_what_leaves_a_state_out_is_not_
         let (passed, told) = consentry(folder.path(), &["connector", "test", &name]);
         assert!(passed && told.contains("15 passed, 0 failed"), "{template}: {told}");
     }
+    tools::looks_are_told(folder.path(), "my-form-login");
     let platform = folder.path().join("platform");
     std::fs::create_dir(&platform).unwrap();
     std::fs::remove_file(folder.path().join("my-form-login/tape/otp-ok.recording")).unwrap();

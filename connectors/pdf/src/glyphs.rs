@@ -18,8 +18,8 @@ const ACCENTED: [(&str, &str, &str); 9] = [
 ];
 /// Names that are no letter's.
 const NAMES: &str = "space\u{20}exclam!quotedbl\"numbersign#dollar$percent%ampersand&quotesingle'parenleft(parenright)asterisk*plus+comma,hyphen-\
-period.slash/zero0one1two2three3four4five5six6seven7eight8nine9colon:semicolon;less<equal=greater>question?at@bracketleft[backslash\\\
-bracketright]asciicircum^underscore_grave`braceleft{bar|braceright}asciitilde~Euro€quoteleft‘quoteright’quotedblleft“quotedblright”\
+period.slash/zero0one1two2three3four4five5six6seven7eight8nine9colon:semicolon;less<equal=greater>question?at@bracketleft\u{5b}backslash\\\
+bracketright\u{5d}asciicircum^underscore_grave`braceleft{bar|braceright}asciitilde~Euro€quoteleft‘quoteright’quotedblleft“quotedblright”\
 endash–emdash—bullet•ellipsis…degree°section§guillemotleft«guillemotright»fiﬁflﬂae\u{e6}AE\u{c6}oeœOEŒgermandblsßsterling£cent¢yen¥\
 minus−multiply×periodcentered·nbspace\u{a0}nonbreakingspace\u{a0}quotesinglbase‚quotedblbase„onesuperior¹twosuperior²threesuperior³";
 /// Widths of Helvetica from the blank to the tilde, in thousandths.

@@ -43,20 +43,18 @@ impl Fields {
 
     /// Sets a field to a number. Money is an integer in minor units, beside its currency.
     pub fn integer(&mut self, name: &'static str, number: i64) {
-        let (mut digits, mut at, mut left) = ([0; 20], 20, number.unsigned_abs());
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (left % 10) as u8;
+        let (mut digits, mut from, mut left) = ([0; 20], 0, number.unsigned_abs());
+        for (at, digit) in digits.iter_mut().enumerate().rev() {
+            (*digit, from) = (b'0' + (left % 10) as u8, at);
             left /= 10;
             if left == 0 {
                 break;
             }
         }
-        if number < 0 {
-            at -= 1;
-            digits[at] = b'-';
-        }
-        self.put(name, Kind::Integer, str::from_utf8(&digits[at..]).unwrap_or_default());
+        let start = self.text.len();
+        self.text.push_str(if number < 0 { "-" } else { "" });
+        self.text.push_str(digits.get(from..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default());
+        self.values.push((name, Kind::Integer, u32::try_from(self.text.len() - start).unwrap_or(u32::MAX)));
     }
 
     /// Sets a field to yes or no.

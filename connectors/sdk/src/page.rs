@@ -86,7 +86,7 @@ impl<const N: usize> Table<N> {
         let mut from = 0;
         self.ends.chunks_exact(N.max(1)).map(move |ends| {
             std::array::from_fn(|column| {
-                let start = std::mem::replace(&mut from, ends[column]);
+                let start = std::mem::replace(&mut from, ends.get(column).copied().unwrap_or(usize::MAX));
                 self.text.get(start..from).unwrap_or_default()
             })
         })
@@ -108,7 +108,8 @@ impl Document {
     /// What the host answers, or a cell that is not there.
     pub fn table<const N: usize>(&self, at: &str, columns: [Column; N]) -> Result<Table<N>> {
         let (text, lengths) = self.cells(at, &columns)?;
-        Table::complete(text, &lengths).map_err(|place| self.missing(&columns[place].name))
+        Table::complete(text, &lengths)
+            .map_err(|place| self.missing(columns.get(place).map_or("", |column| &column.name)))
     }
 
     /// The rows of a table whose cells may be absent.

@@ -134,10 +134,6 @@ impl<'a> Suite<'a> {
             let faults = self.contradicts(state, reason).into_iter().collect();
             return Finding { name, shown: Shown::NotApplicable(reason.clone()), told: String::new(), faults };
         }
-        if self.browses() {
-            let reason = "its pages are a browser's, which are not recorded".to_owned();
-            return Finding { name, shown: Shown::NotApplicable(reason), told: String::new(), faults: Vec::new() };
-        }
         let Some(ok) = self.recording(State::Ok.name()) else {
             let faults = vec![format!("there is no recording: `consentry connector record --as {}`", state.name())];
             return Finding { name, shown: Shown::Not, told: String::new(), faults };
@@ -261,12 +257,6 @@ impl<'a> Suite<'a> {
         let heard = Arc::new(Heard::default());
         let replayed = self.collector.replay(&self.package, tape, matching, heard.clone()).await?;
         Ok((replayed, heard))
-    }
-
-    /// Whether everything that it reads, it reads in a browser.
-    fn browses(&self) -> bool {
-        let has = |name: &str| self.package.manifest().capabilities().iter().any(|each| each.as_str() == name);
-        has("browser") && !has("http")
     }
 
     fn recording(&self, name: &str) -> Option<&Recording> {

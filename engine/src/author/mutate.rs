@@ -19,12 +19,9 @@ pub struct At(
     usize,
 );
 
-/// The events that are requests with their answers.
+/// The events that bring an answer: requests, and looks at a page in a browser.
 fn exchanges(tape: &Tape) -> impl Iterator<Item = (At, &Exchange)> {
-    tape.events.iter().enumerate().filter_map(|(at, event)| match event {
-        Event::Http(exchange) => Some((At(at), exchange)),
-        _ => None,
-    })
+    tape.events.iter().enumerate().filter_map(|(at, event)| Some((At(at), event.exchange()?)))
 }
 
 /// The first request of all.
@@ -39,26 +36,24 @@ pub fn after(tape: &Tape, count: usize) -> Option<At> {
     exchanges(tape).nth(count).map(|(at, _)| at)
 }
 
-/// The request that carries the login: the last one with a login field in it.
+/// What answers the login: the request with a login field in it, or the first look at a page after one was typed. The last of them.
 #[must_use]
 pub fn login(tape: &Tape) -> Option<At> {
-    carrying(tape, "field.", 0)
+    let last = tape.events.iter().rposition(|event| carries(event, "field."))?;
+    exchanges(tape).find(|(at, _)| at.0 >= last).map(|(at, _)| at)
 }
 
-/// The first request after the person's answer that carries it.
+/// What answers the person's answer.
 #[must_use]
 pub fn answer(tape: &Tape) -> Option<At> {
     let given = tape.events.iter().position(|event| matches!(event, Event::Prompt { how: How::Given, .. }))?;
-    let with = exchanges(tape).find(|(at, exchange)| at.0 > given && carries(exchange, "answer."));
-    with.or_else(|| exchanges(tape).find(|(at, _)| at.0 > given)).map(|(at, _)| at)
+    let with = tape.events.iter().enumerate().skip(given).find(|(_, event)| carries(event, "answer."));
+    let from = with.map_or(given, |(at, _)| at);
+    exchanges(tape).find(|(at, _)| at.0 >= from).map(|(at, _)| at)
 }
 
-fn carrying(tape: &Tape, kind: &str, from: usize) -> Option<At> {
-    exchanges(tape).filter(|(at, exchange)| at.0 >= from && carries(exchange, kind)).map(|(at, _)| at).last()
-}
-
-fn carries(exchange: &Exchange, kind: &str) -> bool {
-    exchange.secrets.iter().any(|secret| secret.starts_with(kind))
+fn carries(event: &Event, kind: &str) -> bool {
+    event.secrets().iter().any(|secret| secret.starts_with(kind))
 }
 
 /// The first request that landed on each page which speaks for a category, after so many requests.
@@ -101,8 +96,16 @@ fn landed(exchange: &Exchange) -> String {
 #[must_use]
 pub fn answered(tape: &Tape, at: At, hops: Vec<Hop>) -> Tape {
     let mut tape = tape.clone();
-    if let Some(Event::Http(exchange)) = tape.events.get_mut(at.0) {
-        (exchange.hops, exchange.failure, exchange.page) = (hops, None, None);
+    let Some(event) = tape.events.get_mut(at.0) else { return tape };
+    let in_browser = matches!(event, Event::Page(_));
+    if let Some(exchange) = event.exchange_mut() {
+        // A browser has followed redirects when it shows something: it stands where they led.
+        let landed = hops.iter().rev().find_map(|hop| hop.header("location").map(str::to_owned));
+        if let Some(landed) = landed.filter(|_| in_browser) {
+            exchange.url = landed;
+        }
+        let skipped = if in_browser { hops.len().saturating_sub(1) } else { 0 };
+        (exchange.hops, exchange.failure, exchange.page) = (hops.into_iter().skip(skipped).collect(), None, None);
     }
     tape
 }
@@ -118,7 +121,7 @@ pub fn page(tape: &Tape, at: At, rule: &PageRule, error: Option<&ErrorText>) -> 
 /// The JSON answer as it was, without what the rule says may not be there; none if it is no such page.
 #[must_use]
 pub fn without(tape: &Tape, at: At, rule: &PageRule) -> Option<Vec<Hop>> {
-    let Some(Event::Http(exchange)) = tape.events.get(at.0) else { return None };
+    let exchange = tape.events.get(at.0)?.exchange()?;
     let mut hops = exchange.hops.clone();
     let last = hops.last_mut()?;
     let mut body: Value = serde_json::from_slice(&last.body.0).ok()?;
@@ -143,7 +146,7 @@ pub fn login_page(tape: &Tape, at: At, rule: &PageRule) -> Option<Vec<Hop>> {
 }
 
 fn led(tape: &Tape, at: At, to: &UrlPattern, last: Hop) -> Vec<Hop> {
-    let Some(Event::Http(exchange)) = tape.events.get(at.0) else { return vec![last] };
+    let Some(exchange) = tape.events.get(at.0).and_then(Event::exchange) else { return vec![last] };
     let there = Url::parse(&exchange.url).is_ok_and(|url| to.matches(&url));
     if there {
         return vec![last];
@@ -163,7 +166,7 @@ pub fn hop(status: u16, content_type: &str, body: Vec<u8>) -> Hop {
 #[must_use]
 pub fn renamed(tape: &Tape, at: At, rule: &PageRule) -> Tape {
     let mut tape = tape.clone();
-    let Some(Event::Http(exchange)) = tape.events.get_mut(at.0) else { return tape };
+    let Some(exchange) = tape.events.get_mut(at.0).and_then(Event::exchange_mut) else { return tape };
     let Some(last) = exchange.hops.last_mut() else { return tape };
     let before = String::from_utf8_lossy(&last.body.0).into_owned();
     let mut body = before.clone();

@@ -38,8 +38,8 @@ pub fn of(package: &Package, tapes: &[&Tape]) -> Vec<String> {
 fn secrets(plan: &SourcePlan, tapes: &[&Tape]) -> Vec<String> {
     let used: BTreeSet<&str> = tapes
         .iter()
-        .flat_map(|tape| tape.exchanges())
-        .flat_map(|exchange| exchange.secrets.iter().map(String::as_str))
+        .flat_map(|tape| &tape.events)
+        .flat_map(|event| event.secrets().iter().map(String::as_str))
         .collect();
     let unused = plan.sinks().iter().filter_map(|(_, sink)| {
         let written = format!("{} {} = {}", sink.leaf, sink.slot, sink.recipe);

@@ -92,7 +92,8 @@ impl Collector {
         };
         let hops = TaskTracker::new();
         let home = self.sandbox.home();
-        let (ctx, wall) = self.context_by(order, limits, egress, (player.clone(), None), hops.clone(), &home);
+        let (ctx, wall) =
+            self.context_by(order, limits, egress, (player.clone(), None, Some(player.clone())), hops.clone(), &home);
         let collection = self.run(&prepared, ctx, wall, hops, home).await;
         let (authenticated, divergence) = (player.authenticated(), player.divergence());
         Ok(Replayed { collection, seen: player.seen(), authenticated, divergence, left: player.left() })

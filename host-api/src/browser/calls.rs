@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::frame::At;
 use super::reading::Looked;
+use super::taped::Live;
 use super::{LOAD, NAME, Page};
 use crate::bindings::consentry::connector::browser;
 use crate::blob::Blob;
@@ -153,7 +154,7 @@ impl HostCtx {
     }
 }
 
-impl browser::Host for HostCtx {
+impl browser::Host for Live<'_> {
     async fn open(&mut self) -> Result<Resource<Page>, Fail> {
         self.enter(NAME, "open")?;
         self.spend(LimitName::Requests, 1)?;
@@ -163,7 +164,7 @@ impl browser::Host for HostCtx {
     }
 }
 
-impl browser::HostPage for HostCtx {
+impl browser::HostPage for Live<'_> {
     async fn go(&mut self, this: Resource<Page>, url: String) -> Result<(), Fail> {
         self.enter(NAME, "page.go")?;
         let page = self.at_of(&this)?.page;

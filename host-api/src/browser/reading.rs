@@ -11,6 +11,7 @@ use consentry_contract::failure::Code;
 use consentry_contract::item::Bytes;
 use consentry_contract::manifest::UrlPattern;
 use consentry_contract::page::Recognition;
+use consentry_tape::{Exchange, Hop};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -54,6 +55,7 @@ pub(super) struct Looked {
     pub(super) url: Url,
     status: u16,
     headers: HeaderMap,
+    kind: String,
     body: Bytes,
     charset: Option<String>,
     as_it_came: bool,
@@ -233,7 +235,7 @@ impl HostCtx {
         let Body { bytes, charset, document, changed } = body;
         let recognition = self.recognise(&url, status, document.as_ref())?;
         let (body, as_it_came) = (Arc::new(Zeroizing::new(bytes)), echoes.is_empty() && !changed);
-        Ok(Looked { document, recognition, url, status, headers: header_map(headers), body, charset, as_it_came })
+        Ok(Looked { document, recognition, url, status, headers: header_map(headers), kind, body, charset, as_it_came })
     }
 
     /// Gives a connector what was looked at; a page that is a failure, or says one, is a fault.
@@ -245,6 +247,7 @@ impl HostCtx {
             page: page.clone(),
             body: looked.body.clone(),
         });
+        self.remember(&looked);
         self.facts.host = None;
         self.note(&looked.recognition, looked.status, &looked.url, &looked.headers, looked.document.as_ref())?;
         let Some(document) = looked.document else {
@@ -261,11 +264,29 @@ impl HostCtx {
         self.keep_held(Tree::new(document, seed), part, page, held)
     }
 
+    /// What is seen, for the tape: as the connector may see it.
+    fn remember(&mut self, looked: &Looked) {
+        let words = ["retry-after", "content-language"];
+        let told = words
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), looked.headers.get(*name)?.to_str().ok()?.to_owned())));
+        let headers = std::iter::once(("content-type".to_owned(), looked.kind.clone())).chain(told).collect();
+        self.browsing.shown = Some(Exchange {
+            method: Method::GET.to_string(),
+            url: looked.url.to_string(),
+            hops: vec![Hop { status: looked.status, headers, body: consentry_tape::Body(looked.body.clone()) }],
+            page: looked.recognition.page.as_ref().map(|page| page.as_str().to_owned()),
+            at_ms: self.ports.clock.now().as_millisecond(),
+            ..Exchange::default()
+        });
+    }
+
     /// A page that fails while somebody waits for another.
     pub(super) fn declares(&mut self, looked: &Looked) -> Result<(), Fail> {
         if looked.recognition.failure.is_none() {
             return Ok(());
         }
+        self.remember(looked);
         self.note(&looked.recognition, looked.status, &looked.url, &looked.headers, looked.document.as_ref())
     }
 

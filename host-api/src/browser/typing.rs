@@ -130,6 +130,9 @@ impl HostCtx {
             _ => None,
         });
         let containers = containers.collect();
+        let places = admitted.sinks.iter().filter_map(|(id, _)| plan.sinks().sink(*id));
+        let places = places.map(|sink| format!("{} {} = {}", sink.leaf, sink.slot, sink.recipe)).collect();
+        self.browsing.typed = (Some(page.to_owned()), places);
         self.count_uses(admitted.sinks, slot)?;
         Ok(containers)
     }
@@ -202,6 +205,9 @@ impl HostCtx {
             context.transport().post(&challenge.session, "Fetch.continueWithAuth", no);
             return Ok(());
         }
+        let plan = self.plan.clone();
+        let places = uses.iter().filter_map(|(id, _)| plan.sinks().sink(*id));
+        self.browsing.typed.1.extend(places.map(|sink| format!("{} {} = {}", sink.leaf, sink.slot, sink.recipe)));
         self.count_uses(uses, &Slot::Authentication)?;
         self.give_to_page(&login, None)?;
         self.give_to_page(&password, None)?;

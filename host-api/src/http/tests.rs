@@ -162,6 +162,7 @@ fn context(network: impl Network + 'static) -> HostCtx {
         callback: ("https://engine.example/callback".to_owned(), "state".to_owned()),
         ports: Ports {
             browser: None,
+            pages: None,
             network: Arc::new(network),
             prompter: Arc::new(Nobody),
             observer: Arc::new(Nobody),

@@ -35,19 +35,10 @@ impl TapeSink for Recorder {
 
     fn refused(&self, _: u64, _: Code) {}
 
-    /// What a browser shows is not played again: a tape of it is a report, and no more.
-    fn page(&self, _: super::PageSeen) {
-        if let Some(kept) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            kept.tape.cut = true;
-        }
-    }
-
     fn outside(&self, what: Event) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(kept) = kept.as_mut() else { return };
-        if let Event::Http(exchange) = &what {
-            kept.bytes += exchange.hops.iter().map(|hop| hop.body.0.len()).sum::<usize>();
-        }
+        kept.bytes += what.bytes();
         if kept.bytes > TAPE_BYTES_MAX || kept.tape.events.len() >= EVENTS_MAX {
             kept.tape.cut = true;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use consentry_contract::failure::Code;
-use consentry_tape::{Event, Exchange, Hop, How, Part, Tape};
+use consentry_tape::{Act, Event, Exchange, Hop, How, Part, Tape};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -49,8 +49,10 @@ pub struct Replay {
     state: Mutex<State>,
 }
 
-struct State {
+pub(super) struct State {
     exchanges: VecDeque<Exchange>,
+    /// Calls on pages.
+    pub(super) acts: VecDeque<Act>,
     /// What is left of the exchange that is being answered, and why it ends without an answer.
     hops: VecDeque<Hop>,
     failure: Option<String>,
@@ -74,6 +76,7 @@ impl Replay {
     pub fn new(tape: &Tape, matching: Matching, naming: Naming, logout: Option<Url>) -> Arc<Self> {
         let mut state = State {
             exchanges: VecDeque::new(),
+            acts: VecDeque::new(),
             hops: VecDeque::new(),
             failure: None,
             prompts: VecDeque::new(),
@@ -93,6 +96,7 @@ impl Replay {
                 Event::Prompt { how, parts } => state.prompts.push_back((how, parts)),
                 Event::Clock(ms) => state.clock.push_back(ms),
                 Event::Random(bytes) => state.random.push_back(bytes),
+                Event::Page(act) => state.acts.push_back(act),
             }
         }
         Arc::new(Self { matching, naming, logout, state: Mutex::new(state) })
@@ -119,15 +123,25 @@ impl Replay {
     /// Requests on the tape that were not asked for.
     #[must_use]
     pub fn left(&self) -> usize {
-        self.state().exchanges.len()
+        let state = self.state();
+        state.exchanges.len() + state.acts.iter().filter(|act| act.call != Act::WAIT).count()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn named(&self, method: &str, url: &str) -> String {
         format!("{method} {}", (self.naming)(url))
+    }
+
+    /// A text of a call on a page, without the values in it.
+    pub(super) fn named_text(&self, text: &str) -> String {
+        (self.naming)(text)
+    }
+
+    pub(super) fn is(&self, matching: Matching) -> bool {
+        self.matching == matching
     }
 
     /// Takes the exchange that answers this request off the tape.
@@ -200,6 +214,23 @@ impl Prompter for Replay {
 }
 
 impl State {
+    /// Something came, at this time.
+    pub(super) fn answered(&mut self, at_ms: i64) {
+        self.asked += 1;
+        self.now_ms = self.now_ms.max(at_ms);
+    }
+
+    /// The tape has something else here.
+    pub(super) fn diverged(&mut self, asked: String, taped: Option<String>) {
+        let ordinal = self.asked + 1;
+        self.divergence.get_or_insert(Divergence { ordinal, asked, taped });
+    }
+
+    /// What a wait ended with is part of what this run saw.
+    pub(super) fn seen_page(&mut self, act: Act) {
+        self.seen.events.push(Event::Page(act));
+    }
+
     /// The person answers when they did on the tape.
     fn answer(&mut self) {
         let answer = match self.prompts.pop_front() {

@@ -97,10 +97,11 @@ impl Allowed {
         }
     }
 
-    /// The manifest's pattern for a URL, or what of it is names: two URLs that differ in values alone are called the same.
+    /// The manifest's pattern for a URL, or what of it is names: two URLs that differ in values alone are called the same. So are two
+    /// selectors.
     #[must_use]
-    pub fn named(&self, url: &str) -> String {
-        crate::point::pattern(url, self)
+    pub fn named(&self, text: &str) -> String {
+        if text.contains("://") { crate::point::pattern(text, self) } else { crate::point::selector(text, self) }
     }
 
     /// Whether the whole name may stay.

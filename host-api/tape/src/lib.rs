@@ -27,4 +27,4 @@ pub use recording::{RECORDING_BYTES_MAX, RecordingError};
 pub use redact::{ReadPdf, Redacted, Rule, redact, redact_with};
 pub use report::{Draft, NoReport, Proof, REPORT_VERSION, Report};
 pub use shape::{PageShape, Shapes};
-pub use tape::{Body, EVENTS_MAX, Event, Exchange, Hop, How, Inputs, Part, TAPE_BYTES_MAX, Tape};
+pub use tape::{Act, Body, EVENTS_MAX, Event, Exchange, Hop, How, Inputs, Outcome, Part, TAPE_BYTES_MAX, Tape};

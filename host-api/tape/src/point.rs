@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::allowed::Allowed;
-use crate::tape::{Event, Tape};
+use crate::tape::{Act, Event, Tape};
 use crate::vocabulary::{self, pieces};
 
 /// Where and how a run failed.
@@ -29,7 +29,7 @@ pub struct Point {
 pub struct LastCall {
     /// Which one it was of all requests and prompts, from 1.
     pub ordinal: usize,
-    /// `http` or `prompt`.
+    /// `http`, `browser` or `prompt`.
     pub capability: String,
     /// Method, or how the prompt ended.
     pub method: String,
@@ -48,7 +48,7 @@ impl Point {
 
 impl LastCall {
     fn of(tape: &Tape, allowed: &Allowed) -> Option<Self> {
-        let mut calls = tape.events.iter().filter(|event| matches!(event, Event::Http(_) | Event::Prompt { .. }));
+        let mut calls = tape.events.iter().filter(|event| is_call(event));
         let ordinal = calls.clone().count();
         Some(match calls.next_back()? {
             Event::Prompt { how, .. } => {
@@ -58,9 +58,36 @@ impl LastCall {
                 let (method, url) = (exchange.method.clone(), pattern(&exchange.url, allowed));
                 Self { ordinal, capability: "http".to_owned(), method, url }
             }
+            Event::Page(act) => {
+                let (method, url) = (act.call.clone(), allowed.named(&act.on));
+                Self { ordinal, capability: "browser".to_owned(), method, url }
+            }
             Event::Clock(_) | Event::Random(_) => return None,
         })
     }
+}
+
+/// How often a page was waited for says nothing of where a run was.
+fn is_call(event: &Event) -> bool {
+    match event {
+        Event::Http(_) | Event::Prompt { .. } => true,
+        Event::Page(act) => act.call != Act::WAIT,
+        Event::Clock(_) | Event::Random(_) => false,
+    }
+}
+
+/// A selector without the names in it that nobody has to know.
+pub(crate) fn selector(at: &str, allowed: &Allowed) -> String {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let (mut out, mut rest) = (String::with_capacity(at.len()), at);
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c: char| is_name(c) != is_name(first)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        let place = run.len() <= 3 && run.bytes().all(|byte| byte.is_ascii_digit());
+        out += if !is_name(first) || place || allowed.has_name(run) { run } else { "*" };
+        rest = after;
+    }
+    out
 }
 
 /// The manifest's pattern for a URL; without one, what is made of known words, and `*` for the rest.

@@ -12,6 +12,8 @@ use crate::tape::{EVENTS_MAX, Event, Inputs, Tape};
 
 /// What a recording begins with. The number changes when an older engine could not read what follows.
 const HEAD: &[u8] = b"consentry-recording 1\n";
+/// The same, of a run with pages in a browser.
+const HEAD_WITH_PAGES: &[u8] = b"consentry-recording 2\n";
 /// Most bytes that a recording unpacks to: twice what answers may have, since text is written with escapes.
 pub const RECORDING_BYTES_MAX: u64 = 16 << 20;
 
@@ -48,7 +50,9 @@ impl Tape {
     /// Never for a tape within its bounds: writing into memory does not fail.
     pub fn to_recording(&self) -> Result<Vec<u8>, RecordingError> {
         let damaged = |line| move |_| RecordingError::Damaged { line };
-        let mut packed = DeflateEncoder::new(HEAD.to_vec(), Compression::default());
+        let pages = self.events.iter().any(|event| matches!(event, Event::Page(_)));
+        let head = if pages { HEAD_WITH_PAGES } else { HEAD };
+        let mut packed = DeflateEncoder::new(head.to_vec(), Compression::default());
         let first = First { inputs: self.inputs.clone(), cut: self.cut, events: self.events.len() };
         serde_json::to_writer(&mut packed, &first).map_err(damaged(1))?;
         for (at, event) in self.events.iter().enumerate() {
@@ -63,7 +67,8 @@ impl Tape {
     /// # Errors
     /// [`RecordingError`].
     pub fn from_recording(bytes: &[u8]) -> Result<Self, RecordingError> {
-        let packed = bytes.strip_prefix(HEAD).ok_or(RecordingError::Head)?;
+        let packed = bytes.strip_prefix(HEAD).or_else(|| bytes.strip_prefix(HEAD_WITH_PAGES));
+        let packed = packed.ok_or(RecordingError::Head)?;
         let mut lines = BufReader::new(DeflateDecoder::new(packed).take(RECORDING_BYTES_MAX + 1)).lines();
         let mut read = 0;
         let mut line = |number: usize| {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allowed::Allowed;
 use crate::dates::{Dates, Found, TODAY};
-use crate::tape::{Body, Event, Exchange, Hop, Inputs, Part, Tape};
+use crate::tape::{Act, Body, Event, Exchange, Hop, Inputs, Outcome, Part, Tape};
 use crate::words::Words;
 
 /// Why something stayed.
@@ -178,11 +178,23 @@ impl Redactor<'_> {
                 });
                 Event::Prompt { how: *how, parts: parts.collect() }
             }
+            Event::Page(act) => Event::Page(self.act(act, times)),
             Event::Clock(ms) => Event::Clock(times.pass(*ms)),
             Event::Random(bytes) => {
                 Event::Random((0..bytes.len()).map(|at| (at as u8).wrapping_mul(31).wrapping_add(17)).collect())
             }
         }
+    }
+
+    fn act(&mut self, act: &Act, times: &Times) -> Act {
+        self.dropped(&act.on);
+        let outcome = match &act.outcome {
+            Outcome::Document(exchange) => Outcome::Document(self.exchange(exchange, times)),
+            Outcome::File(Body(bytes)) => Outcome::File(Body::of(self.body("", bytes))),
+            Outcome::Text(url) => Outcome::Text(self.url(url)),
+            plain @ (Outcome::Done | Outcome::Found(_) | Outcome::Failed(_)) => plain.clone(),
+        };
+        Act { on: self.allowed.named(&act.on), outcome, ..act.clone() }
     }
 
     fn exchange(&mut self, exchange: &Exchange, times: &Times) -> Exchange {

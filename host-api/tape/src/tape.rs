@@ -76,6 +76,50 @@ pub enum Event {
     Clock(i64),
     /// Random bytes were drawn.
     Random(#[serde(with = "hex::serde")] Vec<u8>),
+    /// A call on a page in a browser came to an end.
+    Page(Act),
+}
+
+/// A call on a page in a browser, and what it brought.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// The function.
+    pub call: String,
+    /// What it was called on: a selector, an address, a pattern.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub on: String,
+    /// The page rule that the frame was recognised by, where a secret was typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// The secrets that were given to a page: slots and structures of recipes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+impl Act {
+    /// The call that waits.
+    pub const WAIT: &'static str = "wait-for";
+}
+
+/// What a call on a page brought.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// What was waited for was there, or not.
+    Found(bool),
+    /// What a page showed, or was answered, after scrubbing and capture; with it the failure that it is, if it is one.
+    Document(Exchange),
+    /// A file.
+    File(Body),
+    /// An address.
+    Text(String),
+    /// It was not done: the name of a failure.
+    Failed(String),
 }
 
 /// How a wait for the person ended.
@@ -199,15 +243,52 @@ impl Tape {
     /// Bytes of the answers.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.exchanges().flat_map(|exchange| &exchange.hops).map(|hop| hop.body.0.len()).sum()
+        self.events.iter().map(Event::bytes).sum()
     }
 
-    /// Requests with their answers.
+    /// Requests with their answers, and what pages in a browser showed.
     pub fn exchanges(&self) -> impl Iterator<Item = &Exchange> {
-        self.events.iter().filter_map(|event| match event {
-            Event::Http(exchange) => Some(exchange),
+        self.events.iter().filter_map(Event::exchange)
+    }
+}
+
+impl Event {
+    /// An answer, or what a page showed.
+    #[must_use]
+    pub fn exchange(&self) -> Option<&Exchange> {
+        match self {
+            Self::Http(exchange) | Self::Page(Act { outcome: Outcome::Document(exchange), .. }) => Some(exchange),
             _ => None,
-        })
+        }
+    }
+
+    /// The same, to change it.
+    pub fn exchange_mut(&mut self) -> Option<&mut Exchange> {
+        match self {
+            Self::Http(exchange) | Self::Page(Act { outcome: Outcome::Document(exchange), .. }) => Some(exchange),
+            _ => None,
+        }
+    }
+
+    /// Where secrets went with it.
+    #[must_use]
+    pub fn secrets(&self) -> &[String] {
+        match self {
+            Self::Http(exchange) => &exchange.secrets,
+            Self::Page(act) => &act.secrets,
+            _ => &[],
+        }
+    }
+
+    /// Bytes of what came.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let file = match self {
+            Self::Page(Act { outcome: Outcome::File(body), .. }) => body.0.len(),
+            _ => 0,
+        };
+        let hops = self.exchange().into_iter().flat_map(|exchange| &exchange.hops);
+        file + hops.map(|hop| hop.body.0.len()).sum::<usize>()
     }
 }
 
@@ -227,6 +308,7 @@ impl fmt::Debug for Event {
             Self::Http(exchange) => exchange.fmt(f),
             Self::Prompt { how, .. } => write!(f, "Prompt({})", how.name()),
             Self::Clock(_) => f.write_str("Clock(..)"),
+            Self::Page(act) => write!(f, "Page({})", act.call),
             Self::Random(bytes) => write!(f, "Random({} bytes)", bytes.len()),
         }
     }

@@ -29,7 +29,12 @@ pub(super) fn of(state: State, tapes: &[&Recording], plan: &SourcePlan, count: u
         State::Empty => from(empty(ok, plan), false, "no page of the manifest has an `empty`"),
         State::Rejected | State::Expired | State::Locked => {
             let none = says_nothing(state);
-            from(said(ok, plan, state.code(), mutate::login(ok), "the answer to the login"), false, &none)
+            // Where nobody's login is sent, the source says it when it is asked for data.
+            let (at, what) = match mutate::login(ok) {
+                Some(at) => (Some(at), "the answer to the login"),
+                None => (mutate::after(ok, count), "the first answer inside"),
+            };
+            from(said(ok, plan, state.code(), at, what), false, &none)
         }
         State::OtpWrong => {
             let tries = tapes.iter().flat_map(|recording| {

@@ -214,7 +214,7 @@ impl TapeSink for Trace {
         match &what {
             Event::Http(exchange) => told(exchange),
             Event::Prompt { how, .. } => eprintln!("  the person: {}", how.name()),
-            Event::Clock(_) | Event::Random(_) => {}
+            Event::Clock(_) | Event::Random(_) | Event::Page(_) => {}
         }
         self.recorder.outside(what);
     }

@@ -47,7 +47,7 @@ pub(super) async fn run(options: &Options, out: &mut dyn Write) -> anyhow::Resul
     run::show(&collection, true, out)?;
     let tape = tape.context("nothing was taped")?;
     if tape.cut {
-        bail!("this run can't be recorded: it used the browser, or received more than a recording holds");
+        bail!("this run can't be recorded: it received more than a recording holds");
     }
     let plan = package.plan(&tape.inputs.source, tape.inputs.base.parse().ok().as_ref())?;
     let read_pdf = |file: &[u8]| consentry_pdf::lines(file.to_vec()).ok();
