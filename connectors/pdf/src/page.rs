@@ -49,12 +49,14 @@ impl Matrix {
     }
 
     fn origin(self) -> (f64, f64) {
-        (self.0[4], self.0[5])
+        let [.., x, y] = self.0;
+        (x, y)
     }
 
     /// How tall something of height 1 becomes.
     fn height(self) -> f64 {
-        self.0[2].hypot(self.0[3])
+        let [_, _, across, up, ..] = self.0;
+        across.hypot(up)
     }
 }
 

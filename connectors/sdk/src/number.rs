@@ -18,7 +18,8 @@ impl Style {
     /// An amount in minor units of its currency.
     pub(crate) fn amount(&self, text: &str, currency: &str) -> Result<i64> {
         let known = CURRENCIES.binary_search_by(|(code, _)| (*code).cmp(currency));
-        let Ok(digits) = known.map(|at| usize::from(CURRENCIES[at].1)) else {
+        let known = known.ok().and_then(|at| CURRENCIES.get(at));
+        let Some(digits) = known.map(|(_, digits)| usize::from(*digits)) else {
             return Err(Code::ValueUnparsable.fault("the currency is no code of ISO 4217"));
         };
         // The sign stands before the currency or between it and the number; bookkeepers put parentheses around what is owed.

@@ -139,8 +139,8 @@ async fn the_shell_asks_the_site_once_and_then_answers_selectors() {
     let told = tokio::task::block_in_place(|| shell(folder.path(), &arguments, lines));
     let asked = bank.requests().len();
     assert!(told.contains("  1  login                GET ") && told.contains("  2  accounts             "), "{told}");
-    assert!(told.contains("POST ") && told.contains("  identifiant = \n") && told.contains("  jeton = "), "{told}");
-    assert!(told.contains("Compte courant | EUR"), "{told}");
+    assert!(told.contains("post ") && told.contains("  identifiant = \n") && told.contains("  jeton = "), "{told}");
+    assert!(told.contains("Compte chèques | EUR"), "{told}");
     assert!(told.contains("\nnothing\n") && told.contains("table#comptes") && told.contains("find SELECTOR"), "{told}");
     assert!(!told.contains(MARIE.password), "{told}");
     // Login, its answer and where that leads, and the way out: no selector asked the site again.
