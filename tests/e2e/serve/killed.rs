@@ -1,12 +1,11 @@
 //! `kill -9` at random points of whole collections: nothing acknowledged is lost, nothing is delivered twice, nothing of a person is
 //! on the disk, and the engine starts.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use consentry_tests::canary;
 use consentry_tests::journey::Journey;
-use online_service::receiver::Taken;
 use sample_bank::JULIE;
 
 use super::{EVENT, LOGIN, World};
@@ -14,60 +13,95 @@ use super::{EVENT, LOGIN, World};
 const KILLS: usize = 4;
 /// As many as the project's goals name.
 const MANY_KILLS: usize = 200;
-/// A collection takes about this long, with everything around it.
-const COLLECTION_MS: u64 = 4000;
+/// Of every so many parts of a collection, one is killed in each: this step and that number have no divisor in common.
+const PARTS: usize = 50;
+const STEP: usize = 31;
 
-/// Goes through one collection, as far as the engine lives. Says whether the share was confirmed.
-async fn go_through(world: &World) -> (Option<Journey>, bool) {
-    let Ok(person) = world.service.ask(&world.node).await else { return (None, false) };
-    let shared = async {
+/// Longest wait until a parcel is told again: the first rests are a minute or two apart.
+const TOLD_AGAIN: Duration = Duration::from_secs(600);
+
+/// One person's way, as far as the engine lives: the session, its consent once the person has given it, and whether the share was
+/// confirmed.
+#[derive(Default)]
+struct Way {
+    person: Option<Journey>,
+    consent: Option<String>,
+    is_shared: bool,
+}
+
+impl Way {
+    async fn go(&mut self, world: &World) -> anyhow::Result<()> {
+        let person = self.person.insert(world.service.ask(&world.node).await?);
         let notice = person.choose("sample-bank", "sample-bank").await?;
         person.agree(&notice).await?;
+        let session = person.call(reqwest::Method::GET, "", None).await?.good()?;
+        self.consent = session["consent"].as_str().map(str::to_owned);
         let mut events = person.events(0).await?;
         person.log_in(&LOGIN).await?;
         events.until("in-review", EVENT).await?;
-        person.share(&[]).await
-    };
-    let is_shared = shared.await.is_ok();
-    (Some(person), is_shared)
+        person.share(&[]).await?;
+        self.is_shared = true;
+        // Until it is delivered: that is a part of it.
+        events.until("completed", EVENT).await.map(drop)
+    }
 }
 
 /// Kills the engine so many times. Says in which state each session was found by the next life.
 async fn kill(times: usize) -> BTreeMap<String, usize> {
     let mut world = World::new().await;
-    let mut found = BTreeMap::new();
+    let mut heard = world.listen().await;
+    // Whoever listens goes on listening while the engine dies.
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move { while heard.recv().await.is_some_and(|_| tell.send(()).is_ok()) {} });
+    let (mut found, mut confirmed) = (BTreeMap::new(), BTreeSet::new());
+    let begun = Instant::now();
+    Way::default().go(&world).await.unwrap();
+    let mut whole = begun.elapsed();
     for number in 0..times {
-        // Spread over a collection, and not in step with it.
-        let after = Duration::from_millis((number as u64 * 1237 + 400) % COLLECTION_MS);
+        let part = number * STEP % PARTS;
+        let after = whole.mul_f64(part as f64 / PARTS as f64);
         let process = world.node.process().unwrap();
         let killer = std::thread::spawn(move || {
             std::thread::sleep(after);
             let pid = nix::unistd::Pid::from_raw(i32::try_from(process).unwrap());
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
         });
-        let (person, is_shared) = go_through(&world).await;
+        let (mut way, begun) = (Way::default(), Instant::now());
+        if way.go(&world).await.is_ok() {
+            // It was faster than the one before.
+            whole = begun.elapsed();
+        }
         killer.join().unwrap();
         world.kill_and_restart();
-        let state = match &person {
+        if way.is_shared {
+            confirmed.insert(way.consent.clone().unwrap());
+        }
+        let state = match &way.person {
             Some(person) => person.status().await.map(|status| status["state"].as_str().unwrap_or_default().to_owned()),
             None => Ok("not begun".to_owned()),
         };
-        let state = state.unwrap_or_else(|_| "unknown".to_owned());
-        assert!(!is_shared || state == "delivering", "{number}: a share was confirmed, and the session is {state}");
+        // A session that is over is forgotten with the process.
+        let state = state.unwrap_or_else(|_| "over".to_owned());
+        let stands = ["delivering", "completed", "over"].contains(&state.as_str());
+        assert!(!way.is_shared || stands, "{number}: a share was confirmed, and the session is {state}");
         *found.entry(state).or_default() += 1;
     }
-    // Whatever waits is delivered, each parcel once.
-    let mut told = world.listen().await;
-    let waiting = found.get("delivering").copied().unwrap_or_default();
-    let mut received = vec![];
-    for _ in 0..waiting {
-        if let Ok(Taken::Received(parcel, _)) = consentry_tests::service::next(&mut told, EVENT).await.unwrap() {
-            received.push(parcel.id);
-        }
+    // Every share that was confirmed arrives, and each once, however often it was told.
+    let inbox = world.service.inbox().unwrap();
+    let arrived = || -> BTreeSet<String> {
+        let parcels = inbox.list().unwrap();
+        let consent = |parcel: &String| inbox.read(parcel).unwrap()["consent"].as_str().unwrap().to_owned();
+        let consents: BTreeSet<String> = parcels.iter().map(consent).collect();
+        assert_eq!(consents.len(), parcels.len(), "a share was delivered twice");
+        consents
+    };
+    while !confirmed.is_subset(&arrived()) {
+        let lost =
+            || format!("{} of {} shares never arrived", confirmed.difference(&arrived()).count(), confirmed.len());
+        let told = tokio::time::timeout(TOLD_AGAIN, told.recv()).await.unwrap_or_else(|_| panic!("{}", lost()));
+        assert!(told.is_some(), "nobody listens any more");
     }
-    received.sort();
-    received.dedup();
-    assert_eq!(received.len(), waiting, "{found:?}");
+    println!("{} shares confirmed, {} arrived", confirmed.len(), arrived().len());
     let values = [JULIE.login, JULIE.password, JULIE.last_name, JULIE.email, JULIE.accounts[0].iban];
     let searched = canary::search(&world.node.path(""), &values).unwrap();
     assert!(searched.files > 3 && searched.bytes > 100_000, "{searched:?}");
@@ -84,7 +118,7 @@ async fn a_few_kills_lose_nothing() {
 #[ignore = "takes a quarter of an hour: as many as the project's goals name"]
 async fn two_hundred_kills_lose_nothing() {
     // An Online Service has a hundred open sessions here, and many of these stay open.
-    for _ in 0..MANY_KILLS / 50 {
-        println!("{:?}", kill(50).await);
+    for _ in 0..MANY_KILLS / PARTS {
+        println!("{:?}", kill(PARTS).await);
     }
 }

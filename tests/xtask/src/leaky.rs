@@ -3,7 +3,8 @@
 
 use crate::command;
 
-/// Of the whole workspace, so that every dependency keeps the features it has; only the engine's library is compiled once more.
+/// Of the whole workspace, and as if with tests (`--examples`: there are none), so that every dependency keeps the features it has
+/// there: nothing but the engine's library is compiled once more.
 const LEAKY: &[&str] = &[
     "cargo",
     "build",
@@ -11,6 +12,7 @@ const LEAKY: &[&str] = &[
     "--workspace",
     "--bin",
     "consentry-leaky",
+    "--examples",
     "--features",
     "consentry-engine/leaks-for-tests",
 ];

@@ -6,9 +6,8 @@ use crate::fixtures::disk::{Disk, Recorded, lose_power, record};
 
 const CHILD: &str = "engine::tests::power_loss::shares_that_are_recorded";
 const SHARES: usize = 6;
-const LOSSES: usize = 12;
 /// As many as the project's goals name.
-const MANY_LOSSES: usize = 50;
+const LOSSES: usize = 50;
 const STORAGE: [u8; 32] = [5; 32];
 /// What the items say, and nothing else does.
 const VALUES: [&str; 2] = ["Martin-of-the-canaries", "rent-for-the-canaries"];
@@ -21,7 +20,7 @@ async fn engine(folder: &Path) -> Result<World, crate::engine::BuildError> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "runs only as the child of the tests below"]
+#[ignore = "runs only as the child of the test below"]
 async fn shares_that_are_recorded() {
     let Some(mut recorded) = Recorded::child() else { return };
     let world = engine(&recorded.folder.join("data")).await.unwrap();
@@ -65,23 +64,13 @@ async fn wrong(folder: &Path, begun: usize, acknowledged: usize) -> Option<Strin
     (!found.is_empty()).then(|| format!("values of a person are in {found:?}"))
 }
 
-fn check(losses: usize) {
+#[test]
+fn a_share_that_was_confirmed_survives_fifty_losses_of_power() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let calls = record(CHILD, &[]);
-    let wrong = lose_power(Disk::default(), &calls, losses, |folder, begun, acknowledged| {
+    let wrong = lose_power(Disk::default(), &calls, LOSSES, |folder, begun, acknowledged| {
         runtime.block_on(wrong(folder, begun, acknowledged))
     });
-    println!("{losses} losses of power in {} calls, {} went wrong", calls.len(), wrong.len());
-    assert!(wrong.is_empty(), "{} of {losses}:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-#[test]
-fn a_share_that_was_confirmed_survives_a_loss_of_power() {
-    check(LOSSES);
-}
-
-#[test]
-#[ignore = "takes minutes: the same at as many places as the project's goals name"]
-fn a_share_that_was_confirmed_survives_fifty_losses_of_power() {
-    check(MANY_LOSSES);
+    println!("{LOSSES} losses of power in {} calls, {} went wrong", calls.len(), wrong.len());
+    assert!(wrong.is_empty(), "{} of {LOSSES}:\n{}", wrong.len(), wrong.join("\n"));
 }
