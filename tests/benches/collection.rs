@@ -8,6 +8,8 @@ mod bare;
 mod native;
 #[path = "collection/plain.rs"]
 mod plain;
+#[path = "collection/taped.rs"]
+mod taped;
 #[path = "collection/together.rs"]
 mod together;
 #[path = "collection/waiting.rs"]
@@ -62,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async { tokio::spawn(measure()).await? })
 }
 
-/// Everything; or one part (`collection`, `whole`, `together`, `spinners`, `sandbox`); or so many who wait (`waiting 10000`); or one side
+/// Everything; or one part (`collection`, `whole`, `taped`, `together`, `spinners`, `sandbox`); or so many who wait (`waiting 10000`); or one side
 /// alone for a profiler (`profile plain`, `profile native`, `profile sandboxed`).
 async fn measure() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().filter(|argument| !argument.starts_with('-')).skip(1).collect();
@@ -72,6 +74,7 @@ async fn measure() -> anyhow::Result<()> {
         ["waiting", many] => waiting::measure(&open_gate(many.parse()?)?, many.parse()?).await,
         ["collection"] => compare(&*open_gate(64)?, &tls).await,
         ["whole"] => whole::compare(&*open_gate(64)?, &tls).await,
+        ["taped"] => taped::compare(&*open_gate(64)?).await,
         ["together"] => together::at_once(&open_gate(64)?, &tls).await,
         ["spinners"] => together::beside_spinners(&open_gate(64)?).await,
         ["sandbox"] => {
@@ -83,6 +86,7 @@ async fn measure() -> anyhow::Result<()> {
             let collector = open_gate(64)?;
             compare(&collector, &tls).await?;
             whole::compare(&collector, &tls).await?;
+            taped::compare(&collector).await?;
             together::at_once(&collector, &tls).await?;
             together::beside_spinners(&collector).await?;
             waiting::measure(&collector, WAITING).await?;

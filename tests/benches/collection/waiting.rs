@@ -1,5 +1,5 @@
-//! Collections that wait for a one-time password after a real login page: what each takes of this process's memory, and whether all of them
-//! go on to their end when they are answered.
+//! Collections that wait for a one-time password after a real login page: what each takes of this process's memory, its tape included, and
+//! whether all of them go on to their end when they are answered.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use consentry::collect::Collector;
 use consentry_host_api::ports::Answer;
+use consentry_host_api::tape::Recorder;
 use consentry_tests::collecting::{Reaction, told};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sample_bank::SiteState;
@@ -30,7 +31,8 @@ pub async fn measure(collector: &Arc<Collector>, many: usize) -> anyhow::Result<
     let started = Instant::now();
     for _ in 0..many {
         let asked = asked.clone();
-        let run = collecting(&bank).answering(move |_| Reaction::Later(asked.clone()));
+        let run =
+            collecting(&bank).answering(move |_| Reaction::Later(asked.clone())).taping(Arc::new(Recorder::default()));
         let collector = collector.clone();
         runs.spawn(async move { run.collect(&collector).await.map(|collection| told(&collection)) });
     }
@@ -54,7 +56,7 @@ pub async fn measure(collector: &Arc<Collector>, many: usize) -> anyhow::Result<
         completed += 1;
     }
     println!(
-        "{many} collections that wait for a code at once: {kib:.0} KiB of private memory each; all there after {:.1} s; \
+        "{many} taped collections that wait for a code at once: {kib:.0} KiB of private memory each; all there after {:.1} s; \
          {completed} complete {:.1} s after the answers",
         all_wait.as_secs_f64(),
         answered.elapsed().as_secs_f64()
