@@ -387,9 +387,21 @@ impl Accounts {
     }
 }
 
+impl Account {
+    /// Whether an Online Service knows its person as this.
+    pub fn is_known_as(&self, subject: SubjectId) -> bool {
+        self.subjects.values().any(|known| *known == subject)
+    }
+}
+
 impl AccountName {
     fn of(handle: &Handle) -> Self {
         Self(handle.name())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// What a receipt in it is stored under.

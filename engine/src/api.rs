@@ -74,6 +74,7 @@ fn routes() -> Routes {
         .at("/v1/token", [post(SESSIONS, "Access for an Online Service, by private_key_jwt", token::give)])
         .at("/v1/sources", [get(SESSIONS, "The Data Sources that are served here", resources::sources)])
         .at("/v1/deliveries", [get(PARCELS, "What waits, what was fetched, and how it ended", resources::deliveries)])
+        .at("/v1/metering", [get(PARCELS, "Counts of deliveries by month, for invoices", resources::metering)])
         .at("/v1/webhooks/keys", [get(ENGINE, "The keys that events are signed with", requests::webhook_keys)])
         .at("/v1/sessions", [post(SESSIONS, "Begin a session from a data request", requests::create_session).once()])
         .at(SESSION, [get(SESSIONS, "Where a session stands", requests::session)])

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::collect::compile::limited;
 
+mod anonymity;
 mod audit;
 mod canary;
 mod collect;
@@ -22,6 +23,7 @@ mod harden;
 mod hidden;
 mod interrupt;
 mod keys;
+mod metering;
 mod papers;
 mod receive;
 mod rights;
@@ -94,6 +96,11 @@ enum Command {
     /// Traces of transactions.
     #[command(subcommand)]
     Trace(rights::Traces),
+    /// Anonymity towards Online Services: an authority's order to lift it, and the authority's own offline tool.
+    #[command(subcommand)]
+    Anonymity(anonymity::Command),
+    /// What Online Services are invoiced for: counts of deliveries by month.
+    Metering(metering::Options),
     /// Reports of failures: what broke, and the recordings that show it.
     #[command(subcommand)]
     Reports(reports::Command),
@@ -166,6 +173,8 @@ fn execute(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Commit(options) => papers::commit(&options, out),
         Command::Rights(command) => block_on(rights::run(*command, out)),
         Command::Trace(command) => block_on(rights::traces(command, out)),
+        Command::Anonymity(command) => block_on(anonymity::run(command, out)),
+        Command::Metering(options) => block_on(metering::run(options, out)),
         Command::Reports(command) => block_on(reports::run(command, out)),
         Command::Source(command) => source::run(&command, out),
         Command::Audit(command) => block_on(audit::run(command, out)),

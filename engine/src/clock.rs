@@ -86,6 +86,13 @@ impl Month {
     }
 }
 
+impl Month {
+    /// Whether it is January.
+    pub fn is_first_of_year(self) -> bool {
+        self.0.month() == 1
+    }
+}
+
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.0.year(), self.0.month())

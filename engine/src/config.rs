@@ -17,6 +17,8 @@ use crate::collect::signature::{NotAKey, Trust, TrustedKey};
 use crate::consent::notice::Operator;
 use crate::engine::catalogue::{Folder, NotAPin};
 use crate::id::OnlineServiceId;
+use crate::jose::RecipientKey;
+use crate::jose::jwk::JwkError;
 use crate::online_service::{OnlineService, RegistrationError};
 use crate::operator::OperatorKey;
 use crate::processing::{Processing, Processor, policy_digest};
@@ -24,9 +26,9 @@ use crate::secret_file;
 
 pub use browser::BrowserSection;
 pub use sections::{
-    ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace, KeysSection,
-    MaintenanceSection, OnlineServiceSection, PolicySection, PurposeSection, SandboxSection, SourceSection,
-    TrustedKeySection,
+    AnonymitySection, ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace,
+    KeysSection, MaintenanceSection, OnlineServiceSection, PolicySection, PurposeSection, SandboxSection,
+    SourceSection, TrustedKeySection,
 };
 
 /// The whole configuration.
@@ -39,6 +41,9 @@ pub struct Config {
     pub operator: Operator,
     /// The privacy policy, where it is not the one that comes with the software.
     pub policy: Option<PolicySection>,
+    /// Who can open what is kept of who somebody is.
+    #[serde(default)]
+    pub anonymity: AnonymitySection,
     /// Where the machines stand.
     pub hosting: Processor,
     /// Everybody else who works for the operator.
@@ -164,6 +169,7 @@ impl Config {
             let more = [section.signing_key_file.as_mut(), section.commitments_file.as_mut()];
             more.into_iter().flatten().chain([&mut section.key_file])
         });
+        let own = own.chain(self.anonymity.authority_key_file.as_mut());
         let policy = self.policy.iter_mut().flat_map(|section| [&mut section.en, &mut section.fr]);
         let secrets = self.source.iter_mut().flat_map(|section| section.secret_files.values_mut());
         for path in paths.into_iter().chain(own).chain(keys).chain(secrets).chain(policy) {
@@ -240,6 +246,19 @@ impl Config {
         let all = Processing { policy, hosting: Some(self.hosting.clone()), processors: self.processor.clone() };
         all.check().map_err(|error| value("hosting and processor", &error.to_string()))?;
         Ok(all)
+    }
+
+    /// The key that envelopes of an authority are sealed to; none where nobody's anonymity can be lifted.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for a key that is none, or is smaller than RSA-4096.
+    pub fn authority(&self) -> Result<Option<RecipientKey>, ConfigError> {
+        let Some(path) = &self.anonymity.authority_key_file else { return Ok(None) };
+        let told = |error: JwkError| ConfigError::Value {
+            key: "anonymity.authority-key-file".to_owned(),
+            problem: error.to_string(),
+        };
+        RecipientKey::from_jwk(&read_text(path)?).map(Some).map_err(told)
     }
 
     /// The operator's own policy, English before French; none where it is the one that comes with the software.

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::data::{Category, Digest};
 use crate::erase::retention::R14ConsentRecord;
-use crate::id::{ConsentId, GrantId, ParcelId, SessionId};
+use crate::id::{ConsentId, GrantId, ParcelId, RightsRequestId, SessionId};
 use crate::request::DataRequest;
 use crate::rights::Ground;
 use crate::store::{Expect, Revision, Shelf, StoreError};
@@ -24,10 +24,12 @@ mod list;
 pub mod notice;
 mod proofs;
 mod record;
+mod width;
 
 pub use beside::{Restriction, Statement};
 pub use notice::Notice;
 pub use record::{Asked, Consent, GRANTS_MAX, Refusal, STATEMENTS_MAX, Status};
+pub use width::{Terms, Width};
 
 use record::FORMAT;
 
@@ -102,6 +104,17 @@ pub struct Withdrawal {
     pub sending: Option<ParcelId>,
     /// Whether it is on the record durably. Where it is not, it holds as long as this process lives, and is tried again.
     pub noted: bool,
+    /// The request to the Online Service that may have received something: it has to answer, signed, by a day.
+    pub passed_on: Option<PassedOn>,
+}
+
+/// What an Online Service has to answer, and by when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassedOn {
+    /// The request.
+    pub request: RightsRequestId,
+    /// After that its silence is shown.
+    pub answer_by: Timestamp,
 }
 
 /// Why the register can't do what it was asked.
@@ -221,7 +234,7 @@ impl ConsentRegister {
             }
             Err(error) => return Err(error),
         };
-        Ok(Withdrawal { at: record.changed_at(), sending: record.sending(), noted })
+        Ok(Withdrawal { at: record.changed_at(), sending: record.sending(), noted, passed_on: None })
     }
 
     /// Marks that nothing is done under a consent any more. What is being done is not stopped by this.

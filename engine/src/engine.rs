@@ -27,6 +27,7 @@ use crate::keys::{Duty, KeyError, KeyProvider};
 use crate::ledger::{Ledger, LedgerError};
 use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
+use crate::metering::Metering;
 use crate::online_service::OnlineService;
 use crate::online_service::assertion::AssertionError;
 use crate::operator::audit::Audit;
@@ -48,12 +49,15 @@ pub mod catalogue;
 mod account;
 mod conclude;
 mod deliver;
+mod escrow;
 mod forget;
 mod intake;
 pub mod listing;
 mod looks;
+mod metering;
 mod operate;
 mod ports;
+mod regulator;
 mod reporting;
 mod restart;
 mod rights;
@@ -85,6 +89,7 @@ pub struct Engine {
     consents: ConsentRegister,
     ledger: Ledger,
     outbox: Outbox,
+    metering: Metering,
     traces: Traces,
     reports: Reports,
     good_runs: GoodRuns,
@@ -108,6 +113,8 @@ pub struct Engine {
     draining: AtomicBool,
     /// When everything stored was last looked through.
     erased_second: AtomicI64,
+    /// The first second of the month up to which sums are kept.
+    settled_second: AtomicI64,
     /// When a write was last tried for nothing but to see whether it is taken.
     probed_second: AtomicI64,
     /// Runs and deliveries under way. Shutting down waits for them.

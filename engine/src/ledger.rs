@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::data::Digest;
 use crate::entropy::Entropy;
 use crate::erase::retention::{R14ConsentRecord, R15ConsentLogLeaf, Term};
-use crate::id::{ConsentId, GrantId, LeafId, ParcelId, RunId};
+use crate::id::{ConsentId, EventId, GrantId, LeafId, ParcelId, RunId};
 use crate::keys::{KeyError, KeyProvider};
 use crate::rights::declared::{Declaration, Declared, Erase, Export, Rectify, Restrict};
 use crate::seal::{SealError, Sealable, joined};
@@ -74,6 +74,15 @@ pub enum Event {
         consent: ConsentId,
         /// The run.
         run: RunId,
+    },
+    /// An authority ordered that somebody's anonymity be lifted.
+    AnonymityLifted {
+        /// The consent under which they shared something.
+        consent: ConsentId,
+        /// The order.
+        order: EventId,
+        /// The digest of the envelope that was given out.
+        envelope: Digest,
     },
 }
 
@@ -317,6 +326,7 @@ impl Event {
             Self::LoginOpened { .. } => "login-opened",
             Self::Released { .. } => "released",
             Self::Erased { .. } => "erased",
+            Self::AnonymityLifted { .. } => "anonymity-lifted",
         }
     }
 
@@ -327,7 +337,8 @@ impl Event {
             | Self::ConsentWithdrawn { consent }
             | Self::LoginOpened { consent, .. }
             | Self::Released { consent, .. }
-            | Self::Erased { consent, .. } => *consent,
+            | Self::Erased { consent, .. }
+            | Self::AnonymityLifted { consent, .. } => *consent,
         }
     }
 }

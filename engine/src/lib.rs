@@ -45,12 +45,16 @@ pub mod release;
 pub mod seal;
 // Parcels that wait for their receiver.
 pub mod outbox;
+// What an Online Service pays a commission for.
+pub mod metering;
 // Erasure with proof, and the retention table.
 pub mod erase;
 // What happened, signed.
 pub mod receipt;
 // A person's rights over what is kept.
 pub mod rights;
+// Who somebody is, sealed to an authority.
+pub mod escrow;
 
 // For those who want to find their consents again.
 pub mod account;

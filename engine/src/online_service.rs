@@ -279,6 +279,12 @@ impl OnlineService {
         self.purposes.values_mut().for_each(|purpose| purpose.third_parties = Some(why.clone()));
     }
 
+    /// Registers how long it keeps what it receives.
+    #[cfg(test)]
+    pub(crate) fn keep_for(&mut self, days: u16) {
+        self.purposes.values_mut().for_each(|purpose| purpose.keep_days = days);
+    }
+
     /// Who it is, and what it signed.
     pub fn partner(&self) -> &Partner {
         &self.partner

@@ -110,6 +110,8 @@ deeds! {
     OutboxLook "outbox-look" [Platform];
     /// Has an Online Service told again.
     DeliverySendAgain "delivery-send-again" [Platform];
+    /// Looks at counts for invoices.
+    MeteringLook "metering-look" [Platform];
     /// Looks at what was erased, and when.
     RetentionLook "retention-look" [Platform, Dpo];
     /// Looks at the states of the node's keys.
@@ -138,6 +140,8 @@ deeds! {
     RightRefuse "right-refuse" [Dpo];
     /// Notes a disclosure to an authority.
     DisclosureNote "disclosure-note" [Dpo];
+    /// Follows an authority's order to lift somebody's anonymity.
+    AnonymityLift "anonymity-lift" [Dpo];
     /// Looks for the traces of a login.
     TraceFind "trace-find" [Dpo];
     /// Erases what is kept of a session, a person, an Online Service.

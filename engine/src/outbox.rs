@@ -27,7 +27,7 @@ mod listing;
 mod parcel;
 
 pub use delivery::{End, How, LEASE, next_attempt};
-pub use listed::Listed;
+pub use listed::{Ending, Listed};
 pub use listing::{OwnDelivery, Standing};
 pub use parcel::ParcelBytes;
 

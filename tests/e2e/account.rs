@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode};
 use sample_bank::{Change, SampleBank};
 use serde_json::{Value, json};
 
+use crate::cli::{call, words};
 use crate::journey::drive;
 use crate::serve::{EVENT, LOGIN};
 
@@ -52,6 +53,10 @@ async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it(
     let public = format!("public-url = \"{}", node.url);
     assert!(config.contains(&public), "{config}");
     let config = config.replace(&public, &format!("public-url = \"{origin}"));
+    // And an authority has a key, which is no node's.
+    let authority = node.path("authority").display().to_string();
+    assert_eq!(call(words(&format!("keys recipient {authority}"))).await.code, Some(0));
+    let config = config.replace("[hosting]", "[anonymity]\nauthority-key-file = \"authority.jwk.json\"\n\n[hosting]");
     std::fs::write(node.path("consentry.toml"), config).unwrap();
     tokio::task::block_in_place(|| node.serve()).unwrap();
     node.url.clone_from(&origin);
@@ -59,6 +64,8 @@ async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it(
     let printed = drive("account.mjs", json!({ "engine": node.url, "origin": origin })).await;
     let (julie, other) = (Holder::told(&printed, "TOKEN", &node), Holder::told(&printed, "OTHER", &node));
 
+    let reached = json!({ "contact": "julie@example.org" });
+    julie.call(Method::PUT, "/v1/account/contact", Some(reached)).await.good().unwrap();
     let mut subjects = vec![];
     for _ in 0..2 {
         let person = service.ask(&node).await.unwrap();
@@ -103,4 +110,40 @@ async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it(
     julie.call(Method::DELETE, "/v1/account", None).await.good().unwrap();
     assert_eq!(julie.call(Method::GET, "/v1/account", None).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(other.held().await["receipts"].as_array().unwrap().len(), 1, "a receipt is its holder's");
+    let keys = send(client().unwrap().get(format!("{}/v1/keys", node.url))).await.unwrap();
+    std::fs::write(node.path("keys.json"), &keys.bytes).unwrap();
+    tokio::task::block_in_place(|| node.stop()).unwrap();
+    lifted_on_an_order_alone(&node, &subjects[0], &authority).await;
+}
+
+/// What is left of a closed account is sealed to somebody who is not here, and handed out on an order that is in the ledger.
+async fn lifted_on_an_order_alone(node: &Node, subject: &str, authority: &str) {
+    let [config, keys, envelope] = ["consentry.toml", "keys.json", "envelope.json"].map(|name| node.path(name));
+    let mut order = words(&format!("anonymity order {subject} --authority CNIL --config {}", config.display()));
+    order.extend([
+        "--out".to_owned(),
+        envelope.display().to_string(),
+        "--basis".to_owned(),
+        "order 12, Art. 58".to_owned(),
+    ]);
+    let told = call(order).await;
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(!std::fs::read_to_string(&envelope).unwrap().contains("julie@"));
+    let open = |file: &std::path::Path| {
+        words(&format!("anonymity open {} --key {authority}.key.der --keys {}", file.display(), keys.display()))
+    };
+    let opened = call(open(&envelope)).await.json();
+    assert_eq!(
+        (&opened["identity"]["contact"], &opened["identity"]["subject"]),
+        (&json!("julie@example.org"), &json!(subject))
+    );
+    assert_eq!(opened["order"]["event"], "anonymity-lifted", "{opened}");
+    // Without the proof that the order is in the ledger the tool opens nothing.
+    let mut changed: Value = serde_json::from_slice(&std::fs::read(&envelope).unwrap()).unwrap();
+    changed["event"]["order"] = json!("evt_01JD8Z3M7K0000000000000000");
+    std::fs::write(node.path("changed.json"), changed.to_string()).unwrap();
+    let refused = call(open(&node.path("changed.json"))).await;
+    assert!(refused.code == Some(1) && refused.err.contains("in the ledger"), "{refused:?}");
+    let register = call(words(&format!("rights disclosures --config {}", config.display()))).await.json();
+    assert_eq!(register[0]["authority"], "CNIL", "{register}");
 }

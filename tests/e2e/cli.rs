@@ -16,6 +16,7 @@ use sample_bank::{Change, JULIE, SampleBank};
 use serde_json::{Value, json};
 
 mod failures;
+mod papers;
 mod terminal;
 mod trust;
 

@@ -25,6 +25,13 @@ impl TryFrom<String> for Contact {
     }
 }
 
+impl Contact {
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<Contact> for String {
     fn from(contact: Contact) -> Self {
         contact.0

@@ -16,7 +16,7 @@ use super::{Answer, At, Body, Person, Shared, bearer};
 use crate::account::{AccountName, Contact, SIGNED_IN};
 use crate::consent::Status;
 use crate::engine::EngineError;
-use crate::id::{ConsentId, OnlineServiceId, ReceiptId};
+use crate::id::{ConsentId, EventId, OnlineServiceId, ReceiptId};
 use crate::rights::Ask;
 
 /// Somebody who is signed in, and by which token.
@@ -64,6 +64,20 @@ pub(super) struct Held {
     contact: Option<String>,
     passkeys: Vec<Key>,
     receipts: Vec<Access>,
+    /// What authorities ordered to be told of who the person is, as far as an order does not forbid to say so.
+    lifted: Vec<Lifted>,
+}
+
+/// An authority's order that was followed.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the form of what the engine makes")]
+pub(super) struct Lifted {
+    order: EventId,
+    at: Timestamp,
+    authority: String,
+    /// The law and the order that it rests on.
+    basis: String,
+    consent: ConsentId,
 }
 
 /// A passkey.

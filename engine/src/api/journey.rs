@@ -22,7 +22,7 @@ use crate::consent::{ConsentError, Notice, Refusal};
 use crate::data::{Category, Digest};
 use crate::engine::EngineError;
 use crate::engine::catalogue::Offer;
-use crate::id::{ParcelId, QuestionId, ReceiptId, ReportId};
+use crate::id::{ParcelId, QuestionId, ReceiptId, ReportId, RightsRequestId};
 use crate::predicate::Answered;
 use crate::release::Decision;
 use crate::session::events::Subscription;
@@ -206,6 +206,7 @@ pub(super) async fn withdraw(Person(session): Person, State(engine): At) -> Answ
         withdrawn_at: withdrawal.at,
         sending: withdrawal.sending,
         noted: withdrawal.noted,
+        online_service: withdrawal.passed_on.map(|to| PassedOn { request: to.request, answer_by: to.answer_by }),
         next: (!withdrawal.noted).then_some(NOT_NOTED),
     }))
 }
@@ -218,8 +219,19 @@ pub(super) struct Withdrawn {
     sending: Option<ParcelId>,
     /// Whether the store has taken it; it holds all the same.
     noted: bool,
+    /// What the Online Service has to answer, where something had gone to it. `POST /v1/rights/look` says what it answered, or that it did
+    /// not.
+    online_service: Option<PassedOn>,
     /// What is done about it where it has not.
     next: Option<&'static str>,
+}
+
+/// What an Online Service has to answer.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PassedOn {
+    request: RightsRequestId,
+    /// After that its silence is shown.
+    answer_by: Timestamp,
 }
 
 /// A receipt so far.

@@ -10,6 +10,7 @@ use super::problem::{Problem, QUERY};
 use super::{Answer, At, Caller};
 use crate::engine::listing::{SourceFilter, SourceListed};
 use crate::id::ParcelId;
+use crate::metering::Told;
 use crate::outbox::OwnDelivery;
 
 /// Things on a page, unless it is said.
@@ -82,6 +83,17 @@ pub(super) async fn deliveries(
 ) -> Answer<Json<Deliveries>> {
     let (deliveries, next) = engine.own_deliveries(&caller.0, wanted.after, page(wanted.limit)?).await?;
     Ok(Json(Deliveries { deliveries, next }))
+}
+
+/// Counts by month.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Months {
+    months: Vec<Told>,
+}
+
+/// What the Online Service had delivered, month by month: what it is invoiced for.
+pub(super) async fn metering(caller: Caller, State(engine): At) -> Answer<Json<Months>> {
+    Ok(Json(Months { months: engine.metered(Some(caller.0.id())).await? }))
 }
 
 fn page(limit: Option<u16>) -> Result<usize, Problem> {

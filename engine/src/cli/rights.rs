@@ -65,6 +65,8 @@ pub(super) enum Command {
     Disclosures(ConfigFile),
     /// Lists who looked for whose traces, and why.
     LookUps(ConfigFile),
+    /// Lists the accesses to Data Sources that the law has logged: the hour, which elements, how many. No value of anybody.
+    Accesses(ConfigFile),
 }
 
 /// Traces of transactions.
@@ -128,11 +130,11 @@ pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result
         }
         Command::Ask(options) => ask(options, out).await?,
         Command::Extend(Decision { file, request, why }) => {
-            engine(&file, Deed::RightExtend, Some(request)).await?.extend_right(request, &why).await?;
+            engine(&file, Deed::RightExtend, Some(request.to_string())).await?.extend_right(request, &why).await?;
             writeln!(out, "{request} takes longer; the person sees why")?;
         }
         Command::Refuse(Decision { file, request, why }) => {
-            engine(&file, Deed::RightRefuse, Some(request)).await?.refuse_right(request, &why).await?;
+            engine(&file, Deed::RightRefuse, Some(request.to_string())).await?.refuse_right(request, &why).await?;
             writeln!(out, "{request} is closed; the person sees why")?;
         }
         Command::Disclosed { file, authority, basis, elements, answer } => {
@@ -147,6 +149,10 @@ pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result
         Command::LookUps(file) => {
             let engine = engine(&file, Deed::RightsLook, None).await?;
             writeln!(out, "{}", serde_json::to_string(&engine.look_ups().await?)?)?
+        }
+        Command::Accesses(file) => {
+            let engine = engine(&file, Deed::RightsLook, None).await?;
+            writeln!(out, "{}", serde_json::to_string(&engine.accesses().await?)?)?
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -176,7 +182,7 @@ pub(super) async fn traces(command: Traces, out: &mut dyn Write) -> anyhow::Resu
 }
 
 /// The engine of a node that does not run, for something that stands in the audit log.
-async fn engine(file: &ConfigFile, deed: Deed, about: Option<RightsRequestId>) -> anyhow::Result<Arc<Engine>> {
+pub(super) async fn engine(file: &ConfigFile, deed: Deed, about: Option<String>) -> anyhow::Result<Arc<Engine>> {
     let config = Config::read(&file.config)?;
     let built = setup::with_keys(&config)?.build().await;
     let built =

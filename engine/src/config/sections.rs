@@ -184,6 +184,14 @@ pub struct SourceSection {
     pub egress: EgressSection,
 }
 
+/// Anonymity towards Online Services, and its end.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AnonymitySection {
+    /// The authority's public key: a file with one JWK, RSA-4096 at least. Its private half is offline, with an ethics committee for example.
+    pub authority_key_file: Option<PathBuf>,
+}
+
 /// The operator's own privacy policy. Its digest is in every notice.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

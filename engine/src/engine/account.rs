@@ -103,7 +103,10 @@ impl Engine {
         }
         let passkeys: Vec<Value> =
             held.passkeys.iter().map(|passkey| json!({ "id": passkey.id(), "made_at": passkey.made_at })).collect();
-        Ok(json!({ "opened_at": held.opened_at, "contact": held.contact, "passkeys": passkeys, "receipts": access }))
+        let lifted = self.lifts_told(|lift| held.is_known_as(lift.subject)).await?;
+        Ok(
+            json!({ "lifted": lifted, "opened_at": held.opened_at, "contact": held.contact, "passkeys": passkeys, "receipts": access }),
+        )
     }
 
     /// A request under the rights of whoever has the account, about one consent.

@@ -29,7 +29,6 @@ use crate::collect::Collector;
 use crate::collect::cache::CompiledCache;
 use crate::collect::compile::Compiler;
 use crate::collect::sandbox::{Sandbox, SandboxError, SandboxSettings};
-use crate::collect::ways::Ways;
 use crate::config::{Config, ConfigError};
 use crate::consent::ConsentRegister;
 use crate::consent::notice::Operator;
@@ -37,11 +36,13 @@ use crate::entropy::Entropy;
 use crate::forward::Forwarder;
 use crate::forward::webhook::{WebhookKey, WebhookKeyError};
 use crate::health::Health;
+use crate::jose::RecipientKey;
 use crate::keys::{KeyProvider, SoftwareKeys};
 use crate::ledger::Ledger;
 use crate::ledger::tiles::Tiles;
 use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
+use crate::metering::Metering;
 use crate::online_service::OnlineService;
 use crate::operator::audit::Audit;
 use crate::operator::{OperatorKey, Operators};
@@ -51,6 +52,7 @@ use crate::store::{Shelves, StoreError};
 use crate::trace::Traces;
 
 mod files;
+mod settings;
 
 use files::{cache_key, desk, folder_of_requests, log_origin, read_secrets, read_text};
 
@@ -77,6 +79,8 @@ pub(super) struct SourceSettings {
     token_endpoint: Option<Url>,
     /// Where persons find this node.
     pub(super) public: Option<Url>,
+    /// The offline key that envelopes of an authority are sealed to.
+    pub(super) authority: Option<RecipientKey>,
     /// The operator's own policy.
     pub(super) policy: Option<[String; 2]>,
     requests_per_minute: Option<NonZeroU32>,
@@ -169,6 +173,7 @@ impl Builder {
         self.settings.reports = config.maintenance.reports;
         self.settings.public = Some(config.api.public_url.clone());
         self.settings.policy = config.policy()?;
+        self.settings.authority = config.authority()?;
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
         self.settings.requests_per_minute = NonZeroU32::new(config.api.requests_per_minute_max);
         self.settings.token_endpoint = config.api.public_url.join("v1/token").ok();
@@ -226,6 +231,13 @@ impl Builder {
     #[must_use]
     pub fn operator(self, operator: Operator) -> Self {
         Self { operator: Some(operator), ..self }
+    }
+
+    /// Seals who somebody is, whom an Online Service knows by a name of its own, to this key of an authority.
+    #[must_use]
+    pub fn authority(mut self, key: RecipientKey) -> Self {
+        self.settings.authority = Some(key);
+        self
     }
 
     /// Registers an Online Service besides those of the configuration.
@@ -344,6 +356,7 @@ impl Builder {
             consents: ConsentRegister::new(shelves.shelf()),
             ledger: Ledger::new(&shelves, entropy.clone(), keys.clone(), log),
             outbox: Outbox::new(&shelves, entropy.clone()),
+            metering: Metering::new(&shelves),
             traces: Traces::new(&shelves, keys.clone(), entropy.clone()),
             reports: Reports::new(&shelves, entropy.clone()),
             good_runs: GoodRuns::new(&shelves),
@@ -364,6 +377,7 @@ impl Builder {
             passes: Default::default(),
             draining: Default::default(),
             erased_second: AtomicI64::new(0),
+            settled_second: AtomicI64::new(i64::MIN),
             probed_second: AtomicI64::new(0),
             tasks: TaskTracker::new(),
             node,
@@ -400,42 +414,4 @@ async fn open(
         tiles: Tiles::folder(folder.join("log"), entropy.clone()),
         webhook_key: WebhookKey::open(&folder.join("webhook.key"), &**keys, entropy).await?,
     })
-}
-
-impl SourceSettings {
-    fn ways(&self, clock: Arc<dyn consentry_host_api::ports::Clock>) -> Ways {
-        let ways = Ways::new(self.usual, clock);
-        self.routes.iter().fold(ways, |ways, ((connector, source), route, bounds)| {
-            ways.set(connector, source, route.clone(), *bounds)
-        })
-    }
-
-    pub(super) fn base(&self, connector: &str, source: &str) -> Option<&Url> {
-        self.bases.get(&(connector.to_owned(), source.to_owned()))
-    }
-
-    /// The operator's secrets towards a source; copies go into the run's vault.
-    pub(super) fn secrets(&self, connector: &str, source: &str) -> Vec<(&str, Zeroizing<Vec<u8>>)> {
-        let held = self.secrets.get(&(connector.to_owned(), source.to_owned()));
-        held.into_iter().flatten().map(|(name, value)| (name.as_str(), value.clone())).collect()
-    }
-
-    pub(super) fn development(&self) -> bool {
-        self.development
-    }
-
-    /// How often a caller may ask in a minute.
-    pub(super) fn requests_per_minute(&self) -> NonZeroU32 {
-        self.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE)
-    }
-
-    /// The address that assertions of Online Services are made for.
-    pub(super) fn token_endpoint(&self) -> &str {
-        self.token_endpoint.as_ref().map_or("http://127.0.0.1/v1/token", Url::as_str)
-    }
-
-    /// The address that people whom a connector sends elsewhere come back to.
-    pub(super) fn callback(&self) -> &str {
-        self.callback.as_ref().map_or("http://127.0.0.1/v1/callback", Url::as_str)
-    }
 }

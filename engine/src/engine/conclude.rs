@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::{Engine, EngineError};
 use crate::data::Category;
 use crate::erase::retention::{
-    R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained, Term,
+    R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R19EscrowLink, R24DeliveryOutcome, Retained, Term,
 };
 use crate::erase::{self, Erased, Parts};
 use crate::health::Count;
@@ -130,7 +130,7 @@ impl Engine {
             }),
             leaves,
             salt,
-            kept: if self.operator.in_memory { Vec::new() } else { kept(ended, notes.traced, parcel_kept) },
+            kept: if self.operator.in_memory { Vec::new() } else { kept(ended, &notes, parcel_kept) },
             processing: notice.facts().processing.clone(),
             blinding: self.blinding(),
         };
@@ -367,15 +367,18 @@ fn counted(notes: &Notes) -> Vec<Counted> {
 }
 
 /// What is still kept on the disk after a run of an anonymous session.
-fn kept(ended: &Ended, traced: bool, parcel: bool) -> Vec<Kept> {
+fn kept(ended: &Ended, notes: &Notes, parcel: bool) -> Vec<Kept> {
     let mut kept = vec![];
-    if traced {
-        // The trace tells the day only, and is kept from its first instant on.
-        let day = ended.started().to_zoned(TimeZone::UTC).start_of_day().map_or(ended.started(), |day| day.timestamp());
+    // The day only is told, and what is told so is kept from its first instant on.
+    let day = ended.started().to_zoned(TimeZone::UTC).start_of_day().map_or(ended.started(), |day| day.timestamp());
+    if notes.traced {
         kept.push(Kept::under(R05TransactionTrace::ROW, &Term::from(day)));
     }
     kept.push(Kept::under(R14ConsentRecord::ROW, &Term::from(ended.at())));
     kept.push(Kept::under(R15ConsentLogLeaf::ROW, &Term::from(ended.at())));
+    if notes.escrowed {
+        kept.push(Kept::under(R19EscrowLink::ROW, &Term::from(day)));
+    }
     if parcel {
         kept.push(Kept::under(R24DeliveryOutcome::ROW, &Term::from(ended.at())));
     }

@@ -118,6 +118,7 @@ impl Engine {
             notes.shared = data.counts();
             notes.parcel = Some(PlannedParcel { id: parcel, shortfall });
         });
+        self.put_in_escrow(session, now).await?;
         // From here on a restart looks whether the leaf and the parcel came to be.
         self.rows.save(session).await?;
         let active = self.consents.active(consent, now).await?;

@@ -197,15 +197,15 @@ impl Engine {
     }
 
     /// Takes the consent back: what runs is stopped, what is held is erased, and no send begins any more. One that had
-    /// begun is named. Before the decision it is a no. Nothing keeps it from happening; what the store did not take is told,
+    /// begun is named, and its Online Service has to say, signed, what became of it. Before the decision it is a no. Nothing keeps it from happening; what the store did not take is told,
     /// and tried again by [`Engine::sweep`]. To withdraw again changes nothing.
     ///
     /// # Errors
     /// [`EngineError::Consent`].
     pub async fn withdraw(&self, session: &Arc<Session>) -> Result<Withdrawal, EngineError> {
         let now = self.clock.now();
-        let nothing = Withdrawal { at: now, sending: None, noted: true };
-        let withdrawal = match (session.state(), session.consent()) {
+        let nothing = Withdrawal { at: now, sending: None, noted: true, passed_on: None };
+        let mut withdrawal = match (session.state(), session.consent()) {
             (State::Requested, _) | (_, None) => nothing,
             (State::AwaitingConsent, Some(consent)) => match self.note_refusal(consent, now).await {
                 // The yes was faster.
@@ -223,6 +223,16 @@ impl Engine {
         };
         // A session that has ended stays ended; the withdrawal is on the record all the same.
         self.finish(session, Step::Withdrawn).await;
+        if let (Some(_), Some(consent)) = (withdrawal.sending, session.consent()) {
+            match self.pass_withdrawal_on(consent, now).await {
+                Ok(passed_on) => withdrawal.passed_on = Some(passed_on),
+                Err(error) => {
+                    let error = crate::causes::chain(&error);
+                    tracing::error!(%consent, error, "a withdrawal can't be passed on to its Online Service yet");
+                    withdrawal.noted = false;
+                }
+            }
+        }
         session.set_unnoted(!withdrawal.noted);
         Ok(withdrawal)
     }
@@ -238,7 +248,7 @@ impl Engine {
             Err(ConsentError::Store(error)) => {
                 tracing::error!(%consent, error = %crate::causes::chain(&error), "a consent record can't be read");
                 // Whether it was sent can't be looked up: it may have been.
-                Withdrawal { at: now, sending: session.parcel(), noted: false }
+                Withdrawal { at: now, sending: session.parcel(), noted: false, passed_on: None }
             }
             withdrawn => withdrawn?,
         };

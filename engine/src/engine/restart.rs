@@ -10,7 +10,7 @@ use consentry_contract::failure::{Code, Failure};
 use jiff::Timestamp;
 
 use super::{Engine, EngineError};
-use crate::consent::{Notice, Status};
+use crate::consent::{Consent, Notice, Status, Terms, Width};
 use crate::outbox::{How, OutboxError};
 use crate::outcome::{Delivery, Outcome, Run, RunName};
 use crate::request::DataRequest;
@@ -96,7 +96,14 @@ impl Engine {
         let Some(consent) = session.consent().filter(|_| !session.state().is_end()) else { return };
         let gone_on = match self.consents.record(consent).await {
             Ok(record) => match (record.status(), session.state()) {
-                (Status::Given, State::AwaitingConsent) => self.go_on_given(session, consent, *record.notice()).await,
+                (Status::Given, State::AwaitingConsent) if !is_wider(session, &record) => {
+                    self.go_on_given(session, consent, *record.notice()).await
+                }
+                (Status::Given, state) if !state.is_end() && is_wider(session, &record) => {
+                    tracing::warn!(session = %session.id(), "what is asked has become wider than what was agreed to: the person is asked again");
+                    self.fail(session, Code::ConsentExpired).await;
+                    Ok(())
+                }
                 (Status::Refused | Status::Withdrawn, _) => {
                     self.finish(session, Step::Withdrawn).await;
                     Ok(())
@@ -200,8 +207,16 @@ impl Engine {
         self.answer_requests().await;
         if takes_writes {
             self.take_in_deeds().await?;
+            self.settle_months().await?;
         }
         self.tell_events().await?;
         Ok(())
     }
+}
+
+/// Whether the notice of today asks for more than the one that the person read, because a registration, the policy or the configuration has
+/// changed since. A send that had begun is not called back by that.
+fn is_wider(session: &Session, record: &Consent) -> bool {
+    let Some(notice) = session.notice().filter(|_| record.sending().is_none()) else { return false };
+    Terms::asked(notice.facts()).compared_with(&Terms::asked(record.told())) == Width::Wider
 }

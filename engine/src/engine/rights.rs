@@ -9,11 +9,9 @@ use serde_json::{Value, json};
 
 use super::{Engine, EngineError};
 use crate::account::{Account, SourceAccess};
-use crate::consent::{Consent, ConsentError, Refusal};
-use crate::erase::retention::{
-    R14ConsentRecord, R18SecurityAuditLog, R22PostMortemDirective, R28AuthorityDisclosure, Retained as _, Term,
-};
-use crate::id::{ConsentId, EventId, OnlineServiceId, RightsRequestId, TraceId};
+use crate::consent::{Consent, ConsentError, PassedOn, Refusal};
+use crate::erase::retention::{R14ConsentRecord, R22PostMortemDirective, Retained as _, Term};
+use crate::id::{ConsentId, OnlineServiceId, RightsRequestId};
 use crate::ledger::Event;
 use crate::maintenance::good::GoodRun;
 use crate::maintenance::reports::{Given, Ticket};
@@ -72,7 +70,9 @@ pub fn declared() -> Vec<Declaration> {
     ];
     all.extend(crate::ledger::declared());
     all.extend(crate::outbox::declared());
+    all.extend(crate::escrow::declared());
     all.push(crate::health::declared());
+    all.push(crate::metering::declared());
     all.sort_by_key(|each| (each.row, each.name));
     all
 }
@@ -103,6 +103,38 @@ impl Engine {
         let mut told = export::request(&request, now);
         told["result"] = result;
         Ok(told)
+    }
+
+    /// Has the Online Service say what becomes of what it received, now that the person took the consent back. There is one such request for
+    /// a consent, whoever asks for it, and how often.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`].
+    pub(super) async fn pass_withdrawal_on(&self, consent: ConsentId, now: Timestamp) -> Result<PassedOn, EngineError> {
+        let record = self.consents.record(consent).await?;
+        let service = record.online_service();
+        let known = self.requests_about(service, consent).await?;
+        let request = match known.into_iter().find(|known| known.ask.right == Right::Withdrawal) {
+            Some(known) => known,
+            None => {
+                let id = self.entropy.with(|rng| RightsRequestId::new(now, rng));
+                let ask = Ask { right: Right::Withdrawal, ground: None, statement: None, transmit_to: None };
+                let about = (consent, service, record.told().online_service.role);
+                let request = RightsRequest::received(id, ask, about, vec![], now);
+                self.shelves.shelf().put(&request.stored_as(), &request, Expect::Absent, request.term()).await?;
+                request
+            }
+        };
+        let answer_by = request.forwarded.as_ref().map_or(request.expected_by, |forwarded| forwarded.answer_by);
+        Ok(PassedOn { request: request.id, answer_by })
+    }
+
+    /// What the Online Service of a session has to answer, because the person took back what it may have received.
+    pub async fn passed_on(&self, session: &Session) -> Option<PassedOn> {
+        let consent = session.consent()?;
+        let known = self.requests_about(session.request().online_service(), consent).await.ok()?;
+        let request = known.into_iter().find(|known| known.ask.right == Right::Withdrawal)?;
+        Some(PassedOn { request: request.id, answer_by: request.forwarded?.answer_by })
     }
 
     /// Where a person's requests about one consent stand.
@@ -190,80 +222,6 @@ impl Engine {
         let now = self.clock.now();
         let told = "it is closed, or there is no reason";
         self.decide(request, |known| known.refuse(why, now).map_err(|_| EngineError::Right(told.to_owned()))).await
-    }
-
-    /// Finds the traces of a login, for the person who has it, and erases them if that is wanted. Every look is in the log of
-    /// look-ups: who looked and why, never the login.
-    ///
-    /// # Errors
-    /// [`EngineError::Platform`].
-    pub async fn find_traces(
-        &self,
-        data_source: &str,
-        login: &str,
-        by: &str,
-        why: &str,
-        erase: bool,
-    ) -> Result<Vec<(TraceId, Trace)>, EngineError> {
-        let now = self.clock.now();
-        let found = self.traces.find(data_source, login, now).await?;
-        let what = if erase { "traces of a login, erased" } else { "traces of a login" };
-        let look =
-            LookUp { at: now, by: by.to_owned(), what: what.to_owned(), why: why.to_owned(), found: found.len() };
-        let name = self.entropy.with(|rng| EventId::new(now, rng)).to_string();
-        self.shelves.shelf::<R18SecurityAuditLog>().put(&name, &look, Expect::Absent, Term::from(now)).await?;
-        if erase {
-            for (id, _) in &found {
-                self.traces.erase(*id).await?;
-            }
-        }
-        Ok(found)
-    }
-
-    /// The log of look-ups.
-    ///
-    /// # Errors
-    /// [`EngineError::Platform`].
-    pub async fn look_ups(&self) -> Result<Vec<LookUp>, EngineError> {
-        let shelf = self.shelves.shelf::<R18SecurityAuditLog>();
-        let mut all = Vec::new();
-        for name in shelf.names::<LookUp>().await? {
-            all.extend(shelf.get::<LookUp>(&name).await?.map(|stored| stored.value));
-        }
-        Ok(all)
-    }
-
-    /// Notes what an authority asked for and got.
-    ///
-    /// # Errors
-    /// [`EngineError::Platform`].
-    pub async fn note_disclosure(
-        &self,
-        authority: &str,
-        basis: &str,
-        elements: Vec<String>,
-        answer: &str,
-    ) -> Result<Disclosure, EngineError> {
-        let now = self.clock.now();
-        let id = self.entropy.with(|rng| EventId::new(now, rng));
-        let [authority, basis, answer] = [authority, basis, answer].map(str::to_owned);
-        let disclosure = Disclosure { id, made_at: now, authority, basis, elements, answer };
-        let shelf = self.shelves.shelf::<R28AuthorityDisclosure>();
-        shelf.put(&id.to_string(), &disclosure, Expect::Absent, Term::from(now)).await?;
-        Ok(disclosure)
-    }
-
-    /// The register of disclosures to authorities.
-    ///
-    /// # Errors
-    /// [`EngineError::Platform`].
-    pub async fn disclosures(&self) -> Result<Vec<Disclosure>, EngineError> {
-        let shelf = self.shelves.shelf::<R28AuthorityDisclosure>();
-        let mut all = Vec::new();
-        for name in shelf.names::<Disclosure>().await? {
-            all.extend(shelf.get::<Disclosure>(&name).await?.map(|stored| stored.value));
-        }
-        Ok(all)
     }
 
     async fn decide(
@@ -390,6 +348,7 @@ impl Engine {
             "receipt": facts,
             "leaves": leaves,
             "delivery": delivery,
+            "lifted": self.lifts_under(consent).await?,
             "directive": directive.map(|kept| json!({ "words": kept.value.words, "made_at": kept.value.made_at })),
             "requests": requests.iter().map(|request| export::request(request, now)).collect::<Vec<_>>(),
             "not_kept_here": "the data itself and the login: in memory only, erased when the receipt says",

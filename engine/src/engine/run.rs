@@ -271,6 +271,9 @@ impl Engine {
         if let Some(taping) = taping {
             self.report(&session, &connector, taping, &collection).await;
         }
+        if let Err(error) = self.note_access(grant.source(), &collection.items).await {
+            tracing::error!(run = %run.name().run, error = crate::causes::chain(&error), "an access has no entry in the log");
+        }
         if collection.unrequested > 0 {
             tracing::warn!(run = %run.name().run, count = collection.unrequested, "items that nobody asked for were refused");
         }

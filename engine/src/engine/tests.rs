@@ -27,6 +27,7 @@ use crate::trace::{Device, Language, Navigation};
 mod authorisation;
 mod doors;
 mod durability;
+mod escrow;
 mod folder;
 mod forget;
 mod full;
@@ -37,6 +38,7 @@ mod refused;
 mod rights;
 mod stops;
 mod unusable;
+mod wider;
 
 const NAVIGATION: Navigation = Navigation { device: Device::Desktop, language: Language::UNDETERMINED };
 const LOGIN: [(&str, &str); 2] = [("login", "12345678"), ("password", "Correct-Horse-7!")];
@@ -282,7 +284,8 @@ async fn a_withdrawal_before_the_fetch_leaves_nothing_and_one_after_it_names_the
     let world = world().await;
     let session = world.in_review().await;
     let parcel = world.parcel(&session).await;
-    assert_eq!(world.engine.withdraw(&session).await.unwrap().sending, None);
+    let withdrawal = world.engine.withdraw(&session).await.unwrap();
+    assert_eq!((withdrawal.sending, withdrawal.passed_on), (None, None), "nobody received anything");
     assert!(matches!(world.engine.fetch_parcel(&lender(), parcel).await, Err(EngineError::Gone)));
     let receipt = world.receipts(&session).await.remove(0);
     assert_eq!((receipt.outcome.as_str(), receipt.parcel.unwrap().fetched_at), ("withdrawn", None));
@@ -290,7 +293,8 @@ async fn a_withdrawal_before_the_fetch_leaves_nothing_and_one_after_it_names_the
     let session = world.in_review().await;
     let parcel = world.parcel(&session).await;
     let bytes = world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
-    assert_eq!(world.engine.withdraw(&session).await.unwrap().sending, Some(parcel));
+    let withdrawal = world.engine.withdraw(&session).await.unwrap();
+    assert_eq!((withdrawal.sending, withdrawal.passed_on.is_some()), (Some(parcel), true));
     assert!(matches!(world.engine.fetch_parcel(&lender(), parcel).await, Err(EngineError::Gone)));
     let late = world.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await;
     assert!(matches!(late, Err(EngineError::Gone)));

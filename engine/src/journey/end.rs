@@ -10,6 +10,7 @@ use super::frame::Step;
 use super::told::Told;
 use super::visitor::{MISSING, Reader, Visitor};
 use super::{trouble, words};
+use crate::consent::PassedOn;
 use crate::receipt::{Facts, Receipt};
 use crate::session::state::State;
 
@@ -22,11 +23,13 @@ pub(super) async fn page(visitor: &Visitor, state: &State) -> Response {
     // A receipt that comes after the end is told, too.
     let told = Told::of(&visitor.session);
     let receipts = visitor.session.receipts();
+    let passed_on = visitor.engine.passed_on(&visitor.session).await;
     frame.page(html! {
         div .outcome .good[matches!(state, State::Completed | State::Partial | State::Delivering)] {
             h1 { (title) }
             @if !text.is_empty() { p .lead { (text) } }
             (why(reader, state, visitor.session.failure().as_ref()))
+            @if let Some(to) = &passed_on { (answers(reader, &service, to)) }
         }
         @if !told.closed { div data-events=(visitor.at("/events")) data-seen=(told.seen) {} }
         @if !receipts.is_empty() { (keep(visitor, &receipts)) }
@@ -87,6 +90,23 @@ fn outcome(reader: &Reader, state: &State, service: &str) -> (String, String) {
     };
     let (title, text) = if reader.say("en", "fr") == "en" { en } else { fr };
     (title.to_owned(), text)
+}
+
+/// What the Online Service has to say, where the person took back what it had received.
+fn answers(reader: &Reader, service: &str, to: &PassedOn) -> Markup {
+    let day = words::day(reader, to.answer_by);
+    html! {
+        p data-passed-on=(to.request) { @match reader.say("en", "fr") {
+            "en" => {
+                (service) " had already received something. It has to say by " (day) " what it did with it. Your receipt shows its answer, or its "
+                "silence, under " a href={ (reader.place.base) "/my-data" } { "My data and rights" } "."
+            }
+            _ => {
+                (service) " avait déjà reçu quelque chose. Il doit dire avant le " (day) " ce qu'il en a fait. Votre reçu montre sa réponse, ou son "
+                "silence, sous " a href={ (reader.place.base) "/my-data" } { "Mes données et mes droits" } "."
+            }
+        } }
+    }
 }
 
 /// Why it failed, or why something is missing, and what can be done about it.

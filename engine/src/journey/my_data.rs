@@ -191,6 +191,9 @@ fn ledger(reader: &Reader, facts: &Facts) -> Markup {
         Event::LoginOpened { .. } => reader.say("Your login was used", "Vos identifiants ont été utilisés"),
         Event::Released { .. } => reader.say("Data was released", "Des données ont été remises"),
         Event::Erased { .. } => reader.say("All of it was erased", "Tout a été effacé"),
+        Event::AnonymityLifted { .. } => {
+            reader.say("An authority was told who you are", "Une autorité a appris qui vous êtes")
+        }
     };
     html! {
         section {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::delivery::Delivery;
-use super::{End, Outbox, OutboxError};
+use super::{End, How, LIFETIME, Outbox, OutboxError};
 use crate::id::{OnlineServiceId, ParcelId};
 
 /// One delivery.
@@ -27,7 +27,38 @@ pub struct Listed {
     pub end: Option<End>,
 }
 
+/// How a delivery ended, for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// To whom.
+    pub online_service: OnlineServiceId,
+    /// In which way.
+    pub how: How,
+    /// When.
+    pub at: Timestamp,
+}
+
 impl Outbox {
+    /// Every delivery that ended, of those whose end can't be before `since`.
+    ///
+    /// # Errors
+    /// [`OutboxError::Store`].
+    pub async fn ended(&self, since: Option<Timestamp>) -> Result<Vec<Ending>, OutboxError> {
+        // A parcel's name says when it was made, and it waits for an hour at most.
+        let first = since.map(|since| since.checked_sub(LIFETIME * 2).unwrap_or(since));
+        let mut all = Vec::new();
+        for name in self.deliveries.names::<Delivery>().await? {
+            let early = |parcel: ParcelId| first.is_some_and(|first| parcel.made_at() < first);
+            if name.parse().is_ok_and(early) {
+                continue;
+            }
+            let Some(stored) = self.deliveries.get::<Delivery>(&name).await? else { continue };
+            let online_service = stored.value.online_service;
+            all.extend(stored.value.end().map(|End { how, at, .. }| Ending { online_service, how, at }));
+        }
+        Ok(all)
+    }
+
     /// Every delivery that is kept, in the order in which they came.
     ///
     /// # Errors

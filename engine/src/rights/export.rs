@@ -19,11 +19,7 @@ pub const SCHEMA: &str = "urn:consentry:schema:export:0.1";
 pub fn record(consent: &Consent) -> Value {
     let told = consent.told();
     let party = |name: &str, contact: &str, role: &str| json!({ "party_name": name, "party_contact": contact, "party_role": role });
-    let (service_role, own_role) = match told.online_service.role {
-        Role::Controller => ("dpv:DataController", "dpv:DataProcessor"),
-        Role::Processor => ("dpv:Recipient", "dpv:DataController"),
-        Role::Joint => ("dpv:JointDataControllers", "dpv:JointDataControllers"),
-    };
+    let [service_role, own_role] = roles(told.online_service.role);
     let mut parties = vec![
         party(&told.online_service.name, &told.online_service.contact, service_role),
         party(&told.operator.name, &told.operator.contact, own_role),
@@ -76,6 +72,15 @@ pub fn record(consent: &Consent) -> Value {
             { "event_state": state(consent.status()), "event_time": consent.changed_at() },
         ],
     })
+}
+
+/// What the Online Service and the operator are, by their names in the Data Privacy Vocabulary.
+pub fn roles(role: Role) -> [&'static str; 2] {
+    match role {
+        Role::Controller => ["dpv:DataController", "dpv:DataProcessor"],
+        Role::Processor => ["dpv:Recipient", "dpv:DataController"],
+        Role::Joint => ["dpv:JointDataControllers", "dpv:JointDataControllers"],
+    }
 }
 
 /// The state of a consent by its name in the Data Privacy Vocabulary.

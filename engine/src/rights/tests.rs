@@ -1,8 +1,10 @@
 use jiff::SignedDuration;
 
 use super::*;
+use crate::consent::Notice;
+use crate::consent::notice::Language;
 use crate::erase::retention::Term;
-use crate::fixtures::{id, now};
+use crate::fixtures::{REQUEST, bank, id, lender_in, now, operator, request as data_request};
 use crate::jose::Algorithm;
 use crate::jose::tests::published_key;
 
@@ -38,6 +40,44 @@ fn the_routes_are_those_that_a_lawyer_has_read() {
     }
     let golden = include_str!("../../golden/rights-routes.md");
     assert!(golden.ends_with(&table), "golden/rights-routes.md must end with:\n{table}");
+}
+
+/// What a lawyer reads: the same request under each role, and what the role decides.
+#[test]
+fn each_role_has_its_notice_its_routes_and_its_record() {
+    let compiled =
+        ROLES.map(|role| Notice::compile(&data_request(REQUEST), &lender_in(role), &bank(), &operator()).unwrap());
+    let said = |language| {
+        let lines: [Vec<String>; 3] = compiled
+            .each_ref()
+            .map(|notice| notice.sections(language).iter().flat_map(|part| part.lines.clone()).collect());
+        // What only one of them says is what its role says.
+        let own = lines
+            .each_ref()
+            .map(|own| own.iter().filter(|line| !lines.iter().all(|all| all.contains(line))).cloned().collect());
+        own.map(|lines: Vec<String>| lines.join(" "))
+    };
+    let passed_on = |role: Role| {
+        let names = Right::ALL.into_iter().filter(|right| right.route(role).forward).map(Right::name);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let parties = |role: Role| export::roles(role).join("; the operator: ");
+    let mut table = String::from(
+        "# What the role of an Online Service decides\n\nThe same request under each of the three roles that a contract can give an Online \
+         Service: what the person is told before they decide,\nwhich rights are passed on to it, and what stands in the record of processing \
+         activities and in each record of consent.\n\n| | controller | processor | joint |\n|---|---|---|---|\n",
+    );
+    for (name, cells) in [
+        ("notice, in English", said(Language::En)),
+        ("notice, in French", said(Language::Fr)),
+        ("rights that are passed on to it", ROLES.map(passed_on)),
+        ("record of processing activities", ROLES.map(|role| crate::register::roles(role).to_owned())),
+        ("record of consent", ROLES.map(parties)),
+    ] {
+        assert!(cells.iter().all(|cell| !cell.is_empty()) && cells[0] != cells[1] && cells[1] != cells[2]);
+        table += &format!("| {name} | {} |\n", cells.join(" | "));
+    }
+    crate::fixtures::golden("roles.md", &table);
 }
 
 #[test]

@@ -74,6 +74,9 @@ pub struct Notes {
     /// A trace of the run is kept; noted before it is.
     #[serde(default)]
     pub traced: bool,
+    /// Who the person is was sealed to the authority's key.
+    #[serde(default)]
+    pub escrowed: bool,
     /// How long the run has waited for the person, as far as questions were closed.
     #[serde(skip)]
     pub waited: SignedDuration,

@@ -11,7 +11,7 @@ use crate::erase::retention::{Row, Term};
 use crate::keys::{Destroyed, Root};
 
 impl Shelves {
-    /// The records of all rows that have this name: their keys, rows and terms.
+    /// The records of all rows that have this name, or one that begins with it and a dot: their keys, rows and terms.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -19,7 +19,8 @@ impl Shelves {
         let mut named = vec![];
         for (key, head, _) in self.store().scan("").await? {
             let row = key.split('/').next().and_then(Row::by_id);
-            if key.rsplit('/').next() == Some(name)
+            let rest = key.rsplit('/').next().and_then(|last| last.strip_prefix(name));
+            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
                 && let (Some(row), Some(head)) = (row, Head::read(&head))
             {
                 named.push((key, row, head.term()));

@@ -234,6 +234,67 @@ async fn a_restricted_consent_opens_no_login_and_a_withdrawal_by_receipt_stops_w
 }
 
 #[tokio::test]
+async fn what_was_delivered_is_taken_back_where_it_went_with_a_day_and_a_signed_answer() {
+    let world = world().await;
+    let session = world.in_review().await;
+    let parcel = world.parcel(&session).await;
+    let bytes = world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
+    world.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await.unwrap();
+    assert!(world.engine.passed_on(&session).await.is_none());
+    let token = session.receipts()[0].1.clone();
+
+    let first = world.engine.withdraw(&session).await.unwrap().passed_on.unwrap();
+    assert_eq!(first.answer_by, world.clock.now() + crate::rights::PARTY_ANSWERS);
+    assert_eq!(world.engine.withdraw(&session).await.unwrap().passed_on, Some(first), "once, however often it is said");
+    assert_eq!(world.engine.passed_on(&session).await, Some(first));
+    let asked = world.engine.ask_right(&token, ask(Right::Withdrawal)).await.unwrap();
+    assert_eq!((&asked["request"], &asked["duplicate"]), (&json!(first.request), &json!(true)), "nor by receipt");
+    let open = world.engine.rights_for(&lender()).await.unwrap()["requests"].clone();
+    assert_eq!((open.as_array().unwrap().len(), &open[0]["right"]), (1, &json!("withdrawal")), "{open}");
+
+    world.pass(60 * 24 * 20);
+    let told = world.engine.look_at_rights(&token).await.unwrap()["requests"][0].clone();
+    assert_eq!((&told["online_service"]["silent"], &told["state"]), (&json!(true), &json!("awaiting-party")), "{told}");
+    let answer = Answer { request: first.request, outcome: Done::Done, reason: None, at: world.clock.now() };
+    let signed = answer.sign(&published_key(Algorithm::Ps256)).unwrap();
+    world.engine.answer_right(&lender(), first.request, &signed).await.unwrap();
+    let told = world.engine.look_at_rights(&token).await.unwrap()["requests"][0].clone();
+    assert_eq!((&told["online_service"]["answer"], &told["state"]), (&json!(signed), &json!("fulfilled")), "{told}");
+}
+
+#[tokio::test]
+async fn months_are_counted_without_anybody_in_them_and_settled_once_they_are_over() {
+    let world = world().await;
+    let session = world.in_review().await;
+    let parcel = world.parcel(&session).await;
+    let bytes = world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
+    world.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await.unwrap();
+    world.engine.acknowledge(&lender(), parcel, Digest::of(&bytes)).await.unwrap();
+    let taken_back = world.in_review().await;
+    world.parcel(&taken_back).await;
+    world.engine.withdraw(&taken_back).await.unwrap();
+    let months = async || {
+        let told = world.engine.metered(None).await.unwrap();
+        let counts = told.iter().map(|told| {
+            let each = &told.counts;
+            (each.month.to_string(), [each.delivered, each.withdrawn, each.undelivered], told.settled)
+        });
+        counts.collect::<Vec<_>>()
+    };
+    assert_eq!(months().await, [("2026-11".to_owned(), [1, 1, 0], false)]);
+    assert!(world.engine.metered(Some(id(2))).await.unwrap().is_empty(), "of another Online Service");
+    // 1 December has passed.
+    world.pass(60 * 24 * 11);
+    world.engine.sweep().await.unwrap();
+    assert_eq!(months().await, [("2026-11".to_owned(), [1, 1, 0], true)]);
+    // What it was counted from goes after thirteen months; the sum stays.
+    world.pass(60 * 24 * 420);
+    world.engine.sweep().await.unwrap();
+    assert!(world.engine.outbox.list().await.unwrap().is_empty());
+    assert_eq!(months().await, [("2026-11".to_owned(), [1, 1, 0], true)]);
+}
+
+#[tokio::test]
 async fn a_trace_is_found_and_erased_by_the_login_alone_and_every_look_is_logged() {
     let world = world().await;
     let (now, engine) = (world.clock.now(), &world.engine);

@@ -58,6 +58,70 @@ fn every_row_is_found_by_its_id() {
     assert_eq!(Row::by_id("R00"), None);
 }
 
+/// The part of a policy text under a heading that begins so, in one line.
+fn section(policy: &str, number: &str) -> String {
+    let heading = |line: &str| {
+        let rest = line.trim_start_matches('#').trim_start().strip_prefix(number);
+        rest.is_some_and(|rest| rest.starts_with(' ') || rest.starts_with(". "))
+    };
+    let mut lines = policy.lines().skip_while(|line| !line.starts_with('#') || !heading(line)).skip(1);
+    let text: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with('#')).collect();
+    text.join(" ")
+}
+
+/// A length of time in the words of the policy.
+fn words(period: Period) -> [String; 2] {
+    let both = |number: u32, en: &str, fr: &str| [format!("{number} {en}"), format!("{number} {fr}")];
+    match period {
+        Period::Seconds(3600) => ["one hour", "une heure"].map(str::to_owned),
+        Period::Seconds(short) if short < 3600 => both(short / 60, "minutes", "minutes"),
+        Period::Seconds(days) if days % 86_400 == 0 && days > 3 * 86_400 => both(days / 86_400, "days", "jours"),
+        Period::Seconds(hours) => both(hours / 3600, "hours", "heures"),
+        Period::Months(years) if years % 12 == 0 && years > 12 => both(years / 12, "years", "ans"),
+        Period::Months(months) => both(months, "months", "mois"),
+    }
+}
+
+/// The sentence with these words.
+fn sentence<'t>(text: &'t str, with: &str) -> Option<&'t str> {
+    text.split_inclusive(['.', ';']).find(|sentence| sentence.contains(with)).map(str::trim)
+}
+
+/// Every period that the software keeps is one that the policy names, in both languages, in the section that the table cites; as
+/// `golden/retention.md` has it, for a lawyer to read.
+#[test]
+fn every_period_stands_in_the_policy_in_the_section_that_its_row_cites() {
+    let [en, fr] = crate::processing::POLICY;
+    let mut table = String::from(
+        "# How long, and where the policy says so\n\nFor each row of the retention table (`engine/retention.csv`): its periods, and the sentence \
+         of `docs/policy/policy.en.md` that names\neach. The French text is held to the same. A period of none is over at once.\n\n\
+         | row | what | after | period | policy | its words |\n|---|---|---|---|---|---|\n",
+    );
+    for row in TABLE {
+        let cited = row.source.strip_prefix("policy ").unwrap_or_else(|| panic!("{} cites no policy", row.id));
+        let number = cited.split('+').next().unwrap();
+        let (what, after) = (row.categories.join(", "), row.triggers.join(", "));
+        let named = [(row.period, ""), (row.cap.filter(|cap| row.period != Some(*cap)), ", at most")];
+        for (period, kind) in named {
+            let Some(period) = period else { continue };
+            if period == Period::Seconds(0) {
+                continue;
+            }
+            let [told, dit] = words(period);
+            let (text, texte) = (section(en, number), section(fr, number));
+            let quoted = sentence(&text, &told).unwrap_or_else(|| panic!("{}: {number} has no {told}: {text}", row.id));
+            assert!(texte.contains(&dit), "{}: {number} has no {dit}: {texte}", row.id);
+            table += &format!("| {} | {what} | {after} | {told}{kind} | {number} | {quoted} |\n", row.id);
+        }
+        if row.period.is_none() {
+            let text = section(en, number);
+            let quoted = sentence(&text, "remains").unwrap_or_else(|| panic!("{}: {text}", row.id));
+            table += &format!("| {} | {what} | {after} | for ever | {number} | {quoted} |\n", row.id);
+        }
+    }
+    crate::fixtures::golden("retention.md", &table);
+}
+
 const HEADER: &str = "id,category,purpose,basis,trigger,period,early_end,cap,action,store,backup,source";
 const GOOD: &str = "R01,sealed_parcel,p,b,t,PT1H,-,PT1H,delete,outbox,never,s";
 
