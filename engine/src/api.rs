@@ -87,6 +87,7 @@ fn routes() -> Routes {
                 post(RIGHTS, "A person's request, with the receipt", rights::ask).once(),
             ],
         )
+        .at("/v1/rights/nonce", [post(RIGHTS, "A nonce, to show a receipt that is bound to a key", rights::nonce)])
         .at("/v1/rights/look", [post(RIGHTS, "Where the person's requests stand", rights::look)])
         .at("/v1/rights/{request}/answer", [post(RIGHTS, "The Online Service's signed answer", rights::answer)]);
     with_accounts(with_the_persons_way(own))

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::data::{Category, Digest};
 use crate::erase::retention::R14ConsentRecord;
 use crate::id::{ConsentId, GrantId, ParcelId, RightsRequestId, SessionId};
+use crate::jose::holder::HolderKey;
 use crate::request::DataRequest;
 use crate::rights::Ground;
 use crate::store::{Expect, Revision, Shelf, StoreError};
@@ -175,6 +176,7 @@ impl ConsentRegister {
             sends: vec![],
             told: Box::new(facts.clone()),
             attested: None,
+            holder: None,
             restricted: None,
             statements: vec![],
         };
@@ -208,6 +210,14 @@ impl ConsentRegister {
         now: Timestamp,
     ) -> Result<Consent, ConsentError> {
         Ok(self.change(id, |record| record.give(notice, granted.clone(), predicates.clone(), now)).await?.0)
+    }
+
+    /// Binds the receipts of a consent that is asked for to the person's key.
+    ///
+    /// # Errors
+    /// [`ConsentError`].
+    pub async fn bind(&self, id: ConsentId, key: &HolderKey, now: Timestamp) -> Result<(), ConsentError> {
+        self.change(id, |record| record.bind(key, now)).await.map(drop)
     }
 
     /// Records the person's no.

@@ -44,6 +44,7 @@ use crate::store::{Shelves, StoreError};
 use crate::trace::{TraceError, Traces};
 
 mod access;
+mod binding;
 pub mod build;
 pub mod catalogue;
 mod account;
@@ -103,6 +104,7 @@ pub struct Engine {
     online_services: HashMap<OnlineServiceId, Arc<OnlineService>>,
     sessions: Sessions,
     access: access::Access,
+    nonces: binding::Nonces,
     operators: Operators,
     audit: Audit,
     health: Health,

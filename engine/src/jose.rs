@@ -4,6 +4,8 @@
 //! a sender can't choose, and whatever does not fit is refused like whatever does not open. Compact serialisation only.
 
 // Public keys as JSON (RFC 7517), and their thumbprints (RFC 7638).
+// Keys of persons, which receipts are bound to.
+pub mod holder;
 pub mod jwk;
 // Encryption (RFC 7516).
 pub mod jwe;

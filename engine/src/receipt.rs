@@ -17,6 +17,7 @@ use crate::data::Digest;
 use crate::erase::Erased;
 use crate::erase::retention::{Row, Term};
 use crate::id::{ConsentId, LeafId, OnlineServiceId, ParcelId, ReceiptId, RunId, SessionId};
+use crate::jose::holder::HolderKey;
 use crate::jose::{PublicKey, Refused, jws};
 use crate::keys::{Duty, KeyError, KeyProvider};
 use crate::ledger::{AcceptedLeaf, Event, Salt, commitment};
@@ -76,6 +77,8 @@ pub struct About {
     pub kept: Vec<Kept>,
     /// Where data is processed, by whom, under which policy.
     pub processing: Processing,
+    /// The person's key that the receipt is bound to.
+    pub holder: Option<HolderKey>,
     /// Salts the disclosures.
     pub blinding: Blinding,
 }
@@ -124,6 +127,17 @@ pub struct Facts {
     pub kept: Vec<Kept>,
     /// Where data was processed, by whom, under which policy.
     pub processing: Processing,
+    /// The person's key, where the receipt is bound to one: without a proof of it the receipt proves nothing about who shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// A key that a receipt is bound to (RFC 7800).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// The key.
+    pub jwk: HolderKey,
 }
 
 /// A Data Source and the connector that reads it.
@@ -325,6 +339,14 @@ impl Kept {
     }
 }
 
+/// A receipt as it is shown: the SD-JWT, and the proof of its holder's key behind it, if there is one.
+pub fn split_binding(shown: &str) -> (&str, Option<&str>) {
+    match shown.rfind('~') {
+        Some(at) if at + 1 < shown.len() => (&shown[..=at], Some(&shown[at + 1..])),
+        _ => (shown, None),
+    }
+}
+
 /// The token that is signed, and the disclosures behind it.
 fn parts(token: &str) -> Option<(&str, Vec<&str>)> {
     let mut parts = token.strip_suffix('~')?.split('~');
@@ -359,6 +381,7 @@ fn facts(ended: &Ended, erased: &Erased, about: About) -> (Facts, Blinding) {
         erased: ErasedFacts { at: erased.at(), parts: Erased::PARTS.map(str::to_owned).into() },
         kept: about.kept,
         processing: about.processing,
+        cnf: about.holder.map(|jwk| Confirmation { jwk }),
     };
     (facts, about.blinding)
 }

@@ -23,6 +23,7 @@ use crate::data::{Category, Digest};
 use crate::engine::EngineError;
 use crate::engine::catalogue::Offer;
 use crate::id::{ParcelId, QuestionId, ReceiptId, ReportId, RightsRequestId};
+use crate::jose::holder::{EcJwk, HolderKey};
 use crate::predicate::Answered;
 use crate::release::Decision;
 use crate::session::events::Subscription;
@@ -78,6 +79,9 @@ pub(super) enum Decided {
         predicates: BTreeSet<String>,
         /// The account is the person's, or they may use it.
         attests_access: bool,
+        /// A public key of the person's own, to which the receipts are bound: who shows one has to prove that they hold the key.
+        #[schemars(with = "Option<EcJwk>")]
+        holder_key: Option<HolderKey>,
     },
     /// No.
     Refused {},
@@ -93,7 +97,10 @@ pub(super) async fn decide(
         Decided::Given { attests_access: false, .. } => {
             return Err(EngineError::from(ConsentError::from(Refusal::NotAttested)).into());
         }
-        Decided::Given { notice, categories, predicates, .. } => {
+        Decided::Given { notice, categories, predicates, holder_key, .. } => {
+            if let Some(key) = &holder_key {
+                engine.bind_receipts(&session, key).await?;
+            }
             engine.give_consent_to_all(&session, &notice, &categories, &predicates).await?;
         }
         Decided::Refused {} => engine.refuse_consent(&session).await?,

@@ -1,14 +1,16 @@
 //! A person's rights: asked for with a receipt, looked at with a receipt, answered by the Online Service.
 
+use axum::Json;
 use axum::extract::{Path, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::describe::{Created, NoContent, Shaped};
 use super::{Answer, At, Body, Caller, Problem, Text};
 use crate::id::{ConsentId, OnlineServiceId, RightsRequestId};
+use crate::jose::holder::PROOF_LIFE;
 use crate::rights::{Ask, Ground, Reason, Right, State as RequestState};
 
 /// A request under a right.
@@ -27,6 +29,23 @@ pub(super) struct Asked {
 pub(super) struct Shown {
     /// The receipt, with all its disclosures.
     receipt: String,
+}
+
+/// What a proof of a receipt's key has to name.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Nonce {
+    /// `nonce` of the proof; it is taken once.
+    nonce: String,
+    /// `aud` of the proof.
+    audience: String,
+    /// In seconds.
+    expires_in: i64,
+}
+
+/// A nonce for a key binding JWT.
+pub(super) async fn nonce(State(engine): At) -> Json<Nonce> {
+    let (nonce, audience) = engine.give_nonce();
+    Json(Nonce { nonce, audience: audience.to_owned(), expires_in: PROOF_LIFE.as_secs() })
 }
 
 /// A request, as the person sees it.

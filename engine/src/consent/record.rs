@@ -15,6 +15,7 @@ use super::notice::Facts;
 use crate::data::{Category, Digest};
 use crate::erase::retention::{R14ConsentRecord, Term};
 use crate::id::{ConsentId, GrantId, OnlineServiceId, ParcelId, SessionId};
+use crate::jose::holder::HolderKey;
 use crate::online_service::Localised;
 use crate::rights::Ground;
 use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
@@ -55,6 +56,9 @@ pub struct Consent {
     pub(super) told: Box<Facts>,
     /// When the person said that they may use the account.
     pub(super) attested: Option<Timestamp>,
+    /// The person's key that its receipts are bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) holder: Option<HolderKey>,
     /// Nothing is done under it, for this reason.
     pub(super) restricted: Option<Restriction>,
     /// What the person put beside it.
@@ -194,6 +198,15 @@ impl Consent {
             return Err(Refusal::NotAsked);
         }
         Ok(Self { granted, predicates, attested: Some(now), ..self.become_status(Status::Given, now) })
+    }
+
+    /// Binds its receipts to a key, before the decision.
+    ///
+    /// # Errors
+    /// [`Refusal::AlreadyDecided`] and [`Refusal::Expired`].
+    pub(super) fn bind(self, key: &HolderKey, now: Timestamp) -> Result<Self, Refusal> {
+        self.undecided(now)?;
+        Ok(Self { holder: Some(key.clone()), ..self })
     }
 
     /// Marks that nothing is done under it. The first ground stays.
@@ -408,6 +421,11 @@ impl Consent {
     /// When the person said that they may use the account.
     pub fn attested(&self) -> Option<Timestamp> {
         self.attested
+    }
+
+    /// The person's key that its receipts are bound to.
+    pub fn holder(&self) -> Option<&HolderKey> {
+        self.holder.as_ref()
     }
 
     /// Why nothing is done under it, if that is so.

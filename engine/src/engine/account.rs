@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Engine, EngineError};
 use crate::account::{AccountError, AccountName, Accounts, SourceAccess};
 use crate::id::{ConsentId, ReceiptId};
-use crate::receipt::Facts;
+use crate::receipt::{Facts, split_binding};
 use crate::rights::Ask;
 use crate::session::Session;
 use crate::session::state::Step;
@@ -51,7 +51,7 @@ impl Engine {
     /// [`EngineError::NotFound`] for what is no receipt of ours, or one of what is not kept any more.
     pub async fn keep_in_account(&self, account: &AccountName, receipt: &str) -> Result<ReceiptId, EngineError> {
         let (facts, _) = self.proven(receipt).await?;
-        self.keep_receipt_of(account, &facts, receipt).await?;
+        self.keep_receipt_of(account, &facts, split_binding(receipt).0).await?;
         Ok(facts.receipt)
     }
 
@@ -119,8 +119,8 @@ impl Engine {
         consent: ConsentId,
         ask: Ask,
     ) -> Result<Value, EngineError> {
-        let receipt = self.receipt_in_account(account, consent).await?;
-        self.ask_right(&receipt, ask).await
+        let (facts, consent) = self.issued(&self.receipt_in_account(account, consent).await?).await?;
+        self.ask_proven(facts, consent, ask).await
     }
 
     /// Where the requests about one consent stand.
@@ -132,8 +132,8 @@ impl Engine {
         account: &AccountName,
         consent: ConsentId,
     ) -> Result<Value, EngineError> {
-        let receipt = self.receipt_in_account(account, consent).await?;
-        self.look_at_rights(&receipt).await
+        let (facts, consent) = self.issued(&self.receipt_in_account(account, consent).await?).await?;
+        self.look_proven(&facts, consent).await
     }
 
     async fn receipt_in_account(&self, account: &AccountName, consent: ConsentId) -> Result<String, EngineError> {

@@ -369,6 +369,7 @@ impl Builder {
             settings: self.settings,
             online_services,
             access: Access::new(clock.now()),
+            nonces: Default::default(),
             sessions: Sessions::new(most, self.sessions_each_max.unwrap_or(most)),
             requests: folder_of_requests(self.store.as_deref())?,
             operators: Operators::new(self.operators, entropy.clone()),

@@ -132,6 +132,7 @@ impl Engine {
             salt,
             kept: if self.operator.in_memory { Vec::new() } else { kept(ended, &notes, parcel_kept) },
             processing: notice.facts().processing.clone(),
+            holder: record.holder().cloned(),
             blinding: self.blinding(),
         };
         Receipt::issue(ended, erased, about, &*self.keys).await.map_err(|error| EngineError::Platform(Box::new(error)))

@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// 256 random bits, as text.
-    fn secret(&self) -> String {
+    pub(super) fn secret(&self) -> String {
         let mut secret = [0; 32];
         self.entropy.with(|rng| rng.fill_bytes(&mut secret));
         URL_SAFE_NO_PAD.encode(secret)

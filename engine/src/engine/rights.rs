@@ -17,7 +17,7 @@ use crate::maintenance::good::GoodRun;
 use crate::maintenance::reports::{Given, Ticket};
 use crate::online_service::OnlineService;
 use crate::outbox::OutboxError;
-use crate::receipt::{Facts, Receipt};
+use crate::receipt::{Facts, Receipt, split_binding};
 use crate::rights::declared::{Declaration, Declared, Erase, Export, Rectify, Restrict};
 use crate::rights::disclosure::{Access, Disclosure, LookUp};
 use crate::rights::{Ask, Ground, Here, Reason, Right, RightsRequest, export};
@@ -85,6 +85,12 @@ impl Engine {
     pub async fn ask_right(&self, receipt: &str, ask: Ask) -> Result<Value, EngineError> {
         ask.check().map_err(|error| EngineError::Right(error.to_string()))?;
         let (facts, consent) = self.proven(receipt).await?;
+        self.ask_proven(facts, consent, ask).await
+    }
+
+    /// The same, for whoever has proved who they are.
+    pub(super) async fn ask_proven(&self, facts: Facts, consent: ConsentId, ask: Ask) -> Result<Value, EngineError> {
+        ask.check().map_err(|error| EngineError::Right(error.to_string()))?;
         let now = self.clock.now();
         let known = self.requests_about(facts.online_service, consent).await?;
         if let Some(open) = known.iter().find(|known| known.closed_at.is_none() && known.ask == ask) {
@@ -98,7 +104,10 @@ impl Engine {
         let (reasons, result) = self.do_here(&facts, consent, &ask, now).await?;
         let role = self.consents.record(consent).await?.told().online_service.role;
         let id = self.entropy.with(|rng| RightsRequestId::new(now, rng));
-        let request = RightsRequest::received(id, ask, (consent, facts.online_service, role), reasons, now);
+        let mut request = RightsRequest::received(id, ask, (consent, facts.online_service, role), reasons, now);
+        if facts.cnf.is_some() {
+            request.identity = "receipt, by its key".to_owned();
+        }
         self.shelves.shelf().put(&request.stored_as(), &request, Expect::Absent, request.term()).await?;
         let mut told = export::request(&request, now);
         told["result"] = result;
@@ -143,6 +152,11 @@ impl Engine {
     /// As [`Engine::ask_right`].
     pub async fn look_at_rights(&self, receipt: &str) -> Result<Value, EngineError> {
         let (facts, consent) = self.proven(receipt).await?;
+        self.look_proven(&facts, consent).await
+    }
+
+    /// The same, for whoever has proved who they are.
+    pub(super) async fn look_proven(&self, facts: &Facts, consent: ConsentId) -> Result<Value, EngineError> {
         let (requests, now) = (self.requests_about(facts.online_service, consent).await?, self.clock.now());
         Ok(json!({ "requests": requests.iter().map(|request| export::request(request, now)).collect::<Vec<_>>() }))
     }
@@ -234,8 +248,16 @@ impl Engine {
         self.change_request(&found.stored_as(), change).await
     }
 
-    /// What the receipt says, and the consent that it proves: it is signed by us, and holds the salt that only the person has.
-    pub(super) async fn proven(&self, receipt: &str) -> Result<(Facts, ConsentId), EngineError> {
+    /// What the receipt says, and the consent that it proves. Where it is bound to a key, the proof of that key stands behind it.
+    pub(super) async fn proven(&self, shown: &str) -> Result<(Facts, ConsentId), EngineError> {
+        let (receipt, proof) = split_binding(shown);
+        let (facts, consent) = self.issued(receipt).await?;
+        self.check_holder(&facts, receipt, proof)?;
+        Ok((facts, consent))
+    }
+
+    /// What a receipt says, and its consent: it is signed by us, and holds the salt that only the person has.
+    pub(super) async fn issued(&self, receipt: &str) -> Result<(Facts, ConsentId), EngineError> {
         let receipt = Receipt::verify(receipt, &self.signing_keys().await?).map_err(|_| EngineError::NotFound)?;
         let facts = receipt.facts().clone();
         let salt = self.ledger.salt(facts.consent).await?.ok_or(EngineError::NotFound)?;

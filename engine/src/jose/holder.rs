@@ -184,7 +184,13 @@ mod tests {
         let header = json!({ "alg": "ES256", "typ": "kb+jwt" });
         let good = holder.sign(&header, &claims());
         assert_eq!(holder.key.verify(&good, wanted), Ok("n".to_owned()));
-        assert_eq!(holder.show(SHOWN, wanted.audience, "n", now()).strip_prefix(SHOWN).map(|proof| holder.key.verify(proof, wanted).is_ok()), Some(true));
+        assert_eq!(
+            holder
+                .show(SHOWN, wanted.audience, "n", now())
+                .strip_prefix(SHOWN)
+                .map(|proof| holder.key.verify(proof, wanted).is_ok()),
+            Some(true)
+        );
         assert_eq!(other.key.verify(&good, wanted), Err(Refused));
         let with = |name: &str, value: Value| {
             let mut changed = claims();

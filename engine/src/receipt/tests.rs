@@ -78,6 +78,7 @@ impl World {
                 Kept::under(R14ConsentRecord::ROW, &Term::open()),
             ],
             processing: Processing::default(),
+            holder: None,
             blinding: Blinding::from_bytes([9; 32]),
         }
     }

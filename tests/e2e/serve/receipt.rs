@@ -3,12 +3,13 @@
 use std::process::Command;
 
 use consentry::receipt::file::ReceiptFile;
-use consentry_tests::journey::Journey;
+use consentry_tests::journey::{Journey, client, send};
 use consentry_tests::service::next;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::cli::{Called, call};
-use super::{EVENT, World};
+use super::{EVENT, LOGIN, World};
 
 /// The person's receipt with its proofs, which come when the engine has looked at its clock.
 async fn file(person: &Journey) -> ReceiptFile {
@@ -89,15 +90,51 @@ async fn a_receipt_is_checked_without_us_and_by_a_library_of_others() {
 
 /// What the library says that a receipt says.
 fn by_others(receipt: &str, keys: &str) -> Result<Value, String> {
+    with_others("verify.py", &[receipt, keys]).map(|text| serde_json::from_str(&text).unwrap())
+}
+
+/// Runs a program with the library of others.
+fn with_others(program: &str, arguments: &[&str]) -> Result<String, String> {
     let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sources/sd-jwt");
     let installed = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/sources/sd-jwt");
     let done = Command::new(sources.join("install")).arg(&installed).status().unwrap();
     assert!(done.success(), "the library can't be installed");
     let python = installed.join("venv/bin/python");
-    let ran = Command::new(python).arg(sources.join("verify.py")).args([receipt, keys]).output().unwrap();
-    if ran.status.success() {
-        Ok(serde_json::from_slice(&ran.stdout).unwrap())
-    } else {
-        Err(String::from_utf8_lossy(&ran.stderr).into_owned())
-    }
+    let ran = Command::new(python).arg(sources.join(program)).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
+    if ran.status.success() { Ok(text(ran.stdout)) } else { Err(text(ran.stderr)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_is_bound_to_a_key_is_shown_by_a_library_of_others_and_by_nobody_else() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let key: Value = serde_json::from_str(&with_others("hold.py", &["new", &path("key")]).unwrap()).unwrap();
+    let person = world.service.ask(&world.node).await.unwrap();
+    let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
+    let decision = json!({ "decision": "given", "notice": notice["digest"], "categories": ["person.name"],
+        "attests_access": true, "holder_key": key });
+    person.call(Method::POST, "consent", Some(decision)).await.unwrap().good().unwrap();
+    let mut events = person.events(0).await.unwrap();
+    person.log_in(&[LOGIN[0], ("password", "another password")]).await.unwrap();
+    events.until("collecting", EVENT).await.unwrap();
+    events.until("awaiting-credentials", EVENT).await.unwrap();
+    let receipt = person.receipts().await.unwrap()[0]["receipt"].as_str().unwrap().to_owned();
+    std::fs::write(path("receipt"), &receipt).unwrap();
+    std::fs::write(path("keys"), get(&world, "keys").await.1).unwrap();
+
+    let post = async |what: &str, body: &Value| {
+        let request = client().unwrap().post(format!("{}/v1/{what}", world.node.url));
+        send(request.header("content-type", "application/json").body(body.to_string())).await.unwrap()
+    };
+    let ask = |shown: &str| json!({ "receipt": shown, "ask": { "right": "access" } });
+    assert_eq!(post("rights", &ask(&receipt)).await.status, StatusCode::NOT_FOUND, "without the key");
+    let given = post("rights/nonce", &json!({})).await.good().unwrap();
+    let [nonce, audience] = ["nonce", "audience"].map(|name| given[name].as_str().unwrap());
+    let shown =
+        with_others("hold.py", &["show", &path("receipt"), &path("keys"), &path("key"), nonce, audience]).unwrap();
+    let told = post("rights", &ask(&shown)).await.good().unwrap();
+    assert_eq!(told["result"]["receipt"]["outcome"], "failed", "{told}");
+    assert_eq!(post("rights", &ask(&shown)).await.status, StatusCode::NOT_FOUND, "a nonce is taken once");
 }

@@ -11,6 +11,7 @@ use crate::erase::retention::R22PostMortemDirective;
 use crate::fixtures::lender_in;
 use crate::id::{ConsentId, OnlineServiceId};
 use crate::jose::Algorithm;
+use crate::jose::holder::Holder;
 use crate::jose::tests::published_key;
 use crate::online_service::{OnlineService, Role};
 use crate::rights::{Answer, Ask, Ground, Outcome as Done, Right};
@@ -231,6 +232,48 @@ async fn a_restricted_consent_opens_no_login_and_a_withdrawal_by_receipt_stops_w
         matches!(&shared, Err(EngineError::Consent(error)) if error.to_string() == Refusal::Restricted.to_string())
     );
     assert!(world.engine.outbox.lease_events(10, world.clock.now()).await.unwrap().is_empty(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_bound_to_a_key_proves_nothing_without_it() {
+    let world = world().await;
+    let session = world.session().await;
+    let (holder, other) = (Holder::new(), Holder::new());
+    let notice = world.engine.choose_source(&session, "sample-bank", "sample-bank").await.unwrap();
+    world.engine.bind_receipts(&session, &holder.key).await.unwrap();
+    let all = notice.facts().asked.iter().map(|asked| asked.category).collect();
+    world.engine.give_consent(&session, &notice.digest(), &all).await.unwrap();
+    assert!(world.engine.bind_receipts(&session, &other.key).await.is_err(), "before the decision only");
+    let sealed = world.sealed(session.id(), &[("login", "another form")]).await;
+    world.engine.open_login(&session, &sealed, NAVIGATION).await.unwrap_err();
+    let token = session.receipts()[0].1.clone();
+
+    let engine = &world.engine;
+    let show = |by: &Holder, nonce: &str| by.show(&token, engine.give_nonce().1, nonce, world.clock.now());
+    let asks = async |shown: &str| engine.ask_right(shown, ask(Right::Access)).await;
+    let good = show(&holder, &engine.give_nonce().0);
+    for (what, wrong) in [
+        ("no proof", token.clone()),
+        ("another key", show(&other, &engine.give_nonce().0)),
+        ("a nonce of nobody", show(&holder, "made up")),
+        ("another receipt's", good.replacen('~', "~x~", 1)),
+    ] {
+        assert!(matches!(asks(&wrong).await, Err(EngineError::NotFound)), "{what}");
+    }
+    let told = asks(&good).await.unwrap();
+    assert_eq!(told["result"]["receipt"]["cnf"]["jwk"]["crv"], "P-256", "{told}");
+    assert!(matches!(asks(&good).await, Err(EngineError::NotFound)), "a nonce is taken once");
+    let late = engine.give_nonce().0;
+    world.pass(5);
+    assert!(matches!(asks(&show(&holder, &late)).await, Err(EngineError::NotFound)), "too late");
+    let looked = engine.look_at_rights(&show(&holder, &engine.give_nonce().0)).await.unwrap();
+    assert_eq!(looked["requests"][0]["right"], "access");
+    // Into an account only with the proof; from there the account is who asks.
+    let (account, _) = engine.accounts().made_up(7, world.clock.now()).await;
+    assert!(engine.keep_in_account(&account, &token).await.is_err());
+    engine.keep_in_account(&account, &show(&holder, &engine.give_nonce().0)).await.unwrap();
+    let consent = session.consent().unwrap();
+    assert!(engine.look_at_rights_in_account(&account, consent).await.is_ok());
 }
 
 #[tokio::test]

@@ -82,9 +82,10 @@ fn words(period: Period) -> [String; 2] {
     }
 }
 
-/// The sentence with these words.
-fn sentence<'t>(text: &'t str, with: &str) -> Option<&'t str> {
-    text.split_inclusive(['.', ';']).find(|sentence| sentence.contains(with)).map(str::trim)
+/// The sentences with these words; none where there is none.
+fn sentences(text: &str, with: &str) -> Option<String> {
+    let told: Vec<&str> = text.split(". ").filter(|sentence| sentence.contains(with)).collect();
+    (!told.is_empty()).then(|| told.join(". ").trim_end_matches('.').to_owned() + ".")
 }
 
 /// Every period that the software keeps is one that the policy names, in both languages, in the section that the table cites; as
@@ -109,13 +110,14 @@ fn every_period_stands_in_the_policy_in_the_section_that_its_row_cites() {
             }
             let [told, dit] = words(period);
             let (text, texte) = (section(en, number), section(fr, number));
-            let quoted = sentence(&text, &told).unwrap_or_else(|| panic!("{}: {number} has no {told}: {text}", row.id));
+            let quoted =
+                sentences(&text, &told).unwrap_or_else(|| panic!("{}: {number} has no {told}: {text}", row.id));
             assert!(texte.contains(&dit), "{}: {number} has no {dit}: {texte}", row.id);
             table += &format!("| {} | {what} | {after} | {told}{kind} | {number} | {quoted} |\n", row.id);
         }
         if row.period.is_none() {
             let text = section(en, number);
-            let quoted = sentence(&text, "remains").unwrap_or_else(|| panic!("{}: {text}", row.id));
+            let quoted = sentences(&text, "remains").unwrap_or_else(|| panic!("{}: {text}", row.id));
             table += &format!("| {} | {what} | {after} | for ever | {number} | {quoted} |\n", row.id);
         }
     }
