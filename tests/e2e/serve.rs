@@ -50,6 +50,16 @@ impl World {
         Self { bank, service, node }
     }
 
+    /// The same, with an engine that is not started yet.
+    async fn prepared() -> Self {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let bank = SampleBank::start(any, any).await.unwrap();
+        let service = Service::new().unwrap();
+        let registered = service.registered().unwrap();
+        let node = tokio::task::block_in_place(|| Node::prepare(&bank.site_url, &registered)).unwrap();
+        Self { bank, service, node }
+    }
+
     /// The bank asks for a code after the password: the collection stays where it is until it is answered.
     fn ask_otp(&self) {
         self.bank.change(Change { ask_otp: Some(true), ..Change::default() });
