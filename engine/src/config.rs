@@ -218,9 +218,14 @@ impl Config {
         self.browser.settings(self.engine.development)?;
         self.limits().map(drop)?;
         self.egress.bounds("egress", GateBounds::default())?;
-        for section in &self.source {
+        for (at, section) in self.source.iter().enumerate() {
             section.bounds(self)?;
             section.route(None)?;
+            section.check_base()?;
+            if self.source[..at].iter().any(|other| other.connector == section.connector && other.id == section.id) {
+                let key = format!("source {}/{}", section.connector, section.id);
+                return Err(value(&key, "it has two sections; make them one"));
+            }
         }
         self.connectors().map(drop)?;
         self.check_hosts()?;

@@ -84,6 +84,9 @@ pub enum Refusal {
     /// An item's category is not granted any more.
     #[error("an item is of a category that is not granted")]
     NotGranted,
+    /// The decision is about another list than the one that was shown.
+    #[error("the decision names an item or a category that was not found")]
+    Unknown,
     /// The person shares nothing.
     #[error("there is nothing to share")]
     Nothing,
@@ -109,8 +112,20 @@ impl Decision {
         self
     }
 
+    /// Whether it is about this data, and leaves something of it.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`]: what is named is not there, so what was meant may be what would be shared. [`Refusal::Nothing`].
+    pub fn check(&self, data: &Data<Minimised>) -> Result<(), Refusal> {
+        let known = |at: &usize| *at < data.items().len();
+        if !self.without_items.iter().all(known) || !self.without_categories.is_subset(&data.terms().granted) {
+            return Err(Refusal::Unknown);
+        }
+        if self.leaves_something(data) { Ok(()) } else { Err(Refusal::Nothing) }
+    }
+
     /// Whether anything would be shared: an item, or the confirmation that there is none.
-    pub fn leaves_something(&self, data: &Data<Minimised>) -> bool {
+    fn leaves_something(&self, data: &Data<Minimised>) -> bool {
         let item = data.items().iter().enumerate().any(|(at, item)| self.keeps(at, item.category().into()));
         item || confirms_emptiness(data) || !data.answers().is_empty()
     }

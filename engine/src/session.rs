@@ -281,6 +281,11 @@ impl Session {
         self.events.subscribe(seen)
     }
 
+    /// Reads its events from the one after this one on.
+    pub fn subscribe_after(&self, last: &str) -> Subscription {
+        self.events.subscribe_after(last)
+    }
+
     /// Tells of something that is no change of state.
     pub fn tell(&self, what: What, now: Timestamp) {
         self.events.push(now, what);

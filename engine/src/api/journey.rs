@@ -146,14 +146,14 @@ pub(super) async fn events(
     Person(session): Person,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
-    let stream = futures_util::stream::unfold(session.subscribe(seen), next_event);
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let stream = futures_util::stream::unfold(session.subscribe_after(last), next_event);
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
 
 async fn next_event(mut events: Subscription) -> Option<(Result<Event, Infallible>, Subscription)> {
     let event = events.next().await?;
-    let sent = Event::default().id(event.seq.to_string()).json_data(&event);
+    let sent = Event::default().id(events.id(&event)).json_data(&event);
     // An event is plain data; one that were not would be told as a comment, not end the stream.
     let sent = sent.unwrap_or_else(|_| Event::default().comment("not shown"));
     Some((Ok(sent), events))

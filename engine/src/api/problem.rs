@@ -15,6 +15,7 @@ use crate::consent::ConsentError;
 use crate::consent::Refusal as ConsentRefusal;
 use crate::engine::EngineError;
 use crate::operator::NotAllowed;
+use crate::release::Refusal;
 
 mod table;
 
@@ -157,6 +158,7 @@ impl From<EngineError> for Problem {
             EngineError::Fields(text) => Self::of(&FIELDS).detail(text),
             // Which secret it is stands in the log: it is the operator's business.
             EngineError::Operator { .. } => Self::failure(StatusCode::SERVICE_UNAVAILABLE, Code::OperatorRejected),
+            EngineError::Gate(error @ Refusal::Unknown) => Self::of(&DECISION).detail(error),
             EngineError::Gate(error) => Self::of(&GATE).detail(error),
             EngineError::Right(text) => Self::of(&RIGHT).detail(text),
             EngineError::Account(error) => account(&error),

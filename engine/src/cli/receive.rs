@@ -41,7 +41,7 @@ impl LocalReceiver {
         now: jiff::Timestamp,
     ) -> anyhow::Result<Self> {
         // Told before the login is asked for, not after all the work.
-        file::target(out).with_context(|| format!("{} can't be written", out.display()))?;
+        file::can_receive(out, &entropy).with_context(|| format!("{} can't be written", out.display()))?;
         let (recipient, key) = match seal_to {
             Some(path) => {
                 let jwk = std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use consentry_contract::manifest::Origin;
 use consentry_host_api::network::gate::GateBounds;
 use consentry_host_api::network::{Proxy, ProxyLogin, Route};
 use serde::Deserialize;
@@ -346,6 +347,18 @@ impl SourceSection {
     /// A proxy that is none.
     pub fn route(&self, login: Option<&str>) -> Result<Route, ConfigError> {
         Ok(Route { proxy: self.proxy(login)?, source: self.source_address })
+    }
+
+    /// An address that no run could use is told before a person consents to anything.
+    pub(super) fn check_base(&self) -> Result<(), ConfigError> {
+        let Some(base) = &self.base else { return Ok(()) };
+        let told = |problem: &str| value(&format!("source {}/{}: base", self.connector, self.id), problem);
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(told(
+                "it holds a login; the person's come from the person, the operator's from `secret-files`",
+            ));
+        }
+        Origin::of(base).map(drop).map_err(|problem| told(&problem.to_string()))
     }
 
     fn proxy(&self, login: Option<&str>) -> Result<Option<Proxy>, ConfigError> {

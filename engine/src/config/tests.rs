@@ -63,6 +63,26 @@ fn values_that_make_no_sense_are_refused_by_key() {
             "proxy = \"http://proxy.elsewhere.example",
             "source oidc-provider/demo: proxy: proxy.elsewhere.example is not among the hosts",
         ),
+        (
+            "# base = \"http://127.0.0.1:3000\"",
+            "base = \"ftp://127.0.0.1\"",
+            "source oidc-provider/demo: base: the scheme",
+        ),
+        (
+            "# base = \"http://127.0.0.1:3000\"",
+            "base = \"http://10.0.0.1\"",
+            "source oidc-provider/demo: base: http is",
+        ),
+        (
+            "# base = \"http://127.0.0.1:3000\"",
+            "base = \"https://a:b@x.example\"",
+            "source oidc-provider/demo: base: it holds",
+        ),
+        (
+            "[[operator-key]]",
+            "[[source]]\nconnector = \"oidc-provider\"\nid = \"demo\"\n[[operator-key]]",
+            "source oidc-provider/demo: it has two sections",
+        ),
         ("country = \"FR\"\ntransfer", "country = \"US\"\ntransfer", "hosting and processor: Example Hosting"),
         ("# proxy-login-file", "proxy-login-file", "source oidc-provider/demo: proxy-login-file"),
     ] {

@@ -15,7 +15,7 @@ use crate::ledger::{AcceptedLeaf, Event};
 use crate::online_service::OnlineService;
 use crate::outbox::{Fetched, How, OutboxError, ParcelBytes, ThinEvent};
 use crate::outcome::{Delivery, Outcome, Run};
-use crate::release::{Decision, Refusal};
+use crate::release::Decision;
 use crate::seal::recipient::{Datasets, ItemForm, Parcel};
 use crate::session::state::Step;
 use crate::session::{PlannedParcel, Review, Sending, Session};
@@ -39,13 +39,10 @@ impl Engine {
     /// Shares what the person leaves in: releases it, seals it to the Online Service and puts it into the outbox.
     ///
     /// # Errors
-    /// [`EngineError::Gate`] for a decision that leaves nothing, and a full disk: the review goes on, and the person can share
+    /// [`EngineError::Gate`] for a decision that leaves nothing or names what is not there, and a full disk: the review goes on, and the person can share
     /// again. After a withdrawal the session was withdrawn; after any other error it has failed.
     pub async fn share(&self, session: &Arc<Session>, decision: &Decision) -> Result<ParcelId, EngineError> {
-        let leaves = session.with_review(|data| decision.leaves_something(data));
-        if !leaves.ok_or_else(|| self.wrong_state(session, Step::Shared))? {
-            return Err(Refusal::Nothing.into());
-        }
+        session.with_review(|data| decision.check(data)).ok_or_else(|| self.wrong_state(session, Step::Shared))??;
         let Review { run, data } = session.take_review().ok_or_else(|| self.wrong_state(session, Step::Shared))?;
         let shortfall = data.gathered().shortfall.clone();
         let parcel = match self.release(session, data.review(decision), shortfall.clone()).await {

@@ -252,6 +252,10 @@ async fn a_delivery_is_fetched_as_often_as_wanted_and_ends_with_its_digest() {
     let nothing =
         Decision::all().without_category(category("person.name")).without_category(category("bank.transaction"));
     assert!(matches!(world.engine.share(&session, &nothing).await, Err(EngineError::Gate(_))));
+    for elsewhere in [Decision::all().without_item(2), Decision::all().without_category(category("bank.account"))] {
+        let refused = world.engine.share(&session, &elsewhere).await;
+        assert!(matches!(refused, Err(EngineError::Gate(crate::release::Refusal::Unknown))), "{refused:?}");
+    }
     let parcel = world.engine.share(&session, &Decision::all().without_item(1)).await.unwrap();
 
     let stranger = lender_as(id(2));

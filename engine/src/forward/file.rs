@@ -25,6 +25,16 @@ pub fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file: only such a file is replaced"))
 }
 
+/// Whether a file of this name could be written: one is made beside it, and removed. For whoever wants to know before all the work.
+///
+/// # Errors
+/// As [`receive`].
+pub fn can_receive(path: &Path, entropy: &Entropy) -> io::Result<()> {
+    let (_, partial) = beside(&target(path)?, entropy)?;
+    drop(Half(Some(&partial)));
+    Ok(())
+}
+
 /// Writes a file whole, readable by its owner only, and returns once it is durable. An earlier file of that name is replaced
 /// in one step; after a crash there is the old one or the new one. Until then it is written beside it, under a name that
 /// nobody can guess, to a file that was not there before: what others may have put into the folder is never followed.
@@ -33,21 +43,30 @@ pub fn target(path: &Path) -> io::Result<PathBuf> {
 /// As [`target`], or the disk's. Nothing half-written is left.
 pub fn receive(path: &Path, bytes: &[u8], entropy: &Entropy) -> io::Result<()> {
     let path = &target(path)?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut secret = [0; 16];
-    entropy.with(|rng| rng.fill_bytes(&mut secret));
-    let partial = folder.join(format!(".{}.partial", hex::encode(secret)));
-    // Made by us or not at all: also a link or a pipe under this name is an error.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    let (mut file, partial) = beside(path, entropy)?;
     let mut half = Half(Some(&partial));
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&partial, path)?;
     half.0 = None;
-    File::open(folder)?.sync_all()
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// A new file in the folder of this one.
+fn beside(path: &Path, entropy: &Entropy) -> io::Result<(File, PathBuf)> {
+    let mut secret = [0; 16];
+    entropy.with(|rng| rng.fill_bytes(&mut secret));
+    let partial = folder_of(path).join(format!(".{}.partial", hex::encode(secret)));
+    // Made by us or not at all: also a link or a pipe under this name is an error.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    Ok((file, partial))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// A file that is not whole yet. It goes unless it got its name.
@@ -95,6 +114,16 @@ mod tests {
         };
         assert_eq!(lose_power(Disk::default(), &calls, 200, wrong), [""; 0]);
         assert!(!lose_power(Disk::that_ignores_syncs(), &calls, 200, wrong).is_empty());
+    }
+
+    #[test]
+    fn whether_a_file_can_be_written_is_known_before_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        can_receive(&folder.path().join("parcel.json"), &Entropy::system()).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        for nowhere in ["missing/parcel.json", "."] {
+            can_receive(&folder.path().join(nowhere), &Entropy::system()).unwrap_err();
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A reader names the last event it has seen and gets every later one, each once: a broken connection loses nothing. The
 //! log lives in memory with its session. It holds no value of the person and nothing that was seen at a Data Source.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use consentry_contract::failure::Failure;
@@ -119,6 +120,8 @@ impl std::fmt::Debug for Question {
 /// The events of one session.
 #[derive(Debug)]
 pub struct EventLog {
+    /// Tells this log from the one that the session had before a restart, whose numbers were the same.
+    name: String,
     events: Mutex<Vec<Event>>,
     count: watch::Sender<Count>,
 }
@@ -131,7 +134,9 @@ struct Count {
 
 impl Default for EventLog {
     fn default() -> Self {
-        Self { events: Mutex::default(), count: watch::Sender::new(Count { events: 0, closed: false }) }
+        // A number of this process's own chance; it is no secret.
+        let name = format!("{:016x}", RandomState::new().build_hasher().finish());
+        Self { name, events: Mutex::default(), count: watch::Sender::new(Count { events: 0, closed: false }) }
     }
 }
 
@@ -163,6 +168,13 @@ impl EventLog {
         Subscription { count: self.count.subscribe(), log: self.clone(), seen }
     }
 
+    /// Reads from the event after this one on, as [`Subscription::id`] named it; from the beginning, if that is none of this log's.
+    pub fn subscribe_after(self: &Arc<Self>, last: &str) -> Subscription {
+        let seen = last.split_once('-').filter(|(name, _)| *name == self.name);
+        let seen = seen.and_then(|(_, seq)| seq.parse().ok()).filter(|seq| *seq <= self.lock().len() as u64);
+        self.subscribe(seen.unwrap_or(0))
+    }
+
     fn after(&self, seen: u64) -> Option<Event> {
         let at = usize::try_from(seen).ok()?;
         self.lock().get(at).cloned()
@@ -183,6 +195,11 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// What a reader names when it comes back.
+    pub fn id(&self, event: &Event) -> String {
+        format!("{}-{}", self.log.name, event.seq)
+    }
+
     /// Waits for the next event; nothing after the last one of a session that is over.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
@@ -210,6 +227,23 @@ mod tests {
 
     fn progress(log: &EventLog, step: &str) {
         log.push(now(), What::Progress { step: step.to_owned() });
+    }
+
+    #[tokio::test]
+    async fn a_reader_of_another_log_begins_anew() {
+        let (before, log) = (Arc::new(EventLog::default()), Arc::new(EventLog::default()));
+        for log in [&before, &log] {
+            progress(log, "login");
+            progress(log, "accounts");
+        }
+        let mut reader = before.subscribe(0);
+        let first = reader.next().await.unwrap();
+        let last = reader.id(&first);
+        assert_eq!(before.subscribe_after(&last).next().await.map(|event| event.seq), Some(2));
+        // A number alone, one that was never told, and one of before a restart.
+        for last in ["1", "", "x-1", &reader.id(&first).replace("-1", "-99"), &last] {
+            assert_eq!(log.subscribe_after(last).next().await.map(|event| event.seq), Some(1), "{last:?}");
+        }
     }
 
     #[tokio::test]

@@ -76,6 +76,9 @@ kinds! {
     CONSENT "consent" [CONFLICT]
         "The consent does not allow this."
         "Show the person the notice again and let them decide."
+    DECISION "decision" [UNPROCESSABLE_ENTITY]
+        "The decision is about something else."
+        "Number the items as the preview does, from 0, and name categories that were consented to."
     GATE "gate" [CONFLICT]
         "Nothing was released."
         "Keep at least one item, or withdraw."
