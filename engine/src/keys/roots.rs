@@ -1,8 +1,8 @@
 //! Root keys: each holds one generation of one key table, and is destroyed as soon as the next generation stands. So what a table
 //! no longer has is gone for whoever kept an older file of it.
 //!
-//! This is what a table needs of whoever holds its root keys: make, wrap, unwrap, destroy. In a token these are objects; without
-//! one they stand in a file of their own ([`crate::store`]). A root key never comes out.
+//! This is what a table needs of whoever holds its root keys: make, wrap, unwrap, destroy. They stand in a file of their own
+//! ([`crate::store`]), with a token, too; `ARCHITECTURE.md` says why. A root key never comes out.
 
 use std::fmt;
 
