@@ -126,7 +126,7 @@ async fn collect(person: &Journey, control: &str) -> anyhow::Result<journey::Eve
 
     step("The person agrees and logs in; login and password are encrypted in the browser");
     person.agree(&notice).await?;
-    let mut events = person.events(0).await?;
+    let mut events = person.events().await?;
     person.log_in(&[("login", MARIE.login), ("password", MARIE.password)]).await?;
     by("person", "login and password sent as one JWE (RSA-OAEP-256, A256GCM, RSA-4096)");
 

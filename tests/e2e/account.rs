@@ -75,7 +75,7 @@ async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it(
         linked.good().unwrap();
         let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
         person.agree(&notice).await.unwrap();
-        let mut events = person.events(0).await.unwrap();
+        let mut events = person.events().await.unwrap();
         person.log_in(&LOGIN).await.unwrap();
         events.until("in-review", EVENT).await.unwrap();
         let late = person.call(Method::PUT, "account", Some(json!({ "account": other.token }))).await.unwrap();

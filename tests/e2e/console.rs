@@ -114,7 +114,7 @@ impl World {
         let person = self.service.ask(&self.node).await.unwrap();
         let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
         person.agree(&notice).await.unwrap();
-        let mut events = person.events(0).await.unwrap();
+        let mut events = person.events().await.unwrap();
         person.log_in(&[LOGIN[0], ("password", "another password")]).await.unwrap();
         events.until("collecting", EVENT).await.unwrap();
         events.until("awaiting-credentials", EVENT).await.unwrap();
@@ -245,7 +245,7 @@ async fn the_desk_shows_a_request_with_its_clock_and_takes_the_officers_decision
     let person = world.service.ask(&world.node).await.unwrap();
     let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
     person.agree(&notice).await.unwrap();
-    let mut events = person.events(0).await.unwrap();
+    let mut events = person.events().await.unwrap();
     person.log_in(&[LOGIN[0], ("password", "another password")]).await.unwrap();
     events.until("collecting", EVENT).await.unwrap();
     events.until("awaiting-credentials", EVENT).await.unwrap();

@@ -32,7 +32,7 @@ async fn a_stop_takes_nothing_new_and_waits_for_what_is_under_way() {
     let person = service.ask(&node).await.unwrap();
     let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
     person.agree(&notice).await.unwrap();
-    let mut events = person.events(0).await.unwrap();
+    let mut events = person.events().await.unwrap();
     person.log_in(&LOGIN).await.unwrap();
     events.question(EVENT).await.unwrap();
     assert_eq!(status(&node, "/v1/ready").await, StatusCode::OK);

@@ -133,7 +133,7 @@ async fn a_members_data_goes_from_the_portal_to_the_receipt() {
     let journey = world.service.ask_for(&CATEGORIES, &world.node).await.unwrap();
     let notice = journey.choose("juntagrico", "juntagrico").await.unwrap();
     journey.agree(&notice).await.unwrap();
-    let mut events = journey.events(0).await.unwrap();
+    let mut events = journey.events().await.unwrap();
     journey.log_in(&[("login", of(&marie, "email")), ("password", of(&marie, "password"))]).await.unwrap();
     events.until("in-review", EVENT).await.unwrap();
     assert_eq!(lines(&journey.preview().await.unwrap()), juntagrico::everything_of_marie());
@@ -158,7 +158,7 @@ async fn claims_go_from_the_provider_to_the_receipt_with_the_operators_secrets_f
     let journey = world.service.ask_for(&CATEGORIES, &world.node).await.unwrap();
     let notice = journey.choose("oidc-provider", "oidc-provider").await.unwrap();
     journey.agree(&notice).await.unwrap();
-    let mut events = journey.events(0).await.unwrap();
+    let mut events = journey.events().await.unwrap();
     journey.log_in(&[("login", of(&marie, "username")), ("password", of(&marie, "password"))]).await.unwrap();
     // What the provider's own consent page asks, only the person answers.
     let question = events.question(EVENT).await.unwrap();

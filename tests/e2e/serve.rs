@@ -74,7 +74,7 @@ impl World {
         let person = self.service.ask(&self.node).await.unwrap();
         let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
         person.agree(&notice).await.unwrap();
-        let events = person.events(0).await.unwrap();
+        let events = person.events().await.unwrap();
         (person, events)
     }
 

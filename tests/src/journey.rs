@@ -248,16 +248,23 @@ impl Journey {
         Ok(answer["receipts"].as_array().context("a list")?.clone())
     }
 
-    /// The session's events from the one after `seen` on.
+    /// The session's events.
     ///
     /// # Errors
     /// No answer, or a refusal.
-    pub async fn events(&self, seen: u64) -> anyhow::Result<Events> {
-        let request =
-            self.http.get(self.url("events")).bearer_auth(&self.token).header("last-event-id", seen.to_string());
+    pub async fn events(&self) -> anyhow::Result<Events> {
+        self.events_after("").await
+    }
+
+    /// The session's events from the one after this one on, as [`Events::last`] named it.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn events_after(&self, last: &str) -> anyhow::Result<Events> {
+        let request = self.http.get(self.url("events")).bearer_auth(&self.token).header("last-event-id", last);
         let response = tokio::time::timeout(SOON, request.send()).await??;
         ensure!(response.status() == StatusCode::OK, "events: {}", response.status());
-        Ok(Events { response, buffer: vec![] })
+        Ok(Events { response, buffer: vec![], last: last.to_owned() })
     }
 }
 
@@ -266,9 +273,15 @@ impl Journey {
 pub struct Events {
     response: reqwest::Response,
     buffer: Vec<u8>,
+    last: String,
 }
 
 impl Events {
+    /// What the last event is called.
+    pub fn last(&self) -> &str {
+        &self.last
+    }
+
     /// The next event; nothing when the stream ended.
     ///
     /// # Errors
@@ -279,6 +292,9 @@ impl Events {
                 if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
                     let frame: Vec<u8> = self.buffer.drain(..end + 2).collect();
                     let frame = String::from_utf8(frame)?;
+                    if let Some(id) = frame.lines().find_map(|line| line.strip_prefix("id:")) {
+                        id.trim().clone_into(&mut self.last);
+                    }
                     if let Some(data) = frame.lines().find_map(|line| line.strip_prefix("data:")) {
                         return Ok(Some(serde_json::from_str(data)?));
                     }

@@ -135,7 +135,7 @@ async fn delivered() -> (SampleBank, Service, Node) {
     let person = service.ask_for(&["person.name", "bank.account"], &node).await.unwrap();
     let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
     person.agree(&notice).await.unwrap();
-    let mut events = person.events(0).await.unwrap();
+    let mut events = person.events().await.unwrap();
     person.log_in(&LOGIN).await.unwrap();
     events.until("in-review", EVENT).await.unwrap();
     person.share(&[]).await.unwrap();

@@ -57,7 +57,7 @@ async fn a_token_that_goes_away_is_the_platforms_failure_and_is_found_again() {
     let person = service.ask(&node).await.unwrap();
     let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
     person.agree(&notice).await.unwrap();
-    let mut events = person.events(0).await.unwrap();
+    let mut events = person.events().await.unwrap();
     let sealed = person.seal(None, &LOGIN).await.unwrap();
     // Another program makes a new key: the engine publishes it, and still opens what was sealed to the old one.
     let (rotated, said) = run(&node, &["keys", "rotate", "intake"]);

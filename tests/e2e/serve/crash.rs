@@ -30,7 +30,7 @@ async fn a_shared_parcel_survives_and_is_delivered_once() {
     let mut told = world.listen().await;
     let Ok(Taken::Received(received, _)) = next(&mut told, EVENT).await.unwrap() else { panic!("not received") };
     assert_eq!(received.id, waiting);
-    let mut events = person.events(0).await.unwrap();
+    let mut events = person.events().await.unwrap();
     events.until("completed", EVENT).await.unwrap();
     let receipts = receipts(&world, &person).await;
     assert_eq!(receipts.len(), 1);
@@ -52,7 +52,7 @@ async fn a_parcel_that_was_fetched_but_not_acknowledged_is_fetched_again_with_th
 
     let mut told = world.listen().await;
     assert!(matches!(next(&mut told, EVENT).await.unwrap(), Ok(Taken::Received(..))));
-    person.events(0).await.unwrap().until("completed", EVENT).await.unwrap();
+    person.events().await.unwrap().until("completed", EVENT).await.unwrap();
     assert_eq!(world.service.inbox().unwrap().list().unwrap(), [waiting]);
 }
 
@@ -148,7 +148,7 @@ async fn a_session_that_waits_for_the_login_goes_on() {
     let (person, _) = world.agreed().await;
     world.kill_and_restart();
     assert_eq!(state(&person).await, "awaiting-credentials");
-    let mut events = person.events(0).await.unwrap();
+    let mut events = person.events().await.unwrap();
     person.log_in(&LOGIN).await.unwrap();
     events.until("in-review", EVENT).await.unwrap();
     person.share(&[]).await.unwrap();

@@ -114,7 +114,7 @@ async fn who_says_no_is_asked_for_nothing_more() {
     let world = World::new().await;
     let person = world.service.ask(&world.node).await.unwrap();
     person.choose("sample-bank", "sample-bank").await.unwrap();
-    let mut events = person.events(0).await.unwrap();
+    let mut events = person.events().await.unwrap();
     person.call(Method::POST, "consent", Some(json!({ "decision": "refused" }))).await.unwrap().good().unwrap();
     events.until("withdrawn", EVENT).await.unwrap();
     let login = person.seal(None, &LOGIN).await.unwrap();
@@ -177,16 +177,22 @@ async fn who_comes_back_sees_what_was_missed_and_nothing_twice() {
     let world = World::new().await;
     let (person, mut events) = world.in_review().await;
     let mut whole = vec![];
-    let mut all = person.events(0).await.unwrap();
+    let (mut all, mut third) = (person.events().await.unwrap(), String::new());
     while let Some(event) = all.next(EVENT).await.unwrap() {
         let last = event["state"] == "in-review";
         whole.push(event);
+        if whole.len() == 3 {
+            all.last().clone_into(&mut third);
+        }
         if last {
             break;
         }
     }
-    let mut rest = person.events(3).await.unwrap();
-    assert_eq!(rest.next(EVENT).await.unwrap().unwrap(), whole[3]);
+    // A name that no event has begins anew.
+    for (last, next) in [(third.as_str(), 3), ("3", 0)] {
+        let mut rest = person.events_after(last).await.unwrap();
+        assert_eq!(rest.next(EVENT).await.unwrap().unwrap(), whole[next]);
+    }
     let steps: Vec<&str> = whole.iter().filter_map(|event| event["step"].as_str()).collect();
     assert_eq!(steps, ["login", "profile", "accounts", "operations", "documents"]);
     person.withdraw().await.unwrap();

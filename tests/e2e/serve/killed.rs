@@ -36,7 +36,7 @@ impl Way {
         person.agree(&notice).await?;
         let session = person.call(reqwest::Method::GET, "", None).await?.good()?;
         self.consent = session["consent"].as_str().map(str::to_owned);
-        let mut events = person.events(0).await?;
+        let mut events = person.events().await?;
         person.log_in(&LOGIN).await?;
         events.until("in-review", EVENT).await?;
         person.share(&[]).await?;

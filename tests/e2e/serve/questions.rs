@@ -60,7 +60,7 @@ async fn a_holders_name_is_compared_here_and_backs_up_what_the_person_says() {
         let early = person.call(Method::POST, "credentials", Some(early.into())).await.unwrap();
         assert_eq!(early.status, StatusCode::CONFLICT, "{early:?}");
         person.call(Method::POST, "consent", Some(yes(&notice, true))).await.unwrap().good().unwrap();
-        let mut events = person.events(0).await.unwrap();
+        let mut events = person.events().await.unwrap();
         person.log_in(&LOGIN).await.unwrap();
         events.until("in-review", EVENT).await.unwrap();
         // The person sees the answer first, and what it was made of is gone.

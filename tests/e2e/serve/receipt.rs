@@ -116,7 +116,7 @@ async fn a_receipt_that_is_bound_to_a_key_is_shown_by_a_library_of_others_and_by
     let decision = json!({ "decision": "given", "notice": notice["digest"], "categories": ["person.name"],
         "attests_access": true, "holder_key": key });
     person.call(Method::POST, "consent", Some(decision)).await.unwrap().good().unwrap();
-    let mut events = person.events(0).await.unwrap();
+    let mut events = person.events().await.unwrap();
     person.log_in(&[LOGIN[0], ("password", "another password")]).await.unwrap();
     events.until("collecting", EVENT).await.unwrap();
     events.until("awaiting-credentials", EVENT).await.unwrap();

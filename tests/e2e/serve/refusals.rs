@@ -192,7 +192,7 @@ async fn a_source_that_is_not_there_ends_one_session_and_no_other() {
     assert_eq!((&status["state"], &status["code"]), (&json!("failed"), &json!("source-unavailable")), "{status}");
 
     world.bank = sample_bank::SampleBank::start(address, any).await.unwrap();
-    let mut events = waiting.events(0).await.unwrap();
+    let mut events = waiting.events().await.unwrap();
     waiting.log_in(&LOGIN).await.unwrap();
     events.until("in-review", EVENT).await.unwrap();
 }
