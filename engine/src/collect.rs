@@ -117,6 +117,9 @@ impl std::fmt::Debug for Collection {
     }
 }
 
+/// How a run reaches its Data Source: by requests, in a browser, or by pages of a tape in the browser's place.
+type Access = (Arc<dyn Network>, Option<BrowserWay>, Option<Arc<dyn Pages>>);
+
 impl Collector {
     /// Runs one collection to its end. Call it on the I/O runtime; dropping the future ends the run.
     pub async fn collect(&self, order: Order) -> Collection {
@@ -201,7 +204,7 @@ impl Collector {
         order: Order,
         limits: Limits,
         egress: Egress,
-        way: (Arc<dyn Network>, Option<BrowserWay>, Option<Arc<dyn Pages>>),
+        way: Access,
         hops: TaskTracker,
         home: &Home,
     ) -> (HostCtx, Duration) {

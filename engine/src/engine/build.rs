@@ -329,11 +329,7 @@ impl Builder {
         let Kept { shelves, tiles, webhook_key } = opened;
         #[cfg(test)]
         let shelves = self.shelves.unwrap_or(shelves);
-        if self.settings.development {
-            tracing::warn!(
-                "DEVELOPMENT MODE: Data Sources and Online Services may be on this machine and without TLS, and connectors' own lines are logged. Never for real persons' data."
-            );
-        }
+        say_what_is_allowed(self.settings.development);
         let tls = TlsSettings::of_this_machine()?;
         let node = self.node.unwrap_or_else(|| "desk".to_owned());
         let timeout = self.event_timeout.unwrap_or(Duration::from_secs(10));
@@ -389,6 +385,14 @@ impl Builder {
         });
         engine.take_up().await?;
         Ok(engine)
+    }
+}
+
+fn say_what_is_allowed(development: bool) {
+    if development {
+        tracing::warn!(
+            "DEVELOPMENT MODE: Data Sources and Online Services may be on this machine and without TLS, and connectors' own lines are logged. Never for real persons' data."
+        );
     }
 }
 
