@@ -226,27 +226,23 @@ async fn a_file_that_can_not_be_written_is_said_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_was_used_has_its_receipt_whatever_goes_wrong_here() {
     let desk = Desk::new().await;
-    let everything = format!("{} --category person.name --without person.name", login());
-    let called = call(desk.collect(&everything)).await;
-    assert_eq!(called.code, Some(1), "{called:?}");
+    let nothing = desk.collect(&format!("{} --category person.name --without person.name", login()));
+    let called = call(nothing).await;
     let told = called.json();
     assert!(told["error"].as_str().unwrap().contains("nothing to share"), "{told}");
     let facts = &told["receipts"][0]["facts"];
-    assert_eq!((&facts["outcome"], &facts["code"]), (&json!("withdrawn"), &Value::Null), "{told}");
+    let told = (called.code, &facts["outcome"], &facts["code"]);
+    assert_eq!(told, (Some(1), &json!("withdrawn"), &Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_cant_be_written_is_told_before_the_login_is_used() {
-    let desk = Desk::new().await;
-    // Nothing can be made there, not even by root.
-    let mut nowhere = desk.collect(&login());
-    let at = nowhere.iter().position(|word| *word == desk.out().display().to_string()).unwrap();
-    nowhere[at] = "/proc/parcel.json".to_owned();
-    let called = call(nowhere).await;
-    assert_eq!(called.code, Some(1), "{called:?}");
+    let (desk, nowhere) = (Desk::new().await, "/proc/parcel.json");
+    let arguments = desk.collect(&login()).join("\n").replace(&desk.out().display().to_string(), nowhere);
+    let called = call(arguments.lines().map(str::to_owned).collect()).await;
     let told = called.json();
     assert!(told["error"].as_str().unwrap().contains("/proc/parcel.json can't be written"), "{told}");
-    assert_eq!(told["receipts"], Value::Null, "{told}");
+    assert_eq!((called.code, &told["receipts"]), (Some(1), &Value::Null), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
