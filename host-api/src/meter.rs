@@ -50,9 +50,14 @@ impl CpuAccount {
         .await
     }
 
+    /// What the turns that are over have used.
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.0.spent.load(Ordering::Relaxed))
+    }
+
     /// What was used so far, the present turn included; asked by whoever has that turn.
     pub(crate) fn used(&self) -> Duration {
-        let spent = self.0.spent.load(Ordering::Relaxed);
+        let spent = nanoseconds(self.spent());
         let turn = match self.0.turn.load(Ordering::Relaxed) {
             NO_TURN => 0,
             began => nanoseconds(thread_time()).saturating_sub(began),
@@ -63,7 +68,7 @@ impl CpuAccount {
     /// Whether no more than this was used; asked by whoever has the turn. The thread's clock is a call of the kernel, so the machine's is
     /// asked first: no thread works for longer than that runs.
     pub(crate) fn within(&self, most: Duration) -> bool {
-        let spent = Duration::from_nanos(self.0.spent.load(Ordering::Relaxed));
+        let spent = self.spent();
         let began = Duration::from_nanos(self.0.began.load(Ordering::Relaxed));
         spent + self.0.opened.elapsed().saturating_sub(began) <= most || self.used() <= most
     }
@@ -98,10 +103,11 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn work_for(milliseconds: u64) {
+    /// Keeps this thread busy for so much of its CPU time.
+    pub(crate) fn work_for(milliseconds: u64) {
         let end = thread_time() + Duration::from_millis(milliseconds);
         while thread_time() < end {
             std::hint::spin_loop();

@@ -40,6 +40,10 @@ use plain::Plain;
 use sample_bank::{Change, MARIE, SampleBank, SiteState};
 use tokio_util::task::TaskTracker;
 
+/// The program's, so that the figures are its own; the native flows have it too.
+#[global_allocator]
+static ALLOCATOR: consentry_host_api::memory::Wiping = consentry_host_api::memory::Wiping;
+
 const ROUNDS: usize = 200;
 const WARM_UP: usize = 20;
 const WAITING: usize = 60;

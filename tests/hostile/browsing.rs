@@ -3,13 +3,14 @@
 
 use consentry_tests::echoing::{Answer, EchoSite, Sent};
 
-use crate::suite::{Attack, Came, Coming, Defence, HONEST, Off, PASSWORD, Run, Verdict, World, probe};
+use crate::suite::{Attack, Came, Coming, Defence, HONEST, Off, PASSWORD, Probe, Run, Verdict, World, probe};
 
 const SCRUB: &str = "what pages show is searched for what was typed, for the rest of the run";
 const NO_SECRET: Off = Off::By("the manifest calls the field an identifier", HONEST);
 
 #[rustfmt::skip] // a table
 pub const ATTACKS: &[Attack] = &[
+    Attack { name: "opens-a-browser", tries: "opens a page in a browser and reads it", stopped_by: "capabilities are granted one by one, and its manifest does not ask for this one", verdict: Verdict::Refused("capability-denied", "capabilities = [\"browser\"]"), off: Off::By("the manifest asks for it", HONEST), run: Run::Story(opens) },
     Attack { name: "reads-a-page-that-mirrors", tries: "has the password typed into a page that copies it into texts and attributes, and reads them", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; sees .mirror; tell")) },
     Attack { name: "reads-where-a-page-went", tries: "has the password typed into a form that sends it in an address, and reads address and page", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; key Enter; sees .said; tell")) },
     Attack { name: "reads-what-a-page-is-answered", tries: "has the password typed into a page that sends it by script, and reads the answer", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; click #send; answer /echo")) },
@@ -63,8 +64,22 @@ fn page(path: &str) -> String {
     format!("[[page]]\nid = \"typed\"\nurl = \"{{base}}{path}\"\nrequires = [\"#password\"]\n")
 }
 
-fn browses(site: &str, aim: &str) -> crate::suite::Probe {
-    probe("browses", site).aim(aim).manifest(true, "\"http\", \"prompt\"", "\"http\", \"prompt\", \"browser\"")
+fn browses(site: &str, aim: &str) -> Probe {
+    with_browser(probe("browses", site).aim(aim), true)
+}
+
+fn with_browser(probe: Probe, condition: bool) -> Probe {
+    probe.manifest(condition, "\"http\", \"prompt\"", "\"http\", \"prompt\", \"browser\"")
+}
+
+fn opens(world: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let site = EchoSite::start(careless).await.unwrap();
+        let opens = probe("browses", &site.url).aim("go /form; tell");
+        let ran = world.run(with_browser(opens, defence == Defence::Off)).await;
+        let harm = ran.said().contains("id=\"connexion\"");
+        ran.came(harm)
+    })
 }
 
 fn reads<'w>(world: &'w mut World, defence: Defence, aim: &'static str) -> Coming<'w> {

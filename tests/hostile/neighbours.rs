@@ -7,20 +7,20 @@ use consentry_tests::collecting::{Collecting, Reaction, collector, told};
 use sample_bank::{MARIE, SampleBank};
 
 use crate::bank;
-use crate::suite::{Came, Coming, Defence, HONEST, World};
+use crate::suite::{Came, Coming, HONEST};
 
-fn spinner_at(bank: &SampleBank) -> Collecting {
+fn spinner_at(bank: &SampleBank, mode: &str, aim: &str) -> Collecting {
     let spinner = Collecting::with("probe").unwrap().at(&bank.site_url).wanting(&["person.name"]);
-    spinner.field("mode", "spins").field("login", MARIE.login).field("password", MARIE.password)
+    spinner.field("mode", mode).field("aim", aim).field("login", MARIE.login).field("password", MARIE.password)
 }
 
 /// Four of them, on two threads.
-pub fn spin(_: &mut World, _: Defence) -> Coming<'_> {
+pub fn beside(mode: &'static str, aim: &'static str) -> Coming<'static> {
     Box::pin(async move {
         let (collector, bank) = (Arc::new(collector().unwrap()), bank().await);
         let spinners: Vec<_> = (0..4)
             .map(|_| {
-                let (spinner, collector) = (spinner_at(&bank), collector.clone());
+                let (spinner, collector) = (spinner_at(&bank, mode, aim), collector.clone());
                 (spinner.stopper(), tokio::spawn(async move { spinner.collect(&collector).await.unwrap() }))
             })
             .collect();

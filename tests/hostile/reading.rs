@@ -56,7 +56,6 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "tells-by-a-name", tries: "asks for a host whose name is what it has read, for whoever answers for that zone", stopped_by: "origins are compared before a name is looked up, and are exact", verdict: Verdict::Refused("capability-denied", "is not a declared origin"), off: Off::By("the manifest declares that very name: it is looked up", "source-unavailable"), run: Run::Story(name) },
     Attack { name: "smuggles-a-second-header", tries: "sends a header whose value holds a line break and another header", stopped_by: "a value with a line break ends the run", verdict: Verdict::Told("secret-unusable"), off: Off::By("there is no line break in it: it arrives", HONEST), run: Run::Story(|world, defence| header(world, defence, ["X-Note a\r\nx-other: evil", "X-Note a x-other: evil"], "evil")) },
     Attack { name: "sets-a-header-of-the-hosts", tries: "sets the cookie of a session of its own", stopped_by: "headers that frame, route or identify are the host's", verdict: Verdict::Refused("invalid-argument", ""), off: Off::By("the header is none of those: it arrives", HONEST), run: Run::Story(|world, defence| header(world, defence, ["Cookie sid=evil", "X-Cookie sid=evil"], "sid=evil")) },
-    Attack { name: "opens-a-browser", tries: "opens a page in a browser, to read the DOM after a secret was typed", stopped_by: "capabilities are granted one by one, and its manifest does not ask for this one", verdict: Verdict::Refused("capability-denied", "capabilities = [\"browser\"]"), off: Off::Never("what a page lets a connector read is tested with connectors that have one"), run: Run::Story(browser) },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -405,12 +404,5 @@ fn header<'w>(
         let site = site().await;
         let ran = world.run(probe("sets-a-header", &site.url).aim(defence.pick(wrong, right))).await;
         ran.came(site.heard().iter().any(|request| request.contains(heard)))
-    })
-}
-
-fn browser(world: &mut World, _: Defence) -> Coming<'_> {
-    Box::pin(async move {
-        let site = site().await;
-        world.run(probe("calls-browser", &site.url)).await.came(false)
     })
 }

@@ -27,7 +27,8 @@ const fn takes(
 #[rustfmt::skip] // a table
 pub const ATTACKS: &[Attack] = &[
     takes("spins", "turns in a loop", TIME, ("spins", "300000000"), (LimitName::Cpu, Some(100))),
-    Attack { name: "spins-beside-others", tries: "spins four times at once, on the threads of everybody's runs", stopped_by: "guests have threads of their own and hand over every 2 ms; who spins goes on behind all others", verdict: Verdict::Nothing, off: Off::Never("the engine has no other way to run; measured is the honest run beside them, which ends well while they spin"), run: Run::Story(crate::neighbours::spin) },
+    Attack { name: "spins-beside-others", tries: "spins four times at once, on the threads of everybody's runs", stopped_by: "guests have threads of their own and hand over every 2 ms; who spins goes on behind all others", verdict: Verdict::Nothing, off: Off::Never("the engine has no other way to run; measured is the honest run beside them, which ends well while they spin"), run: Run::Story(|_, _| crate::neighbours::beside("spins", "")) },
+    Attack { name: "spins-between-waits", tries: "spins four times at once, and waits for a millisecond now and then, to be taken for one that waits", stopped_by: "what was spent is waited for sixteen times as long before a guest is in front again", verdict: Verdict::Nothing, off: Off::Never("the same; which guests go in front is tested beside the code"), run: Run::Story(|_, _| crate::neighbours::beside("spins-between-waits", "3000000")) },
     takes("calls-without-end", "calls the host 200,000 times for nothing", TIME, ("calls", "200000"), (LimitName::Cpu, Some(50))),
     takes("churns-blobs", "has the host copy, count and wipe 20 times 8 MiB", TIME, ("churns-blobs", "20"), (LimitName::Cpu, Some(20))),
     takes("sleeps", "waits without end", "wall time", ("sleeps", "10000"), (LimitName::Wall, Some(1))),

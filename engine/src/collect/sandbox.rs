@@ -183,10 +183,9 @@ impl Sandbox {
         let Some(slot) = slot else {
             return GuestRun { ctx: Some(ctx), end: GuestEnd::Stopped, trace: Vec::new() };
         };
-        let guest = self.guests.run(home, async move {
+        let guest = self.guests.run(home, ctx.cpu().clone(), async move {
             let mut store = fresh(&engine, ctx);
-            let cpu = store.data().cpu().clone();
-            let (end, trace) = cpu.charge(drive(&pre, &mut store)).await;
+            let (end, trace) = drive(&pre, &mut store).await;
             let ctx = store.into_data();
             drop(slot);
             ctx.log_out();

@@ -2,7 +2,7 @@
 //! queue's sockets and timers, if it has any; while it is busy for long, another stands in for both.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -24,7 +24,10 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Ready {
-    guests: VecDeque<Arc<Guest>>,
+    /// By when each is due, then in the order in which they came.
+    guests: BTreeMap<(u64, u64), Arc<Guest>>,
+    /// Guests that came so far.
+    came: u64,
     /// Threads that have no guest.
     free: usize,
     /// Threads that leave when another is free.
@@ -79,13 +82,16 @@ impl Queue {
         &self.io
     }
 
-    pub(super) fn push(&self, guest: Arc<Guest>) {
+    /// Whoever is due earlier goes first.
+    pub(super) fn push(&self, guest: Arc<Guest>, due: u64) {
         let mut ready = lock(&self.ready);
         if ready.closed {
             drop(ready);
             return;
         }
-        ready.guests.push_back(guest);
+        ready.came += 1;
+        let place = (due, ready.came);
+        ready.guests.insert(place, guest);
         // A thread that is busy will come by; waking one is what costs.
         if ready.free > 0 {
             drop(ready);
@@ -149,6 +155,8 @@ impl Queue {
         std::thread::Builder::new().name("guest".to_owned()).spawn(serve).map(drop)
     }
 
+    /// The next guest; none if the thread is to leave. No guest is forgotten: each push wakes one thread of those that wait, and every other
+    /// thread looks before it waits. What wakes a thread that leaves goes on to another, since `more` is dropped without having been heard.
     async fn next(&self, stands_in: bool) -> Option<Arc<Guest>> {
         let mut arrived = false;
         loop {
@@ -178,12 +186,21 @@ impl Queue {
         }
         ready.free -= 1;
         ready.stand_ins -= usize::from(leaves && stands_in);
-        // One that was woken for a guest may have been this one.
-        if ready.free > 0 && ready.guests.len() > usize::from(!leaves) {
-            self.more.notify_one();
-        }
         ready.turns += u64::from(!leaves);
-        Some(if leaves { None } else { ready.guests.pop_front() })
+        Some(if leaves { None } else { ready.guests.pop_first().map(|(_, guest)| guest) })
+    }
+
+    /// Whether its one thread has nothing to do.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let ready = lock(&self.ready);
+        ready.free == 1 && ready.guests.is_empty()
+    }
+
+    /// Guests that are ready.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        lock(&self.ready).guests.len()
     }
 
     /// Threads that stand in.

@@ -71,27 +71,36 @@ fn all_there(collected: &Collected) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What guests that spin cost another collection: its time beside them against its time alone.
+/// What guests that spin cost another collection: its time beside them against its time alone. Some never let go, some wait in between for
+/// as short as they can.
 pub async fn beside_spinners(collector: &Arc<Collector>) -> anyhow::Result<()> {
     let bank = Bank::in_state(SiteState::Ok)?;
-    let alone = latency(collector, &bank, 40).await?;
+    for (mode, aim) in [("spins", ""), ("spins-between-waits", "3000000")] {
+        beside(collector, &bank, mode, aim).await?;
+    }
+    Ok(())
+}
+
+async fn beside(collector: &Arc<Collector>, bank: &Bank, mode: &str, aim: &str) -> anyhow::Result<()> {
+    let alone = latency(collector, bank, 40).await?;
     let (mut spinners, mut stoppers) = (JoinSet::new(), Vec::new());
     for _ in 0..SPINNERS {
-        let spinner = Collecting::with("probe")?.field("mode", "spins").at(&bank.url).wanting(&["person.name"]);
+        let spinner = Collecting::with("probe")?.field("mode", mode).field("aim", aim);
+        let spinner = spinner.at(&bank.url).wanting(&["person.name"]);
         let (spinner, collector) = (spinner.field("login", MARIE.login), collector.clone());
         stoppers.push(spinner.stopper());
         spinners.spawn(async move { spinner.field("password", MARIE.password).collect(&collector).await.map(drop) });
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     // Fewer, so that the spinners' CPU time lasts.
-    let beside = latency(collector, &bank, 40).await?;
-    anyhow::ensure!(spinners.try_join_next().is_none(), "a spinner ended before the measurement did");
+    let beside = latency(collector, bank, 40).await?;
+    anyhow::ensure!(spinners.try_join_next().is_none(), "one of {mode} ended before the measurement did");
     stoppers.iter().for_each(|stopper| stopper.stop(StopReason::Cancelled));
     while let Some(spinner) = spinners.join_next().await {
         spinner??;
     }
     println!(
-        "a collection beside {SPINNERS} guests that spin: {beside:.2} ms; alone: {alone:.2} ms; ratio {:.2}",
+        "a collection beside {SPINNERS} guests of {mode}: {beside:.2} ms; alone: {alone:.2} ms; ratio {:.2}",
         beside / alone
     );
     Ok(())

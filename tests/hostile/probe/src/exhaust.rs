@@ -11,6 +11,7 @@ use crate::{Modes, aim, amount, honest};
 
 pub const MODES: Modes = &[
     ("spins", spins),
+    ("spins-between-waits", spins_between_waits),
     ("grows-memory", grows_memory),
     ("sleeps", sleeps),
     ("calls", || times(|| Ok(drop(job::source())))),
@@ -75,12 +76,24 @@ fn transaction(label: &str) -> items::BankTransaction {
     items::BankTransaction::new("a", "2025-01-01", label, 1, "EUR")
 }
 
-/// A number that no compiler counts ahead.
 fn spins() -> Result {
-    static TURNS: AtomicUsize = AtomicUsize::new(0);
-    let amount = amount();
-    while TURNS.fetch_add(1, Relaxed) < amount {}
+    turn(amount());
     honest()
+}
+
+/// For a few ticks each time.
+fn spins_between_waits() -> Result {
+    loop {
+        turn(amount());
+        clock::sleep(1)?;
+    }
+}
+
+/// A number that no compiler counts ahead.
+fn turn(times: usize) {
+    static TURNS: AtomicUsize = AtomicUsize::new(0);
+    TURNS.store(0, Relaxed);
+    while TURNS.fetch_add(1, Relaxed) < times {}
 }
 
 fn grows_memory() -> Result {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use consentry_sdk::contract::{browser, http, session_state};
+use consentry_sdk::contract::{http, session_state};
 use consentry_sdk::prelude::*;
 
 use crate::{Modes, aim, amount, honest};
@@ -13,7 +13,6 @@ pub const MODES: Modes = &[
     ("aborts", aborts),
     ("recurses", recurses),
     ("calls-session-state", || session_state::note("earlier").map(drop)),
-    ("calls-browser", || browser::open().map(drop)),
     ("looks-for-earlier-runs", looks_for_earlier_runs),
 ];
 
