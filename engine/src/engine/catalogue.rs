@@ -166,6 +166,14 @@ impl Catalogue {
         Ok(())
     }
 
+    /// Adds one whose file is gone, behind another file's that has the same number by now: while it runs it can be revoked.
+    fn put_beside(&mut self, gone: Connector) {
+        let versions = self.connectors.entry(gone.id().to_owned()).or_default();
+        let number = gone.package.manifest().version();
+        let at = versions.partition_point(|each| each.package.manifest().version() >= number);
+        versions.insert(at, gone);
+    }
+
     /// The version that serves a Data Source to whoever begins now: the pinned one, else the highest that may run.
     pub fn serving(&self, connector: &str, source: &str) -> Option<&Connector> {
         let pin = self.pin(connector, source);
@@ -267,8 +275,7 @@ impl Catalogue {
             }
             if !there && (in_use.contains(&old.digest) || waits && !runs) {
                 let standing = if old.standing == Standing::Given { Standing::Given } else { decide(&old.package) };
-                // One that was replaced by another file of the same number is over.
-                let _ = self.put(Connector { standing, gone: true, ..old.clone() });
+                self.put_beside(Connector { standing, gone: true, ..old.clone() });
             }
         }
     }
@@ -360,3 +367,6 @@ impl CatalogueError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

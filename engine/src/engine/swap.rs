@@ -69,20 +69,23 @@ impl Engine {
     }
 
     async fn swap(&self, load: impl FnOnce(&Catalogue) -> Option<(Catalogue, Vec<CatalogueError>)> + Send + 'static) {
-        let (known, in_use) = (self.catalogue(), self.in_use());
+        let earlier = self.catalogue();
         let Some(folder) = lock(&self.connectors.folder).clone() else { return };
-        let earlier = known.clone();
-        let loaded = tokio::task::spawn_blocking(move || {
-            let (mut next, refused) = load(&earlier)?;
-            if refused.iter().any(CatalogueError::is_whole) {
-                // Nobody can say what is there or what was decided: everything stays as it is.
-                next = next.instead(&earlier);
-            } else {
+        let known = earlier.clone();
+        let Ok(Some((mut next, refused))) = tokio::task::spawn_blocking(move || load(&known)).await else { return };
+        if refused.iter().any(CatalogueError::is_whole) {
+            // Nobody can say what is there or what was decided: everything stays as it is.
+            next = next.instead(&earlier);
+        } else {
+            // Of now: while the folder was read somebody may have chosen what is no longer there.
+            let in_use = self.in_use();
+            let kept = tokio::task::spawn_blocking(move || {
                 next.keep(&earlier, &in_use, |package| folder.decide(package));
-            }
-            Some((next, refused))
-        });
-        let Ok(Some((next, refused))) = loaded.await else { return };
+                next
+            });
+            let Ok(kept) = kept.await else { return };
+            next = kept;
+        }
         for error in refused {
             tracing::error!(error = crate::causes::chain(&error), "a connector is not served");
         }
