@@ -231,6 +231,20 @@ async fn an_answer_may_be_as_long_as_the_limit_and_no_longer() {
     }
 }
 
+/// It says how much will come, and then nothing: nobody waits for what may not be read.
+#[tokio::test]
+async fn an_answer_that_says_it_is_too_long_is_not_waited_for() {
+    let site = Site::doing(|_, stream| async move {
+        let mut stream = request_of(stream).await?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100001\r\n\r\n").await?;
+        // Until the other side hangs up.
+        request_of(stream).await.map(drop)
+    })
+    .await;
+    let told = told(&towards(&site.url(), patient()), asking(&site.url())).await;
+    assert_eq!(told, "the answer is longer than 100000 bytes");
+}
+
 #[tokio::test]
 async fn the_question_how_long_an_answer_would_be_may_be_asked_of_a_long_one() {
     let site = Site::saying("HTTP/1.1 200 OK\r\ncontent-length: 100001\r\n\r\n").await;
