@@ -192,24 +192,24 @@ fn spellings(value: &[u8], patterns: &mut Vec<(Zeroizing<Vec<u8>>, Traits)>) {
     };
     let markup = text.contains(|c: char| c.is_whitespace() || "<>&\"'=`/".contains(c));
     let traits = Traits { class, markup, charset: (!text.is_ascii()).then_some(UTF_8) };
-    add(value.to_vec(), traits);
+    let others = [str::to_lowercase, str::to_uppercase].map(|case| Zeroizing::new(case(text)));
     // The automaton folds ASCII letters.
-    if !text.is_ascii() {
-        add(text.to_lowercase().into_bytes(), traits);
-        add(text.to_uppercase().into_bytes(), traits);
-        if let Some(western) = latin(text) {
+    let others = if text.is_ascii() { [].iter() } else { others.iter() };
+    for text in std::iter::once(text).chain(others.map(|other| other.as_str())) {
+        add(text.as_bytes().to_vec(), traits);
+        if let Some(western) = latin(text).filter(|_| !text.is_ascii()) {
             add(western, Traits { charset: Some(WINDOWS_1252), ..traits });
+        }
+        for (charset, bytes_of) in [(UTF_16LE, u16::to_le_bytes as fn(u16) -> [u8; 2]), (UTF_16BE, u16::to_be_bytes)] {
+            // With room for all from the start, so that growing leaves no copy behind.
+            let mut units = Vec::with_capacity(2 * text.len());
+            text.encode_utf16().for_each(|unit| units.extend(bytes_of(unit)));
+            add(units, Traits { class: Class::Mixed, markup: false, charset: Some(charset) });
         }
     }
     let trimmed = text.trim();
     if trimmed.len() < text.len() && trimmed.chars().count() >= VALUE_CHARS_MIN {
         add(trimmed.as_bytes().to_vec(), traits);
-    }
-    for (charset, bytes_of) in [(UTF_16LE, u16::to_le_bytes as fn(u16) -> [u8; 2]), (UTF_16BE, u16::to_be_bytes)] {
-        // With room for all from the start, so that growing leaves no copy behind.
-        let mut units = Vec::with_capacity(2 * text.len());
-        text.encode_utf16().for_each(|unit| units.extend(bytes_of(unit)));
-        add(units, Traits { class: Class::Mixed, markup: false, charset: Some(charset) });
     }
 }
 

@@ -168,6 +168,21 @@ fn forms_that_come_in_many_ways() {
 }
 
 #[test]
+fn capitals_are_found_in_every_charset() {
+    let scrub = scrub("motdépasse-ñ7");
+    for text in ["motdépasse-ñ7", "MOTDÉPASSE-Ñ7"] {
+        let western: Vec<u8> = text.chars().map(|c| u32::from(c) as u8).collect();
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for written in [text.as_bytes(), &western, &little, &big] {
+            let around = [b"\x01\x01", written, b"\x01\x01"].concat();
+            let found = scrub.bytes(&around, &mut Unmetered).unwrap();
+            assert_eq!(found.as_deref(), Some(b"\x01\x01***\x01\x01".as_slice()), "{text} {written:?}");
+        }
+    }
+}
+
+#[test]
 fn every_value_of_a_recipe_is_found_and_what_overlaps_leaves_nothing_in_between() {
     let digest = [0xdf, 0x32, 0x10, 0xab, 0xcd, 0xef, 0x99, 0x01];
     let scrub = scrub_beside(&[b"abc.ef", b".efghi", &digest], &[]).unwrap();
