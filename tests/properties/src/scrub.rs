@@ -114,9 +114,12 @@ fn filled(page: &str, own: &str, forms: &[String]) -> String {
 
 /// Whether a form is there, names of elements and attributes aside: those are shown (see SECURITY.md). Tags are as we write them.
 fn shows(text: &[u8], forms: &[String]) -> bool {
-    static TAG: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r#"(?-u)</?[a-zA-Z][^\s/>]*((?:\s=?[^\s=>]*="[^"]*")*)"#).unwrap());
-    static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?-u)="[^"]*"(?:\s|$)"#).unwrap());
+    // A vertical tab ends no name in HTML.
+    static TAG: LazyLock<Regex> = LazyLock::new(|| {
+        let tag = r#"(?-u)</?[a-zA-Z][^ \t\n\f\r/>]*((?:[ \t\n\f\r]=?[^ \t\n\f\r=>]*="[^"]*")*)"#;
+        Regex::new(tag).unwrap()
+    });
+    static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"(?-u)="[^"]*"(?:[ \t\n\f\r]|$)"#).unwrap());
     let values = |tag: &Captures<'_>| -> Vec<u8> {
         VALUE.find_iter(&tag[1]).flat_map(|value| value.as_bytes().to_vec()).collect()
     };
