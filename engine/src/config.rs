@@ -342,6 +342,7 @@ impl Config {
             path: section.folder.clone(),
             trust: if section.unsigned { trust.or_unsigned() } else { trust },
             decisions: Some(self.engine.data_folder.join("connectors.json")),
+            copies: Some(self.engine.data_folder.join("connectors")),
             pins,
         })
     }

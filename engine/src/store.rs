@@ -21,7 +21,7 @@ mod conformance;
 mod copies;
 #[cfg(test)]
 pub(crate) mod faulty;
-mod files;
+pub(crate) mod files;
 mod head;
 mod memory;
 mod roots;

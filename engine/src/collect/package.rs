@@ -83,7 +83,10 @@ pub enum PackageError {
 /// A connector that may be compiled: signature and contract checked, manifest read. There is no other way to one.
 #[derive(Clone)]
 pub struct Package {
-    bytes: Arc<[u8]>,
+    /// With its signature.
+    signed: Arc<[u8]>,
+    /// Without it.
+    length: usize,
     manifest: Arc<Manifest>,
     digest: String,
     signer: Option<Signer>,
@@ -96,10 +99,7 @@ type Resolved = (Option<Url>, Arc<SourcePlan>);
 
 impl std::fmt::Debug for Package {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Package")
-            .field("digest", &self.digest)
-            .field("bytes", &self.bytes.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Package").field("digest", &self.digest).field("bytes", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -116,22 +116,27 @@ impl Package {
     ///
     /// # Errors
     /// [`PackageError`], which says what to do.
-    pub fn read(mut bytes: Vec<u8>, trust: &Trust) -> Result<Self, PackageError> {
+    pub fn read(bytes: Vec<u8>, trust: &Trust) -> Result<Self, PackageError> {
         let (length, signer) = trust.check(&bytes)?;
-        bytes.truncate(length);
-        let manifest = Manifest::parse(&inspect(&bytes)?).map_err(PackageError::Manifest)?;
+        let component = &bytes[..length];
+        let manifest = Manifest::parse(&inspect(component)?).map_err(PackageError::Manifest)?;
         let mut digest = String::with_capacity(71);
         digest.push_str("sha256:");
-        for byte in Sha256::digest(&bytes) {
+        for byte in Sha256::digest(component) {
             // Unwrap safety: writing to a String can't fail.
             write!(digest, "{byte:02x}").expect("a String takes all");
         }
-        Ok(Self { bytes: bytes.into(), manifest: Arc::new(manifest), digest, signer, plans: Arc::default() })
+        Ok(Self { signed: bytes.into(), length, manifest: Arc::new(manifest), digest, signer, plans: Arc::default() })
     }
 
     /// The component, without its signature.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.signed[..self.length]
+    }
+
+    /// The file as it was read, to be read again.
+    pub fn signed(&self) -> &[u8] {
+        &self.signed
     }
 
     /// What it declares.

@@ -266,14 +266,10 @@ impl Catalogue {
     /// an update that may not run yet.
     pub(super) fn keep(&mut self, earlier: &Self, in_use: &BTreeSet<Digest>, decide: impl Fn(&Package) -> Standing) {
         for old in earlier.connectors().filter(|old| old.may_run()) {
-            let id = old.package.manifest().id().as_str();
-            let (mut there, mut waits, mut runs) = (false, false, false);
-            for each in self.versions(id) {
-                there |= each.digest == old.digest;
-                waits |= matches!(each.standing, Standing::Waiting(_));
-                runs |= each.may_run();
-            }
-            if !there && (in_use.contains(&old.digest) || waits && !runs) {
+            let id = old.id();
+            let there = self.versions(id).any(|each| each.digest == old.digest);
+            let stands_in = || self.only_waits(id) && !self.versions(id).any(Connector::may_run);
+            if !there && (in_use.contains(&old.digest) || stands_in()) {
                 let standing = if old.standing == Standing::Given { Standing::Given } else { decide(&old.package) };
                 self.put_beside(Connector { standing, gone: true, ..old.clone() });
             }

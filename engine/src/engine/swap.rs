@@ -79,12 +79,19 @@ impl Engine {
         } else {
             // Of now: while the folder was read somebody may have chosen what is no longer there.
             let in_use = self.in_use();
+            let decisions = folder.clone();
             let kept = tokio::task::spawn_blocking(move || {
-                next.keep(&earlier, &in_use, |package| folder.decide(package));
+                next.keep(&earlier, &in_use, |package| decisions.decide(package));
                 next
             });
             let Ok(kept) = kept.await else { return };
             next = kept;
+            if let Err(error) = folder.keep_copies(&next).await {
+                tracing::error!(
+                    error = crate::causes::chain(&error),
+                    "what stands in for an update serves until this node stops"
+                );
+            }
         }
         for error in refused {
             tracing::error!(error = crate::causes::chain(&error), "a connector is not served");

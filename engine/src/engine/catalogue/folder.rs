@@ -9,6 +9,8 @@ use crate::collect::decisions::Decisions;
 use crate::collect::package::Package;
 use crate::collect::signature::Trust;
 use crate::data::Digest;
+use crate::store::StoreError;
+use crate::store::files::{Files as _, FolderFiles, Room};
 
 /// A folder of `*.wasm` files, and who decides about them.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub struct Folder {
     pub trust: Trust,
     /// The file of the operator's decisions; without one, whoever uses the folder answers for all of it.
     pub decisions: Option<PathBuf>,
+    /// A folder of the engine's own, for copies of the versions that stand in for an update which waits: a restart finds them there.
+    pub copies: Option<PathBuf>,
     /// Which version serves which Data Source: by connector and source. The highest that may run, where nothing is said.
     pub pins: BTreeMap<(String, String), Pin>,
 }
@@ -73,7 +77,7 @@ pub(super) type Stamp = BTreeSet<(PathBuf, u64, u64, i64, i64)>;
 impl Folder {
     /// The folder alone: everything in it that these keys have signed is served.
     pub fn of(path: &Path, trust: Trust) -> Self {
-        Self { path: path.to_owned(), trust, decisions: None, pins: BTreeMap::new() }
+        Self { path: path.to_owned(), trust, decisions: None, copies: None, pins: BTreeMap::new() }
     }
 
     /// Reads every `*.wasm` of the folder, and says what is not served.
@@ -118,6 +122,7 @@ impl Folder {
         for (id, versions) in &mut catalogue.connectors {
             versions.retain(|each| !twice.contains(&(id.clone(), each.package.manifest().version().clone())));
         }
+        catalogue.take_copies(self, decisions.as_ref());
         refused.extend(catalogue.pins.iter().filter(|((id, source), _)| catalogue.serving(id, source).is_none()).map(
             |((connector, id), pin)| CatalogueError::Pin {
                 connector: connector.clone(),
@@ -141,6 +146,28 @@ impl Folder {
         }
     }
 
+    /// Keeps copies of the versions that stand in, and of no others.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what is there then may be too much or too little.
+    pub(in crate::engine) async fn keep_copies(&self, catalogue: &Catalogue) -> Result<(), StoreError> {
+        let Some(folder) = &self.copies else { return Ok(()) };
+        let name = |connector: &Connector| format!("{}.wasm", connector.digest.to_string().replace(':', "-"));
+        let wanted: BTreeMap<String, &Connector> = catalogue.standing_in().map(|each| (name(each), each)).collect();
+        if wanted.is_empty() && !folder.exists() {
+            return Ok(());
+        }
+        let files = FolderFiles::open(folder).await?;
+        let there = files.list().await?;
+        for name in there.iter().filter(|name| !wanted.contains_key(*name)) {
+            files.remove(name).await?;
+        }
+        for (name, connector) in wanted.iter().filter(|(name, _)| !there.contains(name)) {
+            files.replace(name, connector.package.signed().to_vec(), Room::Free).await?;
+        }
+        Ok(())
+    }
+
     fn stamp(&self) -> Stamp {
         let files = wasm_files(&self.path).unwrap_or_default().into_iter().chain(self.decisions.clone());
         let stamp = |path: PathBuf| {
@@ -160,6 +187,31 @@ impl Catalogue {
             let source = (chosen.connector.clone(), chosen.source.clone());
             self.pins.entry(source).or_insert(Pin::Digest(chosen.digest));
         }
+    }
+
+    /// Takes the copies of what updates took the place of that wait. They are checked as files of the folder are.
+    fn take_copies(&mut self, folder: &Folder, decisions: Option<&Decisions>) {
+        for path in folder.copies.as_deref().and_then(|copies| wasm_files(copies).ok()).unwrap_or_default() {
+            let Ok(package) = Package::open(&path, &folder.trust) else { continue };
+            let standing = standing(&package, decisions);
+            let copy = Connector { gone: true, ..Connector::new(package, standing) };
+            let is_there = self.versions(copy.id()).any(|each| each.digest == copy.digest);
+            if copy.may_run() && self.only_waits(copy.id()) && !is_there {
+                self.put_beside(copy);
+            }
+        }
+    }
+
+    /// Whether of this connector's files one waits, and none may run.
+    pub(super) fn only_waits(&self, id: &str) -> bool {
+        let files = || self.versions(id).filter(|each| !each.gone);
+        files().any(|each| matches!(each.standing, Standing::Waiting(_))) && !files().any(Connector::may_run)
+    }
+
+    /// The versions that serve though their files are gone.
+    fn standing_in(&self) -> impl Iterator<Item = &Connector> {
+        let waiting = self.connectors.iter().filter(|(id, _)| self.only_waits(id));
+        waiting.filter_map(|(_, versions)| versions.iter().find(|each| each.may_run()))
     }
 }
 
