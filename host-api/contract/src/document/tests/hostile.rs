@@ -181,3 +181,9 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_that_reads_as_another_once_it_is_written_out_is_none() {
+    let broken = xml("<a b\n:c=\"d\" e=\"f\"><g\n:?xml/></a>");
+    assert_eq!(broken.source(&mut Unmetered).unwrap(), "<a b=\"\" e=\"f\"><g ?xml=\"\"></g></a>");
+}
