@@ -18,13 +18,13 @@ use crate::jose::{Algorithm, PublicKey, Refused, jws};
 
 // Keys in an HSM.
 pub mod pkcs11;
-// The keys of key tables, one for each generation.
+// The names of the keys of key tables, one for each generation.
 pub mod roots;
 // Keys in software, in one encrypted file.
 pub mod software;
 
 pub use pkcs11::TokenKeys;
-pub use roots::{Root, RootKeys};
+pub use roots::Root;
 pub use software::SoftwareKeys;
 
 /// After how many months a month's key dies: the trace is kept 12 to 13 months, never more.
@@ -38,7 +38,7 @@ pub enum Duty {
     Intake,
     /// Opens logins that a person left for repairs. RSA-OAEP-256.
     Maintenance,
-    /// Wraps the keys of stored records. AES-256-GCM.
+    /// Wraps what a node keeps sealed beside its records. AES-256-GCM.
     Storage,
     /// Signs parcels and receipts. PS256.
     Signing,
@@ -157,7 +157,21 @@ pub trait KeyProvider: Send + Sync + fmt::Debug {
     /// [`KeyError::Missing`].
     async fn wrap_record(&self, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError>;
 
-    /// Unwraps the key of a record at the same place.
+    /// Makes a root: a key that wraps the key of one version of one file, and is destroyed when the next version stands. It is
+    /// durable when this returns. `owner` names whose it is, where several nodes have their keys in one place.
+    ///
+    /// # Errors
+    /// [`KeyError::File`], [`KeyError::Token`] or [`KeyError::Unavailable`]: a root that was made nevertheless goes with the next
+    /// [`Self::destroy_roots`].
+    async fn wrap_under_root(&self, owner: &str, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError>;
+
+    /// Destroys all roots of an owner but the one that is named, and none if that one is not there.
+    ///
+    /// # Errors
+    /// As [`Self::wrap_under_root`]: ask again.
+    async fn destroy_roots(&self, owner: &str, but: &str, now: Timestamp) -> Result<Vec<Destroyed>, KeyError>;
+
+    /// Unwraps the key of a record, or of a file, at the same place.
     ///
     /// # Errors
     /// [`KeyError::Refused`].

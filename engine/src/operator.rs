@@ -124,6 +124,8 @@ deeds! {
     KeyRetire "key-retire" [Platform];
     /// Destroys a key.
     KeyDestroy "key-destroy" [Platform];
+    /// Takes the store that is there for that of the key tables.
+    StoreAdopt "store-adopt" [Platform];
     /// Looks at breaks.
     ReportsLook "reports-look" [Platform, Author, Maintenance];
     /// Takes a report that was given out of the node.

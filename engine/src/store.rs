@@ -6,9 +6,9 @@
 //! a fresh root key whenever it lets a key go, and the root before is destroyed.
 //!
 //! What is claimed: nothing is stored in clear; a record that is changed or moved does not open; a copy of the store, and of the
-//! key tables, from before an erasure does not open what was erased; a copy of the store with the newest tables opens
-//! everything else. Not claimed: anything against whoever kept an older file of root keys, with the key that opens it; and
-//! that a store that was put back as a whole is noticed.
+//! key tables, from before an erasure does not open what was erased, nor one of all files where the key provider is a token; a copy of
+//! the store with the newest tables opens everything else, once an operator says that it was put back. Not claimed: anything against
+//! whoever kept an older key file with its passphrase, and an older file of root keys.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -23,15 +23,18 @@ mod copies;
 pub(crate) mod faulty;
 pub(crate) mod files;
 mod head;
+mod mark;
 mod memory;
 mod roots;
 mod search;
 mod shelf;
 mod sled;
 mod tables;
+mod time;
 mod watched;
 
 pub use copies::Opened;
+pub use mark::Mismatch;
 pub(crate) use search::Standing;
 pub(crate) use shelf::record_key;
 pub use shelf::{Erasure, Expired, Kept, Record, Shelf, Shelves, Stored};
@@ -94,8 +97,8 @@ pub enum StoreError {
     },
     /// A key table that its root does not open.
     #[error(
-        "the key table {table} does not open: it is older than the root keys, or damaged. Put the newest copy of tables and roots \
-         in its place; without one, what stood in it is gone, and the file can be taken away"
+        "the key table {table} does not open: it is older than the keys that it stands under, or damaged. Put the newest copy of \
+         tables, roots and keys in its place; without one, what stood in it is gone, and the file can be taken away"
     )]
     Table {
         /// Its name.
@@ -104,6 +107,18 @@ pub enum StoreError {
     /// A store whose keys are not there.
     #[error("the store has records, and there is no key table: put the newest copy of tables and roots beside it")]
     NoTables,
+    /// A store that is not the one of the key tables.
+    #[error(
+        "the key tables in {folder} belong to a store that is not in {folder}/store: {how}. Mount it, or put the newest copy of what \
+         is missing there; if that is what you have done, or all there is, `consentry keys adopt` goes on with it, and forgets for good \
+         what it does not have", folder = folder.display()
+    )]
+    NoStore {
+        /// The data folder.
+        folder: std::path::PathBuf,
+        /// How it does not fit.
+        how: Mismatch,
+    },
     /// A name that is empty, too long, or not made of letters, digits and `-_.:`.
     #[error("this is not a name of a record")]
     BadName,

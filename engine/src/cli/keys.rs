@@ -25,6 +25,7 @@ use crate::keys::{Duty, KeyError, KeyInfo, KeyProvider};
 use crate::online_service::KeyHash;
 use crate::operator::audit::About;
 use crate::operator::{Deed, Role};
+use crate::store::Shelves;
 
 /// Keys and ids.
 #[derive(Debug, Subcommand)]
@@ -58,6 +59,15 @@ pub(super) enum Command {
     Destroy {
         /// The key's id.
         kid: String,
+        /// Says that this is meant.
+        #[arg(long, required = true)]
+        yes: bool,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Takes the store beside the key tables for theirs, after an older one was put back, or where it is lost. What it does not have is
+    /// forgotten for good. The engine must not run.
+    Adopt {
         /// Says that this is meant.
         #[arg(long, required = true)]
         yes: bool,
@@ -107,6 +117,7 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
             let gone = block_on(opened_to(&file, Deed::KeyDestroy, &kid)?.destroy(&kid, now))?;
             writeln!(out, "{} was destroyed at {} by {}", gone.key, gone.at, gone.provider)?;
         }
+        Command::Adopt { file, yes: _ } => adopt(&file, out)?,
         Command::Recipient { name } => pair(&name, Algorithm::RsaOaep256, out)?,
         Command::Signer { name } => pair(&name, Algorithm::Ps256, out)?,
         Command::Bearer => {
@@ -144,6 +155,17 @@ fn opened_to(file: &ConfigFile, deed: Deed, about: &str) -> anyhow::Result<Arc<d
     let keys = setup::keys(&config)?;
     noted(&config, deed, Some(About::of(about)))?;
     Ok(keys)
+}
+
+fn adopt(file: &ConfigFile, out: &mut dyn Write) -> anyhow::Result<()> {
+    let (config, clock) = (Config::read(&file.config)?, Arc::new(SystemClock));
+    let keys = setup::keys(&config)?;
+    noted(&config, Deed::StoreAdopt, None)?;
+    let folder = &config.engine.data_folder;
+    let shelves =
+        super::block_on(async { Ok(Shelves::adopt(folder, keys, Arc::new(Entropy::system()), clock).await?) })?;
+    let records = super::block_on(async { Ok(shelves.count().await?) })?;
+    Ok(writeln!(out, "the store in {} is that of the key tables: {records} record(s)", folder.join("store").display())?)
 }
 
 fn block_on<T>(work: impl Future<Output = Result<T, KeyError>>) -> anyhow::Result<T> {

@@ -3,7 +3,7 @@
 //! tables, the keys and the scheduler are the real ones; the clock and the events are not.
 //!
 //! What it holds them to: a record is there until the instant of its deadline and not at it; a second later its key is destroyed;
-//! and with each copy of the files that was taken the midnight before, whoever has all keys of today opens nothing that is gone.
+//! and with each copy of all files that was taken the midnight before, whoever has the keys of today opens nothing that is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::entropy::Entropy;
 use crate::erase::retention::Term;
 use crate::keys::{KeyError, KeyProvider, MONTH_KEY_LIFE_MONTHS};
 use crate::outbox::Outbox;
-use crate::store::{Expect, Shelves, StoreError};
+use crate::store::{Expect, Mismatch, Shelves, StoreError};
 
 mod kinds;
 mod model;
@@ -113,7 +113,20 @@ impl World {
         let entropy = Arc::new(Entropy::system());
         let live = self.folder.join("live");
         self.shelves = Some(Shelves::sled(&live, self.keys.clone(), entropy, self.clock.clone()).await?);
-        self.model.start_again();
+        Ok(())
+    }
+
+    /// What an operator does who put a copy back.
+    async fn adopt(&mut self) -> Result<(), SimulationError> {
+        let (live, entropy) = (self.folder.join("live"), Arc::new(Entropy::system()));
+        match Shelves::sled(&live, self.keys.clone(), entropy.clone(), self.clock.clone()).await {
+            Err(StoreError::NoStore { how: Mismatch::Older, .. }) => {}
+            other => {
+                let other = other.map(drop);
+                self.report.wrong.push(format!("a copy of {:?} is taken for the store: {other:?}", self.copied_at));
+            }
+        }
+        self.shelves = Some(Shelves::adopt(&live, self.keys.clone(), entropy, self.clock.clone()).await?);
         Ok(())
     }
 
@@ -315,6 +328,7 @@ impl World {
             for part in ["store", "tables"] {
                 copy(&from.join(part), &to.join(part))?;
             }
+            std::fs::copy(from.join("roots"), to.join("roots"))?;
             self.copied_at = Some(self.clock.now());
         }
         Ok(())
@@ -368,7 +382,7 @@ impl World {
         let live = self.folder.join("live/store");
         std::fs::remove_dir_all(&live)?;
         copy(&self.folder.join("copy/store"), &live)?;
-        self.open().await?;
+        self.adopt().await?;
         for id in 0..self.model.objects.len() {
             let Object { kind, until, changed_at, state } = self.model.objects[id];
             let there = kind.term(self.shelves()?, &model::name(id)).await?.is_some();

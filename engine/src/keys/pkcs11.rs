@@ -135,8 +135,18 @@ impl KeyProvider for TokenKeys {
     }
 
     async fn wrap_record(&self, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
-        let (key, aad) = (RecordKey::from_bytes(Zeroizing::new(*key.danger_bytes())), aad.to_vec());
+        let (key, aad) = (key.again(), aad.to_vec());
         self.blocking(OPERATION, move |holder| holder.wrap_record(&key, &aad)).await
+    }
+
+    async fn wrap_under_root(&self, owner: &str, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
+        let (owner, key, aad) = (owner.to_owned(), key.again(), aad.to_vec());
+        self.blocking(OPERATION, move |holder| holder.wrap_under_root(&owner, &key, &aad)).await
+    }
+
+    async fn destroy_roots(&self, owner: &str, but: &str, now: Timestamp) -> Result<Vec<Destroyed>, KeyError> {
+        let (owner, but) = (owner.to_owned(), but.to_owned());
+        self.blocking(OPERATION, move |holder| holder.destroy_roots(&owner, &but, now)).await
     }
 
     async fn unwrap_record(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, KeyError> {

@@ -25,7 +25,7 @@ mod set;
 pub use file::KeyFileError;
 
 use file::{Cost, KeyFile, Opened, Version};
-use set::{Entry, KeySet, Material};
+use set::{Entry, KeySet, Material, RootEntry};
 
 const PROVIDER: &str = "software";
 
@@ -240,10 +240,27 @@ impl KeyProvider for SoftwareKeys {
         Ok(Wrap { kid: entry.kid, bytes: storage.wrap(key, aad)? })
     }
 
+    async fn wrap_under_root(&self, owner: &str, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
+        let root = RootEntry::generate(owner)?;
+        let wrap = root.wrap(key, aad)?;
+        self.change(|set| {
+            set.roots.push(root);
+            Ok(())
+        })
+        .await?;
+        Ok(wrap)
+    }
+
+    async fn destroy_roots(&self, owner: &str, but: &str, now: Timestamp) -> Result<Vec<Destroyed>, KeyError> {
+        if !self.current().await.roots.iter().any(|root| root.owner == owner && root.kid != but) {
+            return Ok(vec![]);
+        }
+        let gone = self.change(|set| Ok(set.drop_roots(owner, but))).await?;
+        Ok(gone.into_iter().map(|kid| destroyed(kid, now)).collect())
+    }
+
     async fn unwrap_record(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, KeyError> {
-        let entry = self.find(Duty::Storage, &wrap.kid).await?;
-        let Material::Aes(storage) = entry.material.as_ref() else { return Err(KeyError::WrongDuty(entry.duty)) };
-        Ok(storage.unwrap(&wrap.bytes, aad)?)
+        Ok(self.current().await.unwrap(wrap, aad)?)
     }
 
     async fn month_hmac(&self, month: Month, data: &[u8], now: Timestamp) -> Result<[u8; 32], KeyError> {

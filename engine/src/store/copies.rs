@@ -1,5 +1,5 @@
 //! What an older copy of the store's files is worth with the keys of now. It looks with the eyes of whoever took the copy: every
-//! table that a root of now opens, and the tables of now, are tried on every record. Simulations and tests ask it.
+//! table that a root of now opens, or one that the key provider of now opens, and the tables of now, are tried on every record. Simulations and tests ask it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,25 +21,27 @@ pub struct Opened {
     pub opened: Vec<String>,
     /// How many tables the copy has.
     pub tables: usize,
-    /// How many of them a root of now opens.
+    /// How many of them opened.
     pub tables_opened: usize,
 }
 
 impl Shelves {
-    /// Tries every key of now on a copy of the folder of these shelves.
+    /// Tries every key of now on a copy of the folder of these shelves, and what the key provider of now opens of its root keys.
     ///
     /// # Errors
     /// [`StoreError`]: the copy can't be read.
     pub async fn try_copy(&self, folder: &Path) -> Result<Opened, StoreError> {
         let tables = FolderFiles::open(&folder.join("tables")).await?;
         let mut keys: BTreeMap<KeyName, RecordKey> = self.tables().keys();
-        let (count, of_copy) = self.tables().read_copy(&tables).await?;
+        let roots = self.tables().roots().of_copy(&FolderFiles::open(folder).await?).await?;
+        let (count, of_copy) = self.tables().read_copy(&tables, &roots).await?;
         let mut opened = Opened { tables: count, tables_opened: of_copy.len(), ..Opened::default() };
         keys.extend(of_copy.into_iter().flatten());
         let store = SledStore::open(&folder.join("store")).await?;
         for (key, head, _) in store.scan("").await? {
+            let Some(read) = Head::read(&head) else { continue };
             opened.records += 1;
-            let Some(record_key) = Head::read(&head).and_then(|head| keys.get(&head.key)) else { continue };
+            let Some(record_key) = keys.get(&read.key) else { continue };
             let [_, namespace, name] = key.split('/').collect::<Vec<_>>()[..] else { continue };
             let Some(entry) = store.get(&key).await? else { continue };
             let place = joined(&[b"record", namespace.as_bytes(), name.as_bytes(), &head]);

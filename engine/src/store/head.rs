@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::tables::{KeyName, TableName};
+use super::time::Late;
 use crate::erase::retention::{Row, Term};
 
 const FORMAT: u8 = 1;
@@ -21,12 +22,15 @@ pub(super) struct Head {
     last: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_after: Option<Timestamp>,
+    /// By how many nanoseconds the clock had been set back when the record got its key.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) back: i128,
 }
 
 impl Head {
-    pub(super) fn new(row: &Row, key: KeyName, term: Term) -> Self {
+    pub(super) fn new(row: &Row, key: KeyName, back: i128, term: Term) -> Self {
         let [first, last, not_after] = term.parts();
-        Self { v: FORMAT, row: row.id.to_owned(), key, first, last, not_after }
+        Self { v: FORMAT, row: row.id.to_owned(), key, first, last, not_after, back }
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
@@ -43,7 +47,17 @@ impl Head {
         Some(TableName::of(Row::by_id(&self.row)?, &self.term(), record))
     }
 
+    /// How late it is at its deadline.
+    pub(super) fn until(&self) -> Option<Late> {
+        Some(Late::of(self.deadline()?, self.back))
+    }
+
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         Row::by_id(&self.row)?.deadline(&self.term())
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(back: &i128) -> bool {
+    *back == 0
 }

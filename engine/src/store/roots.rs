@@ -1,11 +1,10 @@
-//! Root keys in a file: all of them in one, sealed under the provider's storage key, rewritten whole with each change, in one
-//! generation only. What it can't promise: a copy that somebody took of this file before a change still holds what was destroyed
-//! by it, for whoever also holds the provider's key.
+//! Root keys in a file: all of them in one, rewritten whole with each change, in one generation only, under a root of the key
+//! provider. That root is another one after each change that lets something go ([`FileRoots::settle`]), and the one before is
+//! destroyed: in a token, whoever copied every file has nothing; in software, whoever copied every file but the key file.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -13,24 +12,45 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 use super::files::{Files, Room};
+use super::mark::{MARK_BYTES, Mark};
 use crate::entropy::Entropy;
 use crate::jose::Refused;
-use crate::keys::{Destroyed, Duty, KeyError, KeyProvider, KeyState, RecordKey, Root, RootKeys, Wrap};
+use crate::keys::{Destroyed, KeyError, KeyProvider, RecordKey, Root, Wrap};
 use crate::seal::{joined, open_bytes, seal_bytes};
 
 /// The file's name.
 pub(super) const ROOTS: &str = "roots";
-const FORMAT: u8 = 1;
-const PROVIDER: &str = "roots-file";
+/// Who holds these keys, in the evidence of their destruction.
+pub(super) const PROVIDER: &str = "roots-file";
+const FORMAT: u8 = 2;
+/// The form before: under the storage key, and without a mark.
+const UNMARKED: u8 = 1;
 
 /// Root keys in a file.
 pub(super) struct FileRoots {
     files: Arc<dyn Files>,
     keys: Arc<dyn KeyProvider>,
     entropy: Arc<Entropy>,
-    held: Mutex<BTreeMap<Root, RecordKey>>,
+    held: Mutex<Held>,
     /// One change at a time.
     changing: tokio::sync::Mutex<()>,
+}
+
+struct Held {
+    roots: BTreeMap<Root, RecordKey>,
+    mark: Mark,
+    /// Whether the file has a mark.
+    is_marked: bool,
+    /// What the file stands under; none before it is written.
+    under: Option<Arc<Under>>,
+    /// Whether the provider's root is to be destroyed: the file let something go since it was written under it.
+    is_spent: bool,
+}
+
+/// The key of the file, and its wrap under a root of the provider.
+struct Under {
+    key: RecordKey,
+    wrap: Wrap,
 }
 
 /// The first line of the file.
@@ -38,17 +58,19 @@ pub(super) struct FileRoots {
 #[serde(deny_unknown_fields)]
 struct Header {
     v: u8,
-    /// The key of the rest, under the storage key.
+    /// The key of the rest, under a root of the provider.
     wrap: Wrap,
 }
 
 impl FileRoots {
     /// Without any. The file is not looked at.
     pub(super) fn fresh(files: Arc<dyn Files>, keys: Arc<dyn KeyProvider>, entropy: Arc<Entropy>) -> Self {
-        Self { files, keys, entropy, held: Mutex::default(), changing: tokio::sync::Mutex::default() }
+        let mark = entropy.with(|rng| Mark::fresh(rng));
+        let held = Mutex::new(Held { roots: BTreeMap::new(), mark, is_marked: false, under: None, is_spent: false });
+        Self { files, keys, entropy, held, changing: tokio::sync::Mutex::default() }
     }
 
-    /// With those of the file. One that stands under an older storage key is written anew.
+    /// With those of the file.
     pub(super) async fn open(
         files: Arc<dyn Files>,
         keys: Arc<dyn KeyProvider>,
@@ -56,32 +78,128 @@ impl FileRoots {
     ) -> Result<Self, StoreError> {
         let this = Self::fresh(files, keys, entropy);
         if let Some(bytes) = this.files.read(ROOTS).await? {
-            let (held, kid) = this.decode(&bytes).await?;
-            let newest = |key: &crate::keys::KeyInfo| key.duty == Duty::Storage && key.state == KeyState::Current;
-            let current = this.keys.list().await?.into_iter().find(newest);
-            let is_old = current.is_some_and(|current| current.kid != kid);
-            if is_old {
-                this.write(&held).await?;
-            }
+            let held = this.decode(&bytes).await?;
             *this.held() = held;
         }
         Ok(this)
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<Root, RecordKey>> {
-        // It is replaced as a whole.
+    /// What is known of the store and of time. As long as the file has none, nothing but a name for a new store.
+    pub(super) fn mark(&self) -> Mark {
+        self.held().mark
+    }
+
+    /// Whether the file has a mark.
+    pub(super) fn is_marked(&self) -> bool {
+        self.held().is_marked
+    }
+
+    /// The roots of another file like this one, as far as the provider opens it today.
+    pub(super) async fn of_copy(&self, copy: &dyn Files) -> Result<BTreeMap<Root, RecordKey>, StoreError> {
+        let Some(bytes) = copy.read(ROOTS).await? else { return Ok(BTreeMap::new()) };
+        match self.decode(&bytes).await {
+            Ok(held) => Ok(held.roots),
+            Err(StoreError::Table { .. }) => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All that are there.
+    pub(super) fn list(&self) -> Vec<Root> {
+        self.held().roots.keys().cloned().collect()
+    }
+
+    /// Makes these, then destroys those. Both are durable when this returns. To make what is there, or to destroy what is not,
+    /// changes nothing, so that a change that was cut off can be asked for again.
+    pub(super) async fn change(
+        &self,
+        make: &[Root],
+        destroy: &[Root],
+        now: Timestamp,
+    ) -> Result<Vec<Destroyed>, StoreError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let (mut roots, mark, known) = self.known();
+        for root in make {
+            let new = || self.entropy.with(|rng| RecordKey::generate(rng));
+            roots.entry(root.clone()).or_insert_with(new);
+        }
+        let gone = destroy.iter().filter(|root| roots.remove(root).is_some());
+        let gone: Vec<_> = gone.map(|root| destroyed(root, now)).collect();
+        let under = match known {
+            Some(under) => under,
+            None => self.fresh_root(mark).await?,
+        };
+        self.write(&roots, mark, &under).await?;
+        let mut held = self.held();
+        held.is_spent |= !gone.is_empty();
+        (held.roots, held.under) = (roots, Some(under));
+        Ok(gone)
+    }
+
+    /// Notes a mark, and puts the file under a new root of the provider if it let anything go under the one it has. That one is
+    /// destroyed, and named. Does nothing where there is nothing to do.
+    pub(super) async fn settle(&self, mark: Option<Mark>, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let (roots, old, known) = self.known();
+        let (is_spent, mark) = (self.held().is_spent, mark.unwrap_or(old));
+        if !is_spent && mark == old {
+            return Ok(vec![]);
+        }
+        let under = match known {
+            Some(under) if !is_spent => under,
+            _ => self.fresh_root(mark).await?,
+        };
+        self.write(&roots, mark, &under).await?;
+        let kid = under.wrap.kid.clone();
+        {
+            let mut held = self.held();
+            (held.mark, held.is_marked, held.under) = (mark, true, Some(under));
+        }
+        if !is_spent {
+            return Ok(vec![]);
+        }
+        let gone = self.keys.destroy_roots(&mark.owner(), &kid, now).await?;
+        self.held().is_spent = false;
+        Ok(gone)
+    }
+
+    /// Wraps the key of a table's file. [`unwrapped`] undoes it.
+    pub(super) fn wrap(&self, root: &Root, key: &RecordKey, aad: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let plain = Zeroizing::new(key.danger_bytes().to_vec());
+        let root = self.key(root).ok_or(Refused)?;
+        Ok(self.entropy.with(|rng| seal_bytes(plain, aad, &root, rng))?)
+    }
+
+    pub(super) fn key(&self, root: &Root) -> Option<RecordKey> {
+        self.held().roots.get(root).map(RecordKey::again)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Each change below leaves it whole.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn write(&self, roots: &BTreeMap<Root, RecordKey>) -> Result<(), StoreError> {
+    fn known(&self) -> (BTreeMap<Root, RecordKey>, Mark, Option<Arc<Under>>) {
+        let held = self.held();
+        let roots = held.roots.iter().map(|(root, key)| (root.clone(), key.again())).collect();
+        (roots, held.mark, held.under.clone())
+    }
+
+    /// A new root of the provider, for the file's next version.
+    async fn fresh_root(&self, mark: Mark) -> Result<Arc<Under>, KeyError> {
         let key = self.entropy.with(|rng| RecordKey::generate(rng));
-        let header = Header { v: FORMAT, wrap: self.keys.wrap_record(&key, b"roots").await? };
-        let body = encode(roots);
-        let bytes = self.entropy.with(|rng| envelope(&header, b"roots", body, &key, rng))?;
+        let wrap = self.keys.wrap_under_root(&mark.owner(), &key, b"roots").await?;
+        Ok(Arc::new(Under { key, wrap }))
+    }
+
+    async fn write(&self, roots: &BTreeMap<Root, RecordKey>, mark: Mark, under: &Under) -> Result<(), StoreError> {
+        let header = Header { v: FORMAT, wrap: under.wrap.clone() };
+        let body = encode(mark, roots);
+        let bytes = self.entropy.with(|rng| envelope(&header, b"roots", body, &under.key, rng))?;
         self.files.replace(ROOTS, bytes, Room::Reserve).await
     }
 
-    async fn decode(&self, bytes: &[u8]) -> Result<(BTreeMap<Root, RecordKey>, String), StoreError> {
+    async fn decode(&self, bytes: &[u8]) -> Result<Held, StoreError> {
         let damaged = || StoreError::Table { table: ROOTS.to_owned() };
         let (header, sealed) = split(bytes).ok_or_else(damaged)?;
         let read: Header = serde_json::from_slice(header).map_err(|_| damaged())?;
@@ -90,51 +208,30 @@ impl FileRoots {
             key => key?,
         };
         let body = open_bytes(sealed, &joined(&[b"roots", header]), &key).map_err(|_| damaged())?;
-        Ok((roots_of(&body).ok_or_else(damaged)?, read.wrap.kid))
-    }
-
-    fn root(&self, root: &Root) -> Result<RecordKey, KeyError> {
-        Ok(self.held().get(root).ok_or(Refused)?.again())
+        let (mark, roots) = match read.v {
+            FORMAT => {
+                let (mark, roots) = body.split_first_chunk::<MARK_BYTES>().ok_or_else(damaged)?;
+                (Mark::read(mark), roots)
+            }
+            UNMARKED => (self.mark(), &body[..]),
+            _ => return Err(damaged()),
+        };
+        let roots = roots_of(roots).ok_or_else(damaged)?;
+        let under = Some(Arc::new(Under { key, wrap: read.wrap }));
+        // What its last life let go, nobody knows.
+        Ok(Held { roots, mark, is_marked: read.v == FORMAT, under, is_spent: true })
     }
 }
 
-#[async_trait]
-impl RootKeys for FileRoots {
-    fn provider(&self) -> &'static str {
-        PROVIDER
-    }
+/// What is wrapped under a root.
+pub(super) fn unwrapped(root: &RecordKey, wrapped: &[u8], aad: &[u8]) -> Result<RecordKey, Refused> {
+    let plain = open_bytes(wrapped, aad, root)?;
+    let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| Refused)?;
+    Ok(RecordKey::from_bytes(Zeroizing::new(bytes)))
+}
 
-    async fn list(&self) -> Result<Vec<Root>, KeyError> {
-        Ok(self.held().keys().cloned().collect())
-    }
-
-    async fn change(&self, make: &[Root], destroy: &[Root], now: Timestamp) -> Result<Vec<Destroyed>, KeyError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let mut roots: BTreeMap<Root, RecordKey> =
-            self.held().iter().map(|(root, key)| (root.clone(), key.again())).collect();
-        for root in make {
-            let new = || self.entropy.with(|rng| RecordKey::generate(rng));
-            roots.entry(root.clone()).or_insert_with(new);
-        }
-        let gone = destroy.iter().filter(|root| roots.remove(root).is_some());
-        let gone: Vec<_> =
-            gone.map(|root| Destroyed { key: root.to_string(), at: now, provider: PROVIDER.to_owned() }).collect();
-        self.write(&roots).await.map_err(|error| KeyError::Unavailable(Box::new(error)))?;
-        *self.held() = roots;
-        Ok(gone)
-    }
-
-    async fn wrap(&self, root: &Root, key: &RecordKey, aad: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let plain = Zeroizing::new(key.danger_bytes().to_vec());
-        let root = self.root(root)?;
-        Ok(self.entropy.with(|rng| seal_bytes(plain, aad, &root, rng))?)
-    }
-
-    async fn unwrap(&self, root: &Root, wrapped: &[u8], aad: &[u8]) -> Result<RecordKey, KeyError> {
-        let plain = open_bytes(wrapped, aad, &self.root(root)?)?;
-        let bytes: [u8; 32] = plain.as_slice().try_into().map_err(|_| Refused)?;
-        Ok(RecordKey::from_bytes(Zeroizing::new(bytes)))
-    }
+pub(super) fn destroyed(root: &Root, at: Timestamp) -> Destroyed {
+    Destroyed { key: root.to_string(), at, provider: PROVIDER.to_owned() }
 }
 
 /// A file of ours: a line in clear, and a sealed body that is bound to it.
@@ -158,9 +255,10 @@ pub(super) fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-fn encode(roots: &BTreeMap<Root, RecordKey>) -> Zeroizing<Vec<u8>> {
-    let length = roots.keys().map(|root| 1 + root.table.len() + 8 + 32).sum();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length));
+fn encode(mark: Mark, roots: &BTreeMap<Root, RecordKey>) -> Zeroizing<Vec<u8>> {
+    let length: usize = roots.keys().map(|root| 1 + root.table.len() + 8 + 32).sum();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MARK_BYTES + length));
+    bytes.extend_from_slice(&mark.bytes());
     for (root, key) in roots {
         // A table's name is short.
         bytes.push(u8::try_from(root.table.len()).unwrap_or(u8::MAX));

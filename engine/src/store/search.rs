@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::head::Head;
+use super::roots::destroyed;
 use super::{Shelves, Store as _, StoreError};
 use crate::erase::receipt::{ErasedRecord, Searched};
 use crate::erase::retention::{Row, Term};
@@ -42,7 +43,7 @@ impl Shelves {
             standing.records.push(ErasedRecord { record: record.clone(), key: format!("{:?}", head.key) });
             standing.tables.insert(table.to_string());
         }
-        let roots = self.tables().roots().list().await?.into_iter();
+        let roots = self.tables().roots().list().into_iter();
         standing.roots = roots.filter(|root| standing.tables.contains(&root.table)).collect();
         Ok(standing)
     }
@@ -56,13 +57,13 @@ impl Shelves {
         before: &Standing,
         now: Timestamp,
     ) -> Result<(Vec<Searched>, Vec<Destroyed>), StoreError> {
-        let records: BTreeSet<String> = self.store().scan("").await?.into_iter().map(|(key, ..)| key).collect();
+        let listed = self.store().scan("").await?.into_iter();
+        let records: BTreeSet<String> =
+            listed.filter(|(_, head, _)| Head::read(head).is_some()).map(|(key, ..)| key).collect();
         let keys: BTreeSet<String> = self.tables().keys().keys().map(|name| format!("{name:?}")).collect();
-        let roots: BTreeSet<Root> = self.tables().roots().list().await?.into_iter().collect();
-        let provider = self.tables().roots().provider();
+        let roots: BTreeSet<Root> = self.tables().roots().list().into_iter().collect();
         let gone = before.roots.iter().filter(|root| !roots.contains(root));
-        let gone: Vec<_> =
-            gone.map(|root| Destroyed { key: root.to_string(), at: now, provider: provider.to_owned() }).collect();
+        let gone: Vec<_> = gone.map(|root| destroyed(root, now)).collect();
         let count = |place: &str, looked_at: usize, of: &dyn Fn(&ErasedRecord) -> bool| Searched {
             place: place.to_owned(),
             looked_at,

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,11 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::files::{Files, FolderFiles};
 use super::head::Head;
 use super::memory::MemoryStore;
 use super::roots::FileRoots;
-use super::sled::SledStore;
 use super::tables::{TableName, Tables};
 use super::watched::Watched;
 use super::{Expect, Revision, Store, StoreError, is_due};
@@ -29,6 +26,7 @@ use crate::seal::{AtRest, Place, SealError, Sealable, Sealed};
 /// How often a write that expects nothing is tried against others.
 const ATTEMPTS_MAX: u32 = 64;
 
+mod open;
 mod parts;
 
 pub use parts::Erasure;
@@ -167,51 +165,20 @@ impl Shelves {
         Self::with(Box::new(MemoryStore::default()), tables, entropy, clock)
     }
 
-    /// Shelves in a folder of this machine: the records in `store`, the key tables in `tables`, the root keys in the file
-    /// `roots`. Finishes what a crash cut off, and what the tables say was erased goes from the store.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] if another engine has the folder; [`StoreError::Table`] and [`StoreError::NoTables`] if tables or
-    /// roots are not those that belong together.
-    pub async fn sled(
-        folder: &Path,
-        keys: Arc<dyn KeyProvider>,
-        entropy: Arc<Entropy>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
-        // The store first: whoever has it, has the folder.
-        let store = Box::new(SledStore::open(&folder.join("store")).await?);
-        let roots = Arc::new(FolderFiles::open(folder).await?);
-        let tables = Arc::new(FolderFiles::open(&folder.join("tables")).await?);
-        Self::open(store, tables, roots, keys, entropy, clock).await
-    }
-
-    pub(crate) async fn open(
-        store: Box<dyn Store>,
-        tables: Arc<dyn Files>,
-        roots: Arc<dyn Files>,
-        keys: Arc<dyn KeyProvider>,
-        entropy: Arc<Entropy>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
-        let roots = FileRoots::open(roots, keys, entropy.clone()).await?;
-        let tables = Tables::open(tables, Arc::new(roots), entropy.clone(), clock.now()).await?;
-        let shelves = Self::with(store, tables, entropy, clock);
-        shelves.0.agree().await?;
-        Ok(shelves)
-    }
-
     fn with(store: Box<dyn Store>, tables: Tables, entropy: Arc<Entropy>, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Parts { store: Watched::new(store), tables, entropy, clock }))
     }
 
     /// Destroys the keys that are due: each of a period up to 72 hours at its deadline, those of longer ones with the table of
-    /// their day. Costs next to nothing when none is.
+    /// their day. What was let go before now opens from here on in no copy of any file, where the key provider is a token; in
+    /// software, in none but one of the key file. Costs next to nothing when nothing is due.
     ///
     /// # Errors
     /// [`StoreError`]: ask again.
     pub async fn destroy_due(&self, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
-        self.0.tables.due(now).await
+        let mut gone = self.0.tables.due(now).await?;
+        gone.extend(self.0.settle(None, now).await?);
+        Ok(gone)
     }
 
     pub(super) fn store(&self) -> &Watched {
@@ -327,7 +294,7 @@ impl<R: Storable> Shelf<R> {
                 let term = live.head.term().then(term);
                 let at = Expect::At(live.entry.revision);
                 if TableName::of(R::ROW, &term, name) == live.table {
-                    let head = Head::new(R::ROW, live.head.key, term);
+                    let head = Head::new(R::ROW, live.head.key, live.head.back, term);
                     return self.parts.write(key, name, value, &head, &live.key, at).await;
                 }
                 // Its key moves with its deadline: it gets another one.
@@ -352,8 +319,8 @@ impl<R: Storable> Shelf<R> {
     ) -> Result<Revision, StoreError> {
         let (table, until) = (TableName::of(R::ROW, &term, name), R::ROW.deadline(&term));
         let taken = self.parts.tables.take(&table, until, self.parts.clock.now()).await;
-        let (key_name, record_key) = taken.map_err(|error| self.parts.store.note_failure(error))?;
-        let head = Head::new(R::ROW, key_name, term);
+        let (key_name, record_key, back) = taken.map_err(|error| self.parts.store.note_failure(error))?;
+        let head = Head::new(R::ROW, key_name, back, term);
         let written = self.parts.write(key, name, value, &head, &record_key, expect).await;
         if matches!(written, Err(StoreError::Conflict | StoreError::Full)) {
             self.parts.tables.give_back(&table, key_name);

@@ -1,7 +1,7 @@
 //! Where the keys of records are: in key tables, one for each period or each day, and never in the store.
 //!
 //! A table is one small file that is rewritten whole. Its content is sealed under a root key of this generation of it, which
-//! somebody else holds ([`RootKeys`]). Whatever drops a key writes the next generation, without it, under the next root,
+//! somebody else holds ([`FileRoots`]). Whatever drops a key writes the next generation, without it, under the next root,
 //! and destroys the root before: what was dropped is gone also for whoever kept the older file. A day's table goes as a whole.
 //!
 //! Keys are made some at a time, before any record has them, so that a new record seldom waits for its table. What nobody
@@ -11,14 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::files::Files;
+use super::roots::FileRoots;
+use super::time::{Late, Time};
 use crate::entropy::Entropy;
-use crate::keys::{Destroyed, RecordKey, RootKeys};
+use crate::keys::{Destroyed, RecordKey, Root};
 
 mod name;
 mod rewrite;
@@ -41,7 +43,7 @@ pub(crate) struct Tables(Arc<Inner>);
 
 struct Inner {
     files: Arc<dyn Files>,
-    roots: Arc<dyn RootKeys>,
+    roots: Arc<FileRoots>,
     entropy: Arc<Entropy>,
     held: Mutex<Held>,
     /// One rewrite at a time. Those who wait meanwhile share the next one.
@@ -51,8 +53,7 @@ struct Inner {
 #[derive(Default)]
 struct Held {
     tables: BTreeMap<TableName, Table>,
-    /// When somebody last looked at the clock.
-    seen: Option<Timestamp>,
+    time: Time,
 }
 
 #[derive(Default)]
@@ -69,12 +70,12 @@ struct Table {
 struct Row {
     key: RecordKey,
     /// When it goes; none where the table goes as a whole.
-    until: Option<Timestamp>,
+    until: Option<Late>,
 }
 
 impl Tables {
     /// Without any. No file is looked at.
-    pub(super) fn fresh(files: Arc<dyn Files>, roots: Arc<dyn RootKeys>, entropy: Arc<Entropy>) -> Self {
+    pub(super) fn fresh(files: Arc<dyn Files>, roots: Arc<FileRoots>, entropy: Arc<Entropy>) -> Self {
         let writing = tokio::sync::Mutex::default();
         Self(Arc::new(Inner { files, roots, entropy, held: Mutex::default(), writing }))
     }
@@ -85,11 +86,12 @@ impl Tables {
     /// [`StoreError::Table`] for a table without its root: it was put back from an older copy.
     pub(super) async fn open(
         files: Arc<dyn Files>,
-        roots: Arc<dyn RootKeys>,
+        roots: Arc<FileRoots>,
         entropy: Arc<Entropy>,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let this = Self::fresh(files, roots, entropy);
+        this.0.held().time = this.0.roots.mark().time;
         this.0.load(now).await?;
         Ok(this)
     }
@@ -99,15 +101,15 @@ impl Tables {
         self.0.held().tables.is_empty()
     }
 
-    /// A key that no record has, in this table. It is durable.
+    /// A key that no record has, in this table, and by how much the clock was set back so far. The key is durable.
     pub(super) async fn take(
         &self,
         table: &TableName,
         until: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<(KeyName, RecordKey), StoreError> {
+    ) -> Result<(KeyName, RecordKey, i128), StoreError> {
         loop {
-            if let Some(taken) = self.0.held().take(table, until) {
+            if let Some(taken) = self.0.held().take(table, until, now) {
                 return Ok(taken);
             }
             let (inner, table) = (self.0.clone(), table.clone());
@@ -137,7 +139,7 @@ impl Tables {
     pub(super) fn key(&self, table: &TableName, name: KeyName, now: Timestamp) -> Option<RecordKey> {
         let held = self.0.held();
         let row = held.tables.get(table)?.rows.get(&name)?;
-        row.until.is_none_or(|until| now < until).then(|| row.key.again())
+        row.until.is_none_or(|until| held.time.at(now) < until).then(|| row.key.again())
     }
 
     /// Lets a key open nothing from now on. Its drop becomes durable with the next rewrite.
@@ -186,7 +188,7 @@ impl Tables {
     /// Drops the keys that no record names, after a start, and tells the others when they go.
     pub(super) async fn keep_only(
         &self,
-        used: &BTreeMap<(TableName, KeyName), Option<Timestamp>>,
+        used: &BTreeMap<(TableName, KeyName), Option<Late>>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for (table_name, table) in &mut self.0.held().tables {
@@ -204,8 +206,13 @@ impl Tables {
     }
 
     /// Whoever holds the root keys.
-    pub(super) fn roots(&self) -> &dyn RootKeys {
-        &*self.0.roots
+    pub(super) fn roots(&self) -> &FileRoots {
+        &self.0.roots
+    }
+
+    /// How late it was when somebody last looked.
+    pub(super) fn time(&self) -> Time {
+        self.0.held().time
     }
 
     /// All keys that are here.
@@ -215,16 +222,18 @@ impl Tables {
         rows.map(|(name, row)| (*name, row.key.again())).collect()
     }
 
-    /// How many tables a copy has, and the keys of those that a root of now opens.
+    /// How many tables a copy has, and the keys of those that a root of now opens, or one of the copy that the key provider opens now.
     pub(super) async fn read_copy(
         &self,
         copy: &dyn Files,
+        roots: &BTreeMap<Root, RecordKey>,
     ) -> Result<(usize, Vec<BTreeMap<KeyName, RecordKey>>), StoreError> {
         let (mut count, mut opened) = (0, vec![]);
         for name in copy.list().await?.iter().filter_map(|name| TableName::read(name)) {
             count += 1;
             let Some(bytes) = copy.read(name.as_str()).await? else { continue };
-            match self.0.read(&name, &bytes).await {
+            match rewrite::read(&name, &bytes, |root| self.0.roots.key(root).or_else(|| Some(roots.get(root)?.again())))
+            {
                 Ok(table) => opened.push(table.rows.into_iter().map(|(name, row)| (name, row.key)).collect()),
                 Err(StoreError::Table { .. }) => {}
                 Err(error) => return Err(error),
@@ -248,33 +257,30 @@ impl Inner {
 }
 
 impl Held {
-    fn take(&mut self, table: &TableName, until: Option<Timestamp>) -> Option<(KeyName, RecordKey)> {
-        let exact = table.is_exact();
+    fn take(
+        &mut self,
+        table: &TableName,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<(KeyName, RecordKey, i128)> {
+        let back = if table.is_exact() { self.time.looked(now).back } else { 0 };
+        let until = until.filter(|_| table.is_exact()).map(|until| Late::of(until, back));
         let table = self.tables.get_mut(table)?;
         let name = table.free.pop()?;
         let row = table.rows.get_mut(&name)?;
-        row.until = until.filter(|_| exact);
-        Some((name, row.key.again()))
+        row.until = until;
+        Some((name, row.key.again(), back))
     }
 
-    /// Looks at the clock: closes what is over, and tells whether anything is to be written. A clock that was set back gives
-    /// nothing a longer life: what has an exact deadline goes as much earlier by the clock as the clock was set back.
+    /// Looks at the clock: closes what is over, and tells whether anything is to be written.
     fn look(&mut self, now: Timestamp) -> bool {
-        let back = self.seen.replace(now).map_or(SignedDuration::ZERO, |seen| seen.duration_since(now));
+        self.time = self.time.looked(now);
+        let late = self.time.seen;
         let mut is_due = false;
         for (name, table) in &mut self.tables {
             if name.is_exact() {
-                let mut over = vec![];
-                for (key, row) in &mut table.rows {
-                    if let Some(until) = &mut row.until {
-                        if back.is_positive() {
-                            *until = until.checked_sub(back).unwrap_or(Timestamp::MIN);
-                        }
-                        if *until <= now {
-                            over.push(*key);
-                        }
-                    }
-                }
+                let is_over = |row: &Row| row.until.is_some_and(|until| until <= late);
+                let over: Vec<_> = table.rows.iter().filter(|(_, row)| is_over(row)).map(|(key, _)| *key).collect();
                 over.into_iter().for_each(|key| table.close(key));
             }
             is_due |= !table.closing.is_empty() || name.is_over(now);

@@ -31,8 +31,6 @@ pub(super) struct Model {
     pub(super) objects: Vec<Object>,
     /// Those whose keys were made.
     pub(super) months: BTreeSet<Month>,
-    /// By how much the deadlines of these were brought forward in this life of the process.
-    earlier: Vec<(usize, SignedDuration)>,
 }
 
 impl Model {
@@ -55,20 +53,10 @@ impl Model {
             let is_exact = object.is_exact();
             if let (State::There, Some(until), true) = (object.state, &mut object.until, is_exact) {
                 *until -= by;
-                self.earlier.push((id, by));
                 moved.push((id, *until));
             }
         }
         moved
-    }
-
-    /// The process starts again: it knows the clock as it is, and the deadlines as they were written.
-    pub(super) fn start_again(&mut self) {
-        for (id, by) in self.earlier.drain(..) {
-            let object = &mut self.objects[id];
-            object.until =
-                object.until.filter(|_| object.state == State::There).map(|until| until + by).or(object.until);
-        }
     }
 }
 

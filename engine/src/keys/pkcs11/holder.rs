@@ -110,10 +110,7 @@ impl Holder {
     }
 
     pub(super) fn make(&self, duty: Duty, now: Timestamp) -> Result<KeyInfo, KeyError> {
-        let mut name = [0; 16];
-        aws_lc_rs::rand::fill(&mut name).map_err(|_| Refused)?;
-        // Random, so that it stands on the key from its first moment; a thumbprint would be known only after that.
-        let kid = URL_SAFE_NO_PAD.encode(name);
+        let kid = name()?;
         self.change(|session, _| match duty.algorithm() {
             Some(_) => objects::make_pair(session, duty, &kid, now),
             None => objects::make_secret(session, duty, &kid, now),
@@ -172,25 +169,40 @@ impl Holder {
         signed.ok_or(Refused.into())
     }
 
-    /// The key that the storage key gives for one wrap. The salt makes it another one each time, so its one nonce may be zero.
+    /// The key that the storage key, or a root, gives for one wrap. The salt makes it another one each time, so its one nonce may be zero.
     fn derive(&self, kid: &str, salt: &[u8], aad: &[u8]) -> Result<Option<LessSafeKey>, KeyError> {
-        let find = |catalogue: &Catalogue| catalogue.key(Duty::Storage, kid).map(|key| key.handle);
-        let message = [b"consentry record key\0", salt, aad].concat();
+        let find = |catalogue: &Catalogue| catalogue.wraps(kid);
+        let message = derivation(salt, aad);
         let derived =
             self.on_key(find, |session, key| session.sign(&Mechanism::Sha256Hmac, key, &message).map(Zeroizing::new))?;
-        let cipher = |key: Zeroizing<Vec<u8>>| UnboundKey::new(&AES_256_GCM, &key).map(LessSafeKey::new);
-        Ok(derived.map(cipher).transpose().map_err(|_| Refused)?)
+        Ok(derived.map(|key| cipher(&key)).transpose()?)
     }
 
     pub(super) fn wrap_record(&self, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
-        let kid = self.newest(Duty::Storage)?.kid;
-        let mut salt = [0; SALT_BYTES];
-        aws_lc_rs::rand::fill(&mut salt).map_err(|_| Refused)?;
+        let (kid, salt) = (self.newest(Duty::Storage)?.kid, salt()?);
         let cipher = self.derive(&kid, &salt, aad)?.ok_or(KeyError::Missing(Duty::Storage))?;
-        let mut sealed = Zeroizing::new(key.danger_bytes().to_vec());
-        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-        let tag = cipher.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut sealed).map_err(|_| Refused)?;
-        Ok(Wrap { kid, bytes: [&salt[..], &sealed, tag.as_ref()].concat() })
+        Ok(Wrap { kid, bytes: wrapped(&cipher, &salt, key, aad)? })
+    }
+
+    pub(super) fn wrap_under_root(&self, owner: &str, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
+        let (kid, salt) = (name()?, salt()?);
+        let message = derivation(&salt, aad);
+        let derived = self.change(|session, _| {
+            let root = objects::make_root(session, owner, &kid)?;
+            session.sign(&Mechanism::Sha256Hmac, root, &message).map(Zeroizing::new)
+        })?;
+        Ok(Wrap { kid, bytes: wrapped(&cipher(&derived)?, &salt, key, aad)? })
+    }
+
+    pub(super) fn destroy_roots(&self, owner: &str, but: &str, now: Timestamp) -> Result<Vec<Destroyed>, KeyError> {
+        let gone = self.change(|session, catalogue| {
+            let (kept, others): (Vec<_>, Vec<_>) =
+                catalogue.roots.iter().filter(|root| root.owner == owner).partition(|root| root.kid == but);
+            let others = if kept.is_empty() { vec![] } else { others };
+            others.iter().try_for_each(|root| session.destroy_object(root.handle))?;
+            Ok(others.into_iter().map(|root| root.kid.clone()).collect::<Vec<_>>())
+        })?;
+        Ok(gone.into_iter().map(|kid| self.destroyed(kid, now)).collect())
     }
 
     pub(super) fn unwrap_record(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, KeyError> {
@@ -302,6 +314,35 @@ impl Holder {
     pub(super) fn destroyed(&self, key: String, at: Timestamp) -> Destroyed {
         Destroyed { key, at, provider: format!("token {}", self.label()) }
     }
+}
+
+/// A key's name. Random, so that it stands on the key from its first moment; a thumbprint would be known only after that.
+fn name() -> Result<String, Refused> {
+    let mut name = [0; 16];
+    aws_lc_rs::rand::fill(&mut name).map_err(|_| Refused)?;
+    Ok(URL_SAFE_NO_PAD.encode(name))
+}
+
+fn salt() -> Result<[u8; SALT_BYTES], Refused> {
+    let mut salt = [0; SALT_BYTES];
+    aws_lc_rs::rand::fill(&mut salt).map_err(|_| Refused)?;
+    Ok(salt)
+}
+
+/// What the key of one wrap is derived from.
+fn derivation(salt: &[u8], aad: &[u8]) -> Vec<u8> {
+    [b"consentry record key\0", salt, aad].concat()
+}
+
+fn cipher(key: &[u8]) -> Result<LessSafeKey, Refused> {
+    UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).map_err(|_| Refused)
+}
+
+fn wrapped(cipher: &LessSafeKey, salt: &[u8], key: &RecordKey, aad: &[u8]) -> Result<Vec<u8>, Refused> {
+    let mut sealed = Zeroizing::new(key.danger_bytes().to_vec());
+    let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
+    let tag = cipher.seal_in_place_separate_tag(nonce, Aad::from(aad), &mut sealed).map_err(|_| Refused)?;
+    Ok([salt, &sealed, tag.as_ref()].concat())
 }
 
 /// An error of ours, or what a token that answers said of an operation.

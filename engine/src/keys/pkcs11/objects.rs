@@ -22,6 +22,8 @@ const RETIRED: &str = "retired";
 const OVER: &str = "months-over";
 const RSA_BITS: u64 = 4096;
 const SECRET_BYTES: u64 = 32;
+/// A key that wraps one version of one file of somebody's.
+const ROOT: &str = "root";
 
 /// What the token holds of ours, as it was when it was asked.
 #[derive(Default)]
@@ -29,6 +31,7 @@ pub(super) struct Catalogue {
     /// In the order they were made.
     pub(super) keys: Vec<Key>,
     pub(super) months: BTreeMap<Month, ObjectHandle>,
+    pub(super) roots: Vec<RootKey>,
     /// The latest month whose key is gone for good.
     pub(super) over: Option<Month>,
 }
@@ -42,10 +45,17 @@ pub(super) struct Key {
     pub(super) retired: bool,
 }
 
+pub(super) struct RootKey {
+    pub(super) handle: ObjectHandle,
+    pub(super) owner: String,
+    pub(super) kid: String,
+}
+
 /// What a label says.
 enum Label {
     Key { duty: Duty, made_at: Timestamp, retired: bool },
     Month(Month),
+    Root(String),
     Over(Option<Month>),
 }
 
@@ -57,6 +67,7 @@ impl Label {
             return None;
         }
         match what {
+            ROOT => Some(Self::Root(which.to_owned())),
             "month" => which.to_owned().try_into().ok().map(Self::Month),
             OVER => Some(Self::Over(which.to_owned().try_into().ok())),
             _ => {
@@ -71,6 +82,7 @@ impl Label {
             Self::Key { duty, made_at, retired: false } => format!("{OURS} {duty} {made_at}"),
             Self::Key { duty, made_at, retired: true } => format!("{OURS} {duty} {made_at} {RETIRED}"),
             Self::Month(month) => format!("{OURS} month {month}"),
+            Self::Root(owner) => format!("{OURS} {ROOT} {owner}"),
             Self::Over(Some(month)) => format!("{OURS} {OVER} {month}"),
             Self::Over(None) => format!("{OURS} {OVER} none"),
         }
@@ -94,6 +106,10 @@ impl Catalogue {
                     Some(Label::Month(month)) if class == ObjectClass::SECRET_KEY => {
                         all.months.insert(month, handle);
                     }
+                    Some(Label::Root(owner)) if class == ObjectClass::SECRET_KEY => {
+                        let Ok(kid) = String::from_utf8(id) else { continue };
+                        all.roots.push(RootKey { handle, owner, kid });
+                    }
                     _ => {}
                 }
             }
@@ -113,6 +129,12 @@ impl Catalogue {
 
     pub(super) fn key(&self, duty: Duty, kid: &str) -> Option<&Key> {
         self.keys.iter().find(|key| key.duty == duty && key.kid == kid)
+    }
+
+    /// What a wrap of this name stands under: a storage key, or a root.
+    pub(super) fn wraps(&self, kid: &str) -> Option<ObjectHandle> {
+        let root = || self.roots.iter().find(|root| root.kid == kid).map(|root| root.handle);
+        self.key(Duty::Storage, kid).map(|key| key.handle).or_else(root)
     }
 
     pub(super) fn info(&self, key: &Key) -> KeyInfo {
@@ -163,6 +185,11 @@ pub(super) fn make_secret(session: &Session, duty: Duty, kid: &str, made_at: Tim
 /// Makes the key of a month.
 pub(super) fn make_month(session: &Session, month: Month) -> Result<ObjectHandle, Error> {
     secret(session, &format!("month-{month}"), &Label::Month(month))
+}
+
+/// Makes a root of somebody's.
+pub(super) fn make_root(session: &Session, owner: &str, kid: &str) -> Result<ObjectHandle, Error> {
+    secret(session, kid, &Label::Root(owner.to_owned()))
 }
 
 fn secret(session: &Session, id: &str, label: &Label) -> Result<ObjectHandle, Error> {
@@ -242,6 +269,7 @@ mod tests {
             "consentry intake 2026-11-21T10:00:00.123456789Z",
             "consentry storage 2026-11-21T10:00:00Z retired",
             "consentry month 2026-11",
+            "consentry root 00112233445566778899aabbccddeeff",
             "consentry months-over 2026-11",
             "consentry months-over none",
         ] {

@@ -8,6 +8,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use secrecy::{ExposeSecret, SecretString};
@@ -69,6 +70,14 @@ pub(super) struct KeyFile {
     path: PathBuf,
     passphrase: SecretString,
     cost: Cost,
+    derived: Arc<Mutex<Option<Derived>>>,
+}
+
+/// A salt, and the key that it and the passphrase give. It is kept for as long as the passphrase is, since a file is written with
+/// every erasure.
+struct Derived {
+    salt: [u8; SALT_BYTES],
+    key: Zeroizing<[u8; 32]>,
 }
 
 /// Tells one version of the file from the next.
@@ -96,12 +105,20 @@ impl KeyFile {
         if path.symlink_metadata().is_ok() {
             return Err(KeyFileError::Exists);
         }
-        Ok(Self { path: path.to_owned(), passphrase, cost })
+        Ok(Self { path: path.to_owned(), passphrase, cost, derived: Arc::default() })
     }
 
     /// Opens a file.
     pub(super) fn open(path: &Path, passphrase: SecretString) -> Result<(Self, Opened), KeyFileError> {
-        let file = there(path)?;
+        let mut file = Self { path: path.to_owned(), passphrase, cost: Cost::FULL, derived: Arc::default() };
+        let (opened, cost) = file.opened()?;
+        file.cost = cost;
+        Ok((file, opened))
+    }
+
+    /// What is in it now, and what a guess at its passphrase costs.
+    fn opened(&self) -> Result<(Opened, Cost), KeyFileError> {
+        let file = there(&self.path)?;
         let metadata = file.metadata()?;
         if let Some(mode) = open_to_others(&metadata) {
             return Err(KeyFileError::Open(mode));
@@ -120,18 +137,19 @@ impl KeyFile {
         let (salt, nonce) = rest[1..].split_at(SALT_BYTES);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyFileError::Damaged)?;
         let mut bytes = Zeroizing::new(sealed.to_vec());
-        let length = cipher(&passphrase, salt, cost)?
+        let length = self
+            .cipher(salt, cost)?
             .open_in_place(nonce, Aad::from(header), &mut bytes)
             .map_err(|_| KeyFileError::Damaged)?
             .len();
         bytes.truncate(length);
         let version = Version::of(&metadata);
-        Ok((Self { path: path.to_owned(), passphrase, cost }, Opened { bytes, version }))
+        Ok((Opened { bytes, version }, cost))
     }
 
     /// What is in it now.
     pub(super) fn read(&self) -> Result<Opened, KeyFileError> {
-        Self::open(&self.path, self.passphrase.clone()).map(|(_, opened)| opened)
+        self.opened().map(|(opened, _)| opened)
     }
 
     /// Which version is there.
@@ -174,16 +192,32 @@ impl KeyFile {
         Ok(version)
     }
 
-    /// Writes an envelope under a fresh salt into a new file beside the real one, and syncs it.
+    /// The cipher of an envelope. Costs what a guess costs, unless the salt is the one before.
+    fn cipher(&self, salt: &[u8], cost: Cost) -> Result<LessSafeKey, KeyFileError> {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = match derived.take().filter(|derived| derived.salt == salt) {
+            Some(known) => known.key,
+            None => derive(&self.passphrase, salt, cost)?,
+        };
+        let cipher = UnboundKey::new(&AES_256_GCM, key.as_slice()).map(LessSafeKey::new);
+        *derived = salt.try_into().ok().map(|salt| Derived { salt, key });
+        cipher.map_err(|_| KeyFileError::Damaged)
+    }
+
+    /// Writes an envelope under a fresh nonce, and the salt that is known, into a new file beside the real one, and syncs it.
     fn write_beside(&self, bytes: &[u8]) -> Result<(PathBuf, Version), KeyFileError> {
         let mut header = [0; HEADER_BYTES];
         header[..MAGIC.len()].copy_from_slice(MAGIC);
         header[MAGIC.len()] = self.cost.0;
         aws_lc_rs::rand::fill(&mut header[MAGIC.len() + 1..]).map_err(|_| io::Error::other("no randomness"))?;
+        if let Some(known) = self.derived.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            header[MAGIC.len() + 1..][..SALT_BYTES].copy_from_slice(&known.salt);
+        }
         let (salt, nonce) = header[MAGIC.len() + 1..].split_at(SALT_BYTES);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyFileError::Damaged)?;
         let mut sealed = Zeroizing::new(bytes.to_vec());
-        let tag = cipher(&self.passphrase, salt, self.cost)?
+        let tag = self
+            .cipher(salt, self.cost)?
             .seal_in_place_separate_tag(nonce, Aad::from(&header), &mut sealed)
             .map_err(|_| KeyFileError::Damaged)?;
 
@@ -216,12 +250,12 @@ fn there(path: &Path) -> Result<File, KeyFileError> {
     })
 }
 
-fn cipher(passphrase: &SecretString, salt: &[u8], cost: Cost) -> Result<LessSafeKey, KeyFileError> {
+fn derive(passphrase: &SecretString, salt: &[u8], cost: Cost) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     let mut key = Zeroizing::new([0; 32]);
     let params = scrypt::Params::new(cost.0, 8, 1, key.len()).map_err(|_| KeyFileError::Damaged)?;
     scrypt::scrypt(passphrase.expose_secret().as_bytes(), salt, &params, key.as_mut_slice())
         .map_err(|_| KeyFileError::Damaged)?;
-    UnboundKey::new(&AES_256_GCM, key.as_slice()).map(LessSafeKey::new).map_err(|_| KeyFileError::Damaged)
+    Ok(key)
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Destroyed, Duty, KeyError, KeyInfo, RecordKey};
+use super::{Destroyed, Duty, KeyError, KeyInfo, RecordKey, Wrap};
 use crate::clock::Month;
 use crate::jose::{PrivateKey, Refused};
 use crate::keys::KeyState;
@@ -23,6 +23,7 @@ pub(super) struct KeySet {
     /// In the order they were made.
     pub(super) entries: Vec<Entry>,
     pub(super) months: BTreeMap<Month, Arc<Secret>>,
+    pub(super) roots: Vec<RootEntry>,
     pub(super) destroyed: Vec<Destroyed>,
 }
 
@@ -37,6 +38,14 @@ pub(super) struct Entry {
     /// Opens, and is published no more.
     pub(super) retired: bool,
     pub(super) material: Arc<Material>,
+}
+
+/// A root of somebody's.
+#[derive(Clone)]
+pub(super) struct RootEntry {
+    pub(super) owner: String,
+    pub(super) kid: String,
+    key: Arc<StorageKey>,
 }
 
 pub(super) enum Material {
@@ -81,13 +90,37 @@ impl KeySet {
         Ok(key)
     }
 
+    /// What a wrap of this name stands under: a storage key, or a root.
+    pub(super) fn unwrap(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, Refused> {
+        let storage =
+            self.entries.iter().filter(|entry| entry.kid == wrap.kid).find_map(|entry| match &*entry.material {
+                Material::Aes(key) => Some(key),
+                Material::Rsa(_) => None,
+            });
+        let root = || self.roots.iter().find(|root| root.kid == wrap.kid).map(|root| &*root.key);
+        storage.or_else(root).ok_or(Refused)?.unwrap(&wrap.bytes, aad)
+    }
+
+    /// Takes away all roots of an owner but one, if that one is there. Names them.
+    pub(super) fn drop_roots(&mut self, owner: &str, but: &str) -> Vec<String> {
+        let is_other = |root: &RootEntry| root.owner == owner && root.kid != but;
+        if !self.roots.iter().any(|root| root.owner == owner && root.kid == but) {
+            return vec![];
+        }
+        let (gone, kept) = std::mem::take(&mut self.roots).into_iter().partition(is_other);
+        self.roots = kept;
+        Vec::into_iter(gone).map(|root: RootEntry| root.kid).collect()
+    }
+
     /// Writes the set down. The buffer holds every secret in clear, and is wiped.
     pub(super) fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Refused> {
         let keys = self.entries.iter().map(Entry::row).collect();
         let months = self.months.iter().map(|(month, key)| MonthRow { month: *month, secret: text(key.as_slice()) });
-        let rows = Rows { format: FORMAT, keys, months: months.collect(), destroyed: self.destroyed.clone() };
+        let roots = self.roots.iter().map(RootEntry::row).collect();
+        let rows = Rows { format: FORMAT, keys, months: months.collect(), roots, destroyed: self.destroyed.clone() };
         // A vector that grows leaves copies of what it held; this one is large enough from the start.
-        let capacity = 4096 + rows.keys.len() * 8192 + (rows.months.len() + rows.destroyed.len()) * 256;
+        let capacity =
+            4096 + rows.keys.len() * 8192 + (rows.months.len() + rows.roots.len() + rows.destroyed.len()) * 256;
         let mut buffer = Zeroizing::new(Vec::with_capacity(capacity));
         serde_json::to_writer(&mut *buffer, &rows).map_err(|_| Refused)?;
         Ok(buffer)
@@ -106,6 +139,9 @@ impl KeySet {
         for row in rows.months {
             set.months.insert(row.month, Arc::new(fixed(&bytes_of(&row.secret)?)?));
         }
+        for RootRow { owner, kid, secret } in rows.roots {
+            set.roots.push(RootEntry { owner, kid, key: Arc::new(StorageKey(fixed(&bytes_of(&secret)?)?)) });
+        }
         Some(set)
     }
 }
@@ -119,7 +155,7 @@ impl Entry {
         let kid = match &material {
             Material::Rsa(key) => key.public().kid().to_owned(),
             // A thumbprint of a symmetric key would be a hash of a secret: a random name instead.
-            Material::Aes(_) => URL_SAFE_NO_PAD.encode(&random()?[..16]),
+            Material::Aes(_) => name()?,
         };
         Ok(Self { duty, kid, made_at, retired: false, material: Arc::new(material) })
     }
@@ -149,12 +185,19 @@ impl Entry {
         let kid = key.public().kid().to_owned();
         Self { duty, kid, made_at, retired: false, material: Arc::new(Material::Rsa(key)) }
     }
+}
 
-    /// A storage key that another process of a test has, too.
-    #[cfg(test)]
-    pub(super) fn storage(bytes: [u8; 32], made_at: Timestamp) -> Self {
-        let material = Arc::new(Material::Aes(StorageKey(Zeroizing::new(bytes))));
-        Self { duty: Duty::Storage, kid: "storage".to_owned(), made_at, retired: false, material }
+impl RootEntry {
+    pub(super) fn generate(owner: &str) -> Result<Self, Refused> {
+        Ok(Self { owner: owner.to_owned(), kid: name()?, key: Arc::new(StorageKey(random()?)) })
+    }
+
+    pub(super) fn wrap(&self, key: &RecordKey, aad: &[u8]) -> Result<Wrap, Refused> {
+        Ok(Wrap { kid: self.kid.clone(), bytes: self.key.wrap(key, aad)? })
+    }
+
+    fn row(&self) -> RootRow {
+        RootRow { owner: self.owner.clone(), kid: self.kid.clone(), secret: text(self.key.0.as_slice()) }
     }
 }
 
@@ -190,6 +233,8 @@ struct Rows {
     format: u8,
     keys: Vec<KeyRow>,
     months: Vec<MonthRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roots: Vec<RootRow>,
     destroyed: Vec<Destroyed>,
 }
 
@@ -210,6 +255,19 @@ struct KeyRow {
 struct MonthRow {
     month: Month,
     secret: Zeroizing<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootRow {
+    owner: String,
+    kid: String,
+    secret: Zeroizing<String>,
+}
+
+/// A random name.
+fn name() -> Result<String, Refused> {
+    Ok(URL_SAFE_NO_PAD.encode(&random()?[..16]))
 }
 
 fn random() -> Result<Secret, Refused> {

@@ -22,11 +22,14 @@ pub(crate) fn keys() -> Arc<dyn KeyProvider> {
     Arc::new(SoftwareKeys::with(published(), None, now()))
 }
 
-/// The same, with a storage key that another process of a test has, too.
-pub(crate) fn keys_with_storage(bytes: [u8; 32]) -> Arc<dyn KeyProvider> {
-    let mut set = published();
-    set.entries.push(Entry::storage(bytes, now()));
-    Arc::new(SoftwareKeys::with(set, None, now()))
+/// The same, in a file of this folder, which is made if it is not there: another process of a test has them, too.
+pub(crate) fn keys_in(folder: &Path) -> Arc<dyn KeyProvider> {
+    let path = folder.join("keys");
+    if !path.exists() {
+        let file = KeyFile::create(&path, "right".into(), Cost::LEAST).unwrap();
+        file.write_new(&published().encode().unwrap()).unwrap();
+    }
+    Arc::new(SoftwareKeys::open(&path, "right".into(), now()).unwrap())
 }
 
 fn published() -> KeySet {

@@ -12,9 +12,13 @@ use crate::erase::retention::{Retained, Row};
 use crate::keys::{Destroyed, RecordKey};
 use crate::seal::{Place, SealError, Sealed};
 use crate::store::head::Head;
+use crate::store::mark::{MARK, Mark};
 use crate::store::tables::{TableName, Tables};
 use crate::store::watched::Watched;
 use crate::store::{Entry, Expect, NAME_BYTES_MAX, Revision, Store, StoreError, VALUE_BYTES_MAX, is_due};
+
+/// How often it is noted how late it is.
+const MARK_SECONDS: i128 = 60;
 
 pub(super) struct Parts {
     pub(super) store: Watched,
@@ -162,7 +166,7 @@ impl Parts {
             let Some(head) = Head::read(&head) else { continue };
             let Some(table) = head.table(name_of(&key)) else { continue };
             if self.tables.key(&table, head.key, now).is_some() {
-                let until = head.deadline().filter(|_| table.is_exact());
+                let until = head.until().filter(|_| table.is_exact());
                 used.insert((table, head.key), until);
             } else if !table.is_exact() {
                 lost.push((key, revision));
@@ -173,6 +177,26 @@ impl Parts {
             self.store.delete(&key, Expect::At(revision)).await?;
         }
         Ok(())
+    }
+
+    /// Puts the root keys under a new root of the key provider, if they let anything go; and notes how late it is, in the store first,
+    /// at least every minute.
+    pub(super) async fn settle(&self, first: Option<Mark>, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
+        let (roots, time) = (self.tables.roots(), self.tables.time());
+        let known = first.unwrap_or_else(|| roots.mark());
+        let is_new = first.is_some()
+            || roots.is_marked()
+                && (known.time.back != time.back || time.seen.seconds_since(known.time.seen) >= MARK_SECONDS);
+        if !is_new {
+            return roots.settle(None, now).await;
+        }
+        let next = known.next(time);
+        let mark = match self.store.put(MARK, vec![], next.in_store(), Expect::Any).await {
+            // How late it is can be noted without more room.
+            Err(StoreError::Full) => known.at(time),
+            put => put.map(|_| next)?,
+        };
+        roots.settle(Some(mark), now).await
     }
 
     pub(super) async fn expired(&self, row: &'static Row, now: Timestamp) -> Result<Vec<Expired>, StoreError> {

@@ -62,7 +62,8 @@ impl World {
 
     /// The keys of everything in the store.
     async fn all(&self) -> Vec<String> {
-        self.shelves.0.store.scan("").await.unwrap().into_iter().map(|(key, ..)| key).collect()
+        let listed = self.shelves.0.store.scan("").await.unwrap().into_iter().map(|(key, ..)| key);
+        listed.filter(|key| key != crate::store::mark::MARK).collect()
     }
 }
 

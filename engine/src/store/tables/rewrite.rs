@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Inner, KeyName, NAME_BYTES, Row, StoreError, Table, TableName};
-use crate::keys::{Destroyed, KeyError, RecordKey, Root};
+use crate::keys::{Destroyed, RecordKey, Root};
 use crate::seal::{joined, open_bytes};
 use crate::store::files::Room;
-use crate::store::roots::{ROOTS, envelope, split};
+use crate::store::roots::{ROOTS, envelope, split, unwrapped};
 
 const FORMAT: u8 = 1;
 const ROW_BYTES: usize = NAME_BYTES + 32;
@@ -40,7 +40,7 @@ struct Next {
 impl Inner {
     pub(super) async fn load(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut there: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-        for root in self.roots.list().await? {
+        for root in self.roots.list() {
             there.entry(root.table).or_default().insert(root.generation);
         }
         let (mut make, mut tables) = (vec![], BTreeMap::new());
@@ -54,7 +54,7 @@ impl Inner {
                 self.files.remove(name.as_str()).await?;
                 continue;
             }
-            let table = self.read(&name, &bytes).await?;
+            let table = read(&name, &bytes, |root| self.roots.key(root))?;
             // What is left in here is to be destroyed.
             known.remove(&table.generation);
             if !known.remove(&(table.generation + 1)) {
@@ -71,28 +71,6 @@ impl Inner {
         }
         self.held().tables = tables;
         Ok(())
-    }
-
-    pub(super) async fn read(&self, name: &TableName, bytes: &[u8]) -> Result<Table, StoreError> {
-        let damaged = || StoreError::Table { table: name.to_string() };
-        let (line, sealed) = split(bytes).ok_or_else(damaged)?;
-        let header: Header = serde_json::from_slice(line).map_err(|_| damaged())?;
-        if header.v != FORMAT || header.table != name.as_str() {
-            return Err(damaged());
-        }
-        let root = root(name, header.generation);
-        let key = match self.roots.unwrap(&root, &header.wrap, name.as_str().as_bytes()).await {
-            Err(KeyError::Refused(_)) => return Err(damaged()),
-            key => key?,
-        };
-        let body = open_bytes(sealed, &joined(&[b"table", line]), &key).map_err(|_| damaged())?;
-        let mut table = Table { generation: header.generation, ..Table::default() };
-        for row in body.chunks(ROW_BYTES) {
-            let (name, key) = row.split_first_chunk().ok_or_else(damaged)?;
-            let key: [u8; 32] = key.try_into().map_err(|_| damaged())?;
-            table.rows.insert(KeyName(*name), Row { key: RecordKey::from_bytes(Zeroizing::new(key)), until: None });
-        }
-        Ok(table)
     }
 
     /// Writes the next generation of every table that has something to let go.
@@ -144,7 +122,7 @@ impl Inner {
 
     /// Makes the roots of a table that is not there. A table that was there once begins beyond where it ended.
     async fn begin(&self, name: &TableName, now: Timestamp) -> Result<(), StoreError> {
-        let left = self.roots.list().await?.into_iter().filter(|root| root.table == name.as_str());
+        let left = self.roots.list().into_iter().filter(|root| root.table == name.as_str());
         let first = left.map(|root| root.generation).min();
         let generation = first.unwrap_or_else(|| u64::try_from(now.as_millisecond()).unwrap_or_default());
         self.roots.change(&[root(name, generation), root(name, generation + 1)], &[], now).await?;
@@ -172,7 +150,7 @@ impl Inner {
     async fn write(&self, next: &Next, body: Zeroizing<Vec<u8>>) -> Result<(), StoreError> {
         let key = self.entropy.with(|rng| RecordKey::generate(rng));
         let (table, generation) = (next.table.to_string(), next.generation);
-        let wrap = self.roots.wrap(&root(&next.table, generation), &key, table.as_bytes()).await?;
+        let wrap = self.roots.wrap(&root(&next.table, generation), &key, table.as_bytes())?;
         let header = Header { v: FORMAT, table, generation, wrap };
         let bytes = self.entropy.with(|rng| envelope(&header, b"table", body, &key, rng))?;
         let room = if next.fresh.is_empty() { Room::Reserve } else { Room::Free };
@@ -192,7 +170,7 @@ impl Inner {
             }
         }
         let is_of = |root: &Root| over.iter().any(|name| name.as_str() == root.table);
-        let roots: Vec<Root> = self.roots.list().await?.into_iter().filter(is_of).collect();
+        let roots: Vec<Root> = self.roots.list().into_iter().filter(is_of).collect();
         let gone = self.roots.change(&[], &roots, now).await?;
         for name in over {
             self.files.remove(name.as_str()).await?;
@@ -200,6 +178,30 @@ impl Inner {
         }
         Ok(gone)
     }
+}
+
+/// Reads a table's file with the root that it stands under.
+pub(super) fn read(
+    name: &TableName,
+    bytes: &[u8],
+    key: impl FnOnce(&Root) -> Option<RecordKey>,
+) -> Result<Table, StoreError> {
+    let damaged = || StoreError::Table { table: name.to_string() };
+    let (line, sealed) = split(bytes).ok_or_else(damaged)?;
+    let header: Header = serde_json::from_slice(line).map_err(|_| damaged())?;
+    if header.v != FORMAT || header.table != name.as_str() {
+        return Err(damaged());
+    }
+    let root = key(&root(name, header.generation)).ok_or_else(damaged)?;
+    let key = unwrapped(&root, &header.wrap, name.as_str().as_bytes()).map_err(|_| damaged())?;
+    let body = open_bytes(sealed, &joined(&[b"table", line]), &key).map_err(|_| damaged())?;
+    let mut table = Table { generation: header.generation, ..Table::default() };
+    for row in body.chunks(ROW_BYTES) {
+        let (name, key) = row.split_first_chunk().ok_or_else(damaged)?;
+        let key: [u8; 32] = key.try_into().map_err(|_| damaged())?;
+        table.rows.insert(KeyName(*name), Row { key: RecordKey::from_bytes(Zeroizing::new(key)), until: None });
+    }
+    Ok(table)
 }
 
 pub(super) fn root(table: &TableName, generation: u64) -> Root {

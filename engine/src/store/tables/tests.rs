@@ -1,13 +1,13 @@
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use std::sync::LazyLock;
 
 use super::rewrite::root;
 use super::*;
 use crate::erase::retention::{
     R04AnonymousSession, R10CredentialMaintenance, R13Account, R14ConsentRecord, R15ConsentLogLeaf, Retained as _, Term,
 };
+use crate::keys::KeyProvider;
 use crate::store::faulty::{Fault, Faulty, MemoryStore, memory};
-use crate::store::roots::FileRoots;
+use crate::store::roots::{FileRoots, envelope};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -18,7 +18,7 @@ fn now() -> Timestamp {
 }
 
 fn entropy() -> Arc<Entropy> {
-    Arc::new(Entropy::from(StdRng::seed_from_u64(3)))
+    Arc::new(Entropy::system())
 }
 
 fn hour() -> TableName {
@@ -29,11 +29,16 @@ fn day() -> TableName {
     TableName::of(R10CredentialMaintenance::ROW, &Term::from(now()), "c1")
 }
 
+/// The keys of all lives.
+fn keys() -> Arc<dyn KeyProvider> {
+    static KEYS: LazyLock<Arc<dyn KeyProvider>> = LazyLock::new(crate::keys::software::tests::keys);
+    KEYS.clone()
+}
+
 /// What a start makes of these files: tables in one place, roots in another.
 async fn open(tables: &Arc<MemoryStore>, roots: &Arc<MemoryStore>, now: Timestamp) -> Result<Tables, StoreError> {
-    let keys = crate::keys::software::tests::keys_with_storage([9; 32]);
-    let roots = FileRoots::open(roots.clone(), keys, entropy()).await?;
-    Tables::open(tables.clone(), Arc::new(roots), Arc::new(Entropy::system()), now).await
+    let roots = FileRoots::open(roots.clone(), keys(), entropy()).await?;
+    Tables::open(tables.clone(), Arc::new(roots), entropy(), now).await
 }
 
 struct World {
@@ -50,7 +55,8 @@ async fn world() -> World {
 
 impl World {
     async fn take(&self, table: &TableName) -> (KeyName, RecordKey) {
-        self.held.take(table, None, now()).await.unwrap()
+        let (name, key, _) = self.held.take(table, None, now()).await.unwrap();
+        (name, key)
     }
 
     /// The next life, with these keys in use.
@@ -65,7 +71,7 @@ impl World {
     }
 
     async fn roots(&self) -> Vec<String> {
-        self.held.0.roots.list().await.unwrap().iter().map(|root| root.table.clone()).collect()
+        self.held.0.roots.list().iter().map(|root| root.table.clone()).collect()
     }
 }
 
@@ -138,7 +144,7 @@ async fn a_key_that_no_record_names_goes_at_the_next_start() {
 async fn each_key_goes_at_its_deadline_and_a_day_goes_as_a_whole() {
     let mut world = world().await;
     let until = at("2026-11-21T11:00:00Z");
-    let (exact, _) = world.held.take(&hour(), Some(until), now()).await.unwrap();
+    let (exact, ..) = world.held.take(&hour(), Some(until), now()).await.unwrap();
     let (of_day, _) = world.take(&day()).await;
     let just_before = at("2026-11-21T10:59:59.999999999Z");
     assert!(world.held.key(&hour(), exact, just_before).is_some());
@@ -163,7 +169,7 @@ async fn each_key_goes_at_its_deadline_and_a_day_goes_as_a_whole() {
 async fn a_clock_that_is_set_back_gives_nothing_a_longer_life() {
     let world = world().await;
     let until = at("2026-11-21T11:00:00Z");
-    let (exact, _) = world.held.take(&hour(), Some(until), now()).await.unwrap();
+    let (exact, ..) = world.held.take(&hour(), Some(until), now()).await.unwrap();
     assert_eq!(world.held.due(at("2026-11-21T10:40:00Z")).await.unwrap(), []);
     // Forty minutes old. The clock goes back by thirty.
     assert_eq!(world.held.due(at("2026-11-21T10:10:00Z")).await.unwrap(), []);
@@ -194,12 +200,12 @@ async fn those_who_drop_at_once_share_a_rewrite() {
 #[tokio::test]
 async fn a_rewrite_that_dies_anywhere_is_finished_by_the_next_start() {
     for (deaths, fault) in (1..=2).flat_map(|at| [(at, Fault::Dead), (at, Fault::DeadAfter)]) {
-        let (below, keys) = (memory(), crate::keys::software::tests::keys_with_storage([9; 32]));
+        let below = memory();
         let store = Faulty::new(below.clone(), fault, usize::MAX);
-        let roots = FileRoots::open(Arc::new(store.clone()), keys.clone(), entropy()).await.unwrap();
+        let roots = FileRoots::open(Arc::new(store.clone()), keys(), entropy()).await.unwrap();
         let tables = Tables::open(Arc::new(store.clone()), Arc::new(roots), entropy(), now()).await.unwrap();
-        let (kept, _) = tables.take(&hour(), None, now()).await.unwrap();
-        let (dropped, _) = tables.take(&hour(), None, now()).await.unwrap();
+        let (kept, ..) = tables.take(&hour(), None, now()).await.unwrap();
+        let (dropped, ..) = tables.take(&hour(), None, now()).await.unwrap();
         let older = below.copy();
         store.fail_in(deaths);
         let drop = [(hour(), dropped)];
@@ -217,18 +223,57 @@ async fn a_rewrite_that_dies_anywhere_is_finished_by_the_next_start() {
 }
 
 #[tokio::test]
-async fn roots_are_written_anew_when_the_storage_key_is_another() {
-    let keys: Arc<dyn crate::keys::KeyProvider> = Arc::new(crate::keys::SoftwareKeys::ephemeral(now()));
-    let files = memory();
-    let open = async || FileRoots::open(files.clone(), keys.clone(), entropy()).await;
-    open().await.unwrap().change(&[root(&hour(), 1)], &[], now()).await.unwrap();
-    let of_storage = async || {
-        let all = keys.list().await.unwrap().into_iter();
-        all.filter(|key| key.duty == crate::keys::Duty::Storage).map(|key| key.kid).collect::<Vec<_>>()
-    };
-    let old = of_storage().await.remove(0);
-    keys.rotate(crate::keys::Duty::Storage, now()).await.unwrap();
-    open().await.unwrap();
-    keys.destroy(&old, now()).await.unwrap();
-    assert_eq!(open().await.unwrap().list().await.unwrap(), [root(&hour(), 1)]);
+async fn what_was_let_go_opens_in_no_older_copy_of_all_files_once_it_is_settled() {
+    let mut world = world().await;
+    let ((kept, _), (dropped, _)) = (world.take(&hour()).await, world.take(&hour()).await);
+    let settle = async |world: &World| world.held.roots().settle(None, now()).await.unwrap();
+    assert_eq!(settle(&world).await, [], "nothing was let go");
+    let (tables, roots) = (world.tables.copy(), world.roots.copy());
+    world.held.drop_keys(&[(hour(), dropped)], now()).await.unwrap();
+    assert!(open(&tables, &roots, now()).await.is_ok(), "the provider's root is there");
+    let gone = settle(&world).await;
+    assert!(gone.len() == 1 && gone[0].provider == "software", "{gone:?}");
+    assert_eq!(settle(&world).await, []);
+    let refused = open(&tables, &roots, now()).await.err().unwrap();
+    assert!(matches!(&refused, StoreError::Table { table } if table == "roots"), "{refused:?}");
+    world.again(&[(hour(), kept)], now()).await;
+    assert!(world.opens(&hour(), kept));
+    assert_eq!(settle(&world).await.len(), 1, "nobody knows what the last life let go");
+}
+
+#[tokio::test]
+async fn a_change_of_the_root_that_dies_anywhere_is_finished_by_the_next_start() {
+    for fault in [Fault::Dead, Fault::DeadAfter] {
+        let below = memory();
+        let store = Faulty::new(below.clone(), fault, usize::MAX);
+        let roots = FileRoots::open(Arc::new(store.clone()), keys(), entropy()).await.unwrap();
+        roots.change(&[root(&hour(), 1), root(&hour(), 2)], &[], now()).await.unwrap();
+        let older = below.copy();
+        roots.change(&[], &[root(&hour(), 1)], now()).await.unwrap();
+        store.fail_in(1);
+        tokio::select! {
+            () = store.died() => {}
+            done = roots.settle(None, now()) => panic!("{done:?}"),
+        }
+        let open = async |files: &Arc<MemoryStore>| FileRoots::open(files.clone(), keys(), entropy()).await;
+        let roots = open(&below).await.unwrap();
+        assert_eq!(roots.list(), [root(&hour(), 2)]);
+        assert!(!roots.settle(None, now()).await.unwrap().is_empty());
+        assert!(open(&older).await.is_err(), "{fault:?}");
+        assert_eq!(open(&below).await.unwrap().list(), [root(&hour(), 2)]);
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_roots_from_before_they_stood_under_a_root_of_their_own_opens() {
+    let (files, key) = (memory(), entropy().with(|rng| RecordKey::generate(rng)));
+    let header = serde_json::json!({ "v": 1, "wrap": keys().wrap_record(&key, b"roots").await.unwrap() });
+    let body = [&[11][..], b"within-3600", &7_u64.to_be_bytes(), &[5; 32]].concat();
+    let bytes = entropy().with(|rng| envelope(&header, b"roots", body.into(), &key, rng)).unwrap();
+    crate::store::files::Files::replace(&*files, "roots", bytes, crate::store::files::Room::Free).await.unwrap();
+    let roots = FileRoots::open(files.clone(), keys(), entropy()).await.unwrap();
+    assert_eq!((roots.list(), roots.is_marked()), (vec![root(&hour(), 7)], false));
+    roots.settle(Some(roots.mark()), now()).await.unwrap();
+    let again = FileRoots::open(files, keys(), entropy()).await.unwrap();
+    assert_eq!((again.list(), again.is_marked()), (vec![root(&hour(), 7)], true));
 }

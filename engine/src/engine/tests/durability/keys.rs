@@ -45,6 +45,14 @@ impl KeyProvider for CountingKeys {
         self.below.wrap_record(key, aad).await
     }
 
+    async fn wrap_under_root(&self, owner: &str, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
+        self.below.wrap_under_root(owner, key, aad).await
+    }
+
+    async fn destroy_roots(&self, owner: &str, but: &str, now: jiff::Timestamp) -> Result<Vec<Destroyed>, KeyError> {
+        self.below.destroy_roots(owner, but, now).await
+    }
+
     async fn unwrap_record(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, KeyError> {
         self.below.unwrap_record(wrap, aad).await
     }

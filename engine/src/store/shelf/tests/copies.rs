@@ -1,12 +1,29 @@
 //! Copies of the files, taken before an erasure: what was erased does not open in them, everything else does.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::store::Mismatch;
 
 async fn open(folder: &Path, keys: &Arc<dyn KeyProvider>) -> Result<Shelves, StoreError> {
-    let entropy = Arc::new(Entropy::system());
-    Shelves::sled(folder, keys.clone(), entropy, crate::fixtures::clock()).await
+    open_at(folder, keys, crate::fixtures::now()).await
+}
+
+async fn open_at(folder: &Path, keys: &Arc<dyn KeyProvider>, now: Timestamp) -> Result<Shelves, StoreError> {
+    let (entropy, clock) = (Arc::new(Entropy::system()), Arc::new(ManualClock::new(now)));
+    Shelves::sled(folder, keys.clone(), entropy, clock).await
+}
+
+async fn adopt(folder: &Path, keys: &Arc<dyn KeyProvider>) -> Shelves {
+    let (entropy, clock) = (Arc::new(Entropy::system()), crate::fixtures::clock());
+    Shelves::adopt(folder, keys.clone(), entropy, clock).await.unwrap()
+}
+
+#[track_caller]
+fn does_not_fit(opened: Result<Shelves, StoreError>, wanted: Mismatch) {
+    let refused = opened.unwrap_err();
+    assert!(matches!(&refused, StoreError::NoStore { how, .. } if *how == wanted), "{wanted:?}: {refused}");
+    assert!(refused.to_string().contains("keys adopt"), "{refused}");
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -26,7 +43,7 @@ async fn request(shelves: &Shelves, name: &str) -> Option<String> {
     shelves.shelf::<R16RightsRequest>().get::<Request>(name).await.unwrap().map(|stored| stored.value.0)
 }
 
-/// Two persons' records are copied, then one person's are erased.
+/// Two persons' records are copied, then one person's are erased; the copy is a minute older.
 async fn erased() -> (tempfile::TempDir, Arc<dyn KeyProvider>) {
     let folder = tempfile::tempdir().unwrap();
     let (live, keys) = (folder.path().join("live"), keys());
@@ -39,11 +56,12 @@ async fn erased() -> (tempfile::TempDir, Arc<dyn KeyProvider>) {
     copy(&live, &folder.path().join("copy"));
     shelves.shelf::<R23SealedParcel>().delete::<Note>("one").await.unwrap();
     shelves.shelf::<R16RightsRequest>().delete::<Request>("one").await.unwrap();
+    shelves.destroy_due(crate::fixtures::now() + SignedDuration::from_mins(1)).await.unwrap();
     drop(shelves);
     (folder, keys)
 }
 
-fn place(folder: &Path, name: &str, parts: [(&str, &str); 3]) -> std::path::PathBuf {
+fn place(folder: &Path, name: &str, parts: [(&str, &str); 3]) -> PathBuf {
     let to = folder.join(name);
     std::fs::create_dir_all(&to).unwrap();
     for (part, from) in parts {
@@ -57,24 +75,140 @@ fn place(folder: &Path, name: &str, parts: [(&str, &str); 3]) -> std::path::Path
 async fn an_older_store_with_the_newest_tables_has_everything_but_what_was_erased() {
     let (folder, keys) = erased().await;
     let parts = [("store", "copy"), ("tables", "live"), ("roots", "live")];
-    let shelves = open(&place(folder.path(), "restored", parts), &keys).await.unwrap();
+    let restored = place(folder.path(), "restored", parts);
+    does_not_fit(open(&restored, &keys).await, Mismatch::Older);
+    let shelves = adopt(&restored, &keys).await;
     assert_eq!((text(&shelves, "one").await, request(&shelves, "one").await), (None, None));
     assert_eq!(text(&shelves, "two").await.as_deref(), Some("two"));
     assert_eq!(request(&shelves, "two").await.as_deref(), Some("two"));
     let names = shelves.shelf::<R16RightsRequest>().names::<Request>().await.unwrap();
     assert_eq!(names, ["two"], "what was erased goes from the restored store before it serves");
+    drop(shelves);
+    assert!(open(&restored, &keys).await.is_ok(), "it is the store from now on");
+}
+
+#[tokio::test]
+async fn a_store_that_is_missing_another_or_older_forgets_nothing_before_somebody_says_so() {
+    let (folder, keys) = erased().await;
+    let live = folder.path().join("live");
+    drop(open(&folder.path().join("other"), &keys).await.unwrap());
+    let away = folder.path().join("away");
+    std::fs::rename(live.join("store"), &away).unwrap();
+    does_not_fit(open(&live, &keys).await, Mismatch::Missing);
+    for (from, how) in [("other", Mismatch::Another), ("copy", Mismatch::Older)] {
+        std::fs::remove_dir_all(live.join("store")).unwrap();
+        copy(&folder.path().join(from).join("store"), &live.join("store"));
+        does_not_fit(open(&live, &keys).await, how);
+    }
+    std::fs::remove_dir_all(live.join("store")).unwrap();
+    copy(&away, &live.join("store"));
+    assert_eq!(request(&open(&live, &keys).await.unwrap(), "two").await.as_deref(), Some("two"));
+
+    std::fs::remove_dir_all(live.join("store")).unwrap();
+    assert_eq!(adopt(&live, &keys).await.keys_used(), 0);
+    std::fs::remove_dir_all(live.join("store")).unwrap();
+    copy(&away, &live.join("store"));
+    does_not_fit(open(&live, &keys).await, Mismatch::Older);
+    let shelves = adopt(&live, &keys).await;
+    assert_eq!(
+        (shelves.keys_used(), request(&shelves, "two").await),
+        (0, None),
+        "they went when an empty one was accepted"
+    );
+}
+
+#[tokio::test]
+async fn older_tables_beside_a_newer_store_are_told_too() {
+    let (folder, keys) = (tempfile::tempdir().unwrap(), crate::keys::software::tests::keys());
+    let live = folder.path().join("live");
+    let shelves = open(&live, &keys).await.unwrap();
+    copy(&live, &folder.path().join("copy"));
+    for minutes in 1..3 {
+        shelves.destroy_due(crate::fixtures::now() + SignedDuration::from_mins(minutes)).await.unwrap();
+    }
+    drop(shelves);
+    let parts = [("store", "live"), ("tables", "copy"), ("roots", "copy")];
+    does_not_fit(open(&place(folder.path(), "older", parts), &keys).await, Mismatch::Newer);
+}
+
+#[tokio::test]
+async fn an_older_copy_of_everything_does_not_open_with_the_keys_of_today() {
+    let (folder, keys) = erased().await;
+    let refused = open(&folder.path().join("copy"), &keys).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Table { table } if table == "roots"), "{refused:?}");
+    let tried = open(&folder.path().join("live"), &keys).await.unwrap().try_copy(&folder.path().join("copy")).await;
+    let mut opened = tried.unwrap().opened;
+    opened.sort();
+    assert_eq!(opened, ["R16/request/two", "R23/note/two"]);
 }
 
 #[tokio::test]
 async fn an_older_store_with_its_own_tables_does_not_open_with_the_keys_of_today() {
     let (folder, keys) = erased().await;
-    let parts = [("store", "copy"), ("tables", "copy"), ("roots", "live")];
-    let refused = open(&place(folder.path(), "stolen", parts), &keys).await.unwrap_err();
+    let parts = [("store", "live"), ("tables", "copy"), ("roots", "live")];
+    let stolen = place(folder.path(), "stolen", parts);
+    let refused = open(&stolen, &keys).await.unwrap_err();
     assert!(matches!(refused, StoreError::Table { .. }), "{refused:?}");
     // Without the roots of that day, whoever copied everything else has nothing.
-    let roots = folder.path().join("stolen/roots");
-    std::fs::remove_file(roots).unwrap();
-    assert!(matches!(open(&folder.path().join("stolen"), &keys).await, Err(StoreError::Table { .. })));
+    std::fs::remove_file(stolen.join("roots")).unwrap();
+    assert!(matches!(open(&stolen, &keys).await, Err(StoreError::Table { .. })));
+}
+
+#[tokio::test]
+async fn a_storage_key_may_go_and_takes_no_record_with_it() {
+    let (folder, keys) = erased().await;
+    let live = folder.path().join("live");
+    let all = keys.list().await.unwrap();
+    let old = all.into_iter().find(|key| key.duty == crate::keys::Duty::Storage).unwrap().kid;
+    keys.rotate(crate::keys::Duty::Storage, crate::fixtures::now()).await.unwrap();
+    keys.destroy(&old, crate::fixtures::now()).await.unwrap();
+    assert_eq!(request(&open(&live, &keys).await.unwrap(), "two").await.as_deref(), Some("two"));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_while_the_engine_is_off_gives_nothing_a_longer_life() {
+    let (folder, keys) = (tempfile::tempdir().unwrap(), crate::keys::software::tests::keys());
+    let start = crate::fixtures::now();
+    let after = |minutes: i64| start + SignedDuration::from_mins(minutes);
+    let shelves = open_at(folder.path(), &keys, start).await.unwrap();
+    let put = async |shelves: &Shelves, name: &str, now: Timestamp| {
+        shelves.shelf().put(name, &Note(name.into()), Expect::Absent, Term::from(now)).await.unwrap();
+    };
+    put(&shelves, "one", start).await;
+    shelves.destroy_due(after(40)).await.unwrap();
+    drop(shelves);
+    // Forty minutes old. The clock goes back by thirty, twice, and the engine starts after each.
+    drop(open_at(folder.path(), &keys, after(10)).await.unwrap());
+    let shelves = open_at(folder.path(), &keys, after(-20)).await.unwrap();
+    put(&shelves, "new", after(-20)).await;
+    assert_eq!(text(&shelves, "one").await.as_deref(), Some("one"));
+    shelves.destroy_due(after(-1)).await.unwrap();
+    assert_eq!(text(&shelves, "one").await.as_deref(), Some("one"));
+    shelves.destroy_due(after(0)).await.unwrap();
+    assert_eq!(text(&shelves, "one").await, None, "sixty minutes after it was made, by all clocks together");
+    drop(shelves);
+    let shelves = open_at(folder.path(), &keys, after(39)).await.unwrap();
+    assert_eq!(text(&shelves, "new").await.as_deref(), Some("new"), "it has its whole hour, also after a start");
+    shelves.destroy_due(after(40)).await.unwrap();
+    assert_eq!(text(&shelves, "new").await, None);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_far_ahead_by_mistake_leaves_a_node_that_serves() {
+    let (folder, keys) = (tempfile::tempdir().unwrap(), crate::keys::software::tests::keys());
+    let start = crate::fixtures::now();
+    let shelves = open(folder.path(), &keys).await.unwrap();
+    for mistaken in ["2099-01-01T00:00:00Z".parse().unwrap(), Timestamp::MAX] {
+        shelves.destroy_due(mistaken).await.unwrap();
+        shelves.destroy_due(start).await.unwrap();
+    }
+    drop(shelves);
+    let shelves = open(folder.path(), &keys).await.unwrap();
+    shelves.shelf().put("one", &Note("one".into()), Expect::Absent, Term::from(start)).await.unwrap();
+    shelves.destroy_due(start + SignedDuration::from_mins(59)).await.unwrap();
+    assert_eq!(text(&shelves, "one").await.as_deref(), Some("one"));
+    shelves.destroy_due(start + SignedDuration::from_mins(60)).await.unwrap();
+    assert_eq!(text(&shelves, "one").await, None);
 }
 
 #[tokio::test]

@@ -11,13 +11,11 @@ const LOSSES: usize = 40;
 const MANY_LOSSES: usize = 2000;
 const STEPS: usize = 40;
 
-/// The same keys for the child and for whoever checks it.
-const STORAGE: [u8; 32] = [7; 32];
-
 async fn open(folder: &Path) -> Result<Shelves, StoreError> {
-    let keys = crate::keys::software::tests::keys_with_storage(STORAGE);
+    // The same key file for the child and for whoever checks it: it loses its power, too.
+    let keys = crate::keys::software::tests::keys_in(folder);
     let entropy = Arc::new(Entropy::system());
-    Shelves::sled(folder, keys, entropy, crate::fixtures::clock()).await
+    Shelves::sled(&folder.join("data"), keys, entropy, crate::fixtures::clock()).await
 }
 
 /// Step `number` writes one record, and each third step erases the record before.
@@ -33,12 +31,13 @@ fn name(number: usize) -> String {
 #[ignore = "runs only as the child of the tests below"]
 async fn writer_that_is_recorded() {
     let Some(mut recorded) = Recorded::child() else { return };
-    let shelves = open(&recorded.folder.join("data")).await.unwrap();
+    let shelves = open(&recorded.folder).await.unwrap();
     let shelf = shelves.shelf::<R16RightsRequest>();
     for number in 0..STEPS {
         recorded.begin();
         if is_erasure(number) {
             shelf.delete::<Request>(&name(number - 1)).await.unwrap();
+            shelves.destroy_due(crate::fixtures::now()).await.unwrap();
         } else {
             let request = Request(name(number));
             shelf.put(&name(number), &request, Expect::Absent, Term::open()).await.unwrap();
@@ -48,7 +47,7 @@ async fn writer_that_is_recorded() {
 }
 
 async fn wrong(folder: &Path, begun: usize, acknowledged: usize) -> Option<String> {
-    let shelves = match open(&folder.join("data")).await {
+    let shelves = match open(folder).await {
         Ok(shelves) => shelves,
         Err(error) => return Some(format!("it does not open: {error:?}")),
     };
