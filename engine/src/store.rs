@@ -35,6 +35,7 @@ mod watched;
 
 pub use copies::Opened;
 pub use mark::Mismatch;
+pub(crate) use roots::PROVIDER as ROOTS_PROVIDER;
 pub(crate) use search::Standing;
 pub(crate) use shelf::record_key;
 pub use shelf::{Erasure, Expired, Kept, Record, Shelf, Shelves, Stored};

@@ -110,6 +110,9 @@ async fn ask(config: &Config, scope: Scope) -> anyhow::Result<ErasureReceipt> {
 /// The receipt for a person.
 pub(super) fn tell(facts: &Facts, out: &mut dyn Write) -> anyhow::Result<()> {
     writeln!(out, "erasure  {} of {} by node {}, {}", facts.receipt, facts.scope, facts.node, facts.at)?;
+    for (kind, count) in &facts.destroyed {
+        writeln!(out, "destroyed {count} {kind}")?;
+    }
     for each in &facts.erased {
         writeln!(out, "erased   {}, key {}", each.record, each.key)?;
     }

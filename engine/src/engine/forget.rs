@@ -11,16 +11,18 @@ use jiff::Timestamp;
 use super::{Engine, EngineError, STOP_WAIT};
 use crate::account::{AccountName, SourceAccess};
 use crate::consent::Consent;
-use crate::erase::receipt::{ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched, Survivor};
+use crate::erase::receipt::{ErasedRecord, ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched, Survivor};
 use crate::erase::retention::{
-    R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R24DeliveryOutcome, Retained as _, Row, Term,
+    R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R18SecurityAuditLog, R19EscrowLink, R21FallbackAccessLog,
+    R24DeliveryOutcome, Retained as _, Row, Term,
 };
-use crate::id::{OnlineServiceId, ParcelId, ReceiptId, SessionId};
+use crate::id::{OnlineServiceId, ParcelId, ReceiptId, SessionId, SubjectId};
+use crate::keys::Destroyed;
 use crate::outbox::OutboxError;
 use crate::receipt::Kept;
 use crate::session::Session;
 use crate::session::row::SessionRow;
-use crate::store::{Standing, record_key};
+use crate::store::{Erasure, ROOTS_PROVIDER, Standing, record_key};
 
 /// How often it is looked whether a run has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -61,7 +63,7 @@ impl Engine {
             if !session.state().is_end() {
                 self.withdraw(&session).await?;
             }
-            self.wait_for_its_end(&session).await;
+            self.wait_for_its_end(&session).await?;
             self.sessions.remove(&session);
         }
         let now = self.clock.now();
@@ -73,8 +75,8 @@ impl Engine {
         let mut belongings = self.belongings(&whose).await?;
         first.parcels.into_iter().for_each(|parcel| belongings.take_parcel(Some(parcel)));
         let before = before.and(self.shelves.standing(&belongings.records).await?);
-        let erasure = self.shelves.erase_records(belongings.records, now).await;
-        if let Some(error) = erasure.failures.into_iter().next() {
+        let Erasure { destroyed, failures, .. } = self.shelves.erase_records(belongings.records, now).await;
+        if let Some(error) = failures.into_iter().next() {
             return Err(error.into());
         }
         for parcel in &belongings.parcels {
@@ -88,17 +90,24 @@ impl Engine {
         if let Some((account, with)) = &whose.account {
             self.accounts.forget_subject(account, *with).await?;
         }
-        self.receipt_of_erasure(&whose, before, belongings.survivors, now).await
+        // What is still open anywhere in an older copy of our files closes here.
+        let destroyed = destroyed.into_iter().chain(self.shelves.destroy_due(now).await?).collect();
+        self.receipt_of_erasure(&whose, before, destroyed, belongings.survivors, now).await
     }
 
     async fn receipt_of_erasure(
         &self,
         whose: &Whose,
         before: Standing,
+        destroyed: Vec<Destroyed>,
         survivors: Survivors,
         now: Timestamp,
     ) -> Result<ErasureReceipt, EngineError> {
-        let (mut searched, keys) = self.shelves.search(&before, now).await?;
+        let (mut searched, mut keys) = self.shelves.search(&before, now).await?;
+        // The end of a session destroys keys, too: what this erasure destroyed itself is not all.
+        keys.extend(destroyed);
+        keys.sort_by(|one, other| one.key.cmp(&other.key));
+        keys.dedup_by(|one, other| one.key == other.key);
         let held = self.sessions.all();
         let found = held.iter().filter(|session| whose.has(session)).count();
         searched.push(Searched { place: "sessions in memory".to_owned(), looked_at: held.len(), found });
@@ -108,10 +117,11 @@ impl Engine {
             node: self.node.clone(),
             scope: whose.scope,
             at: now,
+            destroyed: counts(&before.records, &keys),
             erased: before.records,
             keys,
             searched,
-            survives: survivors.0.into_values().map(|(kept, records)| survivor(kept, records)).collect(),
+            survives: survivors.at(now),
             not_claimed: NOT_CLAIMED.map(str::to_owned).into(),
         };
         Ok(ErasureReceipt::sign(facts, &*self.keys).await?)
@@ -147,15 +157,15 @@ impl Engine {
         std::fs::remove_file(path).map_err(failed)
     }
 
-    async fn wait_for_its_end(&self, session: &Arc<Session>) {
+    async fn wait_for_its_end(&self, session: &Arc<Session>) -> Result<(), EngineError> {
         let ended = async {
             while session.is_busy() {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        if tokio::time::timeout(STOP_WAIT, ended).await.is_err() {
-            tracing::warn!(session = %session.id(), "a run goes on that was told to end; what it holds is in memory only");
-        }
+        // No receipt for what is still in memory. The session stays where it is, for whoever asks again.
+        let unfinished = |_| EngineError::Platform("a run goes on that was told to end: ask again".into());
+        tokio::time::timeout(STOP_WAIT, ended).await.map_err(unfinished)
     }
 
     async fn whose(&self, scope: Scope) -> Result<Whose, EngineError> {
@@ -178,6 +188,16 @@ impl Engine {
         Ok(self.consents.all().await?.into_iter().filter(is_of).collect())
     }
 
+    /// What an authority may have opened about a person, by order only, survives.
+    async fn escrowed(&self, subject: SubjectId, survivors: &mut Survivors) -> Result<(), EngineError> {
+        for (_, row, term) in self.shelves.named(&subject.to_string()).await? {
+            if row.id == R19EscrowLink::ROW.id {
+                survivors.survive(row, &term, Some(1));
+            }
+        }
+        Ok(())
+    }
+
     async fn belongings(&self, whose: &Whose) -> Result<Belongings, EngineError> {
         let now = self.clock.now();
         let mut all = Belongings::default();
@@ -189,6 +209,9 @@ impl Engine {
             };
             if is_of {
                 all.records.push(record_key::<SessionRow>(&row.id.to_string())?);
+                if let Some(link) = &row.link {
+                    self.escrowed(link.subject, &mut all.survivors).await?;
+                }
                 all.take_parcel(row.notes.parcel.map(|parcel| parcel.id));
             }
         }
@@ -205,7 +228,11 @@ impl Engine {
                 }
             }
             // A trace names no session and no person.
-            Scope::Session(id) => all.survivors.survive(R05TransactionTrace::ROW, &Term::from(began(id)), None),
+            Scope::Session(id) => {
+                all.survivors.survive(R05TransactionTrace::ROW, &Term::from(began(id)), None);
+                // Nor does the count of what was read at a Data Source.
+                all.survivors.survive(R21FallbackAccessLog::ROW, &Term::from(began(id)), None);
+            }
             Scope::Subject(id) => {
                 if let Some((account, _)) = &whose.account {
                     for kept in &whose.receipts {
@@ -220,9 +247,25 @@ impl Engine {
                 }
             }
         }
+        for entry in self.audit_log().await? {
+            if entry.about.is_some_and(|about| about.as_str() == whose.scope.to_string()) {
+                all.survivors.survive(R18SecurityAuditLog::ROW, &Term::from(entry.at), Some(1));
+            }
+        }
         all.records.extend(all.parcels.iter().filter_map(|parcel| crate::outbox::record_key(*parcel).ok()));
         Ok(all)
     }
+}
+
+/// How many keys of each kind are gone.
+fn counts(records: &[ErasedRecord], keys: &[Destroyed]) -> BTreeMap<String, usize> {
+    let of_tables = keys.iter().filter(|key| key.provider == ROOTS_PROVIDER).count();
+    let counts = [
+        ("keys of records", records.len()),
+        ("root keys of key tables", of_tables),
+        ("roots of the key provider", keys.len() - of_tables),
+    ];
+    counts.map(|(kind, count)| (kind.to_owned(), count)).into()
 }
 
 impl Belongings {
@@ -240,6 +283,12 @@ impl Survivors {
         let (known, count) = self.0.entry(row.id).or_insert_with(|| (kept.clone(), records.map(|_| 0)));
         known.until = known.until.zip(kept.until).map(|(one, other)| one.max(other));
         *count = count.zip(records).map(|(sum, more)| sum + more);
+    }
+
+    /// Those whose time is not over.
+    fn at(self, now: Timestamp) -> Vec<Survivor> {
+        let all = self.0.into_values().filter(|(kept, _)| kept.until.is_none_or(|until| now < until));
+        all.map(|(kept, records)| survivor(kept, records)).collect()
     }
 }
 
@@ -271,7 +320,13 @@ fn why_kept(row: &Row) -> Option<&'static str> {
 }
 
 fn survivor(kept: Kept, records: Option<usize>) -> Survivor {
-    let why = Row::by_id(&kept.row).and_then(why_kept);
+    let why = match Row::by_id(&kept.row) {
+        Some(row) if row.id == R18SecurityAuditLog::ROW.id => Some(
+            "it shows that operators did what they did, this erasure too: GDPR, Art. 6(1)(f); of the person it has a name of ours",
+        ),
+        Some(_) if records.is_none() && kept.row != R15ConsentLogLeaf::ROW.id => None,
+        row => row.and_then(why_kept),
+    };
     let why = why.unwrap_or("it names no session and no person: nobody can tell which one it is");
     Survivor { kept, records, why: why.to_owned() }
 }

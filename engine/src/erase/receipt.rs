@@ -1,6 +1,7 @@
 //! The receipt of an erasure that somebody asked for: which records and keys are gone, where was searched, what is still kept and
 //! why. It claims what was seen here and nothing else, and says what it does not claim.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,7 +22,7 @@ const FORMAT: u8 = 1;
 /// What no erasure here reaches. Each receipt says it.
 pub const NOT_CLAIMED: [&str; 4] = [
     "copies that the Online Service or the Data Source holds",
-    "a copy of the file of root keys, with the keys of the node, that somebody took before",
+    "where the node's keys stand in a file: a copy of it, with its passphrase and the file of root keys, that somebody took before",
     "snapshots of the machine's memory or disks that were taken before",
     "an HSM that keeps what it destroyed for some days, where the keys stand in one that does",
 ];
@@ -52,13 +53,16 @@ pub struct Facts {
     pub scope: Scope,
     /// When it was looked at.
     pub at: Timestamp,
+    /// How many keys were destroyed, by kind.
+    #[serde(default)]
+    pub destroyed: BTreeMap<String, usize>,
     /// The records that are gone.
     pub erased: Vec<ErasedRecord>,
-    /// The root keys that were destroyed with them: which, when, and who held them.
+    /// The root keys that were destroyed with them, of key tables and of the key provider: which, when, and who held them.
     pub keys: Vec<Destroyed>,
     /// Where was searched for what is left.
     pub searched: Vec<Searched>,
-    /// What is still kept, until when, and why.
+    /// What is still kept at this moment, until when, and why.
     pub survives: Vec<Survivor>,
     /// What this receipt does not say.
     pub not_claimed: Vec<String>,

@@ -21,7 +21,7 @@ use crate::seal::{joined, open_bytes, seal_bytes};
 /// The file's name.
 pub(super) const ROOTS: &str = "roots";
 /// Who holds these keys, in the evidence of their destruction.
-pub(super) const PROVIDER: &str = "roots-file";
+pub(crate) const PROVIDER: &str = "roots-file";
 const FORMAT: u8 = 2;
 /// The form before: under the storage key, and without a mark.
 const UNMARKED: u8 = 1;

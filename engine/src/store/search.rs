@@ -43,8 +43,11 @@ impl Shelves {
             standing.records.push(ErasedRecord { record: record.clone(), key: format!("{:?}", head.key) });
             standing.tables.insert(table.to_string());
         }
-        let roots = self.tables().roots().list().into_iter();
-        standing.roots = roots.filter(|root| standing.tables.contains(&root.table)).collect();
+        let mut roots = self.tables().roots().list();
+        roots.retain(|root| standing.tables.contains(&root.table));
+        // Of each table the first: nothing stands under the next one yet.
+        roots.dedup_by(|next, first| next.table == first.table);
+        standing.roots = roots;
         Ok(standing)
     }
 

@@ -3,6 +3,8 @@
 use super::*;
 use crate::entropy::Entropy;
 use crate::erase::receipt::{ErasureReceipt, Facts, Scope};
+use crate::operator::Deed;
+use crate::operator::audit::{About, Actor};
 
 async fn erase(world: &World, scope: Scope) -> Facts {
     let receipt = world.engine.erase(scope).await.unwrap();
@@ -39,7 +41,11 @@ async fn a_session_that_waits_for_its_receiver_goes_with_its_parcel_and_nobody_e
         world.engine.fetch_parcel(&lender(), parcel).await,
         Err(EngineError::Gone | EngineError::NotFound)
     ));
-    assert_eq!(survivors(&facts), ["R05", "R14", "R15", "R24"]);
+    assert_eq!(survivors(&facts), ["R05", "R14", "R15", "R21", "R24"]);
+    assert_eq!(facts.destroyed["keys of records"], 2);
+    assert_eq!(facts.destroyed["root keys of key tables"], facts.keys.len() - 1);
+    assert_eq!(facts.destroyed["roots of the key provider"], 1, "{:?}", facts.keys);
+    assert!(facts.survives.iter().all(|each| each.kept.until.is_none_or(|until| until > facts.at)));
     assert!(facts.survives[1].why.contains("law") && facts.survives[1].kept.until.is_some());
     assert!(facts.not_claimed.len() > 2);
     assert!(world.engine.fetch_parcel(&lender(), others).await.is_ok(), "the other person's is there");
@@ -66,6 +72,24 @@ async fn what_a_stopped_node_keeps_is_erased_with_its_keys() {
     assert_eq!(consents, Some(2));
     let again = erase(&world, Scope::OnlineService(lender().id())).await;
     assert_eq!(records(&again), [""; 0], "nothing has come since");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_names_what_operators_did_and_nothing_whose_time_is_over() {
+    let world = world().await;
+    let session = world.agreed().await;
+    let (id, clock) = (session.id(), &world.clock);
+    let by = Actor::Account(0);
+    world.engine.audit.note(by, Deed::Erase, Some(About::of(id)), clock.now()).await.unwrap();
+    world.engine.audit.note(by, Deed::Erase, Some(About::of("ses_another")), clock.now()).await.unwrap();
+    let facts = erase(&world, Scope::Session(id)).await;
+    let audit = facts.survives.iter().find(|each| each.kept.row == "R18").unwrap();
+    assert_eq!((audit.records, audit.kept.until.unwrap().to_string().as_str()), (Some(1), "2027-11-21T10:00:00Z"));
+    assert!(audit.why.contains("operators"), "{}", audit.why);
+    assert!(survivors(&facts).contains(&"R14"));
+    // Nobody has looked since its time was over: it is there, and serves nobody.
+    clock.set("2027-12-21T10:00:00Z".parse().unwrap());
+    assert_eq!(survivors(&erase(&world, Scope::Session(id)).await), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,14 +8,14 @@ const CHILD: &str = "engine::tests::power_loss::shares_that_are_recorded";
 const SHARES: usize = 6;
 /// As many as the project's goals name.
 const LOSSES: usize = 50;
-const STORAGE: [u8; 32] = [5; 32];
 /// What the items say, and nothing else does.
 const VALUES: [&str; 2] = ["Martin-of-the-canaries", "rent-for-the-canaries"];
 
 async fn engine(folder: &Path) -> Result<World, crate::engine::BuildError> {
     let clock = Arc::new(ManualClock::new(now()));
-    let keys = crate::keys::software::tests::keys_with_storage(STORAGE);
-    let builder = builder(hollow_connector(), &clock).keys(keys).store(folder.to_owned());
+    // The key file loses its power, too.
+    let keys = crate::keys::software::tests::keys_in(folder);
+    let builder = builder(hollow_connector(), &clock).keys(keys).store(folder.join("data"));
     Ok(World { engine: builder.build().await?, clock })
 }
 
@@ -23,7 +23,7 @@ async fn engine(folder: &Path) -> Result<World, crate::engine::BuildError> {
 #[ignore = "runs only as the child of the test below"]
 async fn shares_that_are_recorded() {
     let Some(mut recorded) = Recorded::child() else { return };
-    let world = engine(&recorded.folder.join("data")).await.unwrap();
+    let world = engine(&recorded.folder).await.unwrap();
     for number in 0..SHARES {
         recorded.begin();
         let session = world.session().await;
@@ -39,7 +39,7 @@ async fn shares_that_are_recorded() {
 
 /// Starts on what is left, and says what is wrong with it.
 async fn wrong(folder: &Path, begun: usize, acknowledged: usize) -> Option<String> {
-    let world = match engine(&folder.join("data")).await {
+    let world = match engine(folder).await {
         Ok(world) => world,
         Err(error) => return Some(format!("it does not start: {}", crate::causes::chain(&error))),
     };

@@ -175,12 +175,11 @@ async fn an_erasure_that_dies_half_way_leaves_nothing_that_opens() {
         () = store.died() => {}
         deleted = dying.delete::<Request>("a") => panic!("{deleted:?}"),
     }
-    let left: Vec<_> = below.scan("").await.unwrap().into_iter().map(|(key, ..)| key).collect();
+    let left: Vec<_> = below.scan("R16/").await.unwrap().into_iter().map(|(key, ..)| key).collect();
     assert_eq!(left.len(), 1, "the key went first: {left:?}");
-    assert!(left[0].starts_with("R16/"), "{left:?}");
     let (whole, _) = shelves(usize::MAX).await;
     assert!(whole.get::<Request>("a").await.unwrap().is_none() && !whole.holds::<Request>("a").await.unwrap());
-    assert!(below.scan("").await.unwrap().is_empty(), "a start takes away what nothing opens");
+    assert!(below.scan("R16/").await.unwrap().is_empty(), "a start takes away what nothing opens");
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use std::process::{Command, Stdio};
 use super::*;
 use crate::store::conformance;
 
-mod bench;
 mod power_loss;
 
 fn count_files(folder: &Path) -> usize {

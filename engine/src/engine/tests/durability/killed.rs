@@ -121,7 +121,8 @@ impl<'a> Lives<'a> {
         // A copy: what looks here finishes what the death cut off, which is for the next life to do.
         let healthy = Faulty::new(self.below.copy(), Fault::Dead, usize::MAX);
         let rows = tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let shelves = shelves_over(&healthy, &self.keys(), &entropy(), &self.clock).await;
+            let keys: Arc<dyn KeyProvider> = self.keys.to_look();
+            let shelves = shelves_over(&healthy, &keys, &entropy(), &self.clock).await;
             SessionRows::new(shelves.shelf(), "desk").all().await
         });
         let open = rows.unwrap().iter().any(|row| row.state.is_open_run());
