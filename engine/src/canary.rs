@@ -1,11 +1,11 @@
 //! Looks for marked values where no value of a person may be: in files, in what a network carried, in the memory of a process. It
-//! looks for each value as it is and in the encodings in which it could be there by accident, and never says what it found, only
-//! which one and where.
+//! looks for each value as it is and in the encodings in which it could be there by accident ([`encodings`]), in files also where they
+//! are packed (gzip, zlib), and never says what it found, only which one and where.
 //!
 //! It shows absence in the places that it names, and nothing about others.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,20 @@ use std::path::{Path, PathBuf};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde::Serialize;
 
+mod encodings;
+
+pub use encodings::encodings;
+
 /// Shortest value that is looked for in memory: shorter ones are there by chance.
 pub const MEMORY_CHARS_MIN: usize = 10;
 /// How much is read at once.
 const PIECE_BYTES: usize = 64 * 1024;
+/// Largest file that is looked through for packed members, and most that one of them may unpack to.
+const PACKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const UNPACKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The first bytes of a member.
+const GZIP: u8 = 0x1f;
+const ZLIB: u8 = 0x78;
 /// Memory that was never touched.
 static NOTHING: [u8; PIECE_BYTES] = [0; PIECE_BYTES];
 /// What a `free` of the C library writes over the head of what is freed.
@@ -50,7 +60,9 @@ pub fn search(place: &Path, values: &[&str]) -> io::Result<Searched> {
     let mut searched = Searched::default();
     let mut places = vec![place.to_owned()];
     while let Some(path) = places.pop() {
-        match search_one(&path, &needles, &mut places) {
+        // What was named may be a link, as the open files of a process are; links below are followed by nobody.
+        let kind = if path == place { std::fs::metadata(&path) } else { std::fs::symlink_metadata(&path) };
+        match kind.and_then(|kind| search_one(&path, &kind, &needles, &mut places)) {
             Ok(Some((bytes, found))) => searched.add(&path, bytes, found),
             Ok(None) => {}
             // It went while we were looking, as files of an engine that runs do.
@@ -66,10 +78,10 @@ pub fn search(place: &Path, values: &[&str]) -> io::Result<Searched> {
 /// Searches one file; of a folder it puts down what is in it. What is neither (a socket, a pipe) holds nothing.
 fn search_one(
     path: &Path,
+    kind: &Metadata,
     needles: &Needles,
     places: &mut Vec<PathBuf>,
 ) -> io::Result<Option<(usize, BTreeSet<usize>)>> {
-    let kind = std::fs::symlink_metadata(path)?.file_type();
     if kind.is_dir() {
         for entry in std::fs::read_dir(path)? {
             places.push(entry?.path());
@@ -79,7 +91,16 @@ fn search_one(
         return Ok(None);
     }
     let mut file = File::open(path)?;
-    needles.find_in(|piece| file.read(piece)).map(Some)
+    let (bytes, mut found) = needles.find_in(|piece| file.read(piece))?;
+    if kind.len() <= PACKED_BYTES_MAX {
+        unpacked(&std::fs::read(path)?, |member| {
+            // It ends where it is damaged, or was none.
+            let inside = needles.find_in(|piece| Ok(member.read(piece).unwrap_or(0)))?;
+            found.extend(inside.1);
+            Ok(())
+        })?;
+    }
+    Ok(Some((bytes, found)))
 }
 
 /// Searches what a process has in memory and could have written to. Of each value only the tail is looked for, since the head of
@@ -129,7 +150,7 @@ impl Needles {
     fn of<'v>(values: impl Iterator<Item = (usize, &'v str)>) -> io::Result<Self> {
         let (mut patterns, mut places) = (vec![], vec![]);
         for (at, value) in values {
-            for pattern in encodings(value).into_iter().collect::<BTreeSet<_>>() {
+            for pattern in encodings(value) {
                 patterns.push(pattern);
                 places.push(at);
             }
@@ -162,38 +183,27 @@ impl Needles {
     }
 }
 
-/// The value as it is, in UTF-16, in hexadecimal, in base64 of both alphabets at each of the three places where it can begin,
-/// percent-encoded, and as a JSON string.
-pub fn encodings(value: &str) -> Vec<Vec<u8>> {
-    let bytes = value.as_bytes();
-    let utf16: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let percent: String = url::form_urlencoded::byte_serialize(bytes).collect();
-    let json = serde_json::Value::from(value).to_string();
-    let mut all = vec![bytes.to_vec(), utf16, hex.to_uppercase().into_bytes(), hex.into_bytes(), percent.into_bytes()];
-    all.push(json.trim_matches('"').as_bytes().to_vec());
-    for text in (0..3).filter_map(|start| base64_inside(bytes, start)) {
-        let other = |byte: &u8| match byte {
-            b'-' => b'+',
-            b'_' => b'/',
-            same => *same,
+/// What of a file is packed: each member of gzip or zlib that begins anywhere in it, unpacked.
+fn unpacked(bytes: &[u8], mut each: impl FnMut(&mut dyn io::Read) -> io::Result<()>) -> io::Result<()> {
+    for at in packed_members(bytes) {
+        let member = &bytes[at..];
+        let mut reader: Box<dyn io::Read> = match member[0] {
+            GZIP => Box::new(flate2::read::GzDecoder::new(member)),
+            _ => Box::new(flate2::read::ZlibDecoder::new(member)),
         };
-        all.push(text.iter().map(other).collect());
-        all.push(text);
+        each(&mut (&mut reader).take(UNPACKED_BYTES_MAX))?;
     }
-    all
+    Ok(())
 }
 
-/// The characters that every base64 text has which holds these bytes at this offset from a multiple of three.
-fn base64_inside(bytes: &[u8], offset: usize) -> Option<Vec<u8>> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let whole = bytes.get((3 - offset) % 3..)?;
-    let text = whole.chunks_exact(3).flat_map(|three| {
-        let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
-        [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize])
-    });
-    let text: Vec<u8> = text.collect();
-    (text.len() >= 8).then_some(text)
+/// Where a member of gzip or zlib may begin.
+fn packed_members(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let begins = |at: &usize| match bytes[*at..] {
+        [GZIP, 0x8b, 8, ..] => true,
+        [ZLIB, kind, ..] => (u16::from(ZLIB) << 8 | u16::from(kind)).is_multiple_of(31) && kind & 0x20 == 0,
+        _ => false,
+    };
+    (0..bytes.len()).filter(begins)
 }
 
 /// The end of a value that is still there when its head was overwritten.
@@ -241,6 +251,26 @@ mod tests {
             let found = search(&folder.path().join("clean"), &["???>>>???"]).unwrap().found;
             assert_eq!(found.len(), usize::from(text != "Pz8/Pj4+Pz8_"), "{text}: of one alphabet or the other");
         }
+    }
+
+    #[test]
+    fn a_value_in_a_packed_member_is_found_and_a_named_link_is_followed() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("log"), folder.path().join("link"));
+        let line = "p=Correct-Horse-7%21\n".repeat(10).into_bytes();
+        let mut gzip = flate2::write::GzEncoder::new(b"before".to_vec(), flate2::Compression::best());
+        gzip.write_all(&line).unwrap();
+        let mut zlib = flate2::write::ZlibEncoder::new(vec![ZLIB, ZLIB, 0x9c], flate2::Compression::fast());
+        zlib.write_all(&line).unwrap();
+        for bytes in [gzip.finish().unwrap(), zlib.finish().unwrap()] {
+            assert!(!String::from_utf8_lossy(&bytes).contains("Horse"));
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(search(&path, &["Correct-Horse-7!"]).unwrap().found, [(path.clone(), 0)]);
+        }
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(search(&link, &["Correct-Horse-7!"]).unwrap().found, [(link.clone(), 0)]);
+        assert_eq!(search(folder.path(), &["Correct-Horse-7!"]).unwrap().found, [(path, 0)], "once");
     }
 
     #[test]

@@ -77,11 +77,11 @@ pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<Exit
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 
-/// A value that nobody has, with a tail that outlives a `free`.
+/// A value that nobody has, with a tail that outlives a `free`, and that each encoding changes: what is found in one was found by it.
 fn mark(name: &str) -> String {
     let mut random = [0; 12];
     Entropy::system().with(|rng| rng.fill_bytes(&mut random));
-    format!("canary-{name}-{}-Tail7!", hex::encode(random))
+    format!("canary-{name}-{}-T\u{e4}il 7+&/<\">!", hex::encode(random))
 }
 
 impl Drill {

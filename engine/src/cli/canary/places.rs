@@ -271,6 +271,55 @@ mod tests {
         assert!(!names.iter().any(|name| name.ends_with("Cargo.toml")), "{names:?}");
     }
 
+    /// What the test below starts: it holds a value in an encoding, says so, and waits for its end.
+    #[test]
+    #[ignore = "runs only as the child of the test below"]
+    fn one_that_holds_a_value() {
+        use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+        use std::io::Write as _;
+        let Some(value) = std::io::stdin().lines().next() else { return };
+        // Where the hard limit is lower, there is no core; the test sees that.
+        let _ = setrlimit(Resource::RLIMIT_CORE, RLIM_INFINITY, RLIM_INFINITY);
+        let held = std::hint::black_box(hex::encode(value.unwrap()));
+        let mut out = std::io::stdout();
+        writeln!(out, "\nit holds it").unwrap();
+        out.flush().unwrap();
+        let _ = std::io::stdin().lines().next();
+        drop(held);
+    }
+
+    #[test]
+    fn a_value_is_found_in_the_memory_of_a_process_and_in_the_core_that_it_leaves() {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        use std::process::{Command, Stdio};
+        let folder = tempfile::tempdir().unwrap();
+        let (value, mut values) = ("canary-in-a-core-5e1f", Values::default());
+        values.add("a value", value);
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "cli::canary::places::tests::one_that_holds_a_value", "--ignored", "--nocapture"])
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(child.stdin.as_mut().unwrap(), "{value}").unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "it holds it"));
+        values.are_in_memory(child.id()).unwrap();
+        let process = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGABRT).unwrap();
+        let dumped = std::os::unix::process::ExitStatusExt::core_dumped(&child.wait().unwrap());
+        let pattern = std::fs::read_to_string(CORE_PATTERN).unwrap_or_default();
+        if !dumped || pattern.starts_with(['|', '/']) {
+            println!("this machine writes no core where a process works: {pattern}");
+            return;
+        }
+        values.are_in_file(folder.path()).unwrap();
+        let mut other = Values::default();
+        other.add("another", "canary-in-no-core-5e1f");
+        assert!(other.are_in_file(folder.path()).is_err());
+    }
+
     #[test]
     fn half_of_all_is_within_the_bound_that_is_told() {
         let line = |bound: &str, count: u64| {
