@@ -36,6 +36,7 @@ thread_local! {
 /// Where the region begins; null before it is first needed, and for ever if it can't be had.
 static REGION: AtomicPtr<u8> = AtomicPtr::new(null_mut());
 static BLOCKS: Mutex<Blocks> = Mutex::new(Blocks { state: State::New, next: 0, free: [0; CLASSES] });
+static INSIDE: AtomicU64 = AtomicU64::new(0);
 static BESIDE: AtomicU64 = AtomicU64::new(0);
 
 /// Which blocks of the region are free, by size. Places are counted from the region's beginning, from one: zero is none.
@@ -72,7 +73,12 @@ pub fn can_lock() -> bool {
     BLOCKS.lock().unwrap_or_else(PoisonError::into_inner).region().is_some()
 }
 
-/// How often work in [`locked`] had to take other memory since the process began.
+/// How many blocks work in [`locked`] took from locked pages since the process began.
+pub fn inside() -> u64 {
+    INSIDE.load(Ordering::Relaxed)
+}
+
+/// How many it had to take from other memory since then.
 pub fn beside() -> u64 {
     BESIDE.load(Ordering::Relaxed)
 }
@@ -161,6 +167,7 @@ unsafe impl GlobalAlloc for Wiping {
             let block =
                 class(&layout).and_then(|class| BLOCKS.lock().unwrap_or_else(PoisonError::into_inner).take(class));
             if let Some(block) = block {
+                INSIDE.fetch_add(1, Ordering::Relaxed);
                 return block;
             }
             BESIDE.fetch_add(1, Ordering::Relaxed);
@@ -212,10 +219,23 @@ mod tests {
         assert!(can_lock());
         let (secret, other) = (locked(|| vec![7_u8; 300]), vec![7_u8; 300]);
         assert!(is_locked(&secret) && !is_locked(&other));
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let locked_kib = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
-        let locked_kib: usize = locked_kib.trim().trim_end_matches(" kB").parse().unwrap();
-        assert!(locked_kib >= REGION_BYTES / 1024, "{locked_kib}");
+        // The mapping that the secret stands in, as the kernel sees it: locked, not dumped, wiped in a child.
+        let flags = |bytes: &[u8]| {
+            let at = bytes.as_ptr() as usize;
+            let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+            let mut is_here = false;
+            let flags = maps.lines().filter(|line| {
+                if let Some((start, end)) = line.split(' ').next().and_then(|range| range.split_once('-')) {
+                    let number = |text| usize::from_str_radix(text, 16).unwrap();
+                    is_here = (number(start)..number(end)).contains(&at);
+                }
+                is_here && line.starts_with("VmFlags:")
+            });
+            flags.map(|line| format!("{line} ")).collect::<String>()
+        };
+        let has = |bytes: &[u8], flag: &str| flags(bytes).contains(&format!(" {flag} "));
+        assert!(["lo", "dd", "wf"].into_iter().all(|flag| has(&secret, flag)), "{}", flags(&secret));
+        assert!(!has(&other, "lo") && !flags(&other).is_empty(), "{}", flags(&other));
         let grown = locked(|| {
             let mut grown = vec![1_u8];
             (0..10_000).for_each(|_| grown.push(1));

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use axum::Extension;
 use axum::extract::State;
 use consentry_host_api::clear::{BOUNDS, Moment};
+use consentry_host_api::memory;
 
 use super::describe::Note;
 use super::problem::Problem;
@@ -40,6 +41,14 @@ fn text() -> String {
         let _ = writeln!(text, "{name}_sum{{moment=\"{label}\"}} {}", counted.sum.as_secs_f64());
         let _ = writeln!(text, "{name}_count{{moment=\"{label}\"}} {all}");
     }
+    let name = "consentry_plaintext_blocks_total";
+    let _ = writeln!(
+        text,
+        "# HELP {name} Blocks of memory that work with secrets in clear took: of locked pages, or beside them where they were too few.\n\
+         # TYPE {name} counter\n{name}{{memory=\"locked\"}} {}\n{name}{{memory=\"beside\"}} {}",
+        memory::inside(),
+        memory::beside()
+    );
     text
 }
 

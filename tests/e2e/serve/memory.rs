@@ -75,7 +75,16 @@ async fn a_login_is_nowhere_in_memory_once_it_was_used() {
 async fn memory_in_clear_is_locked_and_no_core_is_written() {
     let world = World::new().await;
     let process = world.node.process().unwrap();
+    let blocks = async |memory: &str| {
+        let metrics = send(client().unwrap().get(format!("{}/v1/metrics", world.node.url))).await.unwrap();
+        let metrics = String::from_utf8(metrics.bytes).unwrap();
+        let name = format!("consentry_plaintext_blocks_total{{memory=\"{memory}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).unwrap()
+    };
+    let (locked, beside) = (blocks("locked").await, blocks("beside").await);
     let (_person, _events) = world.in_review().await;
+    assert!(blocks("locked").await > locked, "a login was in clear in locked pages");
+    assert_eq!(blocks("beside").await, beside, "and nowhere else");
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{process}/{name}")).unwrap();
     let status = read("status");
     let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap().trim();
