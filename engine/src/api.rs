@@ -39,6 +39,7 @@ mod resources;
 mod rights;
 mod serve;
 mod token;
+mod visit;
 // TLS, and who is known by a certificate.
 pub mod tls;
 

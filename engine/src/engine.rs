@@ -66,12 +66,14 @@ mod run;
 mod sessions;
 mod steer;
 mod swap;
+mod visit;
 
 pub use access::TOKEN_LIFE;
 pub use build::{BuildError, Builder};
 pub use intake::NewSession;
 pub use looks::PassSeen;
 pub use rights::declared;
+pub use visit::Visit;
 
 use sessions::Sessions;
 

@@ -1,5 +1,7 @@
 //! A bank with the Berlin Group's interface: consent, the person's own login at the bank, signed requests; answers by the standard's file.
 
+mod address;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +14,9 @@ use tokio::sync::{OnceCell, mpsc};
 
 use crate::wire::Wire;
 use crate::{lines, of, person};
+
+/// Where the person is.
+const PERSON: &str = "192.0.2.7";
 
 /// The bank that the tests share.
 async fn bank() -> &'static str {
@@ -48,7 +53,7 @@ async fn collecting(url: &str) -> Collecting {
     let seal = seal().await;
     let collecting = Collecting::with("berlin-group").unwrap().at(&format!("{url}/v1"));
     let collecting = collecting.operator("signing-key", &seal.key).operator("key-id", &seal.id);
-    collecting.operator("certificate", &seal.certificate).operator("ip-address", "192.0.2.7")
+    collecting.operator("certificate", &seal.certificate).operator("person-address", PERSON)
 }
 
 /// The person goes where they are sent, logs in there, presses this button, and comes back.
@@ -142,6 +147,11 @@ async fn what_the_person_agreed_to_at_the_bank_is_collected() {
         }
         assert_eq!(found.iter().filter(|line| line.ends_with("pending=true")).count(), 1);
         assert!(!collection.login_submitted, "nobody's login was asked for");
+        let told = wire.sent().to_lowercase();
+        assert_eq!(
+            told.matches("\r\nx-request-id: ").count(),
+            told.matches(&format!("\r\npsu-ip-address: {PERSON}\r\n")).count()
+        );
         let ended = wire.requests().into_iter().any(|request| request.starts_with("DELETE /v1/consents/"));
         assert!(ended, "{:?}", lock(&seen.lines));
     }

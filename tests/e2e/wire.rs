@@ -54,6 +54,11 @@ impl Wire {
         heads.into_iter().filter_map(request).collect()
     }
 
+    /// All that was sent, as text.
+    pub fn sent(&self) -> String {
+        text(&self.sent)
+    }
+
     /// The values of all cookies that the application set.
     pub fn cookies(&self) -> Vec<String> {
         let received = text(&self.received);

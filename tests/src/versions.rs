@@ -24,14 +24,22 @@ pub struct Made {
 /// # Errors
 /// It is not built, or its manifest holds no such text.
 pub fn sample_bank(path: &Path, changes: &[(&str, &str)]) -> anyhow::Result<Made> {
-    let key = SigningKey::open(&connector_path("developer").with_extension("key"), None)?;
     let made = changed("connectors/sample-bank", changes)?;
-    let signed = key.sign(&made, "for a test")?;
+    let signed = signed(&made)?;
     // Beside the folder first: what is half written is no connector.
     let part = path.with_extension("part");
     std::fs::write(&part, signed)?;
     std::fs::rename(part, path)?;
     Ok(Made { path: path.to_owned(), digest: Digest::of(&made) })
+}
+
+/// This component with the signature that engines of tests trust.
+///
+/// # Errors
+/// Nothing is built: there is no key.
+pub fn signed(component: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let key = SigningKey::open(&connector_path("developer").with_extension("key"), None)?;
+    Ok(key.sign(component, "for a test")?)
 }
 
 /// A built connector after each first text of its manifest was replaced by the second, unsigned.

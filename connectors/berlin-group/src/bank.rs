@@ -14,7 +14,8 @@ pub struct Bank {
     key: Secret,
     key_id: Secret,
     certificate: Secret,
-    address: Secret,
+    /// Where the person is, while the person is there.
+    address: Option<Secret>,
     /// Whether the operator has a certificate for TLS.
     tls: bool,
 }
@@ -30,7 +31,7 @@ impl Bank {
             key: operator("signing-key")?,
             key_id: operator("key-id")?,
             certificate: operator("certificate")?,
-            address: operator("ip-address")?,
+            address: credentials::operator("person-address"),
             tls: credentials::operator(TLS).is_some(),
         })
     }
@@ -73,8 +74,14 @@ impl Bank {
     fn identified<'a>(&'a self, request: Request<'a>, id: String, signed: &str, signature: &'a Secret) -> Request<'a> {
         let names = format!("\",algorithm=\"rsa-sha256\",headers=\"{signed}\",signature=\"");
         let signature = ("keyId=\"", &self.key_id, names, signature.encoded("base64"), "\"");
-        let request = request.header("x-request-id", id).header("psu-ip-address", &self.address);
-        let request = request.header("signature", signature).header("tpp-signature-certificate", &self.certificate);
+        let request = request
+            .header("x-request-id", id)
+            .header("signature", signature)
+            .header("tpp-signature-certificate", &self.certificate);
+        let request = match &self.address {
+            Some(address) => request.header("psu-ip-address", address),
+            None => request,
+        };
         if self.tls { request.client_certificate(TLS) } else { request }
     }
 }

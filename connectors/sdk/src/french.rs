@@ -7,6 +7,7 @@ use crate::number::Style;
 /// Blanks of every width that French typography puts between groups.
 const STYLE: Style = Style { point: ',', groups: &[' ', '\u{a0}', '\u{202f}', '\u{2009}'], example: "1 234,56" };
 const MONTHS: &str = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre";
+const WEEKDAYS: &str = "lundi mardi mercredi jeudi vendredi samedi dimanche";
 
 /// An amount in minor units of its currency (ISO 4217), exactly: `-1 234,56 €` is -123456. The currency may stand behind or before it.
 ///
@@ -24,18 +25,40 @@ pub fn decimal(text: &str) -> Result<String> {
     STYLE.decimal(text)
 }
 
-/// A day: `25/12/1985`, `25.12.1985`, `25-12-1985`, `25 décembre 1985`, `1er janv. 2026` to `1985-12-25`.
+/// A day: `25/12/1985`, `25.12.1985`, `25-12-1985`, `25 décembre 1985`, `1er janv. 2026`, `ven. 3 fevr 2025` to `1985-12-25`. Blanks may be
+/// of any kind, and accents left out.
 ///
 /// # Errors
-/// `value-unparsable`; a year has four digits, since two would have to be guessed.
+/// `value-unparsable`; a year has four digits, since two would have to be guessed: see [`date_from`].
 pub fn date(text: &str) -> Result<String> {
-    let found = if let Some([day, month, year]) = three(text.split(['/', '.', '-']).map(str::trim)) {
-        date::digits(month, 2).and_then(|month| date::iso(day, month, year))
-    } else if let Some([day, month, year]) = three(text.split_whitespace()) {
-        let day = day.strip_suffix("er").filter(|day| *day == "1").unwrap_or(day);
-        date::month(month, MONTHS).and_then(|month| date::iso(day, month, year))
+    day(text, None)
+}
+
+/// As [`date`], and a year may have two digits: `25/12/85` is the one of the hundred years that begin with `first_year`.
+///
+/// # Errors
+/// `value-unparsable`.
+pub fn date_from(text: &str, first_year: u16) -> Result<String> {
+    day(text, Some(first_year))
+}
+
+fn day(text: &str, first_year: Option<u16>) -> Result<String> {
+    let text = text.trim();
+    let found = if !text.contains(char::is_alphabetic)
+        && let Some([day, month, year]) = three(text.split(['/', '.', '-']).map(str::trim))
+    {
+        date::digits(month, 2).and_then(|month| date::iso(day, month, year, first_year))
     } else {
-        None
+        // `vendredi 3`, `le 3`, and what a page raises behind the first day of a month.
+        let skipped = |word: &&str| !word.is_empty() && !["le", "er"].contains(word);
+        let mut words = text.split(|c: char| c.is_whitespace() || c == ',').filter(skipped).peekable();
+        // Behind the day, `mar.` is a month.
+        let _ = words.next_if(|word| date::month(word, WEEKDAYS).is_some());
+        three(words).and_then(|[day, month, year]| {
+            let first = ["1er", "1ᵉʳ", "1ER"].contains(&day);
+            date::month(month, MONTHS)
+                .and_then(|month| date::iso(if first { "1" } else { day }, month, year, first_year))
+        })
     };
     found.ok_or_else(|| Code::ValueUnparsable.fault("this is no day, written as 25/12/1985 or 25 décembre 1985"))
 }
@@ -100,6 +123,21 @@ mod tests {
     }
 
     #[test]
+    fn a_year_of_two_digits_is_told_by_where_a_hundred_years_begin() {
+        for (text, first, wanted) in [
+            ("25/12/85", 1950, Some("1985-12-25")),
+            ("25/12/49", 1950, Some("2049-12-25")),
+            ("25/12/50", 1950, Some("1950-12-25")),
+            ("3 janv. 25", 2000, Some("2025-01-03")),
+            ("25/12/1985", 2000, Some("1985-12-25")),
+            ("25/12/985", 2000, None),
+            ("25/12/85", u16::MAX, None),
+        ] {
+            assert_eq!(date_from(text, first).ok().as_deref(), wanted, "{text} from {first}");
+        }
+    }
+
+    #[test]
     fn days_are_days_of_the_calendar() {
         let cases = [
             ("25/12/1985", Some("1985-12-25")),
@@ -120,6 +158,18 @@ mod tests {
             ("3 jui 2025", None),
             ("3 ma 2025", None),
             ("2er mars 2025", None),
+            ("vendredi 3 janvier 2025", Some("2025-01-03")),
+            ("Ven. 3 janv. 2025", Some("2025-01-03")),
+            ("le 1er aout 2025", Some("2025-08-01")),
+            ("1ᵉʳ août 2025", Some("2025-08-01")),
+            ("1 er août 2025", Some("2025-08-01")),
+            ("12 mars 2025", Some("2025-03-12")),
+            ("mar. 12 mar. 2024", Some("2024-03-12")),
+            ("3 fevr. 2025", Some("2025-02-03")),
+            ("3 fe\u{301}vrier 2025", Some("2025-02-03")),
+            ("3\u{a0}août\u{202f}2025", Some("2025-08-03")),
+            ("\u{a0}03/08/2025\u{a0}", Some("2025-08-03")),
+            ("3 août 25", None),
             ("", None),
         ];
         for (text, wanted) in cases {

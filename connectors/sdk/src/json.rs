@@ -23,7 +23,7 @@ pub fn date(text: &str) -> Result<String> {
     let mut parts = day.split('-');
     let found = match [parts.next(), parts.next(), parts.next(), parts.next()] {
         [Some(year), Some(month), Some(day), None] if month.len() == 2 && day.len() == 2 => {
-            date::digits(month, 2).and_then(|month| date::iso(day, month, year))
+            date::digits(month, 2).and_then(|month| date::iso(day, month, year, None))
         }
         _ => None,
     };

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT_LANGUAGE, USER_AGENT};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use consentry_tape::Report;
 use futures_util::Stream;
@@ -20,14 +19,13 @@ use super::describe::{Accepted, NoContent, Shaped};
 use super::{Answer, At, Body, Person, Problem, Text};
 use crate::consent::{ConsentError, Notice, Refusal};
 use crate::data::{Category, Digest};
-use crate::engine::EngineError;
 use crate::engine::catalogue::Offer;
+use crate::engine::{EngineError, Visit};
 use crate::id::{ParcelId, QuestionId, ReceiptId, ReportId, RightsRequestId};
 use crate::jose::holder::{EcJwk, HolderKey};
 use crate::predicate::Answered;
 use crate::release::Decision;
 use crate::session::events::Subscription;
-use crate::trace::{Device, Language, Navigation};
 
 /// What can be chosen.
 #[derive(Serialize, JsonSchema)]
@@ -112,15 +110,10 @@ pub(super) async fn decide(
 pub(super) async fn credentials(
     Person(session): Person,
     State(engine): At,
-    headers: HeaderMap,
+    visit: Visit,
     Text(jwe): Text,
 ) -> Answer<Accepted> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let navigation = Navigation {
-        device: Device::of_user_agent(text(USER_AGENT)),
-        language: Language::of_accept_language(text(ACCEPT_LANGUAGE)),
-    };
-    engine.open_login(&session, &jwe, navigation).await?;
+    engine.open_login(&session, &jwe, visit).await?;
     Ok(Accepted)
 }
 

@@ -2,36 +2,32 @@
 //! its name, or derived from the recording `ok` and the pages of the manifest, or declared not to apply, with a reason (`acceptance.toml`).
 //! Every recording is played twice besides, and has to come to the same both times, to what is expected, and to nothing that was refused.
 
+mod applies;
 mod derive;
+mod look;
 mod state;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use consentry_contract::failure::{Blame, Code};
-use consentry_contract::item::Value;
+use consentry_contract::failure::Code;
 use consentry_contract::manifest::SourcePlan;
-use consentry_host_api::ports::Observer;
 use consentry_host_api::tape::Matching;
 use consentry_tape::Tape;
 use serde::Deserialize;
-use url::Url;
 
 use super::shelf::{self, Recording, ShelfError};
-use super::told;
+use super::{mutate, told};
 use crate::collect::package::Package;
 use crate::collect::replay::{ReplayError, Replayed};
 use crate::collect::{Collection, Collector};
 
+use look::Heard;
 pub use state::State;
 
 /// The file in a connector's folder that says which states do not apply.
 pub const FILE: &str = "acceptance.toml";
-/// Shortest reason why a state does not apply.
-const REASON_CHARS_MIN: usize = 10;
-/// What a replay puts in place of every secret.
-const STAND_IN: &str = "stand-in";
 
 /// Why the suite can't be run.
 #[derive(Debug, thiserror::Error)]
@@ -126,36 +122,32 @@ impl<'a> Suite<'a> {
     }
 
     async fn state(&self, state: State) -> Finding {
-        if let Some(recording) = self.recording(state.name()) {
-            return self.recorded(recording, Some(state)).await;
-        }
         let name = state.name().to_owned();
-        if let Some(reason) = self.declared.not_applicable.get(&state) {
-            let faults = self.contradicts(state, reason).into_iter().collect();
+        let declared = self.declared.not_applicable.get(&state);
+        if let Some(recording) = self.recording(state.name()) {
+            let mut finding = self.recorded(recording, Some(state)).await;
+            finding
+                .faults
+                .extend(declared.map(|_| format!("{FILE} says that it does not apply; its recording says it does")));
+            return finding;
+        }
+        let ok = self.recording(State::Ok.name());
+        if let Some(reason) = declared {
+            // How far the login goes is asked only where it counts.
+            let inside = match ok {
+                Some(ok) if state.code() == Some(Code::SessionLost) || state == State::Partial => {
+                    self.play(&ok.tape, Matching::Strict).await.ok().and_then(|(replayed, _)| replayed.authenticated)
+                }
+                _ => None,
+            };
+            let faults = applies::because(state, reason, &self.package, &self.recordings, inside);
             return Finding { name, shown: Shown::NotApplicable(reason.clone()), told: String::new(), faults };
         }
-        let Some(ok) = self.recording(State::Ok.name()) else {
+        let Some(ok) = ok else {
             let faults = vec![format!("there is no recording: `consentry connector record --as {}`", state.name())];
             return Finding { name, shown: Shown::Not, told: String::new(), faults };
         };
         self.derived(state, ok).await
-    }
-
-    /// What speaks against a state's not applying.
-    fn contradicts(&self, state: State, reason: &str) -> Option<String> {
-        if reason.trim().chars().count() < REASON_CHARS_MIN {
-            return Some("the reason says nothing".to_owned());
-        }
-        if state.always_applies() {
-            return Some("this state applies to every connector".to_owned());
-        }
-        let code = state.code()?;
-        let plan = self.plan_of(None)?;
-        let names = |rule: &consentry_contract::page::PageRule| {
-            rule.page.failure == Some(code) || rule.page.errors.iter().any(|error| error.code == code)
-        };
-        let page = plan.pages().iter().find(|rule| names(rule))?;
-        Some(format!("it applies: the page `{}` of the manifest says {code}", page.page.id))
     }
 
     /// Tries what may happen until the state is shown; where something may happen at several places, it has to be shown at each.
@@ -177,9 +169,17 @@ impl<'a> Suite<'a> {
             return finding(Shown::Not, String::new(), vec![advice]);
         }
         let (mut shown, mut faults, mut last) = (None, Vec::new(), String::new());
+        // What no connector may do, it may not do in any state, whether the state is told rightly or not.
+        let mut overstepped = Vec::new();
         for (how, tape) in derived.tries {
             let (told, fault) = match self.play(&tape, Matching::Lenient).await {
-                Ok((replayed, _)) => (told::outcome(&replayed.collection), state.fault(&replayed.collection)),
+                Ok((replayed, heard)) => {
+                    overstepped
+                        .extend(self.oversteps(&replayed, &heard).into_iter().map(|fault| format!("{how}: {fault}")));
+                    let chance = self.chance(&tape, &shelf::lines(&replayed.collection)).await;
+                    overstepped.extend(chance.map(|fault| format!("{how}: {fault}")));
+                    (told::outcome(&replayed.collection), state.fault(&replayed.collection))
+                }
                 Err(error) => (String::new(), Some(crate::causes::chain(&error))),
             };
             last.clone_from(&told);
@@ -189,9 +189,16 @@ impl<'a> Suite<'a> {
             }
         }
         match shown {
-            Some((how, told)) if faults.is_empty() || !derived.all => finding(Shown::Derived(how), told, Vec::new()),
-            _ => finding(Shown::Not, last, faults),
+            Some((how, told)) if faults.is_empty() || !derived.all => finding(Shown::Derived(how), told, overstepped),
+            _ => finding(Shown::Not, last, [faults, overstepped].concat()),
         }
+    }
+
+    /// Plays it again with other randomness: what a collection comes to depends on the Data Source and the person alone.
+    async fn chance(&self, tape: &Tape, lines: &[String]) -> Option<String> {
+        let (other, _) = self.play(&mutate::chance(tape), Matching::Lenient).await.ok()?;
+        (shelf::lines(&other.collection) != lines)
+            .then(|| "it is not deterministic: with other random bytes it came to something else".to_owned())
     }
 
     /// Plays a recording twice, and holds it to what is expected of it.
@@ -214,6 +221,7 @@ impl<'a> Suite<'a> {
         if first.seen.events != second.seen.events || lines != shelf::lines(&second.collection) {
             finding.faults.push("it is not deterministic: the second run was another one".to_owned());
         }
+        finding.faults.extend(self.chance(&recording.tape, &lines).await);
         if let Some(divergence) = &first.divergence {
             finding
                 .faults
@@ -225,32 +233,7 @@ impl<'a> Suite<'a> {
 
     /// What no connector may do, whatever it is for.
     fn oversteps(&self, run: &Replayed, heard: &Heard) -> Vec<String> {
-        let mut faults: Vec<String> = lock(&heard.refused).clone();
-        if run.collection.unrequested > 0 {
-            faults.push(format!("{} items of categories that were not asked for", run.collection.unrequested));
-        }
-        if let Some(plan) = self.plan_of(Some(&run.seen)) {
-            for exchange in run.seen.exchanges() {
-                let origin =
-                    Url::parse(&exchange.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
-                if plan.origins().iter().all(|declared| declared.to_string() != origin) {
-                    faults.push(format!("a request to {origin}, which is not declared"));
-                }
-            }
-        }
-        if let Some(limit) = run.collection.failure().and_then(|failure| failure.limit.as_ref()) {
-            faults.push(format!("the limit {} was reached", limit.as_str()));
-        }
-        let values: Vec<String> = run.collection.items.iter().flat_map(texts).collect();
-        if values.iter().chain(lock(&heard.lines).iter()).any(|text| text.contains(STAND_IN)) {
-            faults.push("a secret stands in an item or in a line of the log".to_owned());
-        }
-        for line in lock(&heard.lines).iter() {
-            if values.iter().any(|value| value.chars().count() >= 6 && line.contains(value.as_str())) {
-                faults.push("a line of the log repeats a value of an item".to_owned());
-            }
-        }
-        faults
+        look::oversteps(run, heard, self.plan_of(Some(&run.seen)).as_deref())
     }
 
     async fn play(&self, tape: &Tape, matching: Matching) -> Result<(Replayed, Arc<Heard>), ReplayError> {
@@ -271,42 +254,6 @@ impl<'a> Suite<'a> {
         };
         self.package.plan(source, base.as_ref()).ok()
     }
-}
-
-/// The texts of an item.
-fn texts(item: &consentry_contract::item::Item) -> Vec<String> {
-    let text = |value: &Value| match value {
-        Value::Text(text) => Some(text.clone()),
-        _ => None,
-    };
-    item.fields().filter_map(|(_, value)| text(value)).collect()
-}
-
-/// What was refused, and the connector's own lines.
-#[derive(Debug, Default)]
-struct Heard {
-    lines: Mutex<Vec<String>>,
-    refused: Mutex<Vec<String>>,
-}
-
-impl Observer for Heard {
-    fn step(&self, _: &str) {}
-    fn count(&self, _: u32, _: u32) {}
-    fn login_submitted(&self) {}
-    fn authenticated(&self) {}
-    fn log(&self, _: &str, text: &str) {
-        lock(&self.lines).push(text.to_owned());
-    }
-    fn refused(&self, code: Code, text: &str) {
-        // That a person said no is no overstepping.
-        if code.row().blame == Blame::Connector {
-            lock(&self.refused).push(format!("refused, {code}: {text}"));
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a collection brought everything, or knows that there is nothing more.

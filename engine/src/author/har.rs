@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use base64::Engine as _;
 use consentry_contract::document::{Column, Document, Format, Limits, Unmetered};
 use consentry_tape::Allowed;
 use serde_json::Value;
@@ -18,6 +19,46 @@ const REQUIRES_MAX: usize = 2;
 const SECRET: [&str; 8] = ["pass", "pwd", "mdp", "secret", "pin", "kennwort", "contrasena", "code"];
 /// What a name of a login field has in it.
 const LOGIN: [&str; 8] = ["user", "login", "mail", "ident", "account", "client", "number", "name"];
+
+/// The type of a form's body.
+const FORM: &str = "application/x-www-form-urlencoded";
+/// What hosts are called before their domain, and says nothing of anybody.
+const HOSTS: [&str; 32] = [
+    "www",
+    "api",
+    "app",
+    "apps",
+    "auth",
+    "login",
+    "sso",
+    "id",
+    "oauth",
+    "accounts",
+    "account",
+    "my",
+    "mon",
+    "secure",
+    "online",
+    "web",
+    "m",
+    "mobile",
+    "portal",
+    "portail",
+    "espace",
+    "client",
+    "clients",
+    "espaceclient",
+    "particuliers",
+    "pro",
+    "static",
+    "cdn",
+    "assets",
+    "services",
+    "service",
+    "ws",
+];
+/// Stands for any other name before a domain: it may be a customer's.
+const STRANGER: &str = "customer";
 
 /// A file is no HAR, or there is nothing in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +121,34 @@ fn known(name: &str) -> bool {
         && Allowed::default().named(&format!("https://a.example/{name}")) == format!("/{name}")
 }
 
+/// The origin, without what may tell about a person: of its host the domain stays, and before it words that many sites have.
+fn origin(url: &Url) -> String {
+    let whole = url.origin().ascii_serialization();
+    let Some(url::Host::Domain(host)) = url.host() else { return whole };
+    let labels: Vec<&str> = host.split('.').collect();
+    // `example.co.uk` is one domain.
+    let short =
+        |at: usize| labels.len().checked_sub(at).and_then(|at| labels.get(at)).is_some_and(|label| label.len() <= 3);
+    let domain = if labels.len() > 2 && labels.last().is_some_and(|last| last.len() == 2) && short(2) { 3 } else { 2 };
+    let before = labels.len().saturating_sub(domain);
+    let kept = labels
+        .iter()
+        .enumerate()
+        .map(|(at, label)| if at < before && !HOSTS.contains(label) { STRANGER } else { label });
+    let kept = kept.collect::<Vec<_>>().join(".");
+    whole.replacen(host, &kept, 1)
+}
+
+/// The text of an answer, which a browser may have written in base64.
+fn body(content: &Value) -> String {
+    let text = content["text"].as_str().unwrap_or_default();
+    if content["encoding"].as_str() != Some("base64") {
+        return text.to_owned();
+    }
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 impl Proposal {
     fn entry(&mut self, entry: &Value) {
         let (request, response) = (&entry["request"], &entry["response"]);
@@ -98,7 +167,7 @@ impl Proposal {
         if format.is_none() && method == "GET" {
             return;
         }
-        let origin = url.origin().ascii_serialization();
+        let origin = origin(&url);
         if self.base.is_none() {
             self.base = Url::parse(&origin).ok();
         }
@@ -114,7 +183,7 @@ impl Proposal {
     /// The URL as a pattern: what is no known word is `*`.
     fn pattern(&self, url: &Url) -> String {
         let path = Allowed::default().named(url.as_str());
-        let origin = url.origin().ascii_serialization();
+        let origin = origin(url);
         let base = self.base.as_ref().map(|base| base.origin().ascii_serialization());
         let path = if path.is_empty() { "/".to_owned() } else { path };
         format!("{}{path}", if base.as_deref() == Some(&origin) { "{base}".to_owned() } else { origin })
@@ -127,7 +196,12 @@ impl Proposal {
             body.as_object().into_iter().flat_map(|members| members.keys().cloned()).collect()
         } else {
             let named = |param: &Value| Some(param["name"].as_str()?.to_owned());
-            data["params"].as_array().into_iter().flatten().filter_map(named).collect()
+            let params: Vec<String> = data["params"].as_array().into_iter().flatten().filter_map(named).collect();
+            // Some browsers write the body alone.
+            let text =
+                data["text"].as_str().filter(|_| params.is_empty() && media.starts_with(FORM)).unwrap_or_default();
+            let pairs = url::form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name.into_owned());
+            params.into_iter().chain(pairs).collect()
         };
         let slot = if Format::of_content_type(media) == Some(Format::Json) { "json:/" } else { "form:" };
         let has = |name: &str, words: &[&str]| words.iter().any(|word| name.to_lowercase().contains(word));
@@ -149,8 +223,7 @@ impl Proposal {
         if self.pages.len() >= PAGES_MAX || self.pages.iter().any(|page| page.url == pattern) {
             return;
         }
-        let text = content["text"].as_str().unwrap_or_default();
-        let (requires, login) = marks(text, format);
+        let (requires, login) = marks(&body(content), format);
         let words: Vec<String> = pattern.split('/').skip(1).filter(|word| known(word)).map(kebab).collect();
         let mut id = if words.is_empty() { "home".to_owned() } else { words.join("-") };
         id.truncate(40);
@@ -169,7 +242,7 @@ impl Proposal {
         let origins: Vec<String> = origins.map(|origin| format!("{origin:?}")).collect();
         let mut out = format!(
             "# Proposed from what a browser recorded; no value of it is in here. Take what fits into manifest.toml. A `*` stands for what was no\n\
-             # known word: put the site's own word back where it is the same for everybody.\n\
+             # known word: put the site's own word back where it is the same for everybody. So does `customer` in the name of a host.\n\
              contract = \"0.1\"\nid = \"NAME\"\nversion = \"0.1.0\"\nowner = {{ name = \"Your name\", contact = \"you@example.org\" }}\n\
              capabilities = [\"http\", \"prompt\"]\ncategories = [{categories}]\nsteps = [\"login\"]\n\n\
              [[source]]\nid = \"NAME\"\nname = \"NAME\"\ncountry = \"FR\"\nkind = \"other\"\nbase = {base:?}\norigins = [{}]\n",
@@ -257,7 +330,9 @@ mod tests {
     use super::*;
 
     /// Values of a person's, one in each place where a HAR can have one.
-    const CANARIES: [&str; 14] = [
+    const CANARIES: [&str; 16] = [
+        "marie-dupont",
+        "c4711",
         "Zorglub",
         "98765432",
         "Sesame-77",
@@ -297,12 +372,21 @@ mod tests {
             { "name": "user", "value": "98765432" }, { "name": "password", "value": "Sesame-77" },
             { "name": "f-canary", "value": "f-canary" },
         ] });
+        let text = json!({ "mimeType": "application/x-www-form-urlencoded; charset=utf-8", "text": "pin_code=Sesame-77&f-canary=1" });
+        let mut packed = entry("GET", "https://bank.example/profile", &Value::Null, "text/html", "");
+        let page = "<p>Zorglub</p><form id='profile'></form>";
+        packed["response"]["content"]["text"] = base64::engine::general_purpose::STANDARD.encode(page).into();
+        packed["response"]["content"]["encoding"] = "base64".into();
         let api = r#"{"accounts":[{"holder":"Zorglub"}],"k-canary":1,"FR7630006000011234567890189":2}"#;
         json!({ "log": { "entries": [
             entry("GET", "https://bank.example/login?q-canary=q-canary", &Value::Null, "text/html", login),
             entry("POST", "https://bank.example/login", &form, "text/html", login),
             entry("GET", "https://bank.example/accounts/98765432/segment-canary", &Value::Null, "text/html; charset=utf-8", accounts),
             entry("GET", "https://api.bank.example/v1/accounts?iban=FR7630006000011234567890189#zz9-canary", &Value::Null, "application/json", api),
+            entry("GET", "https://marie-dupont.bank.example/home", &Value::Null, "text/html", "<main id='home'></main>"),
+            entry("GET", "https://c4711.marie-dupont.example.co.uk/home", &Value::Null, "text/html", "<main id='home'></main>"),
+            entry("POST", "https://bank.example/second", &text, "text/html", login),
+            packed,
             entry("GET", "https://cdn.example/zz9-canary.css", &Value::Null, "text/css", "b-canary"),
         ] } })
     }
@@ -316,9 +400,17 @@ mod tests {
         let manifest =
             Manifest::parse(&text.replace("NAME", "my-bank")).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let fields: Vec<&str> = manifest.fields().iter().map(|field| field.name.as_str()).collect();
-        assert_eq!(fields, ["user", "password"], "{text}");
-        for line in ["form#login", "table#accounts", "\"/accounts\"", "https://api.bank.example", "{base}/accounts/*/*"]
-        {
+        assert_eq!(fields, ["user", "password", "pin-code"], "{text}");
+        for line in [
+            "form#login",
+            "form#profile",
+            "https://customer.bank.example",
+            "https://customer.customer.example.co.uk",
+            "table#accounts",
+            "\"/accounts\"",
+            "https://api.bank.example",
+            "{base}/accounts/*/*",
+        ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(!text.contains("cdn.example"));

@@ -11,6 +11,8 @@ use super::sketch;
 
 /// Longest walk of names that a page is searched for.
 const NAMES_MAX: usize = 64;
+/// Draws of random bytes that a changed recording has beyond its own.
+const DRAWS_MORE: usize = 64;
 
 /// Where in a recording something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +207,21 @@ pub fn person(tape: &Tape, how: How) -> Option<Tape> {
     let asked = tape.events.iter_mut().find(|event| matches!(event, Event::Prompt { .. }))?;
     *asked = Event::Prompt { how, parts: Vec::new() };
     Some(tape)
+}
+
+/// The same from outside, and other randomness: for every draw on the tape, and for as many more as a run may make.
+#[must_use]
+pub fn chance(tape: &Tape) -> Tape {
+    let mut tape = tape.clone();
+    for event in &mut tape.events {
+        if let Event::Random(bytes) = event {
+            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+        }
+    }
+    // A replay that runs out of draws counts upwards from zero.
+    let more = std::iter::repeat_n(Event::Random((0..=u8::MAX).rev().collect()), DRAWS_MORE);
+    tape.events.extend(more);
+    tape
 }
 
 #[cfg(test)]

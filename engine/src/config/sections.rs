@@ -58,6 +58,9 @@ pub struct ApiSection {
     /// Requests of one caller in a minute; more are refused with 429. A network without a key may send five times as many.
     #[serde(default = "requests_per_minute_max")]
     pub requests_per_minute_max: u32,
+    /// Proxies in front of it whose `x-forwarded-for` is believed. What it says is for Data Sources that must be told where the person is.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// The maintenance programme.

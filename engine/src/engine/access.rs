@@ -2,6 +2,7 @@
 //! remembered in memory only: a restart gives new tokens to whoever asks anew, and takes no assertion that was made before it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,6 +84,11 @@ impl Engine {
     /// How often a caller may ask in a minute.
     pub(crate) fn requests_per_minute(&self) -> NonZeroU32 {
         self.settings.requests_per_minute()
+    }
+
+    /// Proxies whose word about where a person is counts.
+    pub(crate) fn trusted_proxies(&self) -> &[IpAddr] {
+        self.settings.trusted_proxies()
     }
 
     /// The address that assertions are made for.

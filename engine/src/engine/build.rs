@@ -1,6 +1,7 @@
 //! How an engine is wired. Everything from outside comes in here: clock, randomness, keys, store, connectors, settings.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,6 +85,8 @@ pub(super) struct SourceSettings {
     /// The operator's own policy.
     pub(super) policy: Option<[String; 2]>,
     requests_per_minute: Option<NonZeroU32>,
+    /// Proxies that are believed.
+    trusted_proxies: Vec<IpAddr>,
     /// Runs are taped, and the report of one that failed may be given.
     pub(super) reports: bool,
 }
@@ -176,6 +179,7 @@ impl Builder {
         self.settings.authority = config.authority()?;
         self.settings.callback = config.api.public_url.join("v1/callback").ok();
         self.settings.requests_per_minute = NonZeroU32::new(config.api.requests_per_minute_max);
+        self.settings.trusted_proxies.clone_from(&config.api.trusted_proxies);
         self.settings.token_endpoint = config.api.public_url.join("v1/token").ok();
         self.settings.usual = config.egress.bounds("egress", GateBounds::default())?;
         for section in &config.source {

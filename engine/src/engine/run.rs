@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use consentry_contract::failure::{Code, Failure};
-use consentry_contract::manifest::FieldKind;
+use consentry_contract::manifest::{FieldKind, PERSON_ADDRESS};
 use consentry_contract::recipe::{Leaf, LeafKind};
 use consentry_host_api::Grants;
 use consentry_host_api::memory::locked;
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::catalogue::Connector;
 use super::ports::{RunClock, RunRandom, Watch};
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Visit};
 use crate::collect::{Collection, Order};
 use crate::consent::Grant;
 use crate::credentials::{Fields, Values};
@@ -35,7 +35,6 @@ use crate::outcome::{Outcome, Run, RunName};
 use crate::session::question::AskPerson;
 use crate::session::state::{State, Step};
 use crate::session::{Review, Session};
-use crate::trace::Navigation;
 
 #[cfg(feature = "leaks-for-tests")]
 mod leak;
@@ -46,7 +45,7 @@ struct Parts<'a> {
     connector: &'a Connector,
     grant: &'a Grant,
     run: &'a Run,
-    navigation: Navigation,
+    visit: Visit,
 }
 
 /// Everything that a collection is begun with.
@@ -68,21 +67,16 @@ impl Engine {
         self: &Arc<Self>,
         session: &Arc<Session>,
         jwe: &str,
-        navigation: Navigation,
+        visit: impl Into<Visit>,
     ) -> Result<(), EngineError> {
-        let opened = self.begin(session, jwe, navigation).await?;
+        let opened = self.begin(session, jwe, visit.into()).await?;
         let (engine, session) = (self.clone(), session.clone());
         self.tasks.spawn(async move { engine.collect(session, opened).await });
         Ok(())
     }
 
     /// Uses a grant and opens the login. Whatever goes wrong from the grant on has ended the run.
-    pub(super) async fn begin(
-        &self,
-        session: &Arc<Session>,
-        jwe: &str,
-        navigation: Navigation,
-    ) -> Result<Opened, EngineError> {
+    pub(super) async fn begin(&self, session: &Arc<Session>, jwe: &str, visit: Visit) -> Result<Opened, EngineError> {
         let now = self.clock.now();
         let token = Token::parse(jwe, CREDENTIALS_BYTES_MAX).map_err(|_| EngineError::Sealed)?;
         // A token for a key that we do not have costs no grant.
@@ -116,7 +110,7 @@ impl Engine {
         let run = Run::begin(run, self.clock.clone(), self.end_sink());
         let stopper = Stopper::default();
         session.attach(&run, &stopper);
-        let parts = Parts { session, connector: &connector, grant: &grant, run: &run, navigation };
+        let parts = Parts { session, connector: &connector, grant: &grant, run: &run, visit };
         match self.open(&parts, jwe, stopper).await {
             Ok(order) => Ok(Opened { connector, run, grant, order }),
             Err(error) => {
@@ -172,7 +166,7 @@ impl Engine {
         #[cfg(feature = "leaks-for-tests")]
         leak::leak(&values, self.requests.as_deref());
         self.trace_login(parts, &values).await?;
-        let vault = self.fill_vault(connector, grant.source(), values)?;
+        let vault = self.fill_vault(parts, values)?;
         session.note(|notes| notes.alive.vault = Some(vault.witness()));
         self.order(parts, vault, stopper)
     }
@@ -183,17 +177,19 @@ impl Engine {
         let Some(field) = declared.iter().find(|field| field.login) else { return Ok(()) };
         let value = values.iter().find(|(name, _)| name == field.name.as_str());
         let Some(login) = value.and_then(|(_, value)| std::str::from_utf8(value).ok()) else { return Ok(()) };
-        let Parts { session, grant, run, navigation, .. } = *parts;
+        let Parts { session, grant, run, visit, .. } = *parts;
         session.note(|notes| notes.traced = true);
         // Should the node die now, the receipt names what may be kept.
         self.rows.save(session).await?;
-        let kept = self.traces.keep(grant.source(), login, grant.online_service(), navigation, run.started()).await;
+        let kept =
+            self.traces.keep(grant.source(), login, grant.online_service(), visit.navigation, run.started()).await;
         session.note(|notes| notes.traced = kept.is_ok());
         kept?;
         Ok(())
     }
 
-    fn fill_vault(&self, connector: &Connector, source: &str, values: Values) -> Result<Vault, EngineError> {
+    fn fill_vault(&self, parts: &Parts<'_>, values: Values) -> Result<Vault, EngineError> {
+        let (connector, source) = (parts.connector, parts.grant.source());
         let mut key = Zeroizing::new([0; 32]);
         self.entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
         let platform = |error| EngineError::Platform(Box::new(error));
@@ -212,11 +208,15 @@ impl Engine {
         for (name, value) in self.settings.secrets(manifest.id().as_str(), source) {
             vault.put(Leaf::new(LeafKind::Operator, name), value).map_err(platform)?;
         }
+        // Known to this run alone, and only where the manifest says whom it is for.
+        if let Some(address) = parts.visit.address.filter(|_| manifest.hands_on_address()) {
+            vault.put(Leaf::new(LeafKind::Operator, PERSON_ADDRESS), address.value()).map_err(platform)?;
+        }
         Ok(vault)
     }
 
     fn order(&self, parts: &Parts<'_>, vault: Vault, stopper: Stopper) -> Result<Order, EngineError> {
-        let Parts { session, connector, grant, run, navigation } = *parts;
+        let Parts { session, connector, grant, run, visit } = *parts;
         let manifest = connector.package.manifest();
         let base = self.settings.base(manifest.id().as_str(), grant.source());
         let plan = connector.plan(grant.source(), base).map_err(|error| EngineError::Source(error.to_string()))?;
@@ -242,7 +242,7 @@ impl Engine {
             plan,
             grants: grants(connector, grant, run),
             vault,
-            language: navigation.language.as_str().to_owned(),
+            language: visit.navigation.language.as_str().to_owned(),
             callback: (self.settings.callback().to_owned(), state),
             prompter,
             observer: watch,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::header::{ACCEPT_LANGUAGE, SET_COOKIE, USER_AGENT};
+use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -17,10 +17,9 @@ use crate::api::Shared;
 use crate::consent::ConsentError;
 use crate::consent::Refusal;
 use crate::data::{Category, Digest};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Visit};
 use crate::release::Decision;
 use crate::session::Session;
-use crate::trace::{Device, Language, Navigation};
 
 /// The session that an entry link names; nobody has to be known for it.
 pub(super) struct Named(Option<Arc<Session>>);
@@ -128,13 +127,8 @@ pub(super) async fn decide(visitor: Visitor, form: Form) -> Response {
 }
 
 /// The sealed login. The script shows whatever page the session is at afterwards.
-pub(super) async fn sign_in(visitor: Visitor, headers: HeaderMap, Sealed(jwe): Sealed) -> Response {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let navigation = Navigation {
-        device: Device::of_user_agent(text(USER_AGENT)),
-        language: Language::of_accept_language(text(ACCEPT_LANGUAGE)),
-    };
-    status(visitor.engine.open_login(&visitor.session, &jwe, navigation).await)
+pub(super) async fn sign_in(visitor: Visitor, visit: Visit, Sealed(jwe): Sealed) -> Response {
+    status(visitor.engine.open_login(&visitor.session, &jwe, visit).await)
 }
 
 /// A sealed answer.

@@ -6,9 +6,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use crate::authorisation::Asked;
 use crate::person::Person;
 use crate::sample_bank::NoApprovalAwaited;
 use crate::session::{Approval, Session, Step};
@@ -62,7 +66,9 @@ pub(crate) struct Memory {
     pub(crate) last_captcha: Option<String>,
     pub(crate) received: Option<Received>,
     requests: VecDeque<SeenRequest>,
-    /// Codes of authorisations that were not exchanged yet: the session, and what the verifier must be.
+    /// Requests for authorisation that programs pushed.
+    pushed: HashMap<String, Asked>,
+    /// Codes of authorisations that were not exchanged yet: the session, and the challenge that the verifier must fit.
     codes: HashMap<String, (String, String)>,
 }
 
@@ -78,6 +84,7 @@ impl Bank {
             last_captcha: None,
             received: None,
             requests: VecDeque::new(),
+            pushed: HashMap::new(),
             codes: HashMap::new(),
         };
         Self { memory: Mutex::new(memory), stopping }
@@ -107,6 +114,7 @@ impl Memory {
         self.last_captcha = None;
         self.received = None;
         self.requests.clear();
+        self.pushed.clear();
         self.codes.clear();
     }
 
@@ -165,19 +173,34 @@ impl Memory {
     }
 
     /// A code for a session that is inside, to be exchanged once by whoever knows the verifier.
-    pub(crate) fn authorise(&mut self, session: String, verifier: String) -> String {
+    /// Keeps what a program asks for; gives the name that the person is sent with.
+    pub(crate) fn push(&mut self, asked: Asked) -> String {
+        let name = format!("urn:ietf:params:oauth:request_uri:{}", self.token());
+        if self.pushed.len() >= CODES_MAX {
+            self.pushed.clear();
+        }
+        self.pushed.insert(name.clone(), asked);
+        name
+    }
+
+    /// What was asked for under this name.
+    pub(crate) fn pushed(&self, name: &str) -> Option<Asked> {
+        self.pushed.get(name).cloned()
+    }
+
+    pub(crate) fn authorise(&mut self, session: String, challenge: String) -> String {
         let code = self.token();
         if self.codes.len() >= CODES_MAX {
             self.codes.clear();
         }
-        self.codes.insert(code.clone(), (session, verifier));
+        self.codes.insert(code.clone(), (session, challenge));
         code
     }
 
     /// The session of a code. It is of no use any more, whatever the verifier was.
     pub(crate) fn exchange(&mut self, code: &str, verifier: &str) -> Option<String> {
-        let (session, wanted) = self.codes.remove(code)?;
-        (wanted == verifier).then_some(session)
+        let (session, challenge) = self.codes.remove(code)?;
+        (challenge == URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))).then_some(session)
     }
 
     pub(crate) fn end_session(&mut self, id: &str) {

@@ -4,6 +4,7 @@
 //! browser would meet them, and a second listener through which a test sets what goes wrong. It knows nothing of the
 //! connector that reads it, keeps everything in memory, and its customers are made up.
 
+mod authorisation;
 mod bank;
 mod captcha;
 mod control;

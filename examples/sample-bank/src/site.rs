@@ -55,6 +55,7 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .route("/profile", get(customer::profile))
         .route("/documents", get(customer::documents))
         .route("/documents/{file}", get(customer::document))
+        .route("/oauth/par", axum::routing::post(oauth::push))
         .route("/oauth/authorize", get(oauth::form).post(oauth::submit))
         .route("/oauth/token", axum::routing::post(oauth::token))
         .route("/api/token", axum::routing::post(api::token))

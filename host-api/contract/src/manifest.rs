@@ -5,6 +5,7 @@
 mod check;
 mod error;
 mod parts;
+mod payment;
 mod permission;
 mod plan;
 mod raw;
@@ -43,6 +44,10 @@ pub const SOURCES_MAX: usize = 1000;
 pub const ORIGINS_MAX: usize = 50;
 /// See [`SOURCES_MAX`].
 pub const URLS_MAX: usize = 300;
+
+/// The one secret of the operator's that no configuration has: the address of the person whose login began the run, as the engine saw it. It is not there
+/// while nobody is.
+pub const PERSON_ADDRESS: &str = "person-address";
 
 /// Most texts that stay readable in reports, and the longest of them, in characters: so few that no dictionary of names fits in.
 pub const LITERALS_MAX: usize = 200;
@@ -157,11 +162,21 @@ impl Manifest {
         &self.answers
     }
 
-    /// The names of the operator's own secrets that it uses.
+    /// The names of the operator's own secrets that it uses, and that have to be set.
     #[must_use]
     pub fn operator_secrets(&self) -> BTreeSet<&str> {
+        self.operators().filter(|name| *name != PERSON_ADDRESS).collect()
+    }
+
+    /// Whether the person's network address goes to its Data Sources.
+    #[must_use]
+    pub fn hands_on_address(&self) -> bool {
+        self.operators().any(|name| name == PERSON_ADDRESS)
+    }
+
+    fn operators(&self) -> impl Iterator<Item = &str> {
         let operator = self.sinks.iter().filter(|sink| sink.leaf.kind == crate::recipe::LeafKind::Operator);
-        operator.map(|sink| &*sink.leaf.name).collect()
+        operator.map(|sink| &*sink.leaf.name)
     }
 
     /// What a run at this Data Source is held to, at the source's own base URL or at another one of the operator's.

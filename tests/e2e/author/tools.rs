@@ -154,6 +154,39 @@ async fn the_shell_asks_the_site_once_and_then_answers_selectors() {
     assert!(told.contains("\nEUR\n"), "{told}");
 }
 
+/// What no recording needs, at the end of a manifest.
+const MORE: &str = r#"
+[[page]]
+id = "never"
+url = "{base}/never"
+requires = ["p.never"]
+
+[[operator]]
+name = "unused"
+[[operator.sink]]
+request = "GET {base}/never"
+slot = "header:x-unused"
+recipe = "raw"
+max = 1
+
+[[capture]]
+name = "never"
+from = "GET {base}/never"
+at = "/never"
+
+[[field]]
+name = "branch"
+kind = "public"
+optional = true
+label = { en = "Branch" }
+
+[[answer]]
+prompt = "choose"
+name = "account"
+kind = "public"
+label = { en = "Account" }
+"#;
+
 /// In the folder of a connector that was built and passes: what nobody needs is named, and what another version does is told.
 pub(super) fn looks_are_told(folder: &Path, name: &str) {
     let (manifest, code) = (folder.join(name).join("manifest.toml"), folder.join(name).join("src/lib.rs"));
@@ -164,10 +197,15 @@ pub(super) fn looks_are_told(folder: &Path, name: &str) {
         assert!(built && told.contains(" KiB, unsigned\n  sha256:"), "{told}");
     };
     build("old.wasm");
-    let more = "\n[[page]]\nid = \"never\"\nurl = \"{base}/never\"\nrequires = [\"#never\"]\n\n[[operator]]\nname = \"unused\"\n\
-                [[operator.sink]]\nrequest = \"GET {base}/never\"\nslot = \"header:x-unused\"\nrecipe = \"raw\"\nmax = 1\n";
     let wider = old_manifest
-        .replace("\n[logout]", &format!("{more}\n[logout]"))
+        .replace("origins = [\"{base}\"]", "origins = [\"{base}\", \"http://127.0.0.1:9\"]")
+        .replace(
+            "categories = [\"bank.account\"",
+            "literals = [\"Never said\"]\ncategories = [\"person.name\", \"bank.account\"",
+        )
+        .replace("capabilities = [\"http\"", "capabilities = [\"browser\", \"http\"")
+        .replace("code = \"account-locked\"", "code = \"credentials-expired\"")
+        .replace("\n[logout]", &format!("{MORE}\n[logout]"))
         .replace("version = \"0.1.0\"", "version = \"0.2.0\"");
     std::fs::write(&manifest, wider).unwrap();
     std::fs::write(
@@ -182,6 +220,14 @@ pub(super) fn looks_are_told(folder: &Path, name: &str) {
     for line in [
         "the page `never` matches nothing in any recording",
         "no recording puts operator.unused into header:x-unused of ",
+        "no recording goes to http://127.0.0.1:9 for the source my-form-login",
+        "no recording brings person.name",
+        "no recording asks for what captured.never is cut out of",
+        "no recording needs the field branch",
+        "no recording asks by choose for account",
+        "the capability `browser` is not used in any recording",
+        "the text \"Never said\" stands in no recording",
+        "only their rules say how these pages look, no recording shows one: maintenance, ",
         "  asks for\n",
     ] {
         assert!(checked && told.contains(line), "{line}: {told}");
@@ -193,6 +239,8 @@ pub(super) fn looks_are_told(folder: &Path, name: &str) {
     let told: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap_or_else(|_| panic!("{told}"));
     assert!(done && told["widens"] == true, "{told}");
     assert!(told["pages"].to_string().contains("page never at "), "{told}");
+    // What a text means is a part of its page.
+    assert!(told["pages"].to_string().contains("is credentials-expired where "), "{told}");
     let of = |recording: &str| {
         let results = told["results"].as_array().unwrap();
         let found = results.iter().find(|result| result["recording"] == recording).unwrap();

@@ -21,15 +21,17 @@ fn collect() -> Result {
     Ok(())
 }
 
-/// The person logs in at the bank, and comes back with a code; with the code and the verifier that only this run knows comes the token.
-/// Both are handles: the host puts them where the manifest says.
+/// The request is pushed to the bank first (PAR), with the digest of a verifier that only this run knows (PKCE, S256), which the host makes. Then the person
+/// logs in there, and comes back with a code; with code and verifier comes the token. Code and token are handles.
 fn login() -> Result<Secret> {
     let (back, state) = prompt::callback();
     let verifier: String = random::bytes(32).iter().map(|byte| format!("{byte:02x}")).collect();
-    let url = format!(
-        "{}/oauth/authorize?response_type=code&client_id=NAME&redirect_uri={back}&state={state}&code_challenge_method=plain&code_challenge={verifier}",
-        job::base()
-    );
+    let challenge = secret::digest("sha-256", &verifier)?;
+    let request = post("/oauth/par").field("response_type", "code").field("client_id", "NAME").field("state", state);
+    let request = request.field("redirect_uri", &back).field("code_challenge_method", "S256");
+    let pushed = request.field("code_challenge", challenge.encoded("base64url")).expect(&["pushed"])?;
+    let name = pushed.need("request-uri", "/request_uri", "text")?;
+    let url = format!("{}/oauth/authorize?client_id=NAME&request_uri={name}", job::base());
     let code = ask("redirect").detail("url", url).secret("code")?;
     let request = post("/oauth/token").field("grant_type", "authorization_code").field("client_id", "NAME");
     let page = request.field("code", &code).field("redirect_uri", back).field("code_verifier", verifier).expect(&["token"])?;

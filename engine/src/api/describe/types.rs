@@ -18,6 +18,7 @@ use crate::api::account::Holder;
 use crate::api::body::{Asked, Body, FORM, Form, Text, Unread};
 use crate::api::problem::Problem;
 use crate::api::{Caller, Either, Operator, Person, Shared};
+use crate::engine::Visit;
 
 const JSON: &str = "application/json";
 const JOSE: &str = "application/jose";
@@ -51,6 +52,7 @@ impl<T> Shaped<T> {
 
 impl Input for State<Shared> {}
 impl Input for HeaderMap {}
+impl Input for Visit {}
 impl Input for RawQuery {}
 impl<T> Input for Path<T> {}
 impl<T> Input for Extension<T> {}

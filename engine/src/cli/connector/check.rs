@@ -27,8 +27,7 @@ pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> 
         Some(project) => shelf::read(project.folder())?,
         None => Vec::new(),
     };
-    let tapes: Vec<_> = recordings.iter().map(|recording| &recording.tape).collect();
-    let unused = unused::of(&subject.package, &tapes);
+    let unused = unused::of(&subject.package, &recordings);
     if options.form.json {
         return as_json(&subject.package, &unused, out);
     }
@@ -42,7 +41,7 @@ pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> 
     for permission in manifest.permissions() {
         writeln!(out, "    {:<11}{permission}", permission.kind.to_string())?;
     }
-    if subject.project.is_some() && tapes.is_empty() {
+    if subject.project.is_some() && recordings.is_empty() {
         writeln!(out, "  without recordings nothing can be said of what it needs: `consentry connector record`")?;
     }
     if !unused.is_empty() {

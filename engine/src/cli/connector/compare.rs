@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use consentry_contract::page::PageRule;
 use consentry_host_api::tape::Matching;
 use serde_json::json;
 
@@ -67,16 +68,33 @@ pub(super) async fn run(options: &Options, out: &mut dyn Write) -> anyhow::Resul
 /// Each page of each source, as the host tells it.
 fn pages(package: &Package) -> Vec<String> {
     let sources = package.manifest().sources().iter().filter_map(|source| package.plan(source.id.as_str(), None).ok());
-    let pages: BTreeSet<String> = sources
-        .flat_map(|plan| {
-            let told = |rule: &consentry_contract::page::PageRule| {
-                let page = &rule.page;
-                format!("page {} at {} requires {:?} lacks {:?}", page.id, rule.url, page.requires, page.lacks)
-            };
-            plan.pages().iter().map(told).collect::<Vec<_>>()
-        })
-        .collect();
+    let pages: BTreeSet<String> = sources.flat_map(|plan| plan.pages().iter().map(page).collect::<Vec<_>>()).collect();
     pages.into_iter().collect()
+}
+
+/// All that the host does about one page: how it is told, and what it means.
+fn page(rule: &PageRule) -> String {
+    let page = &rule.page;
+    let mut line = format!("page {} at {} requires {:?} lacks {:?}", page.id, rule.url, page.requires, page.lacks);
+    if !page.status.is_empty() {
+        line += &format!(" status {:?}", page.status);
+    }
+    if page.login {
+        line += " is the login";
+    }
+    if let Some(code) = page.failure {
+        line += &format!(" is {code}");
+    }
+    for error in &page.errors {
+        line += &format!(" is {} where {:?} stands at {:?}", error.code, error.folded, error.at);
+    }
+    if !page.feeds.is_empty() {
+        line += &format!(" feeds {}", page.feeds.join(", "));
+    }
+    if let Some(empty) = &page.empty {
+        line += &format!(" is empty by {empty:?}");
+    }
+    line
 }
 
 async fn results(folder: &Path, old: &Package, new: &Package) -> anyhow::Result<Vec<Compared>> {

@@ -50,13 +50,15 @@ pub(in crate::cli) struct Replay {
 pub(super) async fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let subject = block_in_place(|| subject::of(&options.connector, options.built.as_deref()))?;
     let findings = suite(&subject).await?;
-    let failed = findings.iter().filter(|finding| !finding.faults.is_empty()).count();
+    let [passed, failed, absent] = counts(&findings);
     if options.form.json {
         let told = |finding: &Finding| {
             let shown = shown(finding);
             json!({ "name": finding.name, "shown": shown, "outcome": finding.told, "faults": finding.faults })
         };
-        writeln!(out, "{}", json!({ "findings": findings.iter().map(told).collect::<Vec<_>>(), "failed": failed }))?;
+        let findings: Vec<_> = findings.iter().map(told).collect();
+        let told = json!({ "findings": findings, "passed": passed, "failed": failed, "not-applicable": absent });
+        writeln!(out, "{told}")?;
     } else {
         show(&findings, out)?;
     }
@@ -75,7 +77,11 @@ pub(super) fn show(findings: &[Finding], out: &mut dyn Write) -> anyhow::Result<
     table.load_preset(UTF8_FULL_CONDENSED);
     table.set_header(["state", "", "shown by", "comes to"]);
     for finding in findings {
-        let passed = if finding.faults.is_empty() { "ok" } else { "FAILED" };
+        let passed = match (&finding.shown, finding.faults.is_empty()) {
+            (_, false) => "FAILED",
+            (Shown::NotApplicable(_), true) => "n/a",
+            (_, true) => "ok",
+        };
         table.add_row([&finding.name, passed, &shown(finding), &finding.told]);
     }
     writeln!(out, "{table}")?;
@@ -83,9 +89,19 @@ pub(super) fn show(findings: &[Finding], out: &mut dyn Write) -> anyhow::Result<
         writeln!(out, "{}:", finding.name)?;
         finding.faults.iter().try_for_each(|fault| writeln!(out, "  {fault}"))?;
     }
-    let failed = findings.iter().filter(|finding| !finding.faults.is_empty()).count();
-    writeln!(out, "{} passed, {failed} failed", findings.len() - failed)?;
+    let [passed, failed, absent] = counts(findings);
+    let absent =
+        if absent == 0 { String::new() } else { format!(", {absent} declared not to apply (not counted as passed)") };
+    writeln!(out, "{passed} passed, {failed} failed{absent}")?;
     Ok(())
+}
+
+/// How many passed, how many failed, and how many were not played, since they are declared not to apply.
+fn counts(findings: &[Finding]) -> [usize; 3] {
+    let failed = findings.iter().filter(|finding| !finding.faults.is_empty()).count();
+    let absent = |finding: &&Finding| finding.faults.is_empty() && matches!(finding.shown, Shown::NotApplicable(_));
+    let absent = findings.iter().filter(absent).count();
+    [findings.len() - failed - absent, failed, absent]
 }
 
 fn shown(finding: &Finding) -> String {

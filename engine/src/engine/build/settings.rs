@@ -1,5 +1,6 @@
 //! What the operator sets, as the engine asks for it.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -29,6 +30,10 @@ impl SourceSettings {
 
     pub(in crate::engine) fn development(&self) -> bool {
         self.development
+    }
+
+    pub(in crate::engine) fn trusted_proxies(&self) -> &[IpAddr] {
+        &self.trusted_proxies
     }
 
     /// How often a caller may ask in a minute.

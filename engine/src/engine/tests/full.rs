@@ -152,12 +152,12 @@ async fn a_login_that_finds_the_disk_full_may_be_given_again() {
         let session = door.world.agreed().await;
         let sealed = door.world.sealed(session.id(), &LOGIN).await;
         door.store.fail_in(at);
-        let opened = door.world.engine.begin(&session, &sealed, NAVIGATION).await;
+        let opened = door.world.engine.begin(&session, &sealed, NAVIGATION.into()).await;
         door.store.heal();
         let Err(error) = opened else { break };
         assert!(error.is_full(), "{at}: {error:?}");
         assert!(matches!(session.state(), State::AwaitingCredentials { .. }), "{at}: {:?}", session.state());
-        door.world.engine.begin(&session, &sealed, NAVIGATION).await.map(drop).unwrap();
+        door.world.engine.begin(&session, &sealed, NAVIGATION.into()).await.map(drop).unwrap();
         at += 1;
     }
     assert!(at > 4, "{at}");

@@ -13,7 +13,7 @@ async fn after_a_planned_stop_the_next_life_has_the_receipts() {
     // One whose connector is at work: its grant is used, its login opened.
     let collecting = world.agreed().await;
     let sealed = world.sealed(collecting.id(), &LOGIN).await;
-    let _opened = world.engine.begin(&collecting, &sealed, NAVIGATION).await.unwrap();
+    let _opened = world.engine.begin(&collecting, &sealed, NAVIGATION.into()).await.unwrap();
 
     world.engine.shut_down().await;
     assert!(world.engine.preview(&reviewed).is_err(), "what was found is erased");

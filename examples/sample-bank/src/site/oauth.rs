@@ -1,5 +1,5 @@
 //! Authorisation by redirect for the interface of programs: the person logs in here, and goes back with a code that is exchanged once for a
-//! token (RFC 6749, 4.1; RFC 7636, method `plain`). Clients are not registered: this bank has nothing to lose.
+//! token (RFC 6749, 4.1). The program pushes its request first (RFC 9126), with a challenge (RFC 7636, method `S256`). Clients are not registered: this bank has nothing to lose.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::layout::{Notice, page};
+use crate::authorisation::Asked;
 use crate::bank::Bank;
 use crate::person::Person;
 use crate::state::SiteState;
@@ -20,21 +21,20 @@ const WRONG: Notice = Notice::Error("Identifiant ou mot de passe incorrect.");
 /// How long a token is said to be good, in seconds.
 const TOKEN_S: u32 = 300;
 
-/// What a program asks for.
+/// How long a pushed request is said to be good, in seconds.
+const PUSHED_S: u32 = 60;
+
+/// The name of what was asked for.
 #[derive(Deserialize)]
-pub(crate) struct Asked {
-    redirect_uri: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    code_challenge: String,
+pub(crate) struct Named {
+    request_uri: String,
 }
 
 /// The person's yes or no.
 #[derive(Deserialize)]
 pub(crate) struct Said {
     #[serde(flatten)]
-    asked: Asked,
+    named: Named,
     #[serde(default)]
     login: String,
     #[serde(default)]
@@ -43,16 +43,31 @@ pub(crate) struct Said {
     refuse: Option<String>,
 }
 
-pub(crate) async fn form(Query(asked): Query<Asked>) -> Html<String> {
-    consent(&asked, None)
+/// A program's request, before it sends the person.
+pub(crate) async fn push(State(bank): State<Arc<Bank>>, Form(asked): Form<Asked>) -> Response {
+    // Of 32 bytes, in base64url.
+    if asked.code_challenge_method != "S256" || asked.code_challenge.len() != 43 {
+        return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_request" }))).into_response();
+    }
+    let name = bank.memory().push(asked);
+    (StatusCode::CREATED, Json(json!({ "request_uri": name, "expires_in": PUSHED_S }))).into_response()
 }
 
-fn consent(asked: &Asked, notice: Option<Notice>) -> Html<String> {
+pub(crate) async fn form(State(bank): State<Arc<Bank>>, Query(named): Query<Named>) -> Response {
+    match bank.memory().pushed(&named.request_uri) {
+        Some(_) => consent(&named, None).into_response(),
+        None => unknown(),
+    }
+}
+
+fn unknown() -> Response {
+    (StatusCode::BAD_REQUEST, "request_uri").into_response()
+}
+
+fn consent(named: &Named, notice: Option<Notice>) -> Html<String> {
     let body = html! {
         form #autorisation method="post" action="/oauth/authorize" {
-            input type="hidden" name="redirect_uri" value=(asked.redirect_uri);
-            input type="hidden" name="state" value=(asked.state);
-            input type="hidden" name="code_challenge" value=(asked.code_challenge);
+            input type="hidden" name="request_uri" value=(named.request_uri);
             p { label for="login" { "Identifiant" } input #login name="login" autocomplete="username"; }
             p { label for="password" { "Mot de passe" } input #password type="password" name="password"; }
             button { "Autoriser" }
@@ -63,20 +78,20 @@ fn consent(asked: &Asked, notice: Option<Notice>) -> Html<String> {
 }
 
 pub(crate) async fn submit(State(bank): State<Arc<Bank>>, Form(said): Form<Said>) -> Response {
-    let asked = &said.asked;
+    let Some(asked) = bank.memory().pushed(&said.named.request_uri) else { return unknown() };
     if said.refuse.is_some() {
-        return back(asked, "error", "access_denied");
+        return back(&asked, "error", "access_denied");
     }
     let refused = bank.settings().state == SiteState::WrongPassword;
     let Some(person) = Person::with_login(&said.login, &said.password).filter(|_| !refused) else {
-        return consent(asked, Some(WRONG)).into_response();
+        return consent(&said.named, Some(WRONG)).into_response();
     };
     let mut memory = bank.memory();
     let fresh = memory.open_session();
     let session = memory.admit(&fresh, person);
     let code = memory.authorise(session, asked.code_challenge.clone());
     drop(memory);
-    back(asked, "code", &code)
+    back(&asked, "code", &code)
 }
 
 /// To where the person came from.

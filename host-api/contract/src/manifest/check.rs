@@ -1,5 +1,6 @@
 //! From the shapes of [`super::raw`] to a [`Manifest`]: every check that needs no base URL, then those that do, once for each source.
 
+mod identified;
 mod pages;
 mod secrets;
 
@@ -68,6 +69,7 @@ impl Checker<'_> {
         let limits = self.limits(&raw.limits);
         let secrets = self.secrets(raw, &capabilities);
         self.identified(raw);
+        self.address(raw);
         let pages = self.pages(&raw.page, &categories);
         let logout = raw.logout.as_ref().map(|logout| self.request(&logout.request));
         if !self.errors.is_empty() {
@@ -284,27 +286,9 @@ impl Checker<'_> {
         let params = raw.params.clone();
         let tpp = raw.tpp.as_ref().is_some_and(|tpp| *tpp.get_ref());
         let categories = own.unwrap_or_else(|| categories.to_vec());
-        Some(Source { id: id?, name, country: country.clone(), kind: kind?, categories, params, tpp, base, origins })
-    }
-
-    /// Where third parties must say who they are (PSD2), the operator does, and the person logs in with the source alone: there is no
-    /// secret of theirs to ask for, and no browser to type it.
-    fn identified(&mut self, raw: &raw::Manifest) {
-        let tpp = raw.source.get_ref().iter().filter_map(|source| source.get_ref().tpp.as_ref());
-        let Some(tpp) = tpp.into_iter().find(|tpp| *tpp.get_ref()) else { return };
-        const WHY: &str = "where third parties identify themselves (`tpp`), a person logs in with the source alone, by a prompt `redirect`";
-        for field in raw.field.iter().filter(|field| field.get_ref().kind.get_ref() != "public") {
-            self.fail(field.get_ref().kind.span(), format!("{WHY}: a field is `public`, or not there"));
-        }
-        if let Some(browser) = raw.capabilities.iter().find(|capability| capability.get_ref() == "browser") {
-            self.fail(browser.span(), format!("{WHY}: not in a `browser`"));
-        }
-        if raw.operator.is_empty() {
-            self.fail(
-                tpp.span(),
-                "who the operator is towards the source (`tpp`) is an [[operator]] secret; there is none",
-            );
-        }
+        let tpp_exempt = self.exempt(raw);
+        let (id, kind, country) = (id?, kind?, country.clone());
+        Some(Source { id, name, country, kind, categories, params, tpp, tpp_exempt, base, origins })
     }
 
     fn limits(&mut self, raw: &BTreeMap<String, Spanned<u64>>) -> Wishes {

@@ -37,6 +37,8 @@ pub struct Source {
     pub params: BTreeMap<String, String>,
     /// It opens payment accounts only to who identifies as a third-party provider (PSD2): nobody's login is ever asked for.
     pub tpp: bool,
+    /// Why it reads payment accounts, where the law asks third parties to identify themselves, without doing so: a ground for the operator.
+    pub tpp_exempt: Option<String>,
     pub(super) base: Option<Url>,
     pub(super) origins: Vec<Template>,
 }

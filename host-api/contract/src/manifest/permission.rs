@@ -128,6 +128,16 @@ impl Manifest {
         for source in &self.sources {
             let (id, name, country, kind) = (&source.id, &source.name, &source.country, source.kind);
             asked.add(PermissionKind::Source, format!("serves the source {id}: {name:?}, {country}, {kind}"));
+            if let Some(ground) = &source.tpp_exempt {
+                let told = "reads payment accounts without identification as a third party at the source";
+                asked.add(PermissionKind::Source, format!("{told} {id}, on this ground: {ground:?}"));
+            }
+            if source.tpp {
+                asked.add(
+                    PermissionKind::Source,
+                    format!("identifies the operator as a third party to the source {id}"),
+                );
+            }
             for origin in &source.origins {
                 // Resolved when the manifest was read, so it can be resolved again.
                 let resolved =
@@ -145,6 +155,10 @@ impl Manifest {
         for field in &self.fields {
             let login = if field.login { ", the login" } else { "" };
             asked.add(PermissionKind::Field, format!("asks for the field {} ({}{login})", field.name, field.kind));
+        }
+        if self.hands_on_address() {
+            let sentence = "hands on the network address that the person comes from, while the person is there";
+            asked.add(PermissionKind::Field, sentence.to_owned());
         }
         for answer in &self.answers {
             let sentence = format!("asks by {} for {} ({})", answer.prompt, answer.name, answer.kind);

@@ -9,7 +9,7 @@ use super::error::{ManifestError, ManifestErrors};
 use super::parts::{CaptureAt, RequestRule, RequestTemplate, SinkIn, Source, Template};
 use super::url::{Origin, UrlPattern, absolute};
 use super::words::SourceKind;
-use super::{Manifest, PageTemplate};
+use super::{Manifest, PageTemplate, payment};
 use crate::failure::Name;
 use crate::page::{Page, PageRule};
 use crate::recipe::{Sink, SinkAt, Sinks};
@@ -152,6 +152,9 @@ pub(super) fn resolve(manifest: &Manifest, source: &Source, base: Option<&Url>) 
             Ok(origin) => resolver.origins.push(origin),
             Err(error) => resolver.errors.push(error),
         }
+    }
+    if let (Some(problem), Some(first)) = (payment::problem(source, &resolver.origins), source.origins.first()) {
+        resolver.errors.push(first.place.error(problem));
     }
     let sinks = manifest.sinks.iter().filter_map(|sink| {
         let (at, url) = match &sink.within {

@@ -60,6 +60,8 @@ pub(super) struct Source {
     pub params: BTreeMap<String, String>,
     #[serde(default)]
     pub tpp: Option<Spanned<bool>>,
+    #[serde(rename = "tpp-exempt")]
+    pub tpp_exempt: Option<Text>,
 }
 
 #[derive(Deserialize)]

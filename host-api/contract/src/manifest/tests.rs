@@ -171,7 +171,8 @@ fn what_is_not_seen_can_not_stand_in_what_people_read() {
 
 #[test]
 fn a_manifest_that_would_take_long_is_refused_and_not_everything_is_told() {
-    let source = example().split("[[source]]").nth(1).unwrap().split("\n[").next().unwrap();
+    let short = example().replace("tpp-exempt = \"a bank of made-up people on this machine\"\n", "");
+    let source = short.split("[[source]]").nth(1).unwrap().split("\n[").next().unwrap();
     let sources: String = (0..1001).map(|_| format!("\n[[source]]{source}")).collect();
     let errors = Manifest::parse(&format!("{}{sources}", example())).unwrap_err();
     assert!(errors.to_string().contains("at most 1000 sources"), "{errors}");
@@ -404,4 +405,14 @@ tpp = true
     let operator = "[[operator]]\nname = \"client-id\"\n[[operator.sink]]\nrequest = \"GET https://bank.example/\"\nslot = \"header:x-client\"\n\
                     recipe = \"raw\"\nmax = 1\n";
     assert!(Manifest::parse(&format!("{redirected}{operator}")).unwrap().sources()[0].tpp);
+    // Where the person is says nothing of who the operator is, and goes nowhere else.
+    let address = operator.replace("client-id", "person-address");
+    assert!(Manifest::parse(&format!("{redirected}{address}")).unwrap_err().to_string().contains("there is none"));
+    let both = format!("{redirected}{operator}{address}");
+    let manifest = Manifest::parse(&both).unwrap();
+    assert!(manifest.hands_on_address() && manifest.operator_secrets().into_iter().eq(["client-id"]));
+    let scraped = both.replace("tpp = true", "tpp-exempt = \"a bank of this test alone\"");
+    assert!(Manifest::parse(&scraped).unwrap_err().to_string().contains("(`tpp`) alone"));
+    let elsewhere = format!("{redirected}{operator}{}", address.replace("header:x-client", "query:from"));
+    assert!(Manifest::parse(&elsewhere).unwrap_err().to_string().contains("into a header"));
 }

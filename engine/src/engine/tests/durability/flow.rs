@@ -258,7 +258,7 @@ impl Outside {
             states(session).await;
             return Ok(());
         }
-        let crate::engine::run::Opened { run, grant, .. } = engine.begin(session, &sealed, NAVIGATION).await?;
+        let crate::engine::run::Opened { run, grant, .. } = engine.begin(session, &sealed, NAVIGATION.into()).await?;
         if flow.asks {
             self.answer(world, session, flow).await?;
         }
