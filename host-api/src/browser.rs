@@ -180,7 +180,7 @@ impl HostCtx {
                 self.reached(LimitName::DocumentBytes);
                 return Fail::stop();
             }
-            PageError::Call(CallError::Gone) => Code::BrowserUnavailable,
+            PageError::Call(CallError::Gone) | PageError::Full => Code::BrowserUnavailable,
             PageError::Failed(_) => return self.no_document(context, reason),
             PageError::Call(CallError::Crashed | CallError::Late) | PageError::Storm => Code::SourceUnavailable,
             PageError::Call(CallError::Refused(_))

@@ -14,6 +14,13 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "reads-a-page-that-mirrors", tries: "has the password typed into a page that copies it into texts and attributes, and reads them", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; sees .mirror; tell")) },
     Attack { name: "reads-where-a-page-went", tries: "has the password typed into a form that sends it in an address, and reads address and page", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; key Enter; sees .said; tell")) },
     Attack { name: "reads-what-a-page-is-answered", tries: "has the password typed into a page that sends it by script, and reads the answer", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form; secret #password; click #send; answer /echo")) },
+    Attack { name: "reads-other-fields", tries: "has the password typed into a page that copies it into the values of other fields, and into their attributes", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form?how=fields; secret #password; sees .mirror; tell")) },
+    Attack { name: "reads-what-is-read-aloud", tries: "has the password typed into a page that copies it where assistive technology reads: labels, descriptions, values, live regions", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form?how=aloud; secret #password; sees .mirror; tell")) },
+    Attack { name: "reads-a-popup", tries: "has the password typed into a page that opens a window with it in its address", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form?how=popup; secret #password; click #send; popup; sees .said; tell")) },
+    Attack { name: "reads-a-file-of-a-page", tries: "has the password typed into a page that makes a file of it, and reads that", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form?how=file; secret #password; download #file")) },
+    Attack { name: "asks-where-a-page-went", tries: "asks by patterns whether the address that a form was sent to has a password that begins with C", stopped_by: "patterns are held against addresses without secrets", verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| asks_addresses(world, defence, "go /form; secret #password; key Enter; sees .said; doubts url /said?word=C*")) },
+    Attack { name: "asks-what-a-page-asked-for", tries: "asks by patterns whether a request of the page has a password that begins with C", stopped_by: "patterns are held against addresses without secrets", verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| asks_addresses(world, defence, "go /form; secret #password; click #send; answers /echo?said=C*")) },
+    Attack { name: "opens-a-file", tries: "goes to a page that shows files of the engine's machine and pages of the browser's own in frames, in windows and in its own place, and reads them", stopped_by: "the browser shows a site neither, and what is read lies in the declared origins", verdict: Verdict::Nothing, off: Off::Never("nothing makes the browser show them to a site"), run: Run::Story(opens_files) },
     Attack { name: "asks-a-live-page", tries: "asks a page by selectors whether what was typed begins with C", stopped_by: "selectors that act on a live page ask for no value", verdict: Verdict::Refused("invalid-argument", "a live selector"), off: Off::By("the site writes the password where it names its elements", HONEST), run: Run::Story(asks) },
     Attack { name: "types-into-another-field", tries: "has the password typed into a search field, whose page shows what was searched for", stopped_by: "a secret goes into the field that its sink names", verdict: Verdict::Refused("capability-denied", "slot = \"field:#search\""), off: Off::By("the manifest declares it", HONEST), run: Run::Story(another_field) },
     Attack { name: "types-into-an-unknown-page", tries: "has the password typed into a page that no rule recognises", stopped_by: "a secret goes into pages that the manifest describes", verdict: Verdict::Refused("capability-denied", "no rule recognises this one"), off: Off::By("a rule recognises the page", HONEST), run: Run::Story(unknown_page) },
@@ -27,13 +34,43 @@ async fn every_attack_in_a_browser_is_stopped_and_is_not_without_its_defence() {
 
 const SCRIPT: &str = "<script>
 const field = document.querySelector('#password');
+const how = new URLSearchParams(location.search).get('how');
+const add = (name, attributes) => {
+    const made = document.body.appendChild(document.createElement(name));
+    for (const each in attributes) made.setAttribute(each, attributes[each]);
+    return made;
+};
+const copies = {
+    fields: said => {
+        add('input', { class: 'mirror', value: said }).value = said;
+        add('textarea', {}).value = said;
+        add('input', { type: 'hidden', value: said });
+        const select = add('select', {});
+        select.append(new Option(said, said, true, true));
+        add('datalist', {}).append(new Option('', said));
+        add('button', { value: said });
+    },
+    aloud: said => {
+        add('div', { class: 'mirror', role: 'textbox', 'aria-label': said, 'aria-valuetext': said, 'aria-description': said }).textContent = '.';
+        add('div', { 'aria-live': 'assertive', style: 'position:absolute;left:-9999px' }).textContent = said;
+        add('img', { alt: said });
+        document.title = said;
+    },
+    file: said => {
+        const file = URL.createObjectURL(new Blob(['said: ' + said]));
+        add('a', { id: 'file', href: file, download: 'said.txt' }).textContent = 'a file';
+    },
+    popup: () => {},
+};
 field.addEventListener('input', () => {
+    if (how in copies) { copies[how](field.value); return; }
     const mirror = document.createElement('p');
     mirror.className = 'mirror'; mirror.textContent = field.value; mirror.title = btoa(field.value);
     field.setAttribute('value', field.value); mirror.setAttribute('name', field.value);
     document.body.append(mirror);
 });
 document.querySelector('#send').addEventListener('click', () => {
+    if (how === 'popup') { open('/said?word=' + encodeURIComponent(field.value)); return; }
     fetch('/echo?said=' + encodeURIComponent(field.value), { method: 'POST', body: field.value });
 });</script>";
 
@@ -48,6 +85,7 @@ fn careless(sent: &Sent) -> Answer {
             "<!DOCTYPE html><form id=connexion action=/said><input id=password name=word type=password><input id=search name=q><button>ok</button></form>\
              <button id=send>.</button>{SCRIPT}"
         )),
+        "/files" => html(FILES.to_owned()),
         "/said" => html(format!("<!DOCTYPE html><p class=said>{} {PASSWORD}", sent.query)),
         "/echo" => Answer { body: ("application/json", format!("{{\"said\":\"{PASSWORD}\"}}")), ..Answer::default() },
         _ => html("<!DOCTYPE html><p>Hello.".to_owned()),
@@ -88,6 +126,35 @@ fn reads<'w>(world: &'w mut World, defence: Defence, aim: &'static str) -> Comin
         let browses =
             browses(&site.url, aim).manifest(true, FIRST, sink("field:#password")).declaring(true, page("/form"));
         came(world.run(browses.not_secret(defence == Defence::Off)).await)
+    })
+}
+
+fn asks_addresses<'w>(world: &'w mut World, defence: Defence, aim: &'static str) -> Coming<'w> {
+    Box::pin(async move {
+        let site = EchoSite::start(careless).await.unwrap();
+        let browses =
+            browses(&site.url, aim).manifest(true, FIRST, sink("field:#password")).declaring(true, page("/form"));
+        let ran = world.run(browses.not_secret(defence == Defence::Off)).await;
+        let harm = ran.said().contains("=C* true");
+        ran.came(harm)
+    })
+}
+
+/// Everything that a page can do to show one.
+const FILES: &str =
+    "<!DOCTYPE html><p class=there>.</p><iframe src=file:///etc/passwd></iframe><iframe src=chrome://version></iframe>
+<object data=file:///etc/passwd></object><embed src=file:///etc/passwd><a id=link href=file:///etc/passwd>a file</a>
+<button id=open onclick=\"window.open('file:///etc/passwd'); window.open('chrome://version')\">.</button>
+<script>fetch('file:///etc/passwd').then(it => it.text()).then(text => document.body.append(text)).catch(() => {});
+location = 'file:///etc/passwd';</script>";
+
+fn opens_files(world: &mut World, _: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let site = EchoSite::start(careless).await.unwrap();
+        let aim = "go /files; sees .there; click #open; click #link; tell";
+        let ran = world.run(browses(&site.url, aim)).await;
+        let harm = ran.said().contains("root:") || ran.said().contains("Chromium");
+        ran.came(harm)
     })
 }
 

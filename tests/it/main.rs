@@ -4,9 +4,11 @@
 mod author;
 mod catalogue;
 mod contract;
+mod faulty_pages;
 mod identity;
 mod logins;
 mod packaging;
+mod pages;
 mod printed;
 mod replay;
 mod sample_bank;

@@ -295,6 +295,8 @@ pub struct Seen {
     pub lines: Mutex<Vec<String>>,
     /// Whether the login went out.
     pub submitted: Mutex<bool>,
+    /// How many were before it whenever it had to wait.
+    pub waited: Mutex<Vec<u32>>,
 }
 
 impl Observer for Seen {
@@ -302,6 +304,9 @@ impl Observer for Seen {
         lock(&self.steps).push(id.to_owned());
     }
     fn count(&self, _: u32, _: u32) {}
+    fn waits(&self, ahead: u32) {
+        lock(&self.waited).push(ahead);
+    }
     fn login_submitted(&self) {
         *lock(&self.submitted) = true;
     }

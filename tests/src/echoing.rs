@@ -24,6 +24,8 @@ pub struct Sent {
     pub word: String,
     /// The query.
     pub query: String,
+    /// Who somebody says they are, in the header for that.
+    pub authorization: String,
 }
 
 /// How an answer repeats it.
@@ -74,6 +76,11 @@ impl EchoSite {
         lock(&self.heard).iter().map(|(_, request)| request.clone()).collect()
     }
 
+    /// Forgets what it heard.
+    pub fn forget(&self) {
+        lock(&self.heard).clear();
+    }
+
     /// When each of them came in.
     pub fn heard_at(&self) -> Vec<Instant> {
         lock(&self.heard).iter().map(|(at, _)| *at).collect()
@@ -101,6 +108,7 @@ async fn answer(
         word: of("q").unwrap_or_default(),
         path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
+        authorization: request.get("authorization").map(|value| format!("{value:?}")).unwrap_or_default(),
     };
     let Answer { status, headers, body: (content_type, body) } = (shared.echo)(&sent);
     lock(&shared.told).push(format!("{headers:?} {body}"));

@@ -10,9 +10,6 @@ use crate::contract::browser;
 use crate::fault::{Code, Result};
 use crate::host::job;
 
-/// How long one look for one of several pages takes, in milliseconds.
-const LOOK: u32 = 200;
-
 /// A page in this run's own context.
 ///
 /// # Errors
@@ -35,21 +32,13 @@ impl Page {
     /// # Errors
     /// `page-unrecognised` if none comes within so many milliseconds, or what a page that came instead says.
     pub fn expect(&self, pages: &[&str], max_ms: u32) -> Result<Document> {
-        let (each, mut left) = (LOOK.min(max_ms), max_ms);
-        loop {
-            for page in pages {
-                if self.wait_for("page", page, if pages.len() > 1 { each } else { max_ms })? {
-                    return self.snapshot("").map(Document::from);
-                }
-            }
-            let waited = if pages.len() > 1 { each * u32::try_from(pages.len()).unwrap_or(1) } else { max_ms };
-            left = left.saturating_sub(waited);
-            if left == 0 {
-                // Tells the host what came instead.
-                self.snapshot("")?;
-                return Err(Code::PageUnrecognised.fault(format!("expected here: {}", pages.join(" or "))));
-            }
+        let came = self.wait_for("page", &pages.join(" "), max_ms)?;
+        // If none came, this tells the host what came instead.
+        let document = self.snapshot("")?;
+        if came {
+            return Ok(document.into());
         }
+        Err(Code::PageUnrecognised.fault(format!("expected here: {}", pages.join(" or "))))
     }
 
     /// The next answer to a request of the page's own; what begins with `/` is added to the source's base URL, `*` stands for anything.

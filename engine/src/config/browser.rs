@@ -29,6 +29,14 @@ pub struct BrowserSection {
     pub idle_seconds: Option<u64>,
     /// Most memory of it and its pages together, where this system lets the engine make a control group.
     pub memory_mib: Option<u64>,
+    /// What it may hold without a page; with more it is started anew.
+    pub rest_memory_mib: Option<u64>,
+    /// Most processor time of it and its pages together, in hundredths of one core, as memory.
+    pub cpu_percent: Option<u32>,
+    /// Most memory of one page's process.
+    pub page_memory_mib: Option<u64>,
+    /// Most processor time of one page's process.
+    pub page_cpu_seconds: Option<u64>,
     /// Runs although its sandbox does not work here, or on a folder that is not in memory. In development only.
     #[serde(default)]
     pub unconfined: bool,
@@ -50,6 +58,10 @@ impl BrowserSection {
             ("browser.runs-each", self.runs_each.map(u64::from), 1, 1_000_000),
             ("browser.idle-seconds", self.idle_seconds, 1, 86_400),
             ("browser.memory-mib", self.memory_mib, 256, 1 << 20),
+            ("browser.rest-memory-mib", self.rest_memory_mib, 64, 1 << 20),
+            ("browser.cpu-percent", self.cpu_percent.map(u64::from), 10, 100_000),
+            ("browser.page-memory-mib", self.page_memory_mib, 512, 1 << 20),
+            ("browser.page-cpu-seconds", self.page_cpu_seconds, 1, 86_400),
         ];
         for (key, given, least, most) in numbers {
             if given.is_some_and(|given| !(least..=most).contains(&given)) {
@@ -58,14 +70,19 @@ impl BrowserSection {
         }
         Ok(BrowserSettings {
             program: self.program.clone(),
-            account: self.account.clone().unwrap_or(usual.account),
-            folder: self.folder.clone().unwrap_or(usual.folder),
+            account: self.account.clone().unwrap_or_else(|| usual.account.clone()),
+            folder: self.folder.clone().unwrap_or_else(|| usual.folder.clone()),
             runs_max: self.runs_max.unwrap_or(usual.runs_max),
             queue: self.queue_seconds.map_or(usual.queue, Duration::from_secs),
             runs_each: self.runs_each.unwrap_or(usual.runs_each),
             idle: self.idle_seconds.map_or(usual.idle, Duration::from_secs),
             memory_bytes: self.memory_mib.map_or(usual.memory_bytes, |mebibytes| mebibytes << 20),
+            rest_bytes: self.rest_memory_mib.map_or(usual.rest_bytes, |mebibytes| mebibytes << 20),
+            cpu_percent: self.cpu_percent.unwrap_or(usual.cpu_percent),
+            page_bytes: self.page_memory_mib.map_or(usual.page_bytes, |mebibytes| mebibytes << 20),
+            page_cpu: self.page_cpu_seconds.map_or(usual.page_cpu, Duration::from_secs),
             unconfined: self.unconfined,
+            ..usual
         })
     }
 }

@@ -11,8 +11,9 @@ use url::Url;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
+use super::context::Context;
 use super::frame::At;
-use super::reading::Looked;
+use super::reading::{Came, Looked};
 use super::taped::Live;
 use super::{LOAD, NAME, Page};
 use crate::bindings::consentry::connector::browser;
@@ -41,8 +42,8 @@ impl HostCtx {
         self.look(came)
     }
 
-    /// Waits until a page rule recognises a frame's document.
-    async fn wait_for_page(&mut self, at: &At, page: &str, until: Instant) -> Result<bool, Fail> {
+    /// Waits until one of these page rules recognises a frame's document.
+    async fn wait_for_page(&mut self, at: &At, pages: &str, until: Instant) -> Result<bool, Fail> {
         let mut before = String::new();
         loop {
             let (context, at_frame, last) = (self.context()?, at.clone(), before.clone());
@@ -50,10 +51,70 @@ impl HostCtx {
             let Some(now) = changed else { return Ok(false) };
             before = now;
             let looked = self.look_at(at, false).await?;
-            if looked.recognition.page.as_ref().is_some_and(|found| found.as_str() == page) {
+            if looked.recognition.page.as_ref().is_some_and(|found| pages.split(' ').any(|page| page == found.as_str()))
+            {
                 return Ok(true);
             }
             self.declares(&looked)?;
+        }
+    }
+
+    /// Where a frame is, as its connector may know it.
+    fn address(&mut self, context: &Context, at: &At) -> Result<Option<Url>, Fail> {
+        let (url, withheld) = {
+            let state = context.state();
+            let url = state.frames.get(at.frame()).map(|frame| frame.url.clone());
+            (url.unwrap_or_default(), state.is_withheld(&at.page))
+        };
+        let Some(url) = Url::parse(&url).ok().filter(|url| self.egress.check(url).is_ok()) else { return Ok(None) };
+        let url = self.shown_url(url)?;
+        Ok(Some(if withheld { url.join("/").unwrap_or(url) } else { url }))
+    }
+
+    /// Waits until a frame is where the pattern says, by what may be known of that: a pattern that is held against a secret would spell it
+    /// out by yes and no.
+    async fn wait_for_url(&mut self, at: &At, pattern: &UrlPattern, until: Instant) -> Result<bool, Fail> {
+        let mut before = None;
+        loop {
+            let (context, at_frame, last) = (self.context()?, at.clone(), before.clone());
+            let moved = self.drive(async move {
+                let moved = context.wait(until, |state| {
+                    let gone = state.tab(&at_frame.page).is_none_or(|tab| tab.crashed);
+                    let url = state.frames.get(at_frame.frame()).map(|frame| frame.url.clone());
+                    (gone || url != last).then_some(url)
+                });
+                let moved = moved.await?;
+                context.session(&at_frame.page).map(|_| moved)
+            });
+            let Some(now) = moved.await? else { return Ok(false) };
+            before = now;
+            let context = self.context()?;
+            if self.address(&context, at)?.is_some_and(|url| pattern.matches(&url)) {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The next answer to a request of a page whose address, as it may be known, fits.
+    async fn next_answer(&mut self, at: &At, pattern: &UrlPattern, until: Instant) -> Result<Option<Came>, Fail> {
+        let bytes_max = self.budget.limits().of(LimitName::AnswerBytes).min(self.budget.left(LimitName::BytesIn));
+        let mut last = 0;
+        loop {
+            let (context, page) = (self.context()?, at.page.clone());
+            let came = self.drive(async move {
+                context.session(&page)?;
+                context.answers_behind(last, until).await
+            });
+            let came = came.await?;
+            let Some((newest, _)) = came.last() else { return Ok(None) };
+            last = *newest;
+            for (serial, url) in came {
+                let Some(url) = Url::parse(&url).ok().filter(|url| pattern.origin().contains(url)) else { continue };
+                if pattern.matches(&self.shown_url(url)?) {
+                    let context = self.context()?;
+                    return self.drive(async move { context.take_answer(serial, bytes_max).await }).await;
+                }
+            }
         }
     }
 
@@ -68,17 +129,7 @@ impl HostCtx {
             "network-idle" => self.drive(async move { context.is_idle(until).await }).await,
             "url" => {
                 let pattern = self.url_pattern(&value)?;
-                let fits = move |url: &str| Url::parse(url).is_ok_and(|url| pattern.matches(&url));
-                let (page, frame) = (at.page.clone(), at.frame().to_owned());
-                self.drive(async move {
-                    let found = context.wait(until, |state| {
-                        let gone = state.tab(&page).is_none_or(|tab| tab.crashed);
-                        (gone || state.frames.get(&frame).is_some_and(|frame| fits(&frame.url))).then_some(())
-                    });
-                    let found = found.await?.is_some();
-                    context.session(&page).map(|_| found)
-                })
-                .await
+                self.wait_for_url(&at, &pattern, until).await
             }
             "load" => {
                 self.drive(async move {
@@ -204,17 +255,7 @@ impl browser::HostPage for Live<'_> {
         self.enter_infallible(NAME, "page.url")?;
         let at = self.table.get(&this)?.at.clone();
         let Some(context) = self.browsing.context.clone() else { return Ok(String::new()) };
-        let (url, withheld) = {
-            let state = context.state();
-            (
-                state.frames.get(at.frame()).map(|frame| frame.url.clone()).unwrap_or_default(),
-                state.is_withheld(&at.page),
-            )
-        };
-        let url = Url::parse(&url).ok().filter(|url| self.egress.check(url).is_ok());
-        let shown = url.map_or(Ok(None), |url| self.shown_url(url).map(Some));
-        match shown {
-            Ok(Some(url)) if withheld => Ok(url.join("/").unwrap_or(url).into()),
+        match self.address(&context, &at) {
             Ok(url) => Ok(url.map(String::from).unwrap_or_default()),
             Err(Fail::Stop(error)) => Err(error),
             Err(Fail::Fault(_)) => Ok(String::new()),
@@ -297,15 +338,8 @@ impl browser::HostPage for Live<'_> {
         self.enter(NAME, "page.response")?;
         let pattern = self.url_pattern(&url_pattern)?;
         let at = self.at_of(&this)?;
-        let bytes_max = self.budget.limits().of(LimitName::AnswerBytes).min(self.budget.left(LimitName::BytesIn));
         let until = Instant::now() + Duration::from_millis(max_ms.into());
-        let context = self.context()?;
-        let page = at.page.clone();
-        let came = self.drive(async move {
-            context.session(&page)?;
-            context.next_answer(&pattern, until, bytes_max).await
-        });
-        let Some(came) = came.await? else { return Ok(None) };
+        let Some(came) = self.next_answer(&at, &pattern, until).await? else { return Ok(None) };
         self.readable(&at, &came)?;
         let looked = self.look(came)?;
         self.spend(LimitName::BytesIn, looked.bytes())?;

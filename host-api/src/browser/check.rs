@@ -9,8 +9,8 @@ use serde_json::json;
 use super::BrowserError;
 use super::transport::Transport;
 
-/// A page's process is there a moment after the page, and lets go of its rights a moment later.
-const BEGINS: Duration = Duration::from_secs(10);
+/// A process that shows a page that answers has let go of its rights; one that is kept ready for the next may be about to.
+const BEGINS: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Deserialize)]
@@ -19,9 +19,18 @@ struct Made {
     target_id: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Attached {
+    session_id: String,
+}
+
 /// Opens an empty page and looks at the process that shows it.
 pub(super) async fn confined(transport: &Transport, browser: u32, unconfined: bool) -> Result<(), BrowserError> {
     let page: Made = transport.call("", "Target.createTarget", json!({ "url": "about:blank" })).await?;
+    let asked = json!({ "targetId": page.target_id, "flatten": true });
+    let attached: Attached = transport.call("", "Target.attachToTarget", asked).await?;
+    transport.tell(&attached.session_id, "Page.enable", json!({})).await?;
     let until = Instant::now() + BEGINS;
     let mut confined = are_confined(browser);
     while !confined && Instant::now() < until && !transport.is_gone() {
@@ -40,19 +49,32 @@ pub(super) async fn confined(transport: &Transport, browser: u32, unconfined: bo
 }
 
 fn are_confined(browser: u32) -> bool {
-    let pages: Vec<u32> = descendants(browser).into_iter().filter(|pid| shows_pages(*pid)).collect();
+    let pages: Vec<u32> =
+        descendants(browser).into_iter().filter(|pid| is_started_with(*pid, "--type=renderer")).collect();
     !pages.is_empty() && pages.iter().all(|pid| has_filter(*pid))
 }
 
-fn shows_pages(pid: u32) -> bool {
+/// Whether a process was started with this argument. Chromium writes its own anew, with blanks between.
+pub(super) fn is_started_with(pid: u32, argument: &str) -> bool {
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    arguments.split(|byte| *byte == 0 || *byte == b' ').any(|argument| argument == b"--type=renderer")
+    arguments.split(|byte| *byte == 0 || *byte == b' ').any(|each| each == argument.as_bytes())
 }
 
 /// `Seccomp:` of proc(5): 2 is a filter.
 fn has_filter(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+}
+
+/// What a browser and everything below it hold of memory for themselves alone, in bytes.
+pub(super) fn memory(browser: u32) -> u64 {
+    let own = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next()?.parse().ok());
+        line.unwrap_or(0u64) << 10
+    };
+    own(browser) + descendants(browser).into_iter().map(own).sum::<u64>()
 }
 
 /// Every process below this one.

@@ -49,6 +49,8 @@ pub(super) enum PageError {
     Large(u64),
     #[error("no file came of it")]
     NoFile,
+    #[error("there is no room for the file where the browser keeps its profile")]
+    Full,
     #[error("no more pages for this collection")]
     Pages,
 }
@@ -149,8 +151,9 @@ impl Context {
         Ok(target)
     }
 
-    /// Closes a page.
+    /// Closes a page; from here on it is none.
     pub(super) fn close_page(&self, target: &str) {
+        self.state().tabs.retain(|tab| tab.target != target);
         self.transport().post("", "Target.closeTarget", json!({ "targetId": target }));
     }
 
@@ -230,11 +233,13 @@ impl Reacts {
                 let answers_logins = !lock(state).logins.is_empty();
                 self.prepare(&session, answers_logins);
             }
+            Reaction::Release { session } => post(&session, "Runtime.runIfWaitingForDebugger", json!({})),
             Reaction::TooMany { session, target } => {
                 post(&session, "Runtime.runIfWaitingForDebugger", json!({}));
                 post("", "Target.closeTarget", json!({ "targetId": target }));
             }
-            Reaction::Crashed { session } => self.transport.crashed(&session),
+            Reaction::Crashed { session } => self.transport.lost(&session, true),
+            Reaction::Detached { session } => self.transport.lost(&session, false),
             Reaction::Dialog { session, accept } => {
                 post(&session, "Page.handleJavaScriptDialog", json!({ "accept": accept }));
                 let state = lock(state);
@@ -269,7 +274,8 @@ impl Reacts {
         post("Network.enable", json!({ "maxTotalBufferSize": KEPT_BYTES, "maxResourceBufferSize": KEPT_BYTES }));
         let agent = json!({ "userAgent": self.agent, "acceptLanguage": self.language });
         post("Emulation.setUserAgentOverride", agent);
-        let only = json!([{ "type": "iframe" }, { "exclude": true }]);
+        // Workers are held up whether they are asked for or not; who does not hear of them can't let them go.
+        let only = json!([{ "type": "iframe" }, { "type": "worker" }, { "exclude": true }]);
         let attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true, "filter": only });
         post("Target.setAutoAttach", attach);
         if answers_logins {

@@ -9,12 +9,15 @@ use super::frame::At;
 
 /// Longest wait for a file that a click brings.
 const FILE: Duration = Duration::from_secs(60);
+/// So much more than what has arrived may be on its way to the disk when that is full.
+const BESIDE: u64 = 1 << 20;
 /// How long a click may take until a file begins to come.
 const FILE_BEGINS: Duration = Duration::from_secs(20);
 
 impl Context {
     /// Clicks, and takes the file that comes of it.
     pub(super) async fn download(&self, at: &At, selector: &str, bytes_max: u64) -> Result<Vec<u8>, PageError> {
+        let room = self.room();
         {
             let mut state = self.state();
             state.downloads.clear();
@@ -26,7 +29,9 @@ impl Context {
         let ended = self.wait(Instant::now() + FILE, |state| {
             let download = state.downloads.get(&guid)?;
             if download.failed {
-                return Some(Err(PageError::Failed("the file broke off")));
+                // Whose fault it is the browser does not say.
+                let full = download.total.max(download.received + BESIDE) > room.min(self.room());
+                return Some(Err(if full { PageError::Full } else { PageError::Failed("the file broke off") }));
             }
             if download.received > bytes_max {
                 return Some(Err(PageError::Large(bytes_max)));
@@ -37,12 +42,18 @@ impl Context {
         let path = self.process.folder().map(|folder| folder.join(&guid)).filter(|_| is_guid(&guid));
         let path: PathBuf = path.ok_or(PageError::NoFile)?;
         let read = match ended {
-            Ok(()) => tokio::fs::read(&path).await.map_err(|_| PageError::Failed("the file could not be kept")),
+            Ok(()) => tokio::fs::read(&path).await.map_err(|_| PageError::Full),
             Err(error) => Err(error),
         };
         // A file that broke off is the browser's to remove.
         let _ = tokio::fs::remove_file(&path).await;
         read
+    }
+
+    /// Bytes that fit where files pass through.
+    fn room(&self) -> u64 {
+        let room = self.process.folder().and_then(|folder| rustix::fs::statvfs(folder).ok());
+        room.map_or(u64::MAX, |room| room.f_bavail.saturating_mul(room.f_frsize))
     }
 
     /// Files that nobody waits for are not taken.

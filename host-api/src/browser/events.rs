@@ -26,7 +26,7 @@ events! {
     ARequestUrl { url: String, }
     AnAuthChallenge { source: Option<String>, origin: String, }
     ADownload { frame_id: String, guid: String, }
-    AProgress { guid: String, received_bytes: f64, state: String, }
+    AProgress { guid: String, total_bytes: f64, received_bytes: f64, state: String, }
 }
 
 #[derive(Deserialize)]

@@ -109,19 +109,6 @@ impl At {
     pub(super) fn frame(&self) -> &str {
         self.within.last().map_or(&self.page, |within| &within.frame)
     }
-
-    /// The frame above.
-    fn above(&self) -> Self {
-        let mut above = self.clone();
-        above.within.pop();
-        above
-    }
-}
-
-impl Element {
-    pub(super) fn new(session: String, object: String) -> Self {
-        Self { session, object }
-    }
 }
 
 impl Context {
@@ -134,9 +121,20 @@ impl Context {
     /// Runs a script of ours in a frame.
     async fn run(&self, at: &At, script: &'static str, arguments: &[Value], by_value: bool) -> Result<Ran, PageError> {
         let frame = self.frame(at)?;
+        if let Some(world) = frame.world {
+            let on = json!({ "executionContextId": world });
+            match self.function(&frame.session, script, on, arguments, by_value).await {
+                // Its document has been replaced, and that was not told yet.
+                Err(PageError::Call(CallError::Refused(_))) => {}
+                returned => return Ok(Ran { returned: returned?, session: frame.session }),
+            }
+        }
         let asked = json!({ "frameId": at.frame(), "worldName": WORLD });
         let world = self.transport().call::<World>(&frame.session, "Page.createIsolatedWorld", asked).await;
         let world = self.or_hung(&frame.session, world)?.execution_context_id;
+        if let Some(known) = self.state().frames.get_mut(at.frame()).filter(|known| known.session == frame.session) {
+            known.world = Some(world);
+        }
         let returned =
             self.function(&frame.session, script, json!({ "executionContextId": world }), arguments, by_value);
         Ok(Ran { returned: returned.await?, session: frame.session })
@@ -218,21 +216,14 @@ impl Context {
         Ok(inside)
     }
 
-    /// Where the content of a frame begins, as seen from the page.
-    pub(super) async fn offset(&self, at: &At) -> Result<(f64, f64), PageError> {
-        let (mut x, mut y) = (0.0, 0.0);
-        let mut at = at.clone();
-        while let Some(within) = at.within.last().cloned() {
-            at = at.above();
-            let session = self.frame(&at)?.session;
-            let asked = json!({ "backendNodeId": within.element });
-            let resolved: Resolved = self.transport().call(&session, "DOM.resolveNode", asked).await?;
-            let object = resolved.object.object_id.ok_or(PageError::Nothing)?;
-            let place: Place = self.ask_element(&Element::new(session, object), scripts::INSIDE, &[]).await?;
-            x += place.x;
-            y += place.y;
-        }
-        Ok((x, y))
+    /// The element that shows a frame, and from there on the frame above; none around the page itself.
+    pub(super) async fn around(&self, at: &mut At) -> Result<Option<Element>, PageError> {
+        let Some(within) = at.within.pop() else { return Ok(None) };
+        let session = self.frame(at)?.session;
+        let asked = json!({ "backendNodeId": within.element });
+        let resolved: Resolved = self.transport().call(&session, "DOM.resolveNode", asked).await?;
+        let object = resolved.object.object_id.ok_or(PageError::Nothing)?;
+        Ok(Some(Element { session, object }))
     }
 
     /// The document of a frame as markup of at most so many bytes.

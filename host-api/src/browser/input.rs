@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::context::{Context, PageError};
 use super::frame::{At, Element, Place, Typed};
 use super::scripts;
+use super::transport::CallError;
 
 /// How long an element may take to come to rest and lie open: pages slide, fade and cover themselves while they load.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -42,32 +44,76 @@ impl Context {
                 Err(error) => Err(error.clone()),
             };
             match clicked {
-                Err(PageError::Unusable(_) | PageError::Nothing) if Instant::now() < until => {
-                    tokio::time::sleep(AGAIN).await;
-                }
+                Err(error) if may_pass(&error) && Instant::now() < until => tokio::time::sleep(AGAIN).await,
                 clicked => return clicked,
             }
         }
     }
 
     /// Clicks an element that lies open.
-    pub(super) async fn click_element(&self, at: &At, element: &Element) -> Result<(), PageError> {
+    async fn click_element(&self, at: &At, element: &Element) -> Result<(), PageError> {
         let place = self.place(at, element).await?;
         let session = self.session(&at.page)?;
         let mouse = |kind: &str, clicks: u32| json!({ "type": kind, "x": place.x, "y": place.y, "button": if clicks == 0 { "none" } else { "left" }, "clickCount": clicks });
-        for (kind, clicks) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 1)] {
-            self.transport().tell(&session, "Input.dispatchMouseEvent", mouse(kind, clicks)).await?;
+        let does =
+            |kind: &str, clicks| self.transport().tell(&session, "Input.dispatchMouseEvent", mouse(kind, clicks));
+        if self.frame(at)?.session != session {
+            // A frame in a process of its own: which one is meant, the browser knows by the last picture that it has, and it may have been scrolled since.
+            does("mouseMoved", 0).await?;
+            if !self.ask_element::<bool>(element, scripts::IS_POINTED_AT, &[]).await? {
+                return Err(PageError::Unusable("covered by something else"));
+            }
         }
+        // Sent at once they stay in order, and the page draws one picture for all instead of three.
+        try_join_all(
+            [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 1)].map(|(kind, clicks)| does(kind, clicks)),
+        )
+        .await?;
         Ok(())
     }
 
-    /// Where an element is, as seen from the page; it lies open.
-    pub(super) async fn place(&self, at: &At, element: &Element) -> Result<Place, PageError> {
-        let place: Place = self.ask_element(element, scripts::PLACE, &[]).await?;
+    /// The same for one that is known, as soon as it does.
+    pub(super) async fn click_soon(&self, at: &At, element: &Element) -> Result<(), PageError> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            match self.click_element(at, element).await {
+                Err(error) if may_pass(&error) && Instant::now() < until => tokio::time::sleep(AGAIN).await,
+                clicked => return clicked,
+            }
+        }
+    }
+
+    /// Where an element is, as seen from the page; it lies open, and so do the frames that it stands in. Scrolls to it if need be.
+    async fn place(&self, at: &At, element: &Element) -> Result<Place, PageError> {
+        match self.place_now(at, element, false).await {
+            Err(PageError::Unusable(_)) => self.place_now(at, element, true).await,
+            place => place,
+        }
+    }
+
+    async fn place_now(&self, at: &At, element: &Element, scroll: bool) -> Result<Place, PageError> {
+        let mut place: Place = self.ask_element(element, scripts::PLACE, &[scroll.into()]).await?;
         usable(&place.fault)?;
-        // The frames around it first: they may have to be scrolled too, and then it is elsewhere.
-        let (x, y) = self.offset(at).await?;
-        Ok(Place { x: place.x + x, y: place.y + y, left: place.left + x, top: place.top + y, ..place })
+        let mut at = at.clone();
+        while let Some(around) = self.around(&mut at).await? {
+            let point = [json!(place.x), json!(place.y)];
+            let moved: Place = self.ask_element(&around, scripts::INSIDE, &point).await?;
+            usable(&moved.fault)?;
+            let (x, y) = (moved.x, moved.y);
+            place = Place { x: place.x + x, y: place.y + y, left: place.left + x, top: place.top + y, ..place };
+        }
+        Ok(place)
+    }
+
+    /// The same, as soon as it does: a page around it in another process may still be scrolling to it.
+    async fn place_soon(&self, at: &At, element: &Element) -> Result<Place, PageError> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            match self.place(at, element).await {
+                Err(error) if may_pass(&error) && Instant::now() < until => tokio::time::sleep(AGAIN).await,
+                place => return place,
+            }
+        }
     }
 
     /// Makes a field the one that is typed into; `secret` if what will be typed is one. Answers whether its value is to be set instead.
@@ -88,9 +134,7 @@ impl Context {
                 (Err(error), _) => Err(error.clone()),
             };
             match focused {
-                Err(PageError::Unusable(_) | PageError::Nothing) if Instant::now() < until => {
-                    tokio::time::sleep(AGAIN).await;
-                }
+                Err(error) if may_pass(&error) && Instant::now() < until => tokio::time::sleep(AGAIN).await,
                 Err(error) => return Err(error),
                 Ok(()) => return Err(PageError::Unusable("no field")),
             }
@@ -154,7 +198,7 @@ impl Context {
             data: String,
         }
         let element = self.element(at, selector).await?;
-        let place = self.place(at, &element).await?;
+        let place = self.place_soon(at, &element).await?;
         let session = self.session(&at.page)?;
         let metrics: Metrics = self.transport().call(&session, "Page.getLayoutMetrics", json!({})).await?;
         let view = metrics.css_visual_viewport;
@@ -166,6 +210,11 @@ impl Context {
         let picture: Picture = self.transport().call(&session, "Page.captureScreenshot", asked).await?;
         STANDARD.decode(picture.data).map_err(|_| PageError::Unusable("no picture"))
     }
+}
+
+/// Whether it may be otherwise in a moment: something is not there yet, or its frame is being replaced.
+fn may_pass(error: &PageError) -> bool {
+    matches!(error, PageError::Unusable(_) | PageError::Nothing | PageError::Call(CallError::Refused(_)))
 }
 
 /// A field that has the focus.

@@ -21,7 +21,7 @@ use tokio::net::unix::pipe;
 use super::BrowserError;
 use super::check;
 use super::ground::Ground;
-use super::limits::Confines;
+use super::limits::{self, Confines};
 use super::settings::BrowserSettings;
 use super::transport::Transport;
 
@@ -97,18 +97,18 @@ impl Process {
         }
         let child = ground.run(move || spawn(command)).await.map_err(BrowserError::Start)?;
         let pid = child.id();
-        let confines = Confines::around(pid, settings.memory_bytes);
+        let confines = Confines::around(pid, settings);
         let from = pipe::Receiver::from_owned_fd(from.into()).map_err(BrowserError::Start)?;
         let to = pipe::Sender::from_owned_fd(to.into()).map_err(BrowserError::Start)?;
-        let transport = Transport::start(from, to);
+        let transport = Transport::start(from, to, settings.answer);
         let (opened, used) = (AtomicU32::new(0), Mutex::new(Instant::now()));
         let (profile, child) = (Some(profile), Some(child));
         let mut process = Self { transport, ground, agent: String::new(), pid, profile, confines, opened, used, child };
-        process.begin(settings).await?;
+        process.begin(settings, runs_as).await?;
         Ok(process)
     }
 
-    async fn begin(&mut self, settings: &BrowserSettings) -> Result<(), BrowserError> {
+    async fn begin(&mut self, settings: &BrowserSettings, runs_as: Option<(u32, u32)>) -> Result<(), BrowserError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Version {
@@ -118,6 +118,7 @@ impl Process {
         let version = tokio::time::timeout(START, version).await.map_err(|_| BrowserError::Gone)??;
         self.agent = version.user_agent;
         check::confined(&self.transport, self.pid, settings.unconfined).await?;
+        limits::bound_pages(self.pid, runs_as, settings);
         if !self.ground.is_isolated() {
             tracing::info!("the browser has no network of its own: its proxies and settings alone keep pages inside");
         }
@@ -154,6 +155,12 @@ impl Process {
     /// Where what a collection downloads passes through.
     pub(super) fn folder(&self) -> Option<&Path> {
         self.profile.as_ref().map(|profile| profile.path.as_path())
+    }
+
+    /// The control groups that it stands in.
+    #[cfg(test)]
+    pub(super) fn groups(&self) -> &[PathBuf] {
+        self.confines.as_ref().map_or(&[], Confines::groups)
     }
 
     /// Ends it at once, with everything it started.

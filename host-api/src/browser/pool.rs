@@ -9,10 +9,14 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
+use super::check;
 use super::launch::{self, Process};
 use super::settings::BrowserSettings;
 use super::transport::CallError;
 use super::works::Works;
+
+/// After so many collections it is looked how much the browser holds.
+const LOOKS_EACH: u32 = 10;
 
 /// Why there is no browser, for whoever operates it.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +142,7 @@ impl Chromium {
         if let Some(process) = running.as_ref()
             && !process.transport.is_gone()
             && process.opened() < self.settings.runs_each
+            && !self.is_swollen(process)
         {
             return Ok(process.clone());
         }
@@ -150,6 +155,12 @@ impl Chromium {
         *running = Some(process.clone());
         self.io()?.spawn(rest(Arc::downgrade(self)));
         Ok(process)
+    }
+
+    /// Whether a browser that nobody has a page in holds more memory than one should.
+    fn is_swollen(&self, process: &Arc<Process>) -> bool {
+        let looks = process.opened() % LOOKS_EACH == 0;
+        looks && Arc::strong_count(process) == 1 && check::memory(process.pid()) > self.settings.rest_bytes
     }
 }
 

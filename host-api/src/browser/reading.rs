@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use consentry_contract::document::{Document, Format, charset};
 use consentry_contract::failure::Code;
 use consentry_contract::item::Bytes;
-use consentry_contract::manifest::UrlPattern;
 use consentry_contract::page::Recognition;
 use consentry_tape::{Exchange, Hop};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -22,7 +21,6 @@ use zeroize::Zeroizing;
 use super::context::{Context, PageError};
 use super::frame::{At, failure};
 use super::scripts;
-use super::state::Request;
 use super::transport::CallError;
 use crate::ctx::HostCtx;
 use crate::document::{Parsed, Seed, Tree};
@@ -96,10 +94,7 @@ impl Context {
             if Instant::now() >= until {
                 return Ok(None);
             }
-            if let Some(error) = self.frame(at)?.failed {
-                return Err(failure(&error));
-            }
-            tokio::time::sleep(LOOK).await;
+            self.rest(at).await?;
         }
     }
 
@@ -114,11 +109,21 @@ impl Context {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            if let Some(error) = self.frame(at)?.failed {
-                return Err(failure(&error));
-            }
-            tokio::time::sleep(LOOK).await;
+            self.rest(at).await?;
         }
+    }
+
+    /// Rests until a frame has another document, or for a moment; a document that did not come is an error.
+    async fn rest(&self, at: &At) -> Result<(), PageError> {
+        let now = self.frame(at)?;
+        if let Some(error) = now.failed {
+            return Err(failure(&error));
+        }
+        let other = self.wait(Instant::now() + LOOK, |state| {
+            let frame = state.frames.get(at.frame())?;
+            (frame.loader != now.loader || frame.loading != now.loading).then_some(())
+        });
+        other.await.map(drop)
     }
 
     /// Waits until no request is under way for a while.
@@ -143,25 +148,30 @@ impl Context {
         }
     }
 
-    /// The next answer to a request of a page that fits.
-    pub(super) async fn next_answer(
-        &self,
-        pattern: &UrlPattern,
-        until: Instant,
-        bytes_max: u64,
-    ) -> Result<Option<Came>, PageError> {
+    /// The addresses of answers behind this one, as soon as there are any; none if there are none by then.
+    pub(super) async fn answers_behind(&self, last: u64, until: Instant) -> Result<Vec<(u64, String)>, PageError> {
+        let found = self.wait(until, |state| {
+            let behind = state.answers.iter().filter(|request| request.serial > last);
+            let behind: Vec<_> = behind.map(|request| (request.serial, request.url.clone())).collect();
+            (!behind.is_empty()).then_some(behind)
+        });
+        Ok(found.await?.unwrap_or_default())
+    }
+
+    /// Takes an answer to a request of a page.
+    pub(super) async fn take_answer(&self, serial: u64, bytes_max: u64) -> Result<Option<Came>, PageError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct GotBody {
             body: String,
             base64_encoded: bool,
         }
-        let fits = |request: &Request| Url::parse(&request.url).is_ok_and(|url| pattern.matches(&url));
-        let found = self.wait(until, |state| {
-            let at = state.answers.iter().position(fits)?;
-            state.answers.remove(at)
-        });
-        let Some(request) = found.await? else { return Ok(None) };
+        let taken = {
+            let mut state = self.state();
+            let at = state.answers.iter().position(|request| request.serial == serial);
+            at.and_then(|at| state.answers.remove(at))
+        };
+        let Some(request) = taken else { return Ok(None) };
         let asked = json!({ "requestId": request.id });
         let got: GotBody = self.transport().call(&request.session, "Network.getResponseBody", asked).await?;
         let bytes = if got.base64_encoded {

@@ -23,9 +23,9 @@ pub(super) const CHANGES: &str = "function() {
     return document.readyState + globalThis.changes;
 }";
 
-/// Scrolls an element into sight and says where it is, and whether it is what would be hit there.
-pub(super) const PLACE: &str = "function() {
-    this.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+/// Says where an element is, and whether it is what would be hit there; scrolls it into sight before that, if it should.
+pub(super) const PLACE: &str = "function(scroll) {
+    if (scroll) this.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
     const box = this.getBoundingClientRect();
     const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
     const hit = document.elementFromPoint(x, y);
@@ -35,12 +35,17 @@ pub(super) const PLACE: &str = "function() {
     return { x, y, left: box.left, top: box.top, width: box.width, height: box.height, fault };
 }";
 
-/// Where the content of a frame begins, as seen from the document around it.
-pub(super) const INSIDE: &str = "function() {
+/// Whether the pointer is on an element.
+pub(super) const IS_POINTED_AT: &str = "function() { return this.matches(':hover'); }";
+
+/// Where the content of a frame begins, as seen from the document around it, and whether the frame is what would be hit at a point inside.
+pub(super) const INSIDE: &str = "function(x, y) {
     const box = this.getBoundingClientRect();
     const style = getComputedStyle(this);
-    const [left, top] = [parseFloat(style.paddingLeft) || 0, parseFloat(style.paddingTop) || 0];
-    return { x: box.left + this.clientLeft + left, y: box.top + this.clientTop + top };
+    const left = box.left + this.clientLeft + (parseFloat(style.paddingLeft) || 0);
+    const top = box.top + this.clientTop + (parseFloat(style.paddingTop) || 0);
+    const fault = document.elementFromPoint(left + x, top + y) === this ? '' : 'covered';
+    return { x: left, y: top, fault };
 }";
 
 /// Makes a field the one that is typed into, all of its content marked. A field of a secret is remembered, and has no value in what is

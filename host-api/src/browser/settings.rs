@@ -28,8 +28,18 @@ pub struct BrowserSettings {
     pub runs_each: u32,
     /// So long it stays without one.
     pub idle: Duration,
+    /// What it may hold of memory when nobody has a page, in bytes; with more it is started anew.
+    pub rest_bytes: u64,
+    /// Longest wait for what a page answers to one call. A page that hangs answers none.
+    pub answer: Duration,
     /// Most memory of the browser and all its pages, in bytes, where the system lets us set that.
     pub memory_bytes: u64,
+    /// Most processor time of the browser and all its pages, in hundredths of one core, where the system lets us set that.
+    pub cpu_percent: u32,
+    /// Most memory that one page's process may have for its own data, in bytes, what it sets aside and does not use included.
+    pub page_bytes: u64,
+    /// Most processor time that one page's process may take in its life.
+    pub page_cpu: Duration,
     /// Runs also where pages are not confined by the browser's own sandbox, or where the folder is on a disk. For development alone.
     pub unconfined: bool,
     /// What passes the proxy by: shows that tests of it see what they should not.
@@ -48,7 +58,12 @@ impl Default for BrowserSettings {
             queue: Duration::from_secs(60),
             runs_each: 200,
             idle: Duration::from_secs(300),
+            rest_bytes: 1 << 30,
+            answer: Duration::from_secs(20),
             memory_bytes: 2 << 30,
+            cpu_percent: u32::try_from(cores).unwrap_or(1).saturating_mul(100).saturating_sub(25),
+            page_bytes: 1 << 30,
+            page_cpu: Duration::from_secs(120),
             unconfined: false,
             #[cfg(test)]
             bypass: None,

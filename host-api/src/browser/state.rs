@@ -43,6 +43,8 @@ pub(super) struct Frame {
     /// Names the document in it.
     pub(super) loader: String,
     pub(super) loading: bool,
+    /// Where scripts of the host's run in its document.
+    pub(super) world: Option<i64>,
     /// Why there is no document, in the browser's own word.
     pub(super) failed: Option<String>,
 }
@@ -57,6 +59,8 @@ pub(super) struct Request {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) mime: String,
+    /// Counts answers, so that each is looked at once.
+    pub(super) serial: u64,
     document: bool,
     frame: String,
     loader: String,
@@ -73,7 +77,9 @@ pub(super) struct Challenge {
 /// A file that a page gives.
 #[derive(Clone, Default)]
 pub(super) struct Download {
+    /// Bytes that are there, and those that were announced.
     pub(super) received: u64,
+    pub(super) total: u64,
     pub(super) done: bool,
     pub(super) failed: bool,
 }
@@ -94,12 +100,20 @@ pub(super) enum Reaction {
     Prepare {
         session: String,
     },
+    /// A worker waits for a word, too, and nothing is asked of it.
+    Release {
+        session: String,
+    },
     /// A page too many; it waits for a word like every new one, and so does the page that opened it.
     TooMany {
         session: String,
         target: String,
     },
     Crashed {
+        session: String,
+    },
+    /// It is over: closed, or shown by another process now.
+    Detached {
         session: String,
     },
     Dialog {
@@ -125,6 +139,7 @@ pub(super) struct State {
     pub(super) frames: HashMap<String, Frame>,
     flights: HashMap<String, Request>,
     pub(super) answers: VecDeque<Request>,
+    answered: u64,
     statuses: HashMap<String, (u16, Vec<(String, String)>)>,
     /// When a request last began or ended.
     pub(super) busy: Instant,
@@ -148,6 +163,7 @@ impl Default for State {
             frames: HashMap::new(),
             flights: HashMap::new(),
             answers: VecDeque::new(),
+            answered: 0,
             statuses: HashMap::new(),
             busy: Instant::now(),
             requests: 0,
@@ -235,8 +251,12 @@ impl State {
 
     fn attached(&mut self, it: AnAttached) -> Vec<Reaction> {
         let (session, info) = (it.session_id, it.target_info);
+        if info.kind == "worker" {
+            return vec![Reaction::Release { session }];
+        }
         let frame = self.frames.entry(info.target_id.clone()).or_default();
         frame.session.clone_from(&session);
+        frame.world = None;
         if info.kind != "page" {
             return vec![Reaction::Prepare { session }];
         }
@@ -254,7 +274,9 @@ impl State {
     fn detached(&mut self, it: &ADetached) -> Vec<Reaction> {
         self.tabs.retain(|tab| tab.session != it.session_id);
         self.frames.retain(|_, frame| frame.session != it.session_id);
-        self.left()
+        let mut reactions = self.left();
+        reactions.push(Reaction::Detached { session: it.session_id.clone() });
+        reactions
     }
 
     fn crashed(&mut self, session: &str) -> Vec<Reaction> {
@@ -267,7 +289,10 @@ impl State {
     fn frame(&mut self, session: &str, id: &str, above: Option<String>) {
         if self.frames.len() < FRAMES_MAX {
             let frame = self.frames.entry(id.to_owned()).or_default();
-            session.clone_into(&mut frame.session);
+            if frame.session != session {
+                session.clone_into(&mut frame.session);
+                frame.world = None;
+            }
             frame.above = above.or(frame.above.take());
         }
     }
@@ -301,6 +326,7 @@ impl State {
             frame.failed = it.frame.unreachable_url.is_some().then(|| frame.failed.take().unwrap_or_default());
             frame.url = it.frame.url + it.frame.url_fragment.as_deref().unwrap_or_default();
             frame.loader = it.frame.loader_id;
+            frame.world = None;
         }
         self.left()
     }
@@ -362,10 +388,12 @@ impl State {
 
     fn finished(&mut self, it: AFinished) -> Vec<Reaction> {
         self.busy = Instant::now();
-        if let Some(request) = self.flights.remove(&it.request_id) {
+        if let Some(mut request) = self.flights.remove(&it.request_id) {
             if self.answers.len() >= ANSWERS_MAX {
                 self.answers.pop_front();
             }
+            self.answered += 1;
+            request.serial = self.answered;
             self.answers.push_back(request);
         }
         Vec::new()
@@ -408,6 +436,7 @@ impl State {
     fn progressed(&mut self, it: &AProgress) -> Vec<Reaction> {
         if let Some(download) = self.downloads.get_mut(&it.guid) {
             download.received = it.received_bytes as u64;
+            download.total = it.total_bytes as u64;
             download.done = it.state == "completed";
             download.failed = it.state == "canceled";
         }

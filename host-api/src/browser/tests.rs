@@ -1,5 +1,6 @@
 //! The browser itself, without a connector in front: a real one, against sites of a few lines.
 
+mod bounds;
 mod egress;
 mod faults;
 mod site;
@@ -77,9 +78,9 @@ fn alive(pid: u32) -> bool {
     status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
-/// Waits until something is so; it is a matter of moments.
+/// Waits until something is so; it is a matter of moments on a machine that has nothing else to do.
 async fn until(what: impl Fn() -> bool) -> bool {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         if what() {
             return true;
         }
@@ -144,22 +145,63 @@ async fn a_page_is_gone_to_filled_in_clicked_and_read() {
     desk.end().await;
 }
 
+/// Says what it finds of what it kept the last time, and keeps it again.
+const KEEPS: &str = "<body><script>(async () => {
+    const found = [document.cookie, localStorage.c, (await caches.keys())[0], (await indexedDB.databases())[0]?.name,
+        (await navigator.serviceWorker.getRegistrations())[0] && 'h', (await (await navigator.storage.getDirectory()).keys().next()).value];
+    await fetch('/cached');
+    document.cookie = 'a=b'; localStorage.c = 'd'; await caches.open('f');
+    await new Promise(done => { indexedDB.open('g').onsuccess = done; });
+    await navigator.serviceWorker.register('/worker.js');
+    await (await navigator.storage.getDirectory()).getFileHandle('i', { create: true });
+    document.body.append(Object.assign(document.createElement('p'), { id: 'done', textContent: found.filter(each => each).join(' ') }));
+})()</script>";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn contexts_share_nothing_but_the_browser() {
-    let site = Site::start(|_| page("<script>document.cookie='a=b'; localStorage.c = 'd'</script>")).await;
+    let site = Site::start(|request| match request {
+        "GET /cached" => site::answer("200 OK", "Cache-Control: max-age=3600\r\n", b"once"),
+        "GET /worker.js" => site::answer("200 OK", "Content-Type: text/javascript\r\n", b"self.onfetch = () => {}"),
+        _ => page(KEEPS),
+    })
+    .await;
     let show = Site::start(|_| page("")).await;
     let desk = Desk::new().await;
     let (one, two) = (desk.context(&[&site]).await, desk.context(&[&site, &show]).await);
     assert_eq!(one.process.pid(), two.process.pid());
-    one.at(&site.url("/")).await.unwrap();
-    two.at(&site.url("/")).await.unwrap();
-    assert!(!site.seen().iter().any(|request| request.contains("Cookie: a=b")), "{:?}", site.seen());
+    let kept = "a=b d f g h i";
+    for (context, expected) in [(&one, ""), (&one, kept), (&two, ""), (&two, kept)] {
+        let at = context.at(&site.url("/")).await.unwrap();
+        assert!(context.is_seen(&at, "#done", true, soon()).await.unwrap());
+        let html = context.html(&at).await;
+        assert!(html.contains(&format!("<p id=\"done\">{expected}</p>")), "expected {expected:?}: {html}");
+    }
+    let asked = site.seen().iter().filter(|request| request.starts_with("GET /cached")).count();
+    assert_eq!(asked, 2, "each has a cache of its own");
+    drop(one);
+    let three = desk.context(&[&site]).await;
+    let at = three.at(&site.url("/")).await.unwrap();
+    assert!(three.is_seen(&at, "#done", true, soon()).await.unwrap());
+    assert!(three.html(&at).await.contains("<p id=\"done\"></p>"), "nothing outlives a collection");
+    let one = three;
     let refused = one.at(&show.url("/")).await;
     assert!(refused.is_err() || !show.was_asked(), "what is not declared is not reached");
     assert!(!show.was_asked());
     two.at(&show.url("/")).await.unwrap();
     assert!(show.was_asked());
     drop((one, two));
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_of_a_page_work() {
+    let works = "<script>const works = URL.createObjectURL(new Blob(['postMessage(7)']));
+        new Worker(works).onmessage = told => { document.body.innerHTML = '<p id=told>' + told.data; };</script>";
+    let (site, desk) = (Site::start(move |_| page(works)).await, Desk::new().await);
+    let context = desk.context(&[&site]).await;
+    let at = context.at(&site.url("/")).await.unwrap();
+    assert!(context.is_seen(&at, "#told", true, soon()).await.unwrap());
+    drop(context);
     desk.end().await;
 }
 

@@ -15,8 +15,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-/// Longest wait for the answer to one call. A page that hangs answers none.
-const CALL: Duration = Duration::from_secs(20);
 /// Largest message of the browser, in bytes: a document of the largest size that a manifest may ask for, escaped.
 const MESSAGE_BYTES_MAX: usize = 192 << 20;
 /// So much is read at once.
@@ -59,6 +57,7 @@ impl std::fmt::Debug for Event {
 pub(super) struct Transport {
     out: mpsc::UnboundedSender<Zeroizing<Vec<u8>>>,
     shared: Arc<Shared>,
+    patience: Duration,
 }
 
 struct Shared {
@@ -131,14 +130,14 @@ struct AttachedTo {
 }
 
 impl Transport {
-    /// Speaks over these pipes; call it inside the runtime that serves sockets.
-    pub(super) fn start(from: pipe::Receiver, to: pipe::Sender) -> Self {
+    /// Speaks over these pipes, and waits so long for each answer; call it inside the runtime that serves sockets.
+    pub(super) fn start(from: pipe::Receiver, to: pipe::Sender, patience: Duration) -> Self {
         let (out, outgoing) = mpsc::unbounded_channel();
         let gone = CancellationToken::new();
         let shared = Arc::new(Shared { next: AtomicU64::new(1), routes: Mutex::default(), gone });
         tokio::spawn(write(to, outgoing, shared.gone.clone()));
         tokio::spawn(read(from, shared.clone()));
-        Self { out, shared }
+        Self { out, shared, patience }
     }
 
     /// Whether the browser has ended.
@@ -166,14 +165,14 @@ impl Transport {
         }
     }
 
-    /// The page of this session has crashed: its calls are never answered.
-    pub(super) fn crashed(&self, session: &str) {
+    /// The page of this session has crashed, or the session is over: its calls are never answered.
+    pub(super) fn lost(&self, session: &str, crashed: bool) {
         let mut routes = self.shared.routes();
         let lost: Vec<u64> =
             routes.waiting.iter().filter(|(_, waiting)| waiting.session == session).map(|(id, _)| *id).collect();
         for waiting in lost.iter().filter_map(|id| routes.waiting.remove(id)) {
             // Whoever waited may be gone.
-            let _ = waiting.answer.send(Err(Refused::Crashed));
+            let _ = waiting.answer.send(Err(if crashed { Refused::Crashed } else { Refused::Error }));
         }
     }
 
@@ -198,7 +197,7 @@ impl Transport {
                 Err(_) => Err(CallError::Gone),
             },
             () = self.gone() => Err(CallError::Gone),
-            () = tokio::time::sleep(CALL) => Err(CallError::Late),
+            () = tokio::time::sleep(self.patience) => Err(CallError::Late),
         }
     }
 

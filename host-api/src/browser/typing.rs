@@ -7,6 +7,7 @@ use std::sync::Arc;
 use consentry_contract::failure::Code;
 use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{Leaf, LeafKind, Recipe, Slot};
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -68,22 +69,27 @@ impl Context {
         keys: &[(String, String)],
         containers: &[String],
     ) -> Result<Vec<(String, Element)>, PageError> {
-        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-        for (character, selector) in keys {
-            let element = self.element(at, selector).await?;
-            let mut within = false;
-            for container in containers {
-                within |= self.ask_element::<bool>(&element, scripts::IS_WITHIN, &[container.as_str().into()]).await?;
-            }
-            if !within {
-                return Err(PageError::Unusable("outside of the keypad that the sink names"));
-            }
-            if !seen.insert(self.identity(&element).await?) {
-                return Err(PageError::Unusable("the key of another character too"));
-            }
-            found.push((character.clone(), element));
+        let found = try_join_all(keys.iter().map(|(_, selector)| self.key_of_pad(at, selector, containers))).await?;
+        let each: BTreeSet<i64> = found.iter().map(|(_, identity)| *identity).collect();
+        if each.len() < found.len() {
+            return Err(PageError::Unusable("the key of another character too"));
         }
-        Ok(found)
+        let characters = keys.iter().map(|(character, _)| character.clone());
+        Ok(characters.zip(found.into_iter().map(|(element, _)| element)).collect())
+    }
+
+    /// A key of a keypad, and what tells it from others.
+    async fn key_of_pad(&self, at: &At, selector: &str, containers: &[String]) -> Result<(Element, i64), PageError> {
+        let element = self.element(at, selector).await?;
+        let mut within = false;
+        for container in containers {
+            within |= self.ask_element::<bool>(&element, scripts::IS_WITHIN, &[container.as_str().into()]).await?;
+        }
+        if !within {
+            return Err(PageError::Unusable("outside of the keypad that the sink names"));
+        }
+        let identity = self.identity(&element).await?;
+        Ok((element, identity))
     }
 
     /// Presses the keys for each character; none if a character has no key.
@@ -96,7 +102,7 @@ impl Context {
         for character in secret.chars() {
             let key = keys.iter().find(|(named, _)| named.chars().eq([character]));
             let Some((_, element)) = key else { return Ok(None) };
-            self.click_element(at, element).await?;
+            self.click_soon(at, element).await?;
         }
         Ok(Some(()))
     }

@@ -1,5 +1,8 @@
 //! What pages and their browser do when something goes wrong: each is told as what it is, in time, and others go on.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -33,7 +36,8 @@ async fn goes_on(desk: &Desk, site: &Site) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_page_does_wrong_is_its_own_loss() {
-    let (desk, site) = (Desk::new().await, sites().await);
+    let settings = BrowserSettings { answer: Duration::from_secs(5), ..BrowserSettings::default() };
+    let (desk, site) = (Desk::with(settings).await, sites().await);
     let context = desk.context(&[&site]).await;
     assert_eq!(context.at(&site.url("/round")).await.err(), Some(PageError::Redirects));
     let soon = |seconds| Instant::now() + Duration::from_secs(seconds);
@@ -104,20 +108,67 @@ async fn a_browser_is_started_anew_after_so_many_collections_and_ends_when_it_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_turn_gets_it_in_the_order_of_asking_and_not_for_ever() {
-    let settings = BrowserSettings { runs_max: 1, queue: Duration::from_millis(300), ..BrowserSettings::default() };
-    let chromium = Chromium::new(settings);
+    let settings = |queue| BrowserSettings { runs_max: 1, queue, ..BrowserSettings::default() };
+    let chromium = Chromium::new(settings(Duration::from_millis(300)));
     let turn = chromium.turn(|_| ()).await.unwrap();
     let ahead = std::sync::Mutex::new(Vec::new());
     let told = |count| ahead.lock().unwrap().push(count);
     let (one, two) = tokio::join!(chromium.turn(told), chromium.turn(told));
     assert!(matches!((one, two), (Err(BrowserError::Busy), Err(BrowserError::Busy))));
     assert_eq!(*ahead.lock().unwrap(), [0, 1]);
-    let free = async {
-        tokio::task::yield_now().await;
-        drop(turn);
+    drop(turn);
+    let chromium = Chromium::new(settings(Duration::from_secs(60)));
+    let (turn, came) = (chromium.turn(|_| ()).await.unwrap(), std::sync::Mutex::new(Vec::new()));
+    // Each asks when it is polled first, and that is in this order.
+    let asks = |who: u32| {
+        let (chromium, came) = (&chromium, &came);
+        async move {
+            let turn = chromium.turn(|_| ()).await.unwrap();
+            came.lock().unwrap().push(who);
+            tokio::task::yield_now().await;
+            drop(turn);
+        }
     };
-    let (next, ()) = tokio::join!(chromium.turn(told), free);
-    drop(next.unwrap());
+    let free = async { drop(turn) };
+    tokio::join!(biased; asks(1), asks(2), asks(3), asks(4), free);
+    assert_eq!(*came.lock().unwrap(), [1, 2, 3, 4]);
+}
+
+/// The engine of the test below: has a browser with a page that hangs until its standard input ends, or it is killed.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by the test below"]
+async fn holds_a_browser_until_its_input_ends() {
+    let (desk, site) = (Desk::new().await, sites().await);
+    let context = desk.context(&[&site]).await;
+    context.at(&site.url("/hangs")).await.unwrap();
+    println!("\nholds {} {}", context.process.pid(), context.process.folder().unwrap().display());
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_killed_leaves_no_browser_and_its_profile_goes_with_the_next_start() {
+    let _alone = ALONE.lock().await;
+    let name = "browser::tests::faults::holds_a_browser_until_its_input_ends";
+    let mut engine = std::process::Command::new(std::env::current_exe().unwrap());
+    let engine =
+        engine.args([name, "--exact", "--ignored", "--nocapture"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut engine = engine.spawn().unwrap();
+    let mut lines = BufReader::new(engine.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let holds = lines.find(|line| line.starts_with("holds ")).unwrap();
+    let words: Vec<&str> = holds.split(' ').collect();
+    let (pid, folder) = (words[1].parse().unwrap(), std::path::Path::new(words[2]));
+    let pids = check::descendants(pid);
+    assert!(alive(pid) && pids.len() >= 3 && folder.exists());
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    assert!(until(|| !alive(pid) && !pids.iter().any(|pid| alive(*pid))).await, "its end is the browser's");
+    assert!(
+        until(|| {
+            let _sweeps = Chromium::new(BrowserSettings::default());
+            !folder.exists()
+        })
+        .await
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,11 @@ impl Site {
         format!("http://{}", self.address)
     }
 
+    /// Host and port.
+    pub(super) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
