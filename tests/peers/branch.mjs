@@ -1,6 +1,6 @@
-// The sample bank's online branch by Playwright: one login with real clicks and the list of accounts, for each line of standard input, in a context of its
-// own, and in Chromium's own sandbox as with us. Answers each with a line of JSON: milliseconds until the accounts were read, and until all was closed, and the accounts. A line `empty` opens and
-// closes a page that nothing is done on. What is given stands in the arguments: the folder of playwright-core, the program, the bank, who logs in.
+// The sample bank's online branch by Playwright: one login with real clicks and the list of accounts, for each line of standard input, in a context of
+// its own, and in Chromium's own sandbox as with us. Answers each with a line of JSON: milliseconds until the accounts were read, and until all was
+// closed, and the accounts. A line `empty` opens and closes a page that nothing is done on. What is given stands in the arguments: the folder of playwright-core, the program, the bank, who logs in.
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 
