@@ -20,7 +20,8 @@ pub(super) const CHANGES: &str = "function() {
         const all = { subtree: true, childList: true, attributes: true, characterData: true };
         new MutationObserver(() => { globalThis.changes += 1; }).observe(document, all);
     }
-    return document.readyState + globalThis.changes;
+    // A document that came since the last look may have as many changes as the one before it; when it began is its own.
+    return performance.timeOrigin + document.readyState + globalThis.changes;
 }";
 
 /// Says where an element is, and whether it is what would be hit there; scrolls it into sight before that, if it should.
