@@ -1,12 +1,15 @@
 //! The contract only grows: compared with the last released text by the rules of component types, and a connector built for each released
-//! version still links.
+//! version still collects.
 
 use std::path::{Path, PathBuf};
 
 use consentry::collect::package::{Package, PackageError};
 use consentry::collect::signature::Trust;
-use consentry_tests::collecting::collector;
+use consentry_tests::collecting::{Collecting, collector, told};
+use sample_bank::{MARIE, SiteState};
 use wit_parser::Resolve;
+
+use crate::sample_bank::{ALL, bank_in, obliging};
 
 pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -72,12 +75,14 @@ fn one_more_case_or_record_field_would_be_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connector_built_for_each_released_version_still_links() {
-    let collector = collector().unwrap();
+async fn a_connector_built_for_each_released_version_still_collects() {
+    let (collector, bank) = (collector().unwrap(), bank_in(SiteState::Otp).await);
     for version in released() {
         let path = root().join("tests/golden").join(format!("connector-{version}.wasm"));
         let package = Package::open(&path, &Trust::default().or_unsigned()).unwrap();
-        collector.compiled.prepare(&collector.sandbox, &package).unwrap();
+        let collecting = Collecting::by(package).at(&bank.site_url).answering(obliging(&bank));
+        let collecting = collecting.field("login", MARIE.login).field("password", MARIE.password);
+        assert_eq!(told(&collecting.collect(&collector).await.unwrap()), ALL, "{version}");
     }
 }
 

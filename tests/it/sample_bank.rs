@@ -9,7 +9,7 @@ use consentry_host_api::stop::StopReason;
 use consentry_tests::collecting::{Collecting, Reaction, collector, lock, told, told_whole};
 use sample_bank::{Change, JULIE, MARIE, Person, SampleBank, SiteState};
 
-const ALL: &str = "bank.account=3 bank.balance=3 bank.transaction=300 document.statement=12 person.address=1 \
+pub const ALL: &str = "bank.account=3 bank.balance=3 bank.transaction=300 document.statement=12 person.address=1 \
                    person.birth=1 person.email=1 person.gender=1 person.name=1 person.phone=1";
 /// Enough to meet every kind of page, and quick to read.
 pub const SOME: [&str; 3] = ["bank.account", "bank.transaction", "person.name"];
