@@ -37,6 +37,9 @@ pub(super) struct Asked<T>(pub(super) T);
 
 /// The media type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+/// The media type of a token (RFC 7515, section 9.2.1).
+pub(super) const JOSE: &str = "application/jose";
+const JSON: &str = "application/json";
 
 /// JSON of this form that somebody else reads.
 pub(super) struct Unread<T>(pub(super) String, PhantomData<fn() -> T>);
@@ -45,13 +48,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
-        let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let is_json =
-            media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
-        let bytes = read(request).await?;
-        if !is_json {
-            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json"));
-        }
+        let bytes = read_as(JSON, request).await?;
         match Json::from_bytes(&bytes) {
             Ok(Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(refused(rejection.status(), &rejection.body_text())),
@@ -63,8 +60,7 @@ impl FromRequest<Shared> for Text {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
-        let bytes = read(request).await?;
-        String::from_utf8(bytes).map(Self).map_err(|_| refused(StatusCode::BAD_REQUEST, "expected UTF-8"))
+        text(read_as(JOSE, request).await?).map(Self)
     }
 }
 
@@ -72,12 +68,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Form<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
-        let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let is_form = media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(FORM));
-        let bytes = read(request).await?;
-        if !is_form {
-            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, &format!("expected {FORM}")));
-        }
+        let bytes = read_as(FORM, request).await?;
         let members: serde_json::Map<String, serde_json::Value> =
             form_urlencoded::parse(&bytes).map(|(name, value)| (name.into(), value.into())).collect();
         let read = serde_json::from_value(members.into());
@@ -97,10 +88,22 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Asked<T> {
 impl<T> FromRequest<Shared> for Unread<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, engine: &Shared) -> Result<Self, Problem> {
-        let Text(text) = Text::from_request(request, engine).await?;
-        Ok(Self(text, PhantomData))
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        Ok(Self(text(read_as(JSON, request).await?)?, PhantomData))
     }
+}
+
+/// The body, if it is said to be of this kind: what a page of somebody else's can send without asking first has another.
+async fn read_as(expected: &'static str, request: Request) -> Result<Vec<u8>, Problem> {
+    let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let fits = media.split(';').next().is_some_and(|media| media.trim().eq_ignore_ascii_case(expected));
+    let bytes = read(request).await?;
+    let other = || refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, &format!("expected {expected}"));
+    if fits { Ok(bytes) } else { Err(other()) }
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Problem> {
+    String::from_utf8(bytes).map_err(|_| refused(StatusCode::BAD_REQUEST, "expected UTF-8"))
 }
 
 pub(super) async fn read(request: Request) -> Result<Vec<u8>, Problem> {

@@ -89,11 +89,19 @@ async fn drained(engine: Arc<Engine>, first: impl Future<Output = ()>, bound: Du
 pub(super) async fn sweep(engine: Arc<Engine>) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut trouble = None;
     loop {
         ticks.tick().await;
-        if let Err(error) = engine.sweep().await {
-            tracing::error!(error = %crate::causes::chain(&error), "what is due by the clock could not be done");
+        let now = engine.sweep().await.err().map(|error| crate::causes::chain(&error).to_string());
+        // A full disk stays full for hours: it is told once.
+        match (&trouble, &now) {
+            (before, Some(error)) if before.as_ref() != Some(error) => {
+                tracing::error!(error, "what is due by the clock could not be done");
+            }
+            (Some(_), None) => tracing::info!("what is due by the clock is done again"),
+            _ => {}
         }
+        trouble = now;
     }
 }
 

@@ -119,6 +119,24 @@ async fn a_login_that_does_not_fit_the_form_is_refused_by_field_and_without_a_va
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_said_to_be_something_else_is_refused_with_415() {
+    let world = World::new().await;
+    let (person, _) = world.agreed().await;
+    let post = |path: &str| client().unwrap().post(format!("{}/v1/{path}", world.node.url));
+    let session = format!("sessions/{}", person.session());
+    let sealed = person.seal(None, &[("login", "12345678"), ("password", "x")]).await.unwrap();
+    for (request, body) in [
+        (post("sessions").bearer_auth(BEARER), json!({ "purpose": "tenant-check" }).to_string()),
+        (post(&format!("{session}/credentials")).bearer_auth(person.token()), sealed.clone()),
+        (post(&format!("{session}/answers")).bearer_auth(person.token()), sealed),
+    ] {
+        let reply = send(request.header("content-type", "text/plain").body(body)).await.unwrap();
+        assert_eq!((reply.status.as_u16(), reply.media.as_str()), (415, "application/problem+json"), "{reply:?}");
+    }
+    assert_eq!(person.status().await.unwrap()["state"], "awaiting-credentials");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused_with_413() {
     let world = World::new().await;
     let (person, _) = world.agreed().await;
@@ -133,7 +151,9 @@ async fn what_is_too_large_is_refused_with_413() {
         );
     }
     let ask = client().unwrap().post(format!("{}/v1/sessions", world.node.url)).bearer_auth(BEARER);
-    let reply = send(ask.body(json!({ "purpose": large }).to_string())).await.unwrap();
+    let reply = send(ask.header("content-type", "application/json").body(json!({ "purpose": large }).to_string()))
+        .await
+        .unwrap();
     assert_eq!((reply.status.as_u16(), reply.media.as_str()), (413, "application/problem+json"), "{reply:?}");
     // Nothing came of it.
     assert_eq!(person.status().await.unwrap()["state"], "awaiting-credentials");
@@ -144,7 +164,7 @@ async fn a_request_is_refused_with_what_is_wrong_with_it() {
     let world = World::new().await;
     let ask = async |body: Value| {
         let request = client().unwrap().post(format!("{}/v1/sessions", world.node.url)).bearer_auth(BEARER);
-        send(request.body(body.to_string())).await.unwrap()
+        send(request.header("content-type", "application/json").body(body.to_string())).await.unwrap()
     };
     for (body, named) in [
         (json!({ "purpose": "curiosity", "categories": ["person.name"] }), "curiosity"),

@@ -15,13 +15,12 @@ use serde_json::{Value, json};
 
 use super::{Draft, Input, Output};
 use crate::api::account::Holder;
-use crate::api::body::{Asked, Body, FORM, Form, Text, Unread};
+use crate::api::body::{Asked, Body, FORM, Form, JOSE, Text, Unread};
 use crate::api::problem::Problem;
 use crate::api::{Caller, Either, Operator, Person, Shared};
 use crate::engine::Visit;
 
 const JSON: &str = "application/json";
-const JOSE: &str = "application/jose";
 
 /// 201: made, and where it is, if it has an address.
 pub(in crate::api) struct Created<T>(pub(in crate::api) Option<String>, pub(in crate::api) T);

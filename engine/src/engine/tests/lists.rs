@@ -13,7 +13,9 @@ async fn begin(address: std::net::SocketAddr, key: &str, body: &str) -> (u16, Va
 async fn begin_as(address: std::net::SocketAddr, who: &str, key: &str, body: &str) -> (u16, Value) {
     let head = format!("Host: localhost\r\nAuthorization: {who}\r\nIdempotency-Key: {key}\r\nConnection: close");
     let length = body.len();
-    let request = format!("POST /v1/sessions HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+    let request = format!(
+        "POST /v1/sessions HTTP/1.1\r\n{head}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
     let answer = send(address, &request).await;
     let body = answer.split_once("\r\n\r\n").unwrap().1;
     (answer[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
