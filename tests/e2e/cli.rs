@@ -360,6 +360,9 @@ async fn a_connector_whose_code_is_damaged_is_the_operators_turn() {
     assert_eq!(failure(&called), (Some(40), json!("incompatible-world")), "{called:?}");
     assert!(called.err.contains("type mismatch"), "the log says why: {}", called.err);
     assert!(desk.bank.requests().is_empty());
+    let path = folder.path().join("sample-bank.wasm").display().to_string();
+    let checked = call(words(&format!("connector check {path}"))).await;
+    assert!(checked.code == Some(1) && checked.err.contains("type mismatch"), "{checked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

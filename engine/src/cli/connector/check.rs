@@ -1,15 +1,18 @@
-//! `connector check`: what a connector asks for, in words; and, beside its source, what of that nothing needs.
+//! `connector check`: whether an engine would run it, what it asks for, in words; and, beside its source, what of that nothing needs.
 
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use consentry_build::Profile;
 use serde_json::json;
 
 use super::Form;
 use super::subject;
 use crate::author::{shelf, unused};
+use crate::collect::compile::Compiler;
 use crate::collect::package::Package;
+use crate::maintenance;
 
 /// What to check.
 #[derive(Debug, clap::Args)]
@@ -23,6 +26,10 @@ pub(in crate::cli) struct Options {
 
 pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let subject = subject::open(&options.file, Profile::Shipped)?;
+    // Compiled and linked as an engine does it: a whole outside says nothing of the code within.
+    let collector = maintenance::desk(Compiler::this_program())?;
+    let prepared = collector.compiled.prepare(&collector.sandbox, &subject.package);
+    prepared.with_context(|| format!("{} is refused: build it again", options.file.display()))?;
     let recordings = match &subject.project {
         Some(project) => shelf::read(project.folder())?,
         None => Vec::new(),

@@ -103,7 +103,7 @@ codes! {
     DecryptFailed = "decrypt-failed",
     /// The run was stopped by the operator, or by a shutdown.
     Cancelled = "cancelled",
-    /// The connector was built for a contract that this engine does not speak.
+    /// The connector does not fit the contract that this engine speaks: it was built for another one, or its code is damaged.
     IncompatibleWorld = "incompatible-world",
     /// The operator revoked the connector, or the key that signed it.
     ConnectorRevoked = "connector-revoked",

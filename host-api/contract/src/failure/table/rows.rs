@@ -312,7 +312,7 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
         &Facts(Platform, NextVersion, Start, Claim::Host),
         ["This site can't be read here at the moment.", "Ce site ne peut pas être lu ici pour le moment."],
         ["We have to adapt; you did nothing wrong.", "C'est à nous de nous adapter ; vous n'y êtes pour rien."],
-        "The connector was built for another version of the contract; rebuild it, or update the engine.",
+        "The connector was built for another version of the contract, or its code is damaged: rebuild it, or update the engine.",
     ),
     row(
         Code::ConnectorRevoked,
