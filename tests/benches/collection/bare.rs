@@ -4,7 +4,7 @@
 use consentry_host_api::HostCtx;
 use consentry_host_api::bindings::{Connector, ConnectorPre};
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 pub struct Bare {
     engine: Engine,
@@ -19,7 +19,12 @@ impl Bare {
             .total_memories(64)
             .total_stacks(64)
             .total_core_instances(256)
-            .total_tables(128);
+            .total_tables(128)
+            // As our pool keeps its pages: what is compared is what stands around wasmtime, not how it is set.
+            .linear_memory_keep_resident(256 << 10)
+            .table_keep_resident(256 << 10)
+            .async_stack_keep_resident(64 << 10)
+            .pagemap_scan(Enabled::Auto);
         let mut config = Config::new();
         config.concurrency_support(false).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
