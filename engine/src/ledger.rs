@@ -94,8 +94,9 @@ pub enum Event {
 /// fn show(leaf: &consentry::ledger::AcceptedLeaf) -> String { leaf.id().to_string() }
 /// ```
 /// and not copied:
-/// ```compile_fail,E0599
-/// fn show(leaf: &consentry::ledger::AcceptedLeaf) -> consentry::ledger::AcceptedLeaf { leaf.clone() }
+/// ```compile_fail,E0277
+/// fn copy<T: Clone>(_: T) {}
+/// fn show(leaf: consentry::ledger::AcceptedLeaf) { copy(leaf) }
 /// ```
 #[derive(Debug)]
 #[must_use]

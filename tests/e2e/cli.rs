@@ -440,14 +440,3 @@ async fn an_engine_without_keys_or_with_another_passphrase_says_what_to_do() {
     let called = call(words(&serve)).await;
     assert!(called.code == Some(1) && called.err.contains("consentry keys generate"), "{called:?}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_version_of_a_connector_waits_for_its_approval_and_not_for_a_difference() {
-    let (node, _) = configuration().await;
-    std::fs::remove_file(node.path("data/connectors.json")).unwrap();
-    let listed =
-        call(words(&format!("connector list --json --config {}", node.path("consentry.toml").display()))).await;
-    let why = "nothing of this connector is approved yet";
-    assert!(listed.err.contains(why) && !listed.err.contains("connector diff"), "{listed:?}");
-    assert_eq!(listed.json()[0]["because"], format!("waits for approval: {why}"), "{listed:?}");
-}

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use consentry::collect::signature::unsigned;
 use consentry_tests::versions::sample_bank;
+use serde_json::json;
 
-use super::{Called, Desk, call, connector, login, words};
+use super::{Called, Desk, call, configuration, connector, login, words};
 
 /// A passphrase file and the names of a key's two files.
 fn key_in(folder: &Path) -> (String, String, String) {
@@ -117,4 +118,15 @@ async fn what_no_named_key_has_signed_is_served_to_nobody_and_it_is_said_how_to_
         let row = listed.as_array().unwrap().iter().find(|row| row["connector"] == "sample-bank").unwrap();
         assert_eq!(row["serves"], serves, "{row}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_version_of_a_connector_waits_for_its_approval_and_not_for_a_difference() {
+    let (node, _) = configuration().await;
+    std::fs::remove_file(node.path("data/connectors.json")).unwrap();
+    let listed =
+        call(words(&format!("connector list --json --config {}", node.path("consentry.toml").display()))).await;
+    let why = "nothing of this connector is approved yet";
+    assert!(listed.err.contains(why) && !listed.err.contains("connector diff"), "{listed:?}");
+    assert_eq!(listed.json()[0]["because"], format!("waits for approval: {why}"), "{listed:?}");
 }

@@ -34,6 +34,9 @@ fn body(path: &str) -> (&'static str, String) {
     let json = "application/json";
     let text = match path {
         "/v1/token" => return ("application/x-www-form-urlencoded", "grant_type=x".to_owned()),
+        "/v1/sessions/{session}/credentials" | "/v1/sessions/{session}/answers" | "/v1/rights/{request}/answer" => {
+            return ("application/jose", "{}".to_owned());
+        }
         "/v1/sessions" => REQUEST.to_owned(),
         "/v1/sessions/{session}/source" => r#"{"connector":"sample-bank","source":"sample-bank"}"#.to_owned(),
         "/v1/sessions/{session}/consent" => r#"{"decision":"refused"}"#.to_owned(),
