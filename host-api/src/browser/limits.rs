@@ -14,6 +14,8 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use super::check;
 use super::settings::BrowserSettings;
 
+/// How groups are called, before the id of the browser's process.
+const PREFIX: &str = "consentry-browser-";
 /// Most processes and threads of a browser with all its pages.
 const TASKS: &str = "4096";
 /// How often, and after what rest, it is tried to remove a group.
@@ -31,11 +33,8 @@ type Bound = (&'static str, String);
 impl Confines {
     /// Puts a process, and what it starts from now on, into groups of its own. None where that is not allowed.
     pub(super) fn around(pid: u32, settings: &BrowserSettings) -> Option<Self> {
-        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        // Beside version 1, version 2 stands elsewhere and bounds nothing; there this is no control group at all, and takes any file.
-        let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-        let places = own.lines().filter_map(|line| place(line, unified, settings));
-        let groups: Vec<PathBuf> = places.filter_map(|(parent, bounds)| make(&parent, pid, &bounds)).collect();
+        let groups: Vec<PathBuf> =
+            places(settings).iter().filter_map(|(parent, bounds)| make(parent, pid, bounds)).collect();
         if groups.is_empty() {
             tracing::info!(
                 "the browser has no control group of its own: this service's bounds alone hold it as a whole"
@@ -49,6 +48,29 @@ impl Confines {
     pub(super) fn groups(&self) -> &[PathBuf] {
         &self.0
     }
+}
+
+/// Removes the groups of browsers that are gone, and whose engine was killed before it could. One with a process in it stays.
+pub(super) fn sweep(settings: &BrowserSettings) {
+    for (parent, _) in places(settings) {
+        let Ok(entries) = fs::read_dir(parent) else { continue };
+        for group in entries.flatten().map(|entry| entry.path()) {
+            let name = group.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let gone =
+                |pid: &str| pid.parse::<u32>().is_ok_and(|pid| !Path::new("/proc").join(pid.to_string()).exists());
+            if name.strip_prefix(PREFIX).is_some_and(gone) && fs::remove_dir(&group).is_ok() {
+                tracing::info!("removed the control group of a browser whose engine is gone");
+            }
+        }
+    }
+}
+
+/// Where groups may be made, and what bounds there.
+fn places(settings: &BrowserSettings) -> Vec<(PathBuf, Vec<Bound>)> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    // Beside version 1, version 2 stands elsewhere and bounds nothing; there this is no control group at all, and takes any file.
+    let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    own.lines().filter_map(|line| place(line, unified, settings)).collect()
 }
 
 /// Below which group a browser gets its own, by a line of `/proc/self/cgroup`, and what bounds it there.
@@ -79,7 +101,7 @@ fn place(line: &str, unified: bool, settings: &BrowserSettings) -> Option<(PathB
 }
 
 fn make(parent: &Path, pid: u32, bounds: &[Bound]) -> Option<PathBuf> {
-    let group = parent.join(format!("consentry-browser-{pid}"));
+    let group = parent.join(format!("{PREFIX}{pid}"));
     // Of version 2: whoever made the parent may have done it, or left it to us.
     let below = parent.join("cgroup.subtree_control");
     if below.exists() {

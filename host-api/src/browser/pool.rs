@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::check;
 use super::launch::{self, Process};
+use super::limits;
 use super::settings::BrowserSettings;
 use super::transport::CallError;
 use super::works::Works;
@@ -89,6 +90,7 @@ impl Chromium {
     /// Starts nothing yet, and removes what engines that were killed left behind.
     pub fn new(settings: BrowserSettings) -> Arc<Self> {
         launch::sweep(&settings.folder);
+        limits::sweep(&settings);
         let turns = Arc::new(Semaphore::new(settings.runs_max));
         let (works, waiting, running) = (OnceLock::new(), AtomicU32::new(0), Mutex::default());
         Arc::new(Self { settings, works, turns, waiting, running })

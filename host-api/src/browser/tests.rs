@@ -107,6 +107,16 @@ impl Context {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_gone_to_filled_in_clicked_and_read() {
+    goes_fills_clicks_and_reads(BrowserSettings::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_shell_the_whole_browser_does_it_as_well() {
+    let program = Some("/usr/lib/chromium/chromium".into());
+    goes_fills_clicks_and_reads(BrowserSettings { program, ..BrowserSettings::default() }).await;
+}
+
+async fn goes_fills_clicks_and_reads(settings: BrowserSettings) {
     let site = Site::start(|request| match request {
         "GET /" => page(
             "<form action=/done><input name=login><input type=password name=password value=old>
@@ -118,7 +128,7 @@ async fn a_page_is_gone_to_filled_in_clicked_and_read() {
         _ => site::missing(),
     })
     .await;
-    let desk = Desk::new().await;
+    let desk = Desk::with(settings).await;
     let context = desk.context(&[&site]).await;
     let at = context.at(&site.url("/")).await.unwrap();
     let field = context.focus(&at, "input[name=login]", &site.origin(), false).await.unwrap();

@@ -70,7 +70,7 @@ async fn a_browser_stands_in_a_control_group_where_one_may_be_made() {
         page_cpu: none,
         ..BrowserSettings::default()
     };
-    let (desk, site) = (Desk::with(settings).await, sites().await);
+    let (desk, site) = (Desk::with(settings.clone()).await, sites().await);
     let process = desk.chromium.process().await.unwrap();
     let groups = process.groups().to_vec();
     if groups.is_empty() {
@@ -93,6 +93,13 @@ async fn a_browser_stands_in_a_control_group_where_one_may_be_made() {
     context.close_page(&at.page);
     let at = context.at(&site.url("/eats")).await.unwrap();
     assert!(ends(&context, &at).await);
+    // What an engine left that was killed: no process has this id, and this one is another's.
+    let left = |pid: u32| groups.iter().map(move |group| group.with_file_name(format!("consentry-browser-{pid}")));
+    left(u32::MAX).chain(left(1)).for_each(|group| std::fs::create_dir(group).unwrap());
+    drop(Chromium::new(settings));
+    assert!(!left(u32::MAX).any(|group| group.exists()), "groups of nobody go");
+    assert!(left(1).chain(groups.iter().cloned()).all(|group| group.exists()), "and no other");
+    left(1).for_each(|group| std::fs::remove_dir(group).unwrap());
     drop((context, process));
     goes_on(&desk, &site, desk.chromium.pid()).await;
     desk.end().await;
