@@ -19,6 +19,7 @@ use crate::engine::catalogue::{Folder, NotAPin};
 use crate::id::OnlineServiceId;
 use crate::jose::RecipientKey;
 use crate::jose::jwk::JwkError;
+use crate::named_file::{self, TEXT_BYTES_MAX};
 use crate::online_service::{OnlineService, RegistrationError};
 use crate::operator::OperatorKey;
 use crate::processing::{Processing, Processor, policy_digest};
@@ -94,13 +95,15 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The TOML is wrong; the text names line and key.
-    #[error("{} is no configuration", path.display())]
+    /// The TOML is wrong. It names line and key, and quotes nothing: a file named by mistake may hold a secret.
+    #[error("{} is no configuration: line {line}: {problem}", path.display())]
     Form {
         /// Which file.
         path: PathBuf,
-        /// What, and where.
-        source: Box<toml::de::Error>,
+        /// Where, from 1.
+        line: usize,
+        /// What.
+        problem: String,
     },
     /// A value makes no sense.
     #[error("{key}: {problem}")]
@@ -130,7 +133,10 @@ impl Config {
         let text = read_text(path)?;
         let variables = overrides::of_this_process();
         let mut config = match variables.is_empty() {
-            true => Self::parse(&text).map_err(|source| ConfigError::Form { path: path.to_owned(), source })?,
+            true => Self::parse(&text).map_err(|error| {
+                let line = text[..error.span().map_or(0, |span| span.start)].lines().count().max(1);
+                ConfigError::Form { path: path.to_owned(), line, problem: error.message().to_owned() }
+            })?,
             false => Self::parse_with(&text, &variables)?,
         };
         config.resolve(path.parent().unwrap_or(Path::new(".")));
@@ -374,5 +380,6 @@ fn value(key: &str, problem: &str) -> ConfigError {
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
+    named_file::read_text(path, TEXT_BYTES_MAX)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
 }

@@ -71,6 +71,19 @@ pub struct ActiveConsent {
 }
 
 /// Proof that this node used the grant, and so may open the login once.
+///
+/// It can be shown:
+/// ```
+/// fn write(grant: &consentry::consent::Grant) -> String { grant.source().to_owned() }
+/// ```
+/// and neither copied nor written down, so that a second run can't have it:
+/// ```compile_fail,E0277
+/// fn copy<T: Clone>(_: T) {}
+/// fn twice(grant: consentry::consent::Grant) { copy(grant) }
+/// ```
+/// ```compile_fail,E0277
+/// fn write(grant: &consentry::consent::Grant) -> String { serde_json::to_string(grant).unwrap() }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Grant {

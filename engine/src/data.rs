@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use crate::consent::Grant;
 use crate::id::{ConsentId, LeafId, OnlineServiceId, ParcelId, RunId, SubjectId};
 use crate::predicate::Answered;
 use crate::release::Step;
@@ -137,8 +138,8 @@ pub struct Data<S: Stage> {
 }
 
 impl Data<Collected> {
-    /// Takes what a collection found. Only the collection itself makes this.
-    pub(crate) fn collected(items: Vec<Item>, gathered: Gathered, provenance: Provenance) -> Self {
+    /// Takes what a collection found that used this grant. Only the collection itself makes this.
+    pub(crate) fn collected(_: &Grant, items: Vec<Item>, gathered: Gathered, provenance: Provenance) -> Self {
         let collected = items.len();
         Self {
             items,

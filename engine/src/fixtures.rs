@@ -194,14 +194,14 @@ pub(crate) fn transaction_item(label: &str, amount: i64) -> Item {
     Item::check("bank.transaction", fields, now()).unwrap()
 }
 
-pub(crate) fn collected(run: RunId, items: Vec<Item>) -> Data<Collected> {
+pub(crate) fn collected(grant: &Grant, run: RunId, items: Vec<Item>) -> Data<Collected> {
     let dataset = |name: &str| Dataset {
         category: name.to_owned(),
         count: items.iter().filter(|item| item.category().name == name).count() as u64,
         quality: Quality::Complete,
     };
     let gathered = Gathered { datasets: ["person.name", "bank.transaction"].map(dataset).into(), shortfall: None };
-    Data::collected(items, gathered, provenance(run))
+    Data::collected(grant, items, gathered, provenance(run))
 }
 
 pub(crate) fn provenance(run: RunId) -> Provenance {

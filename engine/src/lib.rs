@@ -36,6 +36,7 @@ pub mod session;
 // What the person typed, opened at the last moment.
 pub mod credentials;
 
+mod named_file;
 mod secret_file;
 // One collection: connector, sandbox, verdict.
 pub mod collect;

@@ -146,7 +146,7 @@ async fn a_wrong_password_is_the_persons_turn() {
     let wrong = format!("--yes --json --field login={} --field password=Wrong-Horse-0!", JULIE.login);
     let called = call(desk.collect(&wrong)).await;
     assert_eq!(failure(&called), (Some(10), json!("credentials-rejected")), "{called:?}");
-    assert!(!desk.out().exists());
+    assert!(!desk.out().exists() && called.json()["file"].is_null());
     assert!(!called.out.contains("Wrong-Horse") && !called.err.contains("Wrong-Horse"), "{called:?}");
 }
 

@@ -9,7 +9,7 @@ use consentry_tests::collecting::{Collecting, collector, told};
 use sample_bank::{MARIE, SiteState};
 use wit_parser::Resolve;
 
-use crate::sample_bank::{ALL, bank_in, obliging};
+use crate::sample_bank::{ALL, SOME, bank_in, obliging};
 
 pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -83,6 +83,23 @@ async fn a_connector_built_for_each_released_version_still_collects() {
         let collecting = Collecting::by(package).at(&bank.site_url).answering(obliging(&bank));
         let collecting = collecting.field("login", MARIE.login).field("password", MARIE.password);
         assert_eq!(told(&collecting.collect(&collector).await.unwrap()), ALL, "{version}");
+    }
+}
+
+/// The bank learnt these after the first version was released, and nobody taught it to that connector.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_frozen_connector_tells_apart_what_it_never_saw() {
+    let collector = collector().unwrap();
+    for (state, expected) in [
+        (SiteState::GatewayTimeout, "source-unavailable"),
+        (SiteState::JsonError, "page-unrecognised @accounts missing=table#comptes tbody tr"),
+        (SiteState::ClosedAccount, "page-unrecognised @login"),
+    ] {
+        let (bank, path) = (bank_in(state).await, root().join("tests/golden/connector-0.1.0.wasm"));
+        let package = Package::open(&path, &Trust::default().or_unsigned()).unwrap();
+        let collecting = Collecting::by(package).at(&bank.site_url).answering(obliging(&bank)).wanting(&SOME);
+        let collecting = collecting.field("login", MARIE.login).field("password", MARIE.password);
+        assert_eq!(told(&collecting.collect(&collector).await.unwrap()), expected);
     }
 }
 

@@ -218,7 +218,9 @@ async fn prepare(options: &Options) -> anyhow::Result<Prepared> {
             setup::builder().operator(Operator { name, contact, in_memory: true, processing: Processing::default() })
         }
     };
-    let (catalogue, refused) = setup::catalogue(&folder(options, config.as_ref())?);
+    let folder = folder(options, config.as_ref())?;
+    setup::readable(&folder.path)?;
+    let (catalogue, refused) = setup::catalogue(&folder);
     builder = builder.catalogue(catalogue);
     if options.development {
         builder = builder.development(true);

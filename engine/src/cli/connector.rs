@@ -17,6 +17,7 @@ use crate::collect::package::Package;
 use crate::collect::signature::{SigningKey, Trust, TrustedKey, unsigned};
 use crate::config::Config;
 use crate::entropy::Entropy;
+use crate::named_file::{self, TEXT_BYTES_MAX};
 
 mod build;
 mod check;
@@ -132,7 +133,7 @@ impl TrustOptions {
 pub(super) fn trust(files: &[PathBuf]) -> anyhow::Result<Trust> {
     let read = |path: &PathBuf| {
         let told = || format!("{} can't be used", path.display());
-        let text = std::fs::read_to_string(path).with_context(told)?;
+        let text = named_file::read_text(path, TEXT_BYTES_MAX).with_context(told)?;
         let owner = path.file_stem().unwrap_or_default().to_string_lossy();
         TrustedKey::parse(&owner, &text).with_context(told)
     };

@@ -13,6 +13,7 @@ use crate::entropy::Entropy;
 use crate::forward::file;
 use crate::id::{OnlineServiceId, ParcelId};
 use crate::jose::{Algorithm, PrivateKey, RecipientKey, jwe, jws};
+use crate::named_file::{self, TEXT_BYTES_MAX};
 use crate::online_service::necessity::Need;
 use crate::online_service::{Localised, OnlineService, Partner, Purpose, Registration, Role};
 use crate::seal::recipient::PARCEL_TYPE;
@@ -44,8 +45,9 @@ impl LocalReceiver {
         file::can_receive(out, &entropy).with_context(|| format!("{} can't be written", out.display()))?;
         let (recipient, key) = match seal_to {
             Some(path) => {
-                let jwk = std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?;
-                (RecipientKey::from_jwk(&jwk)?, None)
+                let told = || format!("--seal-to {} is no public key that can be sealed to", path.display());
+                let jwk = named_file::read_text(path, TEXT_BYTES_MAX).with_context(told)?;
+                (RecipientKey::from_jwk(&jwk).with_context(told)?, None)
             }
             None => {
                 let key = PrivateKey::generate(Algorithm::RsaOaep256)?;

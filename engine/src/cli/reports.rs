@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::maintenance::reports::Reports;
 use crate::maintenance::{self};
+use crate::named_file;
 use crate::operator::Deed;
 use crate::operator::audit::About;
 use crate::store::Shelves;
@@ -111,7 +112,8 @@ async fn reports(file: &ConfigFile, deed: Deed, about: Option<&str>) -> anyhow::
 }
 
 fn read(path: &Path) -> anyhow::Result<Report> {
-    let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let bytes = named_file::read(path, RECORDING_BYTES_MAX as usize)
+        .with_context(|| format!("{} can't be read", path.display()))?;
     Report::from_json(&bytes).with_context(|| path.display().to_string())
 }
 

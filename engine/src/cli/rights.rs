@@ -16,6 +16,7 @@ use super::{ConfigFile, setup};
 use crate::config::Config;
 use crate::engine::{Engine, declared};
 use crate::id::RightsRequestId;
+use crate::named_file;
 use crate::online_service::Role;
 use crate::operator::Deed;
 use crate::operator::audit::About;
@@ -192,11 +193,8 @@ pub(super) async fn engine(file: &ConfigFile, deed: Deed, about: Option<String>)
 }
 
 async fn ask(options: AskOptions, out: &mut dyn Write) -> anyhow::Result<()> {
-    let told = || format!("{} can't be read", options.receipt.display());
-    if std::fs::metadata(&options.receipt).with_context(told)?.len() > FILE_BYTES_MAX as u64 {
-        bail!("{} is too long for a receipt", options.receipt.display());
-    }
-    let text = std::fs::read_to_string(&options.receipt).with_context(told)?;
+    let text = named_file::read_text(&options.receipt, FILE_BYTES_MAX)
+        .with_context(|| format!("{} can't be read", options.receipt.display()))?;
     let token = ReceiptFile::read(&text).map_or_else(|_| text.trim().to_owned(), |file| file.receipt);
     let ask = Ask { right: options.right, ground: options.ground, statement: options.statement, transmit_to: None };
     let answer = engine(&options.file, Deed::RightAsk, None).await?.ask_right(&token, ask).await?;

@@ -84,6 +84,12 @@ pub(super) fn builder() -> Builder {
     Engine::builder().compiler(Compiler::this_program())
 }
 
+/// Refuses a folder of connectors that can't be read: an empty table would hide a slip of the pen.
+pub(super) fn readable(folder: &Path) -> anyhow::Result<()> {
+    let read = std::fs::read_dir(folder);
+    read.map(drop).with_context(|| format!("the folder of connectors {} can't be read", folder.display()))
+}
+
 /// The connectors of a folder. A file that is not served is told, and spoils nothing; why is given back, too.
 pub(super) fn catalogue(folder: &Folder) -> (Catalogue, Vec<String>) {
     let (catalogue, refused) = folder.load();

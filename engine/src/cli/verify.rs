@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::erase::receipt::ErasureReceipt;
 use crate::jose::jwk::read_jwks;
+use crate::named_file;
 use crate::receipt::file::{FILE_BYTES_MAX, ReceiptFile};
 use crate::receipt::{Facts, Receipt};
 
@@ -116,10 +117,5 @@ fn tell(facts: &Facts, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<String> {
-    let told = || format!("{} can't be read", path.display());
-    let length = std::fs::metadata(path).with_context(told)?.len();
-    if length > FILE_BYTES_MAX as u64 {
-        bail!("{} is too long for what it should be", path.display());
-    }
-    std::fs::read_to_string(path).with_context(told)
+    named_file::read_text(path, FILE_BYTES_MAX).with_context(|| format!("{} can't be read", path.display()))
 }

@@ -440,5 +440,5 @@ fn into_data(
         observed_at: items.iter().map(crate::data::Item::observed).max().unwrap_or(now),
         subject: session.linked().map(|link| link.subject),
     };
-    Ok(Data::collected(items, gathered, provenance))
+    Ok(Data::collected(grant, items, gathered, provenance))
 }

@@ -115,7 +115,7 @@ impl World {
         let run =
             Run::begin(RunName { run, session: session.id(), consent }, self.clock.clone(), self.engine.end_sink());
         session.attach(&run, &consentry_host_api::stop::Stopper::default());
-        let data = collected(run.name().run, items);
+        let data = collected(&grant, run.name().run, items);
         session.note(|notes| {
             notes.collected = data.counts();
             notes.alive.data = Some(data.presence());

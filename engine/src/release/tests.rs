@@ -30,7 +30,7 @@ async fn what_was_not_granted_or_was_unticked_is_left_out_and_counted() {
     let register = register();
     let consent = given(&register, 1, &["bank.transaction"]).await;
     let (grant, _) = proofs(&register, consent).await;
-    let minimised = collected(id(1), items()).minimise(&grant, &[], now());
+    let minimised = collected(&grant, id(1), items()).minimise(&grant, &[], now());
     assert_eq!((minimised.len(), minimised.omissions().total()), (2, 1));
     let reviewed = minimised.review(&Decision::all().without_item(0));
     assert_eq!((reviewed.len(), reviewed.omissions().total()), (1, 2));
@@ -46,11 +46,11 @@ async fn the_gate_stays_closed_for_another_consent_and_for_nothing() {
     let second = given(&register, 2, &["person.name"]).await;
     let (grant, active) = proofs(&register, first).await;
     let (_, other) = proofs(&register, second).await;
-    let reviewed = || collected(id(1), items()).minimise(&grant, &[], now()).review(&Decision::all());
+    let reviewed = || collected(&grant, id(1), items()).minimise(&grant, &[], now()).review(&Decision::all());
     assert_eq!(reviewed().release(&other, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::OtherConsent));
     assert_eq!(reviewed().release(&active, &leaf(first, id(2)).await, id(1)).err(), Some(Refusal::OtherLeaf));
     assert_eq!(reviewed().release(&active, &leaf(second, id(1)).await, id(1)).err(), Some(Refusal::OtherLeaf));
-    let nothing = collected(id(1), items())
+    let nothing = collected(&grant, id(1), items())
         .minimise(&grant, &[], now())
         .review(&Decision::all().without_category(category("person.name")));
     assert_eq!(nothing.release(&active, &leaf(first, id(1)).await, id(1)).err(), Some(Refusal::Nothing));
@@ -64,7 +64,8 @@ async fn only_the_online_service_of_the_consent_opens_the_parcel_and_it_keeps_to
     let (grant, active) = proofs(&register, consent).await;
     let keys = crate::keys::software::tests::keys();
     let released = async || {
-        let reviewed = collected(id(1), items()).minimise(&grant, &[], now()).review(&Decision::all().without_item(2));
+        let reviewed =
+            collected(&grant, id(1), items()).minimise(&grant, &[], now()).review(&Decision::all().without_item(2));
         reviewed.release(&active, &leaf(consent, id(5)).await, id(5)).unwrap()
     };
     let stranger = lender_as(id(2));
@@ -161,7 +162,7 @@ async fn something_is_shared_as_long_as_an_item_or_a_confirmation_is_left() {
     let register = register();
     let consent = given(&register, 1, &["person.name", "bank.transaction"]).await;
     let (grant, active) = proofs(&register, consent).await;
-    let some = || collected(id(1), items()).minimise(&grant, &[], now());
+    let some = || collected(&grant, id(1), items()).minimise(&grant, &[], now());
     let counted = serde_json::to_value(crate::seal::recipient::Datasets(&some())).unwrap();
     assert_eq!((&counted[0]["count"], &counted[1]["count"]), (&1.into(), &2.into()), "{counted}");
     let without_all = [0, 1, 2].into_iter().fold(Decision::all(), Decision::without_item);
@@ -179,7 +180,11 @@ async fn something_is_shared_as_long_as_an_item_or_a_confirmation_is_left() {
         let dataset = Dataset { category: "bank.transaction".to_owned(), count: 0, quality };
         let gathered = Gathered { datasets: vec![dataset], shortfall: None };
         let nothing = || {
-            Data::collected(vec![], gathered.clone(), crate::fixtures::provenance(id(1))).minimise(&grant, &[], now())
+            Data::collected(&grant, vec![], gathered.clone(), crate::fixtures::provenance(id(1))).minimise(
+                &grant,
+                &[],
+                now(),
+            )
         };
         assert_eq!(Decision::all().leaves_something(&nothing()), left);
         let reviewed = nothing().review(&Decision::all());
@@ -206,7 +211,7 @@ async fn matrix() -> String {
                 ("person.name", Decision::all().without_category(category("person.name"))),
             ] {
                 // As a connector might bring it that brings more than was asked for.
-                let reviewed = collected(id(1), items()).minimise(&grant, &[], now()).review(&decision);
+                let reviewed = collected(&grant, id(1), items()).minimise(&grant, &[], now()).review(&decision);
                 let released = match reviewed.release(&active, &leaf(consent, id(number)).await, id(number)) {
                     Ok(data) => data.items().iter().map(told).collect::<Vec<_>>().join(", "),
                     Err(refusal) => refusal.to_string(),
@@ -256,7 +261,7 @@ async fn what_a_transaction_says_of_others_is_cut_out_unless_that_was_granted() 
     let register = register();
     let consent = given(&register, 1, &["bank.transaction"]).await;
     let (grant, _) = proofs(&register, consent).await;
-    let minimised = collected(id(1), vec![rent()]).minimise(&grant, &[], now());
+    let minimised = collected(&grant, id(1), vec![rent()]).minimise(&grant, &[], now());
     let shown = serde_json::to_string(&ItemForm(&minimised.items()[0])).unwrap();
     for words in ["Durand", "DURAND", "FR76", "Marie", "remittance", "counterparty"] {
         assert!(!shown.contains(words), "{words}: {shown}");
@@ -274,7 +279,7 @@ async fn what_a_transaction_says_of_others_is_cut_out_unless_that_was_granted() 
     register.ask(consent, id(2), &request, &notice, crate::fixtures::later(), now()).await.unwrap();
     register.give(consent, &notice.digest(), &crate::fixtures::categories(&["bank.transaction"]), now()).await.unwrap();
     let (grant, _) = proofs(&register, consent).await;
-    let minimised = collected(id(1), vec![rent()]).minimise(&grant, &[], now());
+    let minimised = collected(&grant, id(1), vec![rent()]).minimise(&grant, &[], now());
     assert!(serde_json::to_string(&ItemForm(&minimised.items()[0])).unwrap().contains("Durand Paul"));
 }
 
@@ -299,7 +304,7 @@ async fn a_question_is_answered_and_what_it_looked_at_goes_no_further() {
     let (grant, active) = proofs(&register, consent).await;
     assert_eq!(grant.categories(), crate::fixtures::categories(&["bank.transaction"]), "looked at");
     let predicates: Vec<_> = request.predicates().iter().map(|(predicate, _)| predicate.clone()).collect();
-    let minimised = collected(id(1), items()).minimise(&grant, &predicates, now());
+    let minimised = collected(&grant, id(1), items()).minimise(&grant, &predicates, now());
     assert!(minimised.is_empty() && minimised.gathered().datasets.is_empty());
     assert_eq!(minimised.answers().len(), 1);
     assert!(Decision::all().leaves_something(&minimised));

@@ -263,6 +263,37 @@ mod tests {
         assert!(matches!(world.session.state(), State::Collecting { .. }));
     }
 
+    #[test]
+    fn of_all_who_answer_refuse_and_sweep_at_once_one_is_heard() {
+        for _ in 0..200 {
+            let world = world();
+            let (mut asked, question) = open(&world);
+            let start = std::sync::Barrier::new(8);
+            let heard = std::thread::scope(|scope| {
+                let one = |number: usize| {
+                    let (session, start) = (&world.session, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        match number % 3 {
+                            0 => session.answer(question, code(), now()).is_ok(),
+                            1 => session.deny(question, now()).is_ok(),
+                            // Who sweeps is told nothing.
+                            _ => {
+                                session.sweep_question(now() + QUESTION_LIFETIME);
+                                false
+                            }
+                        }
+                    })
+                };
+                let all: Vec<_> = (0..8).map(one).collect();
+                all.into_iter().map(|one| one.join().unwrap()).filter(|heard| *heard).count()
+            });
+            let swept = matches!(asked.answer.try_recv().unwrap(), Answer::Expired);
+            assert_eq!(heard + usize::from(swept), 1, "one answer, whoever gave it");
+            assert!(matches!(world.session.state(), State::Collecting { .. }));
+        }
+    }
+
     #[tokio::test]
     async fn a_question_goes_when_it_is_refused_late_or_taken_down() {
         let refused = world();

@@ -185,6 +185,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn scripts_go_by_these_numbers() {
+        let blames = [Blame::Person, Blame::Source, Blame::Connector, Blame::Platform, Blame::Recipient];
+        assert_eq!(blames.map(Blame::exit_code), [10, 20, 30, 40, 50]);
+        assert_eq!(EXIT_PARTIAL, 3);
+    }
+
+    #[test]
     fn a_name_is_the_same_everywhere() {
         let told = |value: serde_json::Value| value.as_str().unwrap().to_owned();
         for blame in [Blame::Person, Blame::Source, Blame::Connector, Blame::Platform, Blame::Recipient] {

@@ -89,6 +89,37 @@ async fn a_log_filter_that_does_not_read_is_wrong_usage() {
     assert!(called.err.contains("--log"), "{}", called.err);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_is_told_apart_from_all_of_it() {
+    let desk = Desk::new().await;
+    desk.bank.change(Change { state: Some(SiteState::LayoutChanged), ..Change::default() });
+    let called = call(desk.collect(&login())).await;
+    assert_eq!(called.code, Some(3), "{called:?}");
+    assert_eq!(called.json()["file"], json!(desk.out()), "{called:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_none_of_what_it_should_be_is_refused_unread_and_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let [large, secret] = ["large", "passphrase"].map(|name| folder.path().join(name));
+    std::fs::write(&large, "x".repeat(3 << 20)).unwrap();
+    std::fs::write(&secret, "= Distant-Ocean-4!\n").unwrap();
+    let nowhere = folder.path().join("nowhere");
+    for (line, told) in [
+        (format!("config check {}", large.display()), "more than 1048576 bytes"),
+        ("config check /dev/zero".to_owned(), "more than 1048576 bytes"),
+        (format!("config check {}", secret.display()), "line 1"),
+        (format!("verify receipt /dev/zero --keys {}", large.display()), "can't be read"),
+        (format!("connector list {}", nowhere.display()), "can't be read"),
+        (format!("collect --connectors {} --out {}", nowhere.display(), large.display()), "can't be read"),
+    ] {
+        let called = call(words(&line)).await;
+        assert_eq!((called.code, called.out.as_str()), (Some(1), ""), "{line}: {called:?}");
+        assert!(called.err.contains(told) && called.err.len() < 2000, "{line}: {}", called.err.len());
+        assert!(!called.err.contains("Ocean"), "{}", called.err);
+    }
+}
+
 /// A connector that asks for what its manifest does not have, and crashes then.
 const CRASHING: &str = r#"(component
     (import "consentry:connector/types@0.1.0" (instance $types

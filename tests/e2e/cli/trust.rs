@@ -4,7 +4,6 @@ use std::path::Path;
 
 use consentry::collect::signature::unsigned;
 use consentry_tests::versions::sample_bank;
-use serde_json::json;
 
 use super::{Called, Desk, call, configuration, connector, login, words};
 

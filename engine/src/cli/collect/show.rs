@@ -226,7 +226,7 @@ fn end_in_json(ended: &Ended, keys: &Value, options: &Options, out: &mut dyn Wri
         told["failure"]["what"] = options.say(&row.what).into();
         told["failure"]["next"] = options.say(&row.next).into();
     }
-    if let Some(file) = &options.out {
+    if let (Some(file), State::Completed | State::Partial) = (&options.out, session.state()) {
         told["file"] = json!(file);
     }
     writeln!(out, "{told}")?;

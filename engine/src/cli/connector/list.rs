@@ -39,6 +39,7 @@ pub(super) fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> 
         }
         None => {
             let (path, trust) = (options.folder.as_deref().context("a folder")?, trust(&options.keys)?);
+            setup::readable(path)?;
             let (all, _) = setup::catalogue(&Folder::of(path, trust.clone().or_unsigned()));
             (all, Folder::of(path, trust).load().0)
         }

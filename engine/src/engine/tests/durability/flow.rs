@@ -263,7 +263,7 @@ impl Outside {
             self.answer(world, session, flow).await?;
         }
         self.is_stopped_at(world, session, flow, "collecting").await?;
-        let data = found(run.name().run, flow.shortfall);
+        let data = found(&grant, run.name().run, flow.shortfall);
         session.note(|notes| {
             notes.collected = data.counts();
             notes.alive.data = Some(data.presence());
@@ -327,16 +327,17 @@ fn once(done: &AtomicUsize, times: usize) -> bool {
 }
 
 /// What the connector found.
-fn found(run: RunId, shortfall: bool) -> crate::data::Data<crate::data::Collected> {
+fn found(grant: &crate::consent::Grant, run: RunId, shortfall: bool) -> crate::data::Data<crate::data::Collected> {
     let items = vec![name_item("Martin"), transaction_item("rent", -90_000)];
     if !shortfall {
-        return collected(run, items);
+        return collected(grant, run, items);
     }
     let dataset = |name: &str, quality| Dataset { category: name.to_owned(), count: 1, quality };
     let missing = Failure::new(Code::PageUnrecognised);
     let datasets =
         vec![dataset("person.name", Quality::Complete), dataset("bank.transaction", Quality::Partial(missing.code))];
     crate::data::Data::collected(
+        grant,
         items,
         Gathered { datasets, shortfall: Some(missing) },
         crate::fixtures::provenance(run),
