@@ -121,7 +121,7 @@ impl std::fmt::Debug for Collection {
 type Access = (Arc<dyn Network>, Option<BrowserWay>, Option<Arc<dyn Pages>>);
 
 impl Collector {
-    /// Runs one collection to its end. Call it on the I/O runtime; dropping the future ends the run.
+    /// Runs one collection to its end. Call it on a runtime with timers; dropping the future ends the run.
     pub async fn collect(&self, order: Order) -> Collection {
         self.collect_in(order, TaskTracker::new()).await
     }

@@ -33,7 +33,7 @@ impl clock::Host for HostCtx {
     async fn sleep(&mut self, ms: u32) -> Result<(), Fail> {
         self.enter(NAME, "sleep")?;
         let pause = self.ports.clock.pause(Duration::from_millis(ms.into()));
-        // Made where it is polled: the guests' runtime has no timers.
+        // Made where it is polled: a guest's turn has no timers.
         hop::hop(self, async move { tokio::time::sleep(pause).await }).await
     }
 }

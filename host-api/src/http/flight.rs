@@ -1,5 +1,5 @@
 //! One request with its redirects. Each hop is checked again; a hop to the run's own callback is not made but handed back; secrets never
-//! ride along to a place that they were not admitted to. Runs on the I/O runtime and touches nothing of the run's context.
+//! ride along to a place that they were not admitted to. Runs where the run's sockets are and touches nothing of the run's context.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
