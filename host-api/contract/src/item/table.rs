@@ -206,4 +206,33 @@ mod tests {
             );
         }
     }
+
+    /// What section 4 of the privacy policy names, in its words and order, and the category that carries it. It stands here a second time so that
+    /// nothing goes missing from the table unseen.
+    const POLICY: [(&str, Family, &str); 15] = [
+        ("surname, first name", Family::Profile, "person.name"),
+        ("postal address", Family::Profile, "person.address"),
+        ("telephone", Family::Profile, "person.phone"),
+        ("first and last name of the account holder, IBAN, BIC", Family::Bank, "bank.account"),
+        ("account statement: what is there", Family::Bank, "bank.balance"),
+        ("account statement: what happened", Family::Bank, "bank.transaction"),
+        ("account statement: the paper", Family::Bank, "document.statement"),
+        ("solvency indicator", Family::Bank, "bank.solvency"),
+        ("gender", Family::Identity, "person.gender"),
+        ("date of birth, place of birth", Family::Identity, "person.birth"),
+        ("photo or video of the identity document", Family::Identity, "identity.document"),
+        ("photo or video of the face", Family::Identity, "identity.portrait"),
+        ("certificate of rights", Family::Administrative, "document.certificate-of-rights"),
+        ("tax notice", Family::Administrative, "document.tax-notice"),
+        ("bills of the services a person uses", Family::Contract, "document.invoice"),
+    ];
+
+    #[test]
+    fn what_the_policy_names_has_a_category() {
+        for (words, family, name) in POLICY {
+            let found = CATEGORIES.iter().find(|category| category.name == name);
+            let found = found.unwrap_or_else(|| panic!("nothing carries `{words}` any more"));
+            assert_eq!(found.family, family, "{name}");
+        }
+    }
 }
