@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use consentry::canary;
 use consentry_tests::node::Node;
 use consentry_tests::service::{BEARER, Service};
 use sample_bank::{Change, JULIE, SampleBank};
@@ -28,10 +29,14 @@ async fn it_holds_no_value_no_cookie_and_no_key() {
     assert!(told.recv().await.unwrap().is_ok());
     events.until("completed", EVENT).await.unwrap();
 
-    // A peer is named by its network: that a whole address is nowhere can't be asked, for the bank and the engine have it too.
+    // A peer is named by its network. The bank and the engine are at 127.0.0.1 themselves, so somebody asks from elsewhere.
+    let elsewhere = reqwest::Client::builder().local_address(Some([127, 9, 8, 7].into())).build().unwrap();
+    let refused = elsewhere.post(format!("{}/v1/sessions", world.node.url)).bearer_auth("nobody").send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 401);
     let log = std::fs::read_to_string(world.node.path("stderr")).unwrap();
     let networks: BTreeSet<_> = log.split("network=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(networks, BTreeSet::from(["127.0.0.0/16"]));
+    assert_eq!(networks, BTreeSet::from(["127.0.0.0/16", "127.9.0.0/16"]));
+    assert_eq!(canary::search(&world.node.path(""), &["127.9.8.7"]).unwrap().found, []);
 
     let cookies = wire.cookies();
     assert!(cookies.iter().any(|cookie| cookie.len() >= 16), "the bank knows its sessions by a cookie");
