@@ -147,7 +147,8 @@ pub fn modules(root: &Path, packages: &[&str], profile: Profile) -> Result<BTree
 
 /// No path of the machine gets into a connector, so the same source has the same digest everywhere.
 fn same_everywhere(root: &Path) -> String {
-    let cargo_home = std::env::home_dir().unwrap_or_default().join(".cargo");
+    let usual = || std::env::home_dir().unwrap_or_default().join(".cargo");
+    let cargo_home = std::env::var_os("CARGO_HOME").map_or_else(usual, PathBuf::from);
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let flags = [remap(root, "consentry"), remap(&cargo_home, "cargo")];
     format!("target.{TARGET}.rustflags = {flags:?}")
