@@ -12,7 +12,7 @@ use comfy_table::Table;
 use consentry_contract::failure::Code;
 use consentry_host_api::ports::Observer;
 use consentry_host_api::tape::{Divergence, Matching};
-use consentry_tape::{LastCall, PageShape, Report};
+use consentry_tape::{LastCall, PageShape, RECORDING_BYTES_MAX, Report};
 use serde_json::json;
 use similar::TextDiff;
 
