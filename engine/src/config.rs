@@ -133,10 +133,7 @@ impl Config {
         let text = read_text(path)?;
         let variables = overrides::of_this_process();
         let mut config = match variables.is_empty() {
-            true => Self::parse(&text).map_err(|error| {
-                let line = text[..error.span().map_or(0, |span| span.start)].lines().count().max(1);
-                ConfigError::Form { path: path.to_owned(), line, problem: error.message().to_owned() }
-            })?,
+            true => Self::parse(&text).map_err(|error| wrong_form(path, &text, &error))?,
             false => Self::parse_with(&text, &variables)?,
         };
         config.resolve(path.parent().unwrap_or(Path::new(".")));
@@ -377,6 +374,20 @@ impl Config {
 
 fn value(key: &str, problem: &str) -> ConfigError {
     ConfigError::Value { key: key.to_owned(), problem: problem.to_owned() }
+}
+
+/// Of a file that is TOML at all, the key is named as well; of any other, nothing that stands in it.
+fn wrong_form(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let at = error.span().map_or(0, |span| span.start);
+    let begun = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let line = text[..begun].matches('\n').count() + 1;
+    let named = text[begun..].lines().next().and_then(|line| line.split_once('='));
+    let key = named.filter(|_| text.parse::<toml::Table>().is_ok()).map(|(key, _)| format!("{}: ", key.trim()));
+    ConfigError::Form {
+        path: path.to_owned(),
+        line,
+        problem: format!("{}{}", key.unwrap_or_default(), error.message().trim()),
+    }
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {
