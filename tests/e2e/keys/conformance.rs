@@ -1,13 +1,18 @@
 //! What every [`KeyProvider`] does, shown on one that has just made its keys.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use consentry::clock::{Clock as _, Month, SystemClock, Timestamp};
 use consentry::entropy::Entropy;
+use consentry::erase::retention::{R16RightsRequest, Term};
 use consentry::jose::jwe::{self, CREDENTIALS_BYTES_MAX, Content};
 use consentry::jose::{PublicKey, RecipientKey, jws};
 use consentry::keys::KeyState::{Current, Previous, Retired};
 use consentry::keys::{Duty, KeyError, KeyProvider, KeyState, RecordKey, Wrap};
+use consentry::rights::declared::Declared;
+use consentry::store::{Expect, Record, Shelves, StoreError};
+use serde::{Deserialize, Serialize};
 
 type Keys = Arc<dyn KeyProvider>;
 
@@ -20,6 +25,8 @@ pub(super) async fn all(keys: Keys) {
     a_records_key_unwraps_at_its_place_only(&keys).await;
     a_months_key_dies_and_stays_dead(&keys).await;
     many_ask_at_once(&keys).await;
+    a_root_goes_with_the_next_and_takes_nobody_elses_with_it(&keys).await;
+    a_copy_of_all_files_from_before_an_erasure_does_not_open(&keys).await;
     for duty in Duty::ALL {
         a_key_goes_its_way(&keys, duty).await;
     }
@@ -132,6 +139,64 @@ async fn a_months_key_dies_and_stays_dead(keys: &Keys) {
     let back = keys.month_hmac(month, b"login", start).await;
     assert!(matches!(back, Err(KeyError::Destroyed(_))), "a clock that is set back does not bring it back: {back:?}");
     assert_eq!(keys.month_hmac(next, b"login", last).await.unwrap(), later, "the next month's is there");
+}
+
+async fn a_root_goes_with_the_next_and_takes_nobody_elses_with_it(keys: &Keys) {
+    let (key, now) = (Entropy::system().with(|rng| RecordKey::generate(rng)), SystemClock.now());
+    let wrap = async |owner: &str| keys.wrap_under_root(owner, &key, b"file").await.unwrap();
+    let (old, new, others) = (wrap("one").await, wrap("one").await, wrap("other").await);
+    assert_eq!(keys.destroy_roots("one", "unknown", now).await.unwrap(), [], "never all of them");
+    let gone = keys.destroy_roots("one", &new.kid, now).await.unwrap();
+    assert_eq!(gone.iter().map(|gone| &gone.key).collect::<Vec<_>>(), [&old.kid]);
+    refused(keys.unwrap_record(&old, b"file").await, "its root is destroyed");
+    for wrap in [&new, &others] {
+        assert_eq!(keys.unwrap_record(wrap, b"file").await.unwrap().danger_bytes(), key.danger_bytes());
+    }
+    refused(keys.unwrap_record(&new, b"another file").await, "another place");
+    assert_eq!(keys.list().await.unwrap().len(), Duty::ALL.len(), "roots are nobody's duty");
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note(String);
+
+impl Record for Note {
+    const NAMESPACE: &'static str = "note";
+    const RIGHTS: Declared = Declared::NOT_PERSONAL;
+    type Row = R16RightsRequest;
+}
+
+/// The key file of software keys is not among the files: a copy of it is what no erasure reaches.
+async fn a_copy_of_all_files_from_before_an_erasure_does_not_open(keys: &Keys) {
+    let folder = tempfile::tempdir().unwrap();
+    let (live, copied) = (folder.path().join("live"), folder.path().join("copied"));
+    let open = async |folder: &Path| {
+        Shelves::sled(folder, keys.clone(), Arc::new(Entropy::system()), Arc::new(SystemClock)).await
+    };
+    let shelves = open(&live).await.unwrap();
+    let shelf = shelves.shelf::<R16RightsRequest>();
+    for name in ["one", "two"] {
+        shelf.put(name, &Note(name.to_owned()), Expect::Absent, Term::open()).await.unwrap();
+    }
+    copy(&live, &copied);
+    shelf.delete::<Note>("one").await.unwrap();
+    let begun = std::time::Instant::now();
+    let gone = shelves.destroy_due(SystemClock.now()).await.unwrap();
+    println!("another root in {:?}, by {}", begun.elapsed(), gone[0].provider);
+    drop((shelf, shelves));
+    let refused = open(&copied).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Table { .. }), "{refused:?}");
+    let shelves = open(&live).await.unwrap();
+    let shelf = shelves.shelf::<R16RightsRequest>();
+    assert!(shelf.holds::<Note>("two").await.unwrap() && !shelf.holds::<Note>("one").await.unwrap());
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &to) } else { std::fs::copy(&path, &to).map(drop).unwrap() }
+    }
 }
 
 async fn many_ask_at_once(keys: &Keys) {
