@@ -73,12 +73,11 @@ impl Words {
 
     /// Another number of as many digits, for a number that is written with signs between them.
     pub(crate) fn number(&mut self, digits: &str) -> String {
-        let zeros = digits.len() - digits.trim_start_matches('0').len();
-        if zeros == digits.len() {
+        if digits.bytes().all(|byte| byte == b'0') {
             return digits.to_owned();
         }
         // Apart from words: what is equal to an amount by chance is not the amount.
-        self.another(&format!("#{digits}"), Kind::Digits { zeros, length: digits.len() - zeros })
+        self.another(&format!("#{digits}"), kind_of_digits(digits))
     }
 
     /// Another token of a machine's.
@@ -116,9 +115,8 @@ impl Words {
 
 fn kind(word: &str) -> Kind {
     if word.bytes().all(|byte| byte.is_ascii_digit()) {
-        let zeros = word.len() - word.trim_start_matches('0').len();
         let year = word.len() == 4 && (word.starts_with("19") || word.starts_with("20"));
-        return if year { Kind::Year } else { Kind::Digits { zeros, length: word.len() - zeros } };
+        return if year { Kind::Year } else { kind_of_digits(word) };
     }
     if word.chars().all(char::is_alphabetic) {
         let upper = word.chars().filter(|c| c.is_uppercase()).count();
@@ -135,6 +133,15 @@ fn kind(word: &str) -> Kind {
         }
     }
     Kind::Mixed(word.chars().map(sort).collect())
+}
+
+/// Of a number as long as a piece or longer so few zeros stay, and so many digits change, that there is one that repeats nothing.
+fn kind_of_digits(digits: &str) -> Kind {
+    let mut zeros = digits.len() - digits.trim_start_matches('0').len();
+    if digits.len() >= PIECE_BYTES {
+        zeros = zeros.min(PIECE_BYTES - COUNTING_PLACES);
+    }
+    Kind::Digits { zeros, length: digits.len() - zeros }
 }
 
 fn sort(c: char) -> char {
@@ -246,6 +253,19 @@ mod tests {
             assert_eq!(words.word(word), wanted, "{word}");
         }
         assert_eq!(words.opaque("f3a9c2e7b1d04c5e9f3a").len(), 20);
+    }
+
+    #[test]
+    fn numbers_of_zeros_with_little_behind_them_become_others() {
+        let numbers: Vec<String> =
+            (1..100).flat_map(|number| [format!("{number:06}"), format!("{number:010}")]).collect();
+        let mut words = Words::default();
+        numbers.iter().for_each(|number| words.avoid(number));
+        for number in &numbers {
+            let [other, amount] = [words.word(number), words.number(number)];
+            assert!(!words.repeats(&other) && !words.repeats(&amount), "{number}: {other} {amount}");
+        }
+        assert_eq!(words.word("0000000"), "0000000");
     }
 
     #[test]

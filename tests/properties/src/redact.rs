@@ -49,6 +49,11 @@ static WORDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     list.chain([OWN]).flat_map(str::split_whitespace).map(str::to_lowercase).collect()
 });
 
+static EMPTY_PDF: LazyLock<Body> = LazyLock::new(|| {
+    let redacted = redact(&tape("", Vec::new(), b"%PDF-"), &ALLOWED).tape;
+    redacted.exchanges().next().unwrap().hops[0].body.clone()
+});
+
 /// Takes lines: a content type, what comes after the site's base in the URL, the value of a header; then the body.
 pub fn check(data: &[u8]) {
     let mut parts = data.splitn(4, |byte| *byte == b'\n');
@@ -56,10 +61,7 @@ pub fn check(data: &[u8]) {
     let [content_type, path, header] = [line(), line(), line()].map(|line| String::from_utf8_lossy(line).into_owned());
     let body = line();
     let headers = vec![("content-type".to_owned(), content_type.clone()), ("x-note".to_owned(), header)];
-    let hop = Hop { status: 200, headers, body: Body::of(body.to_vec()) };
-    let url = format!("https://site.example/{path}");
-    let exchange = Exchange { method: "GET".to_owned(), url, hops: vec![hop], ..Exchange::default() };
-    let tape = Tape { events: vec![Event::Http(exchange)], ..Tape::new(inputs()) };
+    let tape = tape(&path, headers, body);
     let redacted = bounded("redacting", data.len() * 8, || redact(&tape, &ALLOWED)).tape;
     let exchange = redacted.exchanges().next().unwrap();
     let hop = &exchange.hops[0];
@@ -69,7 +71,10 @@ pub fn check(data: &[u8]) {
         .collect();
     let after_base = exchange.url.strip_prefix("https://site.example").unwrap();
     nothing_comes_through(&pieces, after_base.as_bytes());
-    nothing_comes_through(&pieces, &hop.body.0);
+    // A file without a word is the same whatever it was.
+    if hop.body != *EMPTY_PDF {
+        nothing_comes_through(&pieces, &hop.body.0);
+    }
     hop.headers.iter().for_each(|(name, value)| nothing_comes_through(&pieces, format!("{name} {value}").as_bytes()));
     assert_eq!(redact(&tape, &ALLOWED).tape, redacted, "the same each time");
     if content_type.starts_with("application/json")
@@ -78,6 +83,13 @@ pub fn check(data: &[u8]) {
         same_shape(&before, &after);
     }
     assert_eq!(Tape::from_recording(&redacted.to_recording().unwrap()).unwrap(), redacted);
+}
+
+fn tape(path: &str, headers: Vec<(String, String)>, body: &[u8]) -> Tape {
+    let hop = Hop { status: 200, headers, body: Body::of(body.to_vec()) };
+    let url = format!("https://site.example/{path}");
+    let exchange = Exchange { method: "GET".to_owned(), url, hops: vec![hop], ..Exchange::default() };
+    Tape { events: vec![Event::Http(exchange)], ..Tape::new(inputs()) }
 }
 
 fn inputs() -> Inputs {
@@ -100,32 +112,35 @@ fn inputs() -> Inputs {
 
 /// Every six bytes that are letters or digits and in no word that may be shown.
 fn nothing_comes_through(pieces: &HashSet<&[u8]>, shown: &[u8]) {
-    // A sign that an address may not hold is three others there.
-    let mut shown = shown.to_vec();
-    for at in (0..shown.len().saturating_sub(2)).filter(|at| shown[*at] == b'%').collect::<Vec<_>>() {
-        shown[at..at + 3].fill(b' ');
+    // A sign that an address may not hold is three others there; elsewhere a percent sign is one.
+    let mut parted = shown.to_vec();
+    for at in (0..shown.len().saturating_sub(2)).filter(|at| shown[*at] == b'%') {
+        parted[at..at + 3].fill(b' ');
     }
-    for run in shown.split(|byte| !byte.is_ascii_alphanumeric()).filter(|run| run.len() >= PIECE) {
-        let mut replaced = vec![true; run.len()];
+    let stays: Vec<bool> = stays(shown).into_iter().zip(stays(&parted)).map(|(one, other)| one || other).collect();
+    for (at, piece) in parted.windows(PIECE).enumerate() {
+        let replaced = !stays[at..at + PIECE].contains(&true);
+        assert!(
+            !replaced || !pieces.contains(piece),
+            "{} comes through in {}",
+            piece.escape_ascii(),
+            shown.escape_ascii()
+        );
+    }
+}
+
+/// Which bytes are of words that may be shown.
+fn stays(text: &[u8]) -> Vec<bool> {
+    let (mut stays, mut at) = (vec![false; text.len()], 0);
+    let may = |word: &[u8]| WORDS.contains(&String::from_utf8_lossy(word).to_lowercase());
+    for run in text.split(|byte| !byte.is_ascii_alphanumeric()) {
+        let whole = may(run);
         for (start, end) in words_of(run) {
-            let word = String::from_utf8_lossy(&run[start..end]).to_lowercase();
-            if WORDS.contains(&word) {
-                replaced[start..end].fill(false);
-            }
+            stays[at + start..at + end].fill(whole || may(&run[start..end]));
         }
-        if WORDS.contains(&String::from_utf8_lossy(run).to_lowercase()) {
-            continue;
-        }
-        for (at, piece) in run.windows(PIECE).enumerate() {
-            let all = replaced[at..at + PIECE].iter().all(|replaced| *replaced);
-            assert!(
-                !all || !pieces.contains(piece),
-                "{} comes through in {}",
-                piece.escape_ascii(),
-                run.escape_ascii()
-            );
-        }
+        at += run.len() + 1;
     }
+    stays
 }
 
 /// Where capitals and digits begin a word.
