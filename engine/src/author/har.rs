@@ -372,7 +372,7 @@ mod tests {
             { "name": "user", "value": "98765432" }, { "name": "password", "value": "Sesame-77" },
             { "name": "f-canary", "value": "f-canary" },
         ] });
-        let text = json!({ "mimeType": "application/x-www-form-urlencoded; charset=utf-8", "text": "pin_code=Sesame-77&f-canary=1" });
+        let text = json!({ "mimeType": "application/x-www-form-urlencoded; charset=utf-8", "text": "code=Sesame-77&f-canary=1" });
         let mut packed = entry("GET", "https://bank.example/profile", &Value::Null, "text/html", "");
         let page = "<p>Zorglub</p><form id='profile'></form>";
         packed["response"]["content"]["text"] = base64::engine::general_purpose::STANDARD.encode(page).into();
@@ -400,7 +400,7 @@ mod tests {
         let manifest =
             Manifest::parse(&text.replace("NAME", "my-bank")).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let fields: Vec<&str> = manifest.fields().iter().map(|field| field.name.as_str()).collect();
-        assert_eq!(fields, ["user", "password", "pin-code"], "{text}");
+        assert_eq!(fields, ["user", "password", "code"], "{text}");
         for line in [
             "form#login",
             "form#profile",
