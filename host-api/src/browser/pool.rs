@@ -161,7 +161,7 @@ impl Chromium {
 
     /// Whether a browser that nobody has a page in holds more memory than one should.
     fn is_swollen(&self, process: &Arc<Process>) -> bool {
-        let looks = process.opened() % LOOKS_EACH == 0;
+        let looks = process.opened().is_multiple_of(LOOKS_EACH);
         looks && Arc::strong_count(process) == 1 && check::memory(process.pid()) > self.settings.rest_bytes
     }
 }

@@ -39,7 +39,7 @@ impl Share {
 
     /// So many ticks later than who has spent nothing it is due behind; none if it goes on in front.
     pub(super) fn ticks_behind(&self) -> Option<u64> {
-        (self.spent > SPENT_MAX).then(|| self.spent.as_millis() as u64 / TICK_MILLISECONDS)
+        (self.spent > SPENT_MAX).then_some(self.spent.as_millis() as u64 / TICK_MILLISECONDS)
     }
 }
 
