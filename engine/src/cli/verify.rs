@@ -1,7 +1,7 @@
 //! `consentry verify`: checks a receipt without a network, without an engine, and without asking anybody.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -116,6 +116,6 @@ fn tell(facts: &Facts, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<String> {
+fn read(path: &Path) -> anyhow::Result<String> {
     named_file::read_text(path, FILE_BYTES_MAX).with_context(|| format!("{} can't be read", path.display()))
 }

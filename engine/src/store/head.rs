@@ -57,7 +57,6 @@ impl Head {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(back: &i128) -> bool {
     *back == 0
 }
