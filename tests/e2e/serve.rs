@@ -19,6 +19,7 @@ mod keys;
 mod killed;
 mod log;
 mod memory;
+mod mount;
 mod questions;
 mod receipt;
 mod refusals;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::World;
 use super::delivery::parcel;
 
-fn consentry(arguments: &[&str]) -> (bool, String) {
+pub(super) fn consentry(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(binary("consentry").unwrap()).args(arguments).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
     (output.status.success(), told)
