@@ -42,10 +42,8 @@ const SUITES: &[Suite] = &[
     suite("units: tables, documents, recipes, stores, the host, the engine, connectors", UNITS),
     suite("what must not compile, and examples in the docs", MUST_NOT_COMPILE),
     suite("sources install", &["tests/sources/install", "target/sources"]),
-    suite(
-        "components: connectors in the sandbox; examples",
-        &["cargo", "test", "--quiet", "--workspace", "--test", "it"],
-    ),
+    suite("components: connectors in the sandbox; examples", COMPONENTS),
+    suite("pages: the browser itself, and what it may do", PAGES),
     suite("attacks: hostile connectors and sites", &["cargo", "test", "--quiet", "--workspace", "--test", "hostile"]),
     suite(
         "properties: kept inputs of the fuzzers, and inputs near them",
@@ -82,6 +80,8 @@ const UNITS: &[&str] = &[
     "power_loss",
     "--skip",
     "simulation",
+    "--skip",
+    "browser::tests",
 ];
 
 /// Units by their kind, which take their time: each takes a node through its life at hundreds of places.
@@ -96,6 +96,36 @@ const CRASHES: &[&str] = &[
     "durability",
     "power_loss",
     "simulation",
+];
+
+const COMPONENTS: &[&str] = &[
+    "cargo",
+    "test",
+    "--quiet",
+    "--workspace",
+    "--test",
+    "it",
+    "--",
+    "--skip",
+    "pages::",
+    "--skip",
+    "sample_branch::",
+];
+
+/// Units and components by their kind, which start the real browser.
+const PAGES: &[&str] = &[
+    "cargo",
+    "test",
+    "--quiet",
+    "--no-fail-fast",
+    "--workspace",
+    "--lib",
+    "--test",
+    "it",
+    "--",
+    "browser::tests",
+    "pages::",
+    "sample_branch::",
 ];
 
 const MUST_NOT_COMPILE: &[&str] =
