@@ -98,7 +98,7 @@ impl Document {
 /// Where a text stands in a tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// A text, a comment, the data of an instruction, a document type.
+    /// A text, a comment, an instruction, a document type.
     Node(NodeId),
     /// An attribute, by its position in the arena.
     Attribute(usize),
@@ -108,9 +108,7 @@ impl Place {
     fn span(self, tree: &Tree) -> Span {
         match self {
             Self::Node(id) => match tree.node(id).kind {
-                Kind::Text(span) | Kind::Comment(span) | Kind::Doctype(span) | Kind::Instruction { data: span, .. } => {
-                    span
-                }
+                Kind::Text(span) | Kind::Comment(span) | Kind::Doctype(span) | Kind::Instruction(span) => span,
                 Kind::Document | Kind::Element { .. } => Span::default(),
             },
             Self::Attribute(at) => tree.attributes[at].value,
@@ -125,7 +123,7 @@ impl Place {
         match self {
             Self::Attribute(at) => tree.attributes[at].value = span,
             Self::Node(id) => match &mut tree.node_mut(id).kind {
-                Kind::Text(old) | Kind::Comment(old) | Kind::Doctype(old) | Kind::Instruction { data: old, .. } => {
+                Kind::Text(old) | Kind::Comment(old) | Kind::Doctype(old) | Kind::Instruction(old) => {
                     *old = span;
                 }
                 Kind::Document | Kind::Element { .. } => {}

@@ -78,13 +78,13 @@ fn markup(mut tree: Tree, remake: &mut dyn Remake, work: &Work<'_>) -> String {
                 let element = tree.name(node.parent).map_or("", |name| &name.local);
                 edits.push((Place::Node(id), remake.text(element, tree.str(span))));
             }
-            Kind::Comment(_) | Kind::Doctype(_) | Kind::Instruction { .. } => {
-                if let Kind::Instruction { target, data } = node.kind {
-                    let target = remake.name(tree.str(target));
-                    let target = tree.store(&target);
-                    tree.node_mut(id).kind = Kind::Instruction { target, data };
-                }
-                edits.push((Place::Node(id), remake.aside(Place::Node(id).text(&tree))));
+            Kind::Comment(span) | Kind::Doctype(span) => {
+                edits.push((Place::Node(id), remake.aside(tree.str(span))));
+            }
+            Kind::Instruction(span) => {
+                let (target, data) = tree.str(span).split_once(' ').unwrap_or((tree.str(span), ""));
+                let target = remake.name(target);
+                edits.push((Place::Node(id), target + " " + &remake.aside(data)));
             }
             Kind::Element { name, attributes } => {
                 let element = renamed(&name, &mut names, remake);

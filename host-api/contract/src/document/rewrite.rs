@@ -186,7 +186,7 @@ fn markup(tree: &Tree, work: &Work<'_>) -> Content<Place> {
         run(tree, id, None, &mut content, work);
     }
     for id in (0..tree.nodes.len() as NodeId).take_while(|_| work.step()) {
-        if matches!(tree.node(id).kind, Kind::Comment(_) | Kind::Instruction { .. } | Kind::Doctype(_)) {
+        if matches!(tree.node(id).kind, Kind::Comment(_) | Kind::Instruction(_) | Kind::Doctype(_)) {
             content.separate();
             content.push(Place::Node(id), Place::Node(id).text(tree));
         }

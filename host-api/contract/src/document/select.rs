@@ -248,7 +248,7 @@ impl Element for At<'_, '_> {
     fn is_empty(&self) -> bool {
         self.tree
             .children(self.id)
-            .all(|child| matches!(self.tree.node(child).kind, Kind::Comment(_) | Kind::Instruction { .. }))
+            .all(|child| matches!(self.tree.node(child).kind, Kind::Comment(_) | Kind::Instruction(_)))
     }
 
     fn is_root(&self) -> bool {

@@ -42,7 +42,7 @@ fn open(tree: &Tree, id: NodeId, out: &mut String) {
         Kind::Document => {}
         Kind::Doctype(name) => push(out, &["<!DOCTYPE ", tree.str(*name), ">"]),
         Kind::Comment(text) => push(out, &["<!--", tree.str(*text), "-->"]),
-        Kind::Instruction { target, data } => push(out, &["<?", tree.str(*target), " ", tree.str(*data), "?>"]),
+        Kind::Instruction(text) => push(out, &["<?", tree.str(*text), "?>"]),
         Kind::Text(span) if is_raw_text(tree, tree.node(id).parent) => out.push_str(tree.str(*span)),
         Kind::Text(span) => escape(tree.str(*span), false, out),
         Kind::Element { name, .. } => {

@@ -131,7 +131,7 @@ impl TreeSink for Sink {
     }
 
     fn create_pi(&self, target: StrTendril, data: StrTendril) -> NodeId {
-        self.create(|tree| Kind::Instruction { target: tree.store(&target), data: tree.store(&data) })
+        self.create(|tree| Kind::Instruction(tree.store(&format!("{target} {data}"))))
     }
 
     fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {

@@ -30,8 +30,12 @@ pub(super) enum Kind {
     Doctype(Span),
     Text(Span),
     Comment(Span),
-    Instruction { target: Span, data: Span },
-    Element { name: QualName, attributes: Span },
+    /// Target and data: a parser takes all for a target that stands before a blank, whatever it is.
+    Instruction(Span),
+    Element {
+        name: QualName,
+        attributes: Span,
+    },
 }
 
 #[derive(Debug, Clone)]

@@ -129,3 +129,17 @@ fn an_answer_that_is_too_much_is_withheld() {
     let answer = scrub.body(Some(Format::Html), b"<p>".to_vec(), None, &url, &limits, &mut Allowance(0));
     assert!(matches!(answer, Err(DocumentError::Exhausted(_))), "{answer:?}");
 }
+
+/// Whatever stands behind `<?` up to a blank is its target, to a parser.
+#[test]
+fn an_instruction_is_searched_from_its_first_sign_on() {
+    let scrub = scrub("p4ss.w0rd");
+    for (source, expected) in [
+        ("<a><?p4ss.w0rd x?></a>", "<a><?*** x?></a>"),
+        ("<a><?b>p4ss.w0rd</b> c?></a>", "<a><?b>***</b> c?></a>"),
+        ("<a><?b p4ss.w0rd?></a>", "<a><?b ***?></a>"),
+    ] {
+        let scrubbed = body(&scrub, Some(Format::Xml), source.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&scrubbed.bytes), expected, "{source}");
+    }
+}
