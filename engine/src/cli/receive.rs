@@ -42,7 +42,7 @@ impl LocalReceiver {
         now: jiff::Timestamp,
     ) -> anyhow::Result<Self> {
         // Told before the login is asked for, not after all the work.
-        file::can_receive(out, &entropy).with_context(|| format!("{} can't be written", out.display()))?;
+        file::can_receive(out, &entropy).with_context(|| unwritable(out))?;
         let (recipient, key) = match seal_to {
             Some(path) => {
                 let told = || format!("--seal-to {} is no public key that can be sealed to", path.display());
@@ -105,8 +105,12 @@ impl LocalReceiver {
                 file::receive(&self.out, &content, &self.entropy)
             }
         }
-        .with_context(|| format!("{} can't be written", self.out.display()))?;
+        .with_context(|| unwritable(&self.out))?;
         engine.acknowledge(&self.service, parcel, digest).await?;
         Ok(digest)
     }
+}
+
+fn unwritable(out: &Path) -> String {
+    format!("{} can't be written: make room there, or name another file with --out, and collect again", out.display())
 }
