@@ -140,6 +140,14 @@ impl Redactor<'_> {
         self.words.shaped(word, kinds.chars())
     }
 
+    pub(crate) fn bic(&mut self, bic: &str) -> String {
+        if self.looking {
+            self.words.avoid(bic);
+            return bic.to_owned();
+        }
+        self.words.bic(bic)
+    }
+
     pub(crate) fn day(&mut self, found: &Found, text: &str) -> String {
         if self.looking {
             self.dates.see(found.day);

@@ -169,14 +169,6 @@ impl Redactor<'_> {
         token
     }
 
-    fn bic(&mut self, bic: &str) -> String {
-        let mut other = self.shaped(bic, bic);
-        if !self.looking {
-            other.replace_range(4..6, &bic[4..6]);
-        }
-        other
-    }
-
     /// The longest account number that begins here.
     fn iban(&mut self, rest: &str, out: &mut String) -> Option<usize> {
         let head = rest.as_bytes();

@@ -90,7 +90,18 @@ impl Words {
         self.another(word, Kind::Mixed(sorts.map(sort).collect()))
     }
 
+    /// Another bank's code (ISO 9362), of the same country.
+    pub(crate) fn bic(&mut self, bic: &str) -> String {
+        let country = |other: &mut String| other.replace_range(4..6, &bic[4..6]);
+        self.another_with(bic, Kind::Mixed(bic.chars().map(sort).collect()), country)
+    }
+
     fn another(&mut self, word: &str, kind: Kind) -> String {
+        self.another_with(word, kind, |_| ())
+    }
+
+    /// As [`Self::another`]; what stays of the word is put in before it is looked whether the other repeats anything.
+    fn another_with(&mut self, word: &str, kind: Kind, put: impl Fn(&mut String)) -> String {
         if let Some(other) = self.given.get(word) {
             return other.clone();
         }
@@ -98,6 +109,7 @@ impl Words {
         for tried in 0..TRIES_MAX {
             let count = self.counts.entry(kind.clone()).or_default();
             other = made(&kind, *count, tried / TRIES_ALIKE);
+            put(&mut other);
             *count += 1;
             if !self.repeats(&other) && !self.reserved.contains(&other.to_lowercase()) {
                 break;
@@ -233,6 +245,17 @@ fn digits(length: usize, number: u32, filling: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_made_code_of_a_bank_repeats_nothing_with_its_country_in_it() {
+        let first = Words::default().bic("VALLFRPPXXX");
+        let mut words = Words::default();
+        words.avoid(&first);
+        let other = words.bic("VALLFRPPXXX");
+        assert_eq!((other.len(), &other[4..6]), (11, "FR"));
+        assert!(!words.repeats(&other), "{other}");
+        assert_eq!(words.bic("VALLFRPPXXX"), other, "the same each time");
+    }
 
     #[test]
     fn a_word_becomes_another_of_its_kind() {
