@@ -162,7 +162,6 @@ fn no_file_of_tests_is_forgotten() {
     }
     // And no target: the test command names each of them.
     let suites = std::fs::read_to_string(root().join("tests/xtask/src/test.rs")).unwrap();
-    let suites: String = suites.split_whitespace().collect();
     for (path, _) in sources() {
         let parts: Vec<&str> = path.split('/').collect();
         let target = match parts[..] {
@@ -172,7 +171,8 @@ fn no_file_of_tests_is_forgotten() {
             _ => None,
         };
         if let Some(target) = target.filter(|_| !parts.contains(&"src")) {
-            assert!(suites.contains(&format!("\"--test\",\"{target}\"")), "{path} is run by nobody");
+            let named = [' ', '"'].iter().any(|end| suites.contains(&format!("--test {target}{end}")));
+            assert!(named, "{path} is run by nobody");
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::{command, connectors};
 
 /// Builds everything that the demo starts, itself included. The tests are built with it: so the features of all dependencies are
 /// those of `cargo xtask test`, and who runs both commands compiles nothing twice.
-pub const BUILD: &[&str] = &["cargo", "build", "--quiet", "--workspace", "--bins", "--tests"];
+pub const BUILD: &str = "cargo build --quiet --workspace --bins --tests";
 
 /// Builds connectors and binaries, then runs the demo.
 ///
@@ -23,5 +23,6 @@ pub fn run() -> anyhow::Result<()> {
 /// When something does not build.
 pub fn build(names: &[&str]) -> anyhow::Result<()> {
     connectors::run(&connectors::Args { names: names.iter().map(|name| (*name).to_owned()).collect() })?;
-    command::run(BUILD[0], &BUILD[1..])
+    let words: Vec<&str> = BUILD.split_whitespace().collect();
+    command::run(words[0], &words[1..])
 }

@@ -9,10 +9,10 @@ use crate::command;
 
 mod again;
 
-/// One suite: what it shows, and the command that shows it.
+/// One suite: what it shows, and the command that shows it, its words apart by blanks.
 struct Suite {
     name: &'static str,
-    command: &'static [&'static str],
+    command: &'static str,
     /// Without this it is not run, and the table says so.
     needs: Option<Tool>,
     /// It starts applications and browsers of others, which may fail by themselves: what fails is run once more, alone.
@@ -31,107 +31,49 @@ const DENY: Tool = Tool { name: "cargo-deny", probe: &["cargo", "deny", "--versi
 /// What is built and tested is always the whole workspace with its tests, cut down by kind of target only: one selection gives
 /// every dependency one set of features, and so it is compiled once.
 const SUITES: &[Suite] = &[
-    suite("format", &["cargo", "fmt", "--all", "--check"]),
-    Suite {
-        needs: Some(DENY),
-        ..suite("lints: licences, sources, bans", &["cargo", "deny", "check", "bans", "licenses", "sources"])
-    },
-    suite("connectors build", &["cargo", "xtask", "connectors"]),
+    suite("format", "cargo fmt --all --check"),
+    Suite { needs: Some(DENY), ..suite("lints: licences, sources, bans", "cargo deny check bans licenses sources") },
+    suite("connectors build", "cargo xtask connectors"),
     suite("binaries and tests build", super::demo::BUILD),
-    suite("Debian's packages", &["tests/debian"]),
+    suite("Debian's packages", "tests/debian"),
     suite("units: tables, documents, recipes, stores, the host, the engine, connectors", UNITS),
     suite("what must not compile, and examples in the docs", MUST_NOT_COMPILE),
-    suite("sources install", &["tests/sources/install", "target/sources"]),
+    suite("sources install", "tests/sources/install target/sources"),
     suite("components: connectors in the sandbox; examples", COMPONENTS),
     suite("pages: the browser itself, and what it may do", PAGES),
-    suite("attacks: hostile connectors and sites", &["cargo", "test", "--quiet", "--workspace", "--test", "hostile"]),
+    suite("attacks: hostile connectors and sites", "cargo test --quiet --workspace --test hostile"),
     suite(
         "properties: kept inputs of the fuzzers, and inputs near them",
-        &["cargo", "test", "--quiet", "--workspace", "--test", "corpus"],
+        "cargo test --quiet --workspace --test corpus",
     ),
     suite("crashes: kills, losses of power, full disks, years of retention", CRASHES),
-    suite("other implementations install", &["tests/peers/install", "target/peers"]),
-    suite("what asks for the description installs", &["tests/schema/install", "target/schema"]),
-    suite("token installs", &["tests/token/install", "target/token"]),
+    suite("other implementations install", "tests/peers/install target/peers"),
+    suite("what asks for the description installs", "tests/schema/install target/schema"),
+    suite("token installs", "tests/token/install target/token"),
     Suite {
         again: true,
-        ..suite(
-            "end to end: real applications, the binary",
-            &["cargo", "test", "--quiet", "--workspace", "--test", "e2e"],
-        )
+        ..suite("end to end: real applications, the binary", "cargo test --quiet --workspace --test e2e")
     },
-    suite("planted values: an engine that leaks is caught", &["cargo", "xtask", "leaky"]),
-    suite("demo", &["cargo", "xtask", "demo"]),
-    suite("lints: clippy", &["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+    suite("planted values: an engine that leaks is caught", "cargo xtask leaky"),
+    suite("demo", "cargo xtask demo"),
+    suite("lints: clippy", "cargo clippy --quiet --workspace --all-targets -- --deny warnings"),
 ];
 
-const UNITS: &[&str] = &[
-    "cargo",
-    "test",
-    "--quiet",
-    "--no-fail-fast",
-    "--workspace",
-    "--lib",
-    "--bins",
-    "--",
-    "--skip",
-    "durability",
-    "--skip",
-    "power_loss",
-    "--skip",
-    "simulation",
-    "--skip",
-    "browser::tests",
-];
+const UNITS: &str = "cargo test --quiet --no-fail-fast --workspace --lib --bins -- \
+    --skip durability --skip power_loss --skip simulation --skip browser::tests";
 
 /// Units by their kind, which take their time: each takes a node through its life at hundreds of places.
-const CRASHES: &[&str] = &[
-    "cargo",
-    "test",
-    "--quiet",
-    "--no-fail-fast",
-    "--workspace",
-    "--lib",
-    "--",
-    "durability",
-    "power_loss",
-    "simulation",
-];
+const CRASHES: &str = "cargo test --quiet --no-fail-fast --workspace --lib -- durability power_loss simulation";
 
-const COMPONENTS: &[&str] = &[
-    "cargo",
-    "test",
-    "--quiet",
-    "--workspace",
-    "--test",
-    "it",
-    "--",
-    "--skip",
-    "pages::",
-    "--skip",
-    "sample_branch::",
-];
+const COMPONENTS: &str = "cargo test --quiet --workspace --test it -- --skip pages:: --skip sample_branch::";
 
 /// Units and components by their kind, which start the real browser.
-const PAGES: &[&str] = &[
-    "cargo",
-    "test",
-    "--quiet",
-    "--no-fail-fast",
-    "--workspace",
-    "--lib",
-    "--test",
-    "it",
-    "--",
-    "browser::tests",
-    "pages::",
-    "sample_branch::",
-];
+const PAGES: &str =
+    "cargo test --quiet --no-fail-fast --workspace --lib --test it -- browser::tests pages:: sample_branch::";
 
-const MUST_NOT_COMPILE: &[&str] =
-    &["cargo", "test", "--quiet", "--workspace", "--doc", "--config", "build.rustdoc='tests/xtask/rustdoc'"];
+const MUST_NOT_COMPILE: &str = "cargo test --quiet --workspace --doc --config build.rustdoc='tests/xtask/rustdoc'";
 
-const fn suite(name: &'static str, command: &'static [&'static str]) -> Suite {
+const fn suite(name: &'static str, command: &'static str) -> Suite {
     Suite { name, command, needs: None, again: false }
 }
 
@@ -174,11 +116,12 @@ impl Suite {
             println!("== {}: NOT RUN: {} is not installed", self.name, tool.name);
             return Ok(None);
         }
-        println!("== {}: {}", self.name, self.command.join(" "));
+        println!("== {}: {}", self.name, self.command);
+        let words: Vec<&str> = self.command.split_whitespace().collect();
         let started = Instant::now();
         let (status, again) = match self.again {
-            true => again::run(self.command, &mut std::io::stdout())?,
-            false => (command::status(self.command[0], &self.command[1..])?, vec![]),
+            true => again::run(&words, &mut std::io::stdout())?,
+            false => (command::status(words[0], &words[1..])?, vec![]),
         };
         let took = started.elapsed();
         let how = if status.success() { "passed" } else { "FAILED" };
