@@ -68,13 +68,14 @@ fn has_filter(pid: u32) -> bool {
 
 /// What a browser and everything below it hold of memory for themselves alone, in bytes.
 pub(super) fn memory(browser: u32) -> u64 {
-    let own = |pid: u32| {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next()?.parse().ok());
-        line.unwrap_or(0u64) << 10
-    };
-    own(browser) + descendants(browser).into_iter().map(own).sum::<u64>()
+    own_memory(browser) + descendants(browser).into_iter().map(own_memory).sum::<u64>()
+}
+
+/// What one process holds for itself alone, in bytes.
+pub(super) fn own_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next()?.parse().ok());
+    line.unwrap_or(0u64) << 10
 }
 
 /// Every process below this one.

@@ -7,12 +7,16 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Weak;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use tokio::time::MissedTickBehavior;
 
 use super::check;
+use super::launch::Process;
 use super::settings::BrowserSettings;
+use super::transport::Transport;
 
 /// How groups are called, before the id of the browser's process.
 const PREFIX: &str = "consentry-browser-";
@@ -23,6 +27,8 @@ const REMOVALS: u32 = 100;
 const REMOVAL: Duration = Duration::from_millis(20);
 /// Processor time is counted in periods of so many microseconds.
 const PERIOD: u64 = 100_000;
+/// How often it is looked what all pages hold together.
+const LOOKS: Duration = Duration::from_secs(1);
 
 /// The groups that one browser stands in; removed when it is over.
 pub(super) struct Confines(Vec<PathBuf>);
@@ -131,6 +137,38 @@ impl Drop for Confines {
                 std::thread::sleep(REMOVAL);
             }
         }
+    }
+}
+
+/// Ends the page that holds most, whenever the browser and its pages hold nearly all that they may together. The bound of a control group
+/// alone would not: below it the system takes back, and reads again, what every process runs on, and nothing gets on any more. Ends with
+/// the browser.
+pub(super) async fn hold_together(pages: Weak<Process>, browser: u32, gone: Transport, settings: BrowserSettings) {
+    let most = settings.memory_bytes / 4 * 3;
+    let mut looks = tokio::time::interval(LOOKS);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = gone.gone() => return,
+            _ = looks.tick() => {}
+        }
+        // Without a page it is looked at by whoever comes next.
+        if pages.strong_count() < 2 || check::memory(browser) < most {
+            continue;
+        }
+        let shown =
+            check::descendants(browser).into_iter().filter(|pid| check::is_started_with(*pid, "--type=renderer"));
+        if let Some(largest) = shown.max_by_key(|pid| check::own_memory(*pid)) {
+            tracing::warn!("the browser's pages hold nearly all the memory that they may: the largest was ended");
+            kill(largest);
+        }
+    }
+}
+
+fn kill(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // Gone already is what is wanted.
+        let _ = kill_process(pid, Signal::KILL);
     }
 }
 

@@ -155,6 +155,8 @@ impl Chromium {
             tracing::error!(%error, source, "no browser");
         })?);
         *running = Some(process.clone());
+        let (pages, gone) = (Arc::downgrade(&process), process.transport.clone());
+        self.io()?.spawn(limits::hold_together(pages, process.pid(), gone, self.settings.clone()));
         self.io()?.spawn(rest(Arc::downgrade(self)));
         Ok(process)
     }

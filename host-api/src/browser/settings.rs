@@ -32,7 +32,8 @@ pub struct BrowserSettings {
     pub rest_bytes: u64,
     /// Longest wait for what a page answers to one call. A page that hangs answers none.
     pub answer: Duration,
-    /// Most memory of the browser and all its pages, in bytes, where the system lets us set that.
+    /// Most memory of the browser and all its pages, in bytes; before it is reached, the page that holds most is ended. A bound of the
+    /// system's stands behind it where one may be set.
     pub memory_bytes: u64,
     /// Most processor time of the browser and all its pages, in hundredths of one core, where the system lets us set that.
     pub cpu_percent: u32,

@@ -44,7 +44,9 @@ async fn a_page_gets_so_much_memory_and_time_and_no_more_wherever_it_runs() {
     let context = desk.context(&[&site]).await;
     let pid = desk.chromium.pid();
     let at = context.at(&site.url("/eats")).await.unwrap();
+    let until = soon();
     while let Ok(false) = context.ask::<bool>(&at, "function() { return document.title === 'refused'; }", &[]).await {
+        assert!(Instant::now() < until, "it is never refused memory");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let pages = check::descendants(pid.unwrap());
@@ -61,15 +63,24 @@ async fn a_page_gets_so_much_memory_and_time_and_no_more_wherever_it_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_all_pages_together_the_largest_ends_before_nothing_gets_on() {
+    let settings = BrowserSettings { memory_bytes: 800 << 20, page_bytes: 1 << 40, ..BrowserSettings::default() };
+    let (desk, site) = (Desk::with(settings).await, sites().await);
+    let (context, other) = (desk.context(&[&site]).await, desk.context(&[&site]).await);
+    let pid = desk.chromium.pid();
+    let fine = other.at(&site.url("/")).await.unwrap();
+    let at = context.at(&site.url("/eats")).await.unwrap();
+    assert!(ends(&context, &at).await);
+    assert!(other.html(&fine).await.contains("fine"), "a page that takes little stays");
+    goes_on(&desk, &site, pid).await;
+    drop((context, other));
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_browser_stands_in_a_control_group_where_one_may_be_made() {
-    let none = Duration::from_secs(1 << 30);
-    let settings = BrowserSettings {
-        memory_bytes: 600 << 20,
-        cpu_percent: 60,
-        page_bytes: 1 << 40,
-        page_cpu: none,
-        ..BrowserSettings::default()
-    };
+    let page_cpu = Duration::from_secs(1 << 30);
+    let settings = BrowserSettings { memory_bytes: 600 << 20, cpu_percent: 60, page_cpu, ..BrowserSettings::default() };
     let (desk, site) = (Desk::with(settings.clone()).await, sites().await);
     let process = desk.chromium.process().await.unwrap();
     let groups = process.groups().to_vec();
@@ -87,12 +98,9 @@ async fn a_browser_stands_in_a_control_group_where_one_may_be_made() {
     assert_eq!(of("pids.max").trim(), "4096");
     assert!(["60000", "60000 100000"].contains(&(of("cpu.cfs_quota_us") + &of("cpu.max")).trim()));
     let context = desk.context(&[&site]).await;
-    let at = context.at(&site.url("/spins")).await.unwrap();
+    context.at(&site.url("/spins")).await.unwrap();
     let throttled = || of("cpu.stat").lines().any(|line| line.starts_with("nr_throttled ") && !line.ends_with(" 0"));
     assert!(until(throttled).await, "{}", of("cpu.stat"));
-    context.close_page(&at.page);
-    let at = context.at(&site.url("/eats")).await.unwrap();
-    assert!(ends(&context, &at).await);
     // What an engine left that was killed: no process has this id, and this one is another's.
     let left = |pid: u32| groups.iter().map(move |group| group.with_file_name(format!("consentry-browser-{pid}")));
     left(u32::MAX).chain(left(1)).for_each(|group| std::fs::create_dir(group).unwrap());
