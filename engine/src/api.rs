@@ -72,6 +72,7 @@ fn routes() -> Routes {
         .at("/v1/log/checkpoint", [get(LEDGER, "The ledger's signed checkpoint", requests::checkpoint)])
         .at("/v1/log/tile/{*path}", [get(LEDGER, "A tile of the ledger", requests::tile)])
         .at("/v1/audit", [get(OPERATORS, "The audit log, one JSON object for each line", operators::audit)])
+        .at("/v1/reports/retest", [post(OPERATORS, "Try a break again, with a login that was lent", operators::retest)])
         .at("/v1/token", [post(SESSIONS, "Access for an Online Service, by private_key_jwt", token::give)])
         .at("/v1/sources", [get(SESSIONS, "The Data Sources that are served here", resources::sources)])
         .at("/v1/deliveries", [get(PARCELS, "What waits, what was fetched, and how it ended", resources::deliveries)])
@@ -90,6 +91,7 @@ fn routes() -> Routes {
         )
         .at("/v1/rights/nonce", [post(RIGHTS, "A nonce, to show a receipt that is bound to a key", rights::nonce)])
         .at("/v1/rights/look", [post(RIGHTS, "Where the person's requests stand", rights::look)])
+        .at("/v1/rights/take-back", [post(RIGHTS, "Take a lent login back, with the receipt", rights::take_back)])
         .at("/v1/rights/{request}/answer", [post(RIGHTS, "The Online Service's signed answer", rights::answer)]);
     with_accounts(with_the_persons_way(own))
 }
@@ -116,6 +118,13 @@ fn with_the_persons_way(routes: Routes) -> Routes {
                 get(JOURNEY, "The report of a failure, whole", journey::report),
                 put(JOURNEY, "Give it", journey::give_report),
                 delete(JOURNEY, "Do not give it, or take it back", journey::refuse_report),
+            ],
+        )
+        .at(
+            &of("report/login"),
+            [
+                put(JOURNEY, "Lend the login for re-tests, as one JWE", journey::lend),
+                delete(JOURNEY, "Take it back", journey::take_back),
             ],
         )
         .at(&of("account"), [put(ACCOUNTS, "Link the session with an account", account::link)])
@@ -153,6 +162,7 @@ fn with_accounts(routes: Routes) -> Routes {
         .at("/v1/account/receipts/{receipt}", [delete(ACCOUNTS, "Let go of a receipt", account::let_go)])
         .at("/v1/account/rights", [post(ACCOUNTS, "A request about one of its consents", account::ask)])
         .at("/v1/account/rights/{consent}", [get(ACCOUNTS, "Where the requests about a consent stand", account::look)])
+        .at("/v1/account/lent/{consent}", [delete(ACCOUNTS, "Take a lent login back", account::take_back)])
 }
 
 const SESSION: &str = "/v1/sessions/{session}";

@@ -28,6 +28,7 @@ mod end;
 mod form;
 mod frame;
 mod item;
+mod lend;
 mod login;
 mod my_data;
 mod place;
@@ -67,6 +68,8 @@ pub fn router() -> Router<Arc<Engine>> {
         .route(&at("/share"), post(acts::share))
         .route(&at("/stop"), get(end::stop).post(acts::withdraw))
         .route(&at("/report"), post(acts::report))
+        .route(&at("/report/login"), post(lend::lend))
+        .route(&at("/report/login/end"), post(lend::take_back))
         .route(&at("/receipt/{receipt}"), get(end::receipt))
         .route(&at("/leave"), get(end::leave_for))
         .route("/journey/assets/{name}", get(assets::serve))
@@ -75,6 +78,7 @@ pub fn router() -> Router<Arc<Engine>> {
         .route("/trust", get(documents::trust))
         .route("/my-data", get(my_data::show).post(my_data::look))
         .route("/my-data/ask", post(my_data::ask))
+        .route("/my-data/take-back", post(my_data::take_back))
         .layer(middleware::from_fn(harden))
 }
 

@@ -1,7 +1,9 @@
 //! The maintenance programme: from a run that failed to a report in which there is nobody. A report is made and proved in memory, inside the
-//! run's hour; it is kept only if the person agrees ([`reports`]).
+//! run's hour; it is kept only if the person agrees ([`reports`]). Who gave one may lend their login, too, so that the break can be tried
+//! again on the live Data Source ([`lent`]).
 
 pub mod good;
+pub mod lent;
 pub mod reports;
 
 use std::sync::Arc;
@@ -74,8 +76,8 @@ impl ports::Clock for Stopped {
     }
 }
 
-/// Nobody watches a proof.
-struct Silent;
+/// Nobody watches a proof, or a re-test.
+pub(crate) struct Silent;
 
 impl Observer for Silent {
     fn step(&self, _: &str) {}

@@ -130,8 +130,10 @@ deeds! {
     ReportsLook "reports-look" [Platform, Author, Maintenance];
     /// Takes a report that was given out of the node.
     ReportPull "report-pull" [Author, Maintenance];
-    /// Closes a break: its reports are erased.
+    /// Closes a break: its reports and the logins that were lent for it are erased.
     ReportClose "report-close" [Author, Maintenance];
+    /// Tries a break again on its live Data Source, with a login that was lent for it: one deed, one opening.
+    ReportRetest "report-retest" [Maintenance];
     /// Looks at requests under a person's rights, and at disclosures.
     RightsLook "rights-look" [Dpo];
     /// Takes a person's request.

@@ -17,6 +17,7 @@ mod erase;
 mod flow;
 mod keys;
 mod killed;
+mod lending;
 mod log;
 mod memory;
 mod mount;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::body::Unread;
 use super::describe::{Created, NoContent, Shaped};
 use super::problem::{BODY, Problem};
-use super::rights::{Looked, Standing};
+use super::rights::{Looked, Standing, TakenBack};
 use super::{Answer, At, Body, Person, Shared, bearer};
 use crate::account::{AccountName, Contact, SIGNED_IN};
 use crate::consent::Status;
@@ -233,6 +233,16 @@ pub(super) async fn ask(
 pub(super) async fn look(State(engine): At, holder: Holder, Path(consent): Path<String>) -> Answer<Shaped<Looked>> {
     let consent = consent.parse().map_err(|_| Problem::not_found())?;
     Ok(Shaped::new(engine.look_at_rights_in_account(&holder.account, consent).await?))
+}
+
+/// Takes back the login that was lent after a run under this consent had failed.
+pub(super) async fn take_back(
+    State(engine): At,
+    holder: Holder,
+    Path(consent): Path<String>,
+) -> Answer<Json<TakenBack>> {
+    let consent = consent.parse().map_err(|_| Problem::not_found())?;
+    Ok(TakenBack::by(&engine.take_back_in_account(&holder.account, consent).await?))
 }
 
 /// Links the session with an account.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::describe::{Accepted, NoContent, Shaped};
+use super::rights::TakenBack;
 use super::{Answer, At, Body, Person, Problem, Text};
 use crate::consent::{ConsentError, Notice, Refusal};
 use crate::data::{Category, Digest};
@@ -23,6 +24,7 @@ use crate::engine::catalogue::Offer;
 use crate::engine::{EngineError, Visit};
 use crate::id::{ParcelId, QuestionId, ReceiptId, ReportId, RightsRequestId};
 use crate::jose::holder::{EcJwk, HolderKey};
+use crate::maintenance::lent::Seen;
 use crate::predicate::Answered;
 use crate::release::Decision;
 use crate::session::events::Subscription;
@@ -263,6 +265,8 @@ pub(super) struct Reported {
     given: Option<ReportId>,
     #[schemars(with = "Map<String, Value>")]
     report: Arc<Report>,
+    /// The login that the person lent for re-tests.
+    lent: Option<Seen>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -273,7 +277,8 @@ pub(super) struct Given {
 /// The report of the failure, whole, as it is kept if it is given.
 pub(super) async fn report(Person(session): Person, State(engine): At) -> Answer<Json<Reported>> {
     let offer = engine.offered(&session).ok_or_else(Problem::not_found)?;
-    Ok(Json(Reported { given: offer.given, report: offer.report }))
+    let lent = engine.lent(&session).await?;
+    Ok(Json(Reported { given: offer.given, report: offer.report, lent }))
 }
 
 /// Yes to the report.
@@ -285,4 +290,19 @@ pub(super) async fn give_report(Person(session): Person, State(engine): At) -> A
 pub(super) async fn refuse_report(Person(session): Person, State(engine): At) -> Answer<NoContent> {
     engine.refuse_report(&session).await?;
     Ok(NoContent)
+}
+
+/// A login for re-tests of the break, as one JWE to a key whose duty is `maintenance`; who gave the report may lend it.
+pub(super) async fn lend(
+    Person(session): Person,
+    State(engine): At,
+    visit: Visit,
+    Text(jwe): Text,
+) -> Answer<Json<Seen>> {
+    Ok(Json(engine.lend_login(&session, &jwe, visit.navigation.language).await?))
+}
+
+/// Takes it back: it is erased at once.
+pub(super) async fn take_back(Person(session): Person, State(engine): At) -> Answer<Json<TakenBack>> {
+    Ok(TakenBack::by(&engine.take_back_in_session(&session).await?))
 }

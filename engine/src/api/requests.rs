@@ -37,7 +37,7 @@ pub(super) async fn health(State(engine): At) -> Answer<Json<Health>> {
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "the form of what `jwks` makes")]
 pub(super) struct Jwks {
-    /// Each has `kty`, `kid`, `use`, `alg` and its numbers; those of the ledger have `duty`.
+    /// Each has `kty`, `kid`, `use`, `alg` and its numbers; those of the ledger and those for lent logins have `duty`.
     keys: Vec<Map<String, Value>>,
 }
 
@@ -51,11 +51,12 @@ pub(super) async fn ready(State(engine): At) -> Answer<Json<Health>> {
 }
 
 /// The public keys of the engine as a JWKS: those that logins and answers are encrypted to (`enc`), those that parcels, events and
-/// receipts are signed with (`sig`), and those that the ledger is signed with (`sig`, `duty` is `log`), newest first.
+/// receipts are signed with (`sig`), those that the ledger is signed with (`sig`, `duty` is `log`), and, where the operator takes part in the
+/// maintenance programme, those that lent logins are encrypted to (`enc`, `duty` is `maintenance`), newest first.
 pub(super) async fn keys(State(engine): At) -> Answer<Shaped<Jwks>> {
     let mut keys = engine.intake_keys().await?;
     keys.extend(engine.signing_keys().await?);
-    Ok(Shaped::new(jwks(&keys, &engine.log_keys().await?)))
+    Ok(Shaped::new(jwks(&keys, &engine.log_keys().await?, &engine.maintenance_keys().await?)))
 }
 
 /// Keys of Standard Webhooks.

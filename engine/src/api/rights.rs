@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 
 use super::describe::{Created, NoContent, Shaped};
 use super::{Answer, At, Body, Caller, Problem, Text};
+use crate::erase::receipt::ErasureReceipt;
 use crate::id::{ConsentId, OnlineServiceId, RightsRequestId};
 use crate::jose::holder::PROOF_LIFE;
+use crate::maintenance::lent::Seen;
 use crate::rights::{Ask, Ground, Reason, Right, State as RequestState};
 
 /// A request under a right.
@@ -95,6 +97,21 @@ pub(super) struct Party {
 #[expect(dead_code, reason = "the form of what `rights::export` makes")]
 pub(super) struct Looked {
     requests: Vec<Standing>,
+    /// The login that the person lent for re-tests, whether it is still there or not.
+    lent: Option<Seen>,
+}
+
+/// A lent login that was taken back.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TakenBack {
+    /// The signed receipt of the erasure, a JWS.
+    erasure: String,
+}
+
+impl TakenBack {
+    pub(super) fn by(receipt: &ErasureReceipt) -> Json<Self> {
+        Json(Self { erasure: receipt.token().to_owned() })
+    }
 }
 
 /// What an Online Service has to answer.
@@ -127,6 +144,11 @@ pub(super) async fn ask(State(engine): At, Body(asked): Body<Asked>) -> Answer<C
 /// Where the person's requests stand.
 pub(super) async fn look(State(engine): At, Body(shown): Body<Shown>) -> Answer<Shaped<Looked>> {
     Ok(Shaped::new(engine.look_at_rights(&shown.receipt).await?))
+}
+
+/// Takes back the login that the person lent for re-tests: it is erased at once.
+pub(super) async fn take_back(State(engine): At, Body(shown): Body<Shown>) -> Answer<Json<TakenBack>> {
+    Ok(TakenBack::by(&engine.take_back(&shown.receipt).await?))
 }
 
 /// What the Online Service has to answer.

@@ -1,5 +1,6 @@
 //! `consentry reports`: the operator's list of breaks, and the author's look at one. What is listed stands in the node's store, which one
-//! process has at a time: a running engine is stopped for it. A report that was pulled is a file like any other.
+//! process has at a time: a running engine is stopped for it, but for a re-test, which it does itself. A report that was pulled is a file like
+//! any other.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ use crate::named_file;
 use crate::operator::Deed;
 use crate::operator::audit::About;
 use crate::store::Shelves;
+
+mod retest;
 
 /// Exit code of a replay that failed where the recording did.
 const SAME_FAILURE: u8 = 30;
@@ -73,7 +76,18 @@ pub(super) enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Closes a break that is mended: its reports are erased. It comes back as `regressed` if it does.
+    /// Tries a break again on its live Data Source, once, with a login that somebody lent for it. Beside an engine that runs, and without one.
+    /// Nothing is delivered or kept, and whoever lent the login sees it. Exit code 0: it brings everything; 3: less.
+    Retest {
+        /// The break, as `list` names it.
+        ticket: String,
+        /// Writes JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Closes a break that is mended: its reports and the logins that were lent for it are erased. It comes back as `regressed` if it does.
     Close {
         /// The break, as `list` names it.
         ticket: String,
@@ -91,6 +105,7 @@ pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result
         }
         Command::Show { report } => show(&read(&report)?, out)?,
         Command::Replay { report, connector, strict } => return replay(&read(&report)?, &connector, strict, out).await,
+        Command::Retest { ticket, json, file } => return retest::run(&ticket, json, &file, out).await,
         Command::Close { ticket, file } => {
             let reports = reports(&file, Deed::ReportClose, Some(&ticket)).await?;
             let Some(count) = reports.close(&ticket, SystemClock.now()).await? else {
@@ -123,9 +138,20 @@ async fn list(reports: &Reports, as_json: bool, out: &mut dyn Write) -> anyhow::
         return Ok(writeln!(out, "{}", serde_json::to_string(&tickets)?)?);
     }
     let mut table = Table::new();
-    table.set_header(["break", "state", "failures", "given", "first seen", "last seen", "versions", "recording"]);
+    table.set_header([
+        "break",
+        "state",
+        "failures",
+        "given",
+        "lent",
+        "first seen",
+        "last seen",
+        "versions",
+        "recording",
+    ]);
     for ticket in tickets {
         let given = reports.of(&ticket.fingerprint).await?.len().to_string();
+        let lent = reports.lendings().of(&ticket.fingerprint).await?.len().to_string();
         let versions = ticket.versions.iter().cloned().collect::<Vec<_>>().join(" ");
         let recording = if ticket.replayable { "yes" } else { "no" };
         let (first, last) = (ticket.first.to_string(), ticket.last.to_string());
@@ -134,6 +160,7 @@ async fn list(reports: &Reports, as_json: bool, out: &mut dyn Write) -> anyhow::
             ticket.state.name(),
             &ticket.failures.to_string(),
             &given,
+            &lent,
             &first,
             &last,
             &versions,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{ActiveConsent, DispatchProof, Grant};
+use super::{ActiveConsent, Consent, DispatchProof, Grant};
 use crate::data::Category;
 use crate::id::{ConsentId, GrantId, OnlineServiceId, ParcelId};
 
@@ -30,6 +30,14 @@ impl ActiveConsent {
     }
 }
 
+impl Consent {
+    /// What may be collected: what is shared, and what questions need that are answered here.
+    pub fn collected(&self) -> BTreeSet<Category> {
+        let granted = self.told.predicates.iter().filter(|asked| self.predicates.contains(&asked.predicate));
+        self.granted.iter().copied().chain(granted.map(|asked| asked.category)).collect()
+    }
+}
+
 impl Grant {
     /// Names the grant.
     pub fn id(&self) -> GrantId {
@@ -48,9 +56,7 @@ impl Grant {
 
     /// What may be collected: what is shared, and what questions need that are answered here.
     pub fn categories(&self) -> BTreeSet<Category> {
-        let questions = self.record.told().predicates.iter();
-        let granted = questions.filter(|asked| self.record.predicates().contains(&asked.predicate));
-        self.record.granted().iter().copied().chain(granted.map(|asked| asked.category)).collect()
+        self.record.collected()
     }
 
     /// What may be shared.

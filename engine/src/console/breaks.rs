@@ -39,7 +39,7 @@ pub(super) async fn page(signed: Signed, State(engine): State<Shared>) -> Answer
             &["break", "state", "failures", "reports", "recording", "first seen", "last seen", "versions", ""],
             rows.collect(),
         )
-        .text("To close a break erases its reports. One that comes back is regressed. A report is taken out with consentry reports pull.");
+        .text("To close a break erases its reports and the logins that were lent for it. One that comes back is regressed. A report is taken out with consentry reports pull.");
     Ok(shown(page.show(&signed.operator)))
 }
 

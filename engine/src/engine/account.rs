@@ -136,7 +136,11 @@ impl Engine {
         self.look_proven(&facts, consent).await
     }
 
-    async fn receipt_in_account(&self, account: &AccountName, consent: ConsentId) -> Result<String, EngineError> {
+    pub(super) async fn receipt_in_account(
+        &self,
+        account: &AccountName,
+        consent: ConsentId,
+    ) -> Result<String, EngineError> {
         let receipts = self.accounts.receipts(account).await?;
         let of = receipts.into_iter().find(|kept| kept.consent == consent);
         of.map(|kept| kept.token).ok_or(EngineError::NotFound)

@@ -16,8 +16,9 @@ use crate::erase::retention::{
     R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R18SecurityAuditLog, R19EscrowLink, R21FallbackAccessLog,
     R24DeliveryOutcome, Retained as _, Row, Term,
 };
-use crate::id::{OnlineServiceId, ParcelId, ReceiptId, SessionId, SubjectId};
+use crate::id::{ConsentId, OnlineServiceId, ParcelId, ReceiptId, SessionId, SubjectId};
 use crate::keys::Destroyed;
+use crate::maintenance::lent::{Lending, LentLogin, Why};
 use crate::outbox::OutboxError;
 use crate::receipt::Kept;
 use crate::session::Session;
@@ -33,6 +34,8 @@ struct Belongings {
     /// Keys in the store of what is erased.
     records: Vec<String>,
     parcels: Vec<ParcelId>,
+    /// Under these consents a login was lent.
+    lendings: Vec<ConsentId>,
     survivors: Survivors,
 }
 
@@ -78,6 +81,10 @@ impl Engine {
         let Erasure { destroyed, failures, .. } = self.shelves.erase_records(belongings.records, now).await;
         if let Some(error) = failures.into_iter().next() {
             return Err(error.into());
+        }
+        for consent in &belongings.lendings {
+            // The login is gone; the record of its consent says so.
+            self.reports.lendings().end(*consent, scope.why_lending_ends(), now).await?;
         }
         for parcel in &belongings.parcels {
             // Its bytes are gone; its end is noted.
@@ -184,6 +191,7 @@ impl Engine {
             Scope::Session(id) => consent.session() == id,
             Scope::OnlineService(id) => consent.online_service() == id,
             Scope::Subject(_) => whose.receipts.iter().any(|kept| kept.consent == consent.id()),
+            Scope::LentLogin(_) => false,
         };
         Ok(self.consents.all().await?.into_iter().filter(is_of).collect())
     }
@@ -206,6 +214,7 @@ impl Engine {
                 Scope::Session(id) => row.id == id,
                 Scope::OnlineService(id) => row.online_service == id,
                 Scope::Subject(id) => row.link.as_ref().is_some_and(|link| link.subject == id),
+                Scope::LentLogin(_) => false,
             };
             if is_of {
                 all.records.push(record_key::<SessionRow>(&row.id.to_string())?);
@@ -221,7 +230,13 @@ impl Engine {
             all.survivors.survive(R15ConsentLogLeaf::ROW, &Term::from(now), None);
             all.take_parcel(consent.sending());
         }
+        for lending in self.reports.lendings().all().await?.into_iter().filter(|lending| whose.lent(lending)) {
+            all.records.push(record_key::<LentLogin>(&lending.consent.to_string())?);
+            all.survivors.survive(R14ConsentRecord::ROW, &lending.term(), Some(1));
+            all.lendings.push(lending.consent);
+        }
         match whose.scope {
+            Scope::LentLogin(_) => {}
             Scope::OnlineService(id) => {
                 for trace in self.traces.of(id).await? {
                     all.records.push(record_key::<crate::trace::Trace>(&trace.to_string())?);
@@ -298,7 +313,27 @@ impl Whose {
             Scope::Session(id) => session.id() == id,
             Scope::OnlineService(id) => session.request().online_service() == id,
             Scope::Subject(id) => session.linked().is_some_and(|link| link.subject == id),
+            // To take a login back ends no session.
+            Scope::LentLogin(_) => false,
         }
+    }
+
+    fn lent(&self, lending: &Lending) -> bool {
+        match self.scope {
+            Scope::Session(id) => lending.session == id,
+            Scope::OnlineService(id) => lending.online_service == id,
+            Scope::Subject(id) => {
+                lending.subject == Some(id) || self.receipts.iter().any(|kept| kept.consent == lending.consent)
+            }
+            Scope::LentLogin(id) => lending.consent == id,
+        }
+    }
+}
+
+impl Scope {
+    /// What the record of a lent login says of its end.
+    fn why_lending_ends(self) -> Why {
+        if matches!(self, Self::LentLogin(_)) { Why::Withdrawn } else { Why::Erased }
     }
 }
 

@@ -233,6 +233,13 @@ impl Engine {
                 }
             }
         }
+        if let Some(consent) = session.consent()
+            && let Err(error) = self.end_lending(consent).await
+        {
+            let error = crate::causes::chain(&error);
+            tracing::error!(%consent, error, "a login that was lent can't be erased yet");
+            withdrawal.noted = false;
+        }
         session.set_unnoted(!withdrawal.noted);
         Ok(withdrawal)
     }

@@ -110,7 +110,7 @@ impl Engine {
         Ok(all)
     }
 
-    /// Closes a break: its reports are erased.
+    /// Closes a break: its reports and the logins that were lent for it are erased.
     ///
     /// # Errors
     /// [`EngineError::NotAllowed`] and [`EngineError::NotFound`].

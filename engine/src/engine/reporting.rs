@@ -100,7 +100,7 @@ impl Engine {
         session.offered().and_then(|offer| offer.given).ok_or(EngineError::NotFound)
     }
 
-    /// The person does not agree, or not any more: the report goes, also where it was kept.
+    /// The person does not agree, or not any more: the report goes, also where it was kept, and with it the login that they lent.
     ///
     /// # Errors
     /// [`EngineError::NotFound`]: none is offered. A store that takes nothing: ask again.
@@ -109,8 +109,11 @@ impl Engine {
         if let Some(id) = offer.given {
             self.reports.withdraw(id).await?;
         }
+        let Some(consent) = session.consent() else { return Ok(drop(session.take_offer())) };
+        self.end_lending(consent).await?;
         session.take_offer();
-        Ok(())
+        // One that was lent just before that.
+        self.end_lending(consent).await
     }
 
     /// Reports and tickets of this node.

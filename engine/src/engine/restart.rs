@@ -205,6 +205,7 @@ impl Engine {
         }
         self.erase_due(now).await?;
         self.answer_requests().await;
+        self.answer_retests();
         if takes_writes {
             self.take_in_deeds().await?;
             self.settle_months().await?;

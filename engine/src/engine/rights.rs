@@ -71,6 +71,7 @@ pub fn declared() -> Vec<Declaration> {
     all.extend(crate::ledger::declared());
     all.extend(crate::outbox::declared());
     all.extend(crate::escrow::declared());
+    all.extend(crate::maintenance::lent::declared());
     all.push(crate::health::declared());
     all.push(crate::metering::declared());
     all.sort_by_key(|each| (each.row, each.name));
@@ -158,7 +159,8 @@ impl Engine {
     /// The same, for whoever has proved who they are.
     pub(super) async fn look_proven(&self, facts: &Facts, consent: ConsentId) -> Result<Value, EngineError> {
         let (requests, now) = (self.requests_about(facts.online_service, consent).await?, self.clock.now());
-        Ok(json!({ "requests": requests.iter().map(|request| export::request(request, now)).collect::<Vec<_>>() }))
+        let requests: Vec<Value> = requests.iter().map(|request| export::request(request, now)).collect();
+        Ok(json!({ "requests": requests, "lent": self.lent_under(consent).await? }))
     }
 
     /// What an Online Service has to answer. To look is to have fetched it.
@@ -322,6 +324,7 @@ impl Engine {
         consent: ConsentId,
         now: Timestamp,
     ) -> Result<Vec<Reason>, EngineError> {
+        self.end_lending(consent).await?;
         let held: Option<Arc<Session>> = self.session(facts.session).filter(|held| held.consent() == Some(consent));
         if let Some(session) = held {
             self.withdraw(&session).await?;
@@ -371,6 +374,7 @@ impl Engine {
             "leaves": leaves,
             "delivery": delivery,
             "lifted": self.lifts_under(consent).await?,
+            "lent": self.lent_under(consent).await?,
             "directive": directive.map(|kept| json!({ "words": kept.value.words, "made_at": kept.value.made_at })),
             "requests": requests.iter().map(|request| export::request(request, now)).collect::<Vec<_>>(),
             "not_kept_here": "the data itself and the login: in memory only, erased when the receipt says",

@@ -9,13 +9,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use consentry_contract::failure::{Code, Failure};
 use consentry_contract::manifest::{FieldKind, PERSON_ADDRESS};
 use consentry_contract::recipe::{Leaf, LeafKind};
-use consentry_host_api::Grants;
 use consentry_host_api::memory::locked;
 use consentry_host_api::stop::Stopper;
 use consentry_host_api::tape::NoTape;
 use consentry_host_api::vault::Vault;
-use jiff::ToSpan;
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
@@ -32,12 +30,17 @@ use crate::keys::Duty;
 use crate::ledger::Event;
 use crate::online_service::KeyHash;
 use crate::outcome::{Outcome, Run, RunName};
+use crate::peer::PersonAddress;
 use crate::session::question::AskPerson;
 use crate::session::state::{State, Step};
 use crate::session::{Review, Session};
 
+// What a run is begun with: the fields that were typed, and what the guest may do.
+pub(super) mod begun;
 #[cfg(feature = "leaks-for-tests")]
 mod leak;
+
+use begun::{check_fields, grants};
 
 /// What a login is opened for.
 struct Parts<'a> {
@@ -166,7 +169,7 @@ impl Engine {
         #[cfg(feature = "leaks-for-tests")]
         leak::leak(&values, self.requests.as_deref());
         self.trace_login(parts, &values).await?;
-        let vault = self.fill_vault(parts, values)?;
+        let vault = self.fill_vault(connector, grant.source(), values, parts.visit.address)?;
         session.note(|notes| notes.alive.vault = Some(vault.witness()));
         self.order(parts, vault, stopper)
     }
@@ -188,8 +191,13 @@ impl Engine {
         Ok(())
     }
 
-    fn fill_vault(&self, parts: &Parts<'_>, values: Values) -> Result<Vault, EngineError> {
-        let (connector, source) = (parts.connector, parts.grant.source());
+    pub(super) fn fill_vault(
+        &self,
+        connector: &Connector,
+        source: &str,
+        values: Values,
+        address: Option<PersonAddress>,
+    ) -> Result<Vault, EngineError> {
         let mut key = Zeroizing::new([0; 32]);
         self.entropy.with(|rng| rng.fill_bytes(key.as_mut_slice()));
         let platform = |error| EngineError::Platform(Box::new(error));
@@ -209,7 +217,7 @@ impl Engine {
             vault.put(Leaf::new(LeafKind::Operator, name), value).map_err(platform)?;
         }
         // Known to this run alone, and only where the manifest says whom it is for.
-        if let Some(address) = parts.visit.address.filter(|_| manifest.hands_on_address()) {
+        if let Some(address) = address.filter(|_| manifest.hands_on_address()) {
             vault.put(Leaf::new(LeafKind::Operator, PERSON_ADDRESS), address.value()).map_err(platform)?;
         }
         Ok(vault)
@@ -240,7 +248,7 @@ impl Engine {
         Ok(Order {
             package: connector.package.clone(),
             plan,
-            grants: grants(connector, grant, run),
+            grants: grants(connector, grant.categories(), grant.history_days(), run.started(), true),
             vault,
             language: visit.navigation.language.as_str().to_owned(),
             callback: (self.settings.callback().to_owned(), state),
@@ -386,47 +394,13 @@ pub(super) fn missing_secret(
     Some(EngineError::Operator { connector, source_id, name: name.to_owned() })
 }
 
-/// Every field that must be there is there, none is unknown, each has its form.
-fn check_fields(connector: &Connector, fields: Fields) -> Result<Values, EngineError> {
-    let declared = connector.package.manifest().fields();
-    let mut values = fields.into_values();
-    // Its name is not repeated: whoever confuses names may have put a value there.
-    if values.iter().any(|(name, _)| declared.iter().all(|field| field.name.as_str() != name)) {
-        return Err(EngineError::Fields("there is a field that the connector does not ask for".to_owned()));
-    }
-    values.retain(|(_, value)| !value.is_empty());
-    for field in declared {
-        let value = values.iter().find(|(name, _)| name == field.name.as_str()).map(|(_, value)| value);
-        let text = value.and_then(|value| std::str::from_utf8(value).ok());
-        let fits = |text: &str| field.pattern.as_ref().is_none_or(|pattern| pattern.matches(text));
-        match text {
-            None if !field.optional => return Err(EngineError::Fields(format!("{} is missing", field.name))),
-            Some(text) if !fits(text) => return Err(EngineError::Fields(format!("{} has another form", field.name))),
-            _ => {}
-        }
-    }
-    Ok(values)
-}
-
-/// What this guest may do this time: the manifest, cut by the consent. The operator cuts limits and origins elsewhere.
-fn grants(connector: &Connector, grant: &Grant, run: &Run) -> Grants {
-    let today = run.started().to_zoned(TimeZone::UTC).date();
-    let since = grant.history_days().and_then(|days| today.checked_sub(i64::from(days).days()).ok());
-    Grants {
-        capabilities: connector.package.manifest().capabilities().iter().map(|each| each.as_str().to_owned()).collect(),
-        wanted: grant.categories().iter().map(|category| category.name().to_owned()).collect(),
-        since,
-        attended: true,
-    }
-}
-
 fn into_data(
     collection: Collection,
     session: &Session,
     run: &Run,
     grant: &Grant,
     connector: &Connector,
-    now: jiff::Timestamp,
+    now: Timestamp,
 ) -> Result<Data<crate::data::Collected>, Failure> {
     let Collection { result, items, .. } = collection;
     let gathered = result?;

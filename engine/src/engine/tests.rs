@@ -31,6 +31,7 @@ mod escrow;
 mod folder;
 mod forget;
 mod full;
+mod lending;
 mod lists;
 mod places;
 mod power_loss;

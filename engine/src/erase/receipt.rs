@@ -8,7 +8,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{IdError, OnlineServiceId, ReceiptId, SessionId, SubjectId};
+use crate::id::{ConsentId, IdError, OnlineServiceId, ReceiptId, SessionId, SubjectId};
 use crate::jose::{PublicKey, Refused, jws};
 use crate::keys::{Destroyed, Duty, KeyError, KeyProvider};
 use crate::receipt::Kept;
@@ -37,6 +37,8 @@ pub enum Scope {
     Subject(SubjectId),
     /// Of all sessions of one Online Service.
     OnlineService(OnlineServiceId),
+    /// A login that was lent after a run under this consent failed; nothing else under it.
+    LentLogin(ConsentId),
 }
 
 /// All that a receipt says.
@@ -113,7 +115,9 @@ pub struct ErasureReceipt {
 
 /// A text that names nobody whose data could be erased.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the id of a session (ses_…), a subject (sub_…) or an Online Service (osv_…)")]
+#[error(
+    "the id of a session (ses_…), a subject (sub_…), an Online Service (osv_…), or a consent (cns_…) for a login that was lent"
+)]
 pub struct NoScope;
 
 impl ErasureReceipt {
@@ -160,6 +164,7 @@ impl FromStr for Scope {
             Some("ses") => text.parse().map(Self::Session).map_err(no),
             Some("sub") => text.parse().map(Self::Subject).map_err(no),
             Some("osv") => text.parse().map(Self::OnlineService).map_err(no),
+            Some("cns") => text.parse().map(Self::LentLogin).map_err(no),
             _ => Err(NoScope),
         }
     }
@@ -185,6 +190,7 @@ impl fmt::Display for Scope {
             Self::Session(id) => id.fmt(f),
             Self::Subject(id) => id.fmt(f),
             Self::OnlineService(id) => id.fmt(f),
+            Self::LentLogin(id) => id.fmt(f),
         }
     }
 }

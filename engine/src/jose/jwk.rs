@@ -71,6 +71,7 @@ pub enum JwkError {
 /// The member of a JWK that says what its key is for, where the use does not.
 const DUTY: &str = "duty";
 const LOG: &str = "log";
+const MAINTENANCE: &str = "maintenance";
 
 impl Algorithm {
     /// The name in `alg`.
@@ -206,14 +207,18 @@ impl PublicKey {
     }
 }
 
-/// A JWKS of these keys. The log's are marked with their duty, so that nobody takes one of them for one that signs receipts.
-pub fn jwks(keys: &[PublicKey], log: &[PublicKey]) -> serde_json::Value {
-    let log = log.iter().map(|key| {
-        let mut jwk = key.to_jwk();
-        jwk[DUTY] = LOG.into();
-        jwk
-    });
-    serde_json::json!({ "keys": keys.iter().map(PublicKey::to_jwk).chain(log).collect::<Vec<_>>() })
+/// A JWKS of these keys. The log's are marked with their duty, so that nobody takes one of them for one that signs receipts; and so are those
+/// for lent logins, so that nobody seals a login for a collection to one.
+pub fn jwks(keys: &[PublicKey], log: &[PublicKey], maintenance: &[PublicKey]) -> serde_json::Value {
+    let marked = |keys: &[PublicKey], duty: &str| -> Vec<serde_json::Value> {
+        let mut jwks: Vec<_> = keys.iter().map(PublicKey::to_jwk).collect();
+        jwks.iter_mut().for_each(|jwk| jwk[DUTY] = duty.into());
+        jwks
+    };
+    let mut all: Vec<_> = keys.iter().map(PublicKey::to_jwk).collect();
+    all.extend(marked(log, LOG));
+    all.extend(marked(maintenance, MAINTENANCE));
+    serde_json::json!({ "keys": all })
 }
 
 /// Reads the keys of a JWKS that check signatures: those of receipts and the like, and the log's.

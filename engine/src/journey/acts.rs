@@ -136,7 +136,8 @@ pub(super) async fn answer(visitor: Visitor, Sealed(jwe): Sealed) -> Response {
     status(visitor.engine.answer(&visitor.session, &jwe).await)
 }
 
-fn status(done: Result<(), EngineError>) -> Response {
+/// What the script is told of something sealed.
+pub(super) fn status(done: Result<(), EngineError>) -> Response {
     match done {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         // Why stands in the page that is shown next.

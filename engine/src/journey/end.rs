@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::frame::Step;
 use super::told::Told;
 use super::visitor::{MISSING, Reader, Visitor};
-use super::{trouble, words};
+use super::{lend, trouble, words};
 use crate::consent::PassedOn;
 use crate::receipt::{Facts, Receipt};
 use crate::session::state::State;
@@ -24,6 +24,7 @@ pub(super) async fn page(visitor: &Visitor, state: &State) -> Response {
     let told = Told::of(&visitor.session);
     let receipts = visitor.session.receipts();
     let passed_on = visitor.engine.passed_on(&visitor.session).await;
+    let lending = lend::section(visitor).await;
     frame.page(html! {
         div .outcome .good[matches!(state, State::Completed | State::Partial | State::Delivering)] {
             h1 { (title) }
@@ -34,6 +35,7 @@ pub(super) async fn page(visitor: &Visitor, state: &State) -> Response {
         @if !told.closed { div data-events=(visitor.at("/events")) data-seen=(told.seen) {} }
         @if !receipts.is_empty() { (keep(visitor, &receipts)) }
         (report(visitor))
+        (lending)
         (leave(visitor, &service))
     })
 }

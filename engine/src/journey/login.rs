@@ -42,7 +42,8 @@ pub(super) async fn page(visitor: &Visitor, rejected: u8, again: bool) -> Respon
     })
 }
 
-fn fields(visitor: &Visitor) -> Option<(String, Vec<LoginField>)> {
+/// The Data Source of a session, and what its connector asks for at the login.
+pub(super) fn fields(visitor: &Visitor) -> Option<(String, Vec<LoginField>)> {
     let (choice, notice) = (visitor.session.choice()?, visitor.session.notice()?);
     let catalogue = visitor.engine.catalogue();
     let connector = catalogue.version(&choice.connector, &choice.digest)?;
@@ -70,7 +71,8 @@ fn wrong(visitor: &Visitor, rejected: u8, again: bool) -> Option<Markup> {
     })
 }
 
-fn no_script(visitor: &Visitor) -> Markup {
+/// What whoever has no script is told.
+pub(super) fn no_script(visitor: &Visitor) -> Markup {
     let reader = &visitor.reader;
     html! {
         noscript {
@@ -100,7 +102,7 @@ pub(super) fn errors(reader: &Reader) -> Markup {
 }
 
 /// A field has no name for the form: only the script reads it, by `data-name`.
-fn input(reader: &Reader, field: &LoginField) -> Markup {
+pub(super) fn input(reader: &Reader, field: &LoginField) -> Markup {
     let id = format!("f-{}", field.name);
     let label = reader.localised(&field.label);
     html! {

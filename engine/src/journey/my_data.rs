@@ -9,10 +9,11 @@ use maud::{Markup, html};
 use super::form::Form;
 use super::frame::Frame;
 use super::visitor::Reader;
-use super::{end, rights, words};
+use super::{end, lend, rights, words};
 use crate::api::Shared;
 use crate::engine::EngineError;
 use crate::ledger::Event;
+use crate::maintenance::lent::Seen;
 use crate::receipt::file::{FILE_BYTES_MAX, ReceiptFile};
 use crate::receipt::{Facts, Receipt};
 
@@ -95,6 +96,16 @@ pub(super) async fn ask(reader: Reader, State(engine): State<Shared>, form: Form
     }
 }
 
+/// Takes back the login that was lent.
+pub(super) async fn take_back(reader: Reader, State(engine): State<Shared>, form: Form) -> Response {
+    let Some(shown) = opened(&engine, &form).await else { return entry(&reader, Some(not_one(&reader))) };
+    let done = match engine.take_back(shown.receipt.token()).await {
+        Ok(erasure) => Ok(lend::taken_back(&reader, erasure.token())),
+        Err(error) => Err(refused(&reader, &error)),
+    };
+    about(&reader, &engine, &form, &shown, Some(done)).await
+}
+
 fn refused(reader: &Reader, error: &EngineError) -> Markup {
     let text = match error {
         EngineError::Right(_) => reader.say(
@@ -129,6 +140,8 @@ type Done = Result<Markup, Markup>;
 async fn about(reader: &Reader, engine: &Shared, form: &Form, shown: &Shown, done: Option<Done>) -> Response {
     let facts = shown.receipt.facts();
     let requests = engine.look_at_rights(shown.receipt.token()).await;
+    let lent: Option<Seen> =
+        requests.as_ref().ok().and_then(|told| serde_json::from_value(told["lent"].clone()).ok()).flatten();
     let kept = form.get("receipt").unwrap_or_default();
     let (done, alert) = match done {
         Some(Ok(done)) => (Some(done), None),
@@ -145,6 +158,7 @@ async fn about(reader: &Reader, engine: &Shared, form: &Form, shown: &Shown, don
         }
         section { h2 { (reader.say("What happened", "Ce qui s'est passé")) } (end::facts_of(reader, facts)) }
         (consent(reader, engine, facts))
+        (lend::of_receipt(reader, lent.as_ref(), kept))
         (ledger(reader, facts))
         @match &requests {
             Ok(requests) => (rights::section(reader, requests, kept)),

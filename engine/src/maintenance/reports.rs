@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::entropy::Entropy;
 use crate::erase::retention::{R11ErrorReportRedacted, Term};
 use crate::id::ReportId;
+use crate::maintenance::lent::Lendings;
 use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::store::{Expect, Record, Shelf, Shelves, StoreError};
 
@@ -97,6 +98,7 @@ impl Record for Ticket {
 /// All reports and tickets of a node.
 pub struct Reports {
     shelf: Shelf<R11ErrorReportRedacted>,
+    lendings: Lendings,
     entropy: Arc<Entropy>,
 }
 
@@ -104,7 +106,7 @@ impl Reports {
     /// On these shelves.
     #[must_use]
     pub fn new(shelves: &Shelves, entropy: Arc<Entropy>) -> Self {
-        Self { shelf: shelves.shelf(), entropy }
+        Self { shelf: shelves.shelf(), lendings: Lendings::new(shelves), entropy }
     }
 
     /// Counts a failure on its ticket, which is made if there is none.
@@ -160,6 +162,21 @@ impl Reports {
         Ok(tickets)
     }
 
+    /// The logins that people lent for re-tests.
+    #[must_use]
+    pub fn lendings(&self) -> &Lendings {
+        &self.lendings
+    }
+
+    /// Whether there is a break of this name that nobody has closed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_open(&self, fingerprint: &str) -> Result<bool, StoreError> {
+        let stored = self.shelf.get::<Ticket>(&name_of(fingerprint)).await?;
+        Ok(stored.is_some_and(|stored| stored.value.state != TicketState::Fixed))
+    }
+
     /// The reports that were given for a break, the first one first.
     ///
     /// # Errors
@@ -181,14 +198,15 @@ impl Reports {
         Ok(self.shelf.get::<Given>(&id.to_string()).await?.map(|stored| stored.value))
     }
 
-    /// Closes a break: its reports are erased, its ticket says that it is mended. Answers how many reports there were, or none if
-    /// there is no such ticket.
+    /// Closes a break: its reports and the logins that were lent for it are erased, its ticket says that it is mended. Answers how many
+    /// reports there were, or none if there is no such ticket.
     ///
     /// # Errors
     /// [`StoreError`]: ask again.
     pub async fn close(&self, fingerprint: &str, now: Timestamp) -> Result<Option<usize>, StoreError> {
         let name = name_of(fingerprint);
         let Some(stored) = self.shelf.get::<Ticket>(&name).await? else { return Ok(None) };
+        self.lendings.end_of(fingerprint, now).await?;
         let reports = self.of(fingerprint).await?;
         for given in &reports {
             self.shelf.delete::<Given>(&given.id.to_string()).await?;

@@ -118,6 +118,8 @@ pub struct Offer {
     pub report: Arc<Report>,
     /// Its name, once it was given.
     pub given: Option<ReportId>,
+    /// When the run failed.
+    pub at: Timestamp,
 }
 
 /// What a session still held when it ended. Its owner ends the run and erases the rest.
@@ -259,7 +261,7 @@ impl Session {
     /// Offers a report to the person, in place of an earlier one that was not given.
     pub fn offer(&self, report: Report, now: Timestamp) {
         let replayable = report.recording.is_some();
-        self.lock().offer = Some(Offer { report: Arc::new(report), given: None });
+        self.lock().offer = Some(Offer { report: Arc::new(report), given: None, at: now });
         self.events.push(now, What::ReportOffered { replayable });
     }
 

@@ -183,7 +183,7 @@ pub(super) fn waiting(service: &OnlineService, options: &Options) {
 /// How it ended, and the receipts, with the keys that they are checked with: those of a command without a configuration die with it.
 pub(super) fn end(ended: &Ended, options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let session = &ended.session;
-    let keys = jwks(&ended.keys, &ended.log_keys);
+    let keys = jwks(&ended.keys, &ended.log_keys, &[]);
     if options.json {
         return end_in_json(ended, &keys, options, out);
     }

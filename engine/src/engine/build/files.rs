@@ -42,11 +42,13 @@ pub(super) fn log_origin(public: &Url) -> String {
 /// The folder in which the node's owner asks for erasures.
 pub(super) fn folder_of_requests(data: Option<&Path>) -> Result<Option<PathBuf>, BuildError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let Some(path) = data.map(|data| data.join("erase")) else { return Ok(None) };
-    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
-        Ok(()) => Ok(Some(path)),
-        Err(source) => Err(BuildError::Secret { path, source }),
+    let Some(data) = data else { return Ok(None) };
+    let [erasures, retests] = ["erase", "retest"].map(|name| data.join(name));
+    for path in [&erasures, &retests] {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|source| BuildError::Secret { path: path.clone(), source })?;
     }
+    Ok(Some(erasures))
 }
 
 pub(super) fn desk() -> Operator {

@@ -34,7 +34,10 @@ fn body(path: &str) -> (&'static str, String) {
     let json = "application/json";
     let text = match path {
         "/v1/token" => return ("application/x-www-form-urlencoded", "grant_type=x".to_owned()),
-        "/v1/sessions/{session}/credentials" | "/v1/sessions/{session}/answers" | "/v1/rights/{request}/answer" => {
+        "/v1/sessions/{session}/credentials"
+        | "/v1/sessions/{session}/answers"
+        | "/v1/sessions/{session}/report/login"
+        | "/v1/rights/{request}/answer" => {
             return ("application/jose", "{}".to_owned());
         }
         "/v1/sessions" => REQUEST.to_owned(),
@@ -42,7 +45,8 @@ fn body(path: &str) -> (&'static str, String) {
         "/v1/sessions/{session}/consent" => r#"{"decision":"refused"}"#.to_owned(),
         "/v1/parcels/{parcel}/ack" => format!(r#"{{"digest":"{DIGEST}"}}"#),
         "/v1/rights" => r#"{"receipt":"x","ask":{"right":"access"}}"#.to_owned(),
-        "/v1/rights/look" => r#"{"receipt":"x"}"#.to_owned(),
+        "/v1/reports/retest" => r#"{"break":"x"}"#.to_owned(),
+        "/v1/rights/look" | "/v1/rights/take-back" => r#"{"receipt":"x"}"#.to_owned(),
         _ => "{}".to_owned(),
     };
     (json, text)

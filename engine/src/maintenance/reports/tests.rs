@@ -5,7 +5,9 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
+use crate::fixtures::id;
 use crate::keys::software::tests::keys;
+use crate::maintenance::lent::{Lending, Why};
 
 struct World {
     reports: Reports,
@@ -80,4 +82,36 @@ async fn a_report_is_taken_back_by_who_gave_it_and_gone_after_120_days() {
     assert!(reports.get(first).await.unwrap().is_none() && reports.get(second).await.unwrap().is_some());
     clock.advance(jiff::SignedDuration::from_hours(24 * 120 + 1));
     assert!(reports.get(second).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_break_that_is_closed_takes_the_logins_that_were_lent_for_it_along() {
+    let World { reports, clock } = world();
+    let failed = report("bank", "accounts", "1.0.0", Proof::Replayed);
+    reports.count(&failed, clock.now()).await.unwrap();
+    assert!(reports.is_open(&failed.fingerprint()).await.unwrap());
+    let lent = |digit, ticket: &str| Lending {
+        consent: id(digit),
+        session: id(digit),
+        online_service: id(1),
+        subject: None,
+        report: id(digit),
+        ticket: ticket.to_owned(),
+        connector: "sample-bank".to_owned(),
+        source: "bank".to_owned(),
+        language: "en".to_owned(),
+        agreed_at: clock.now(),
+        failed_at: clock.now(),
+        openings: Vec::new(),
+        ended: None,
+    };
+    let (here, elsewhere) = (lent(1, &failed.fingerprint()), lent(2, "1|bank|trap|-|-"));
+    for lending in [&here, &elsewhere] {
+        reports.lendings().lend(lending, "sealed").await.unwrap();
+    }
+    reports.close(&failed.fingerprint(), clock.now()).await.unwrap();
+    assert!(!reports.is_open(&failed.fingerprint()).await.unwrap());
+    let seen = async |lending: &Lending| reports.lendings().seen(lending.consent).await.unwrap().unwrap();
+    assert_eq!((seen(&here).await.kept, seen(&here).await.ended.unwrap().why), (false, Why::Fixed));
+    assert!(seen(&elsewhere).await.kept);
 }
