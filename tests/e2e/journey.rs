@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use consentry_contract::failure::Code;
+use consentry_tests::journey::{client, send};
 use consentry_tests::node::{Node, Served, free_address};
 use consentry_tests::service::{BEARER, Service};
 use sample_bank::{Change, JULIE, SampleBank};
@@ -38,15 +39,24 @@ pub(crate) async fn drive(script: &str, mut given: Value) -> String {
 
 /// The sample bank with an engine and an Online Service, and a script that uses them.
 async fn with_the_bank(script: &str, more: Value) {
+    with_the_bank_and(script, more, "").await;
+}
+
+/// The same, with more in the engine's configuration.
+async fn with_the_bank_and(script: &str, more: Value, config: &str) {
     let any = "127.0.0.1:0".parse().unwrap();
     let bank = SampleBank::start(any, any).await.unwrap();
     bank.change(Change { operations: Some([20, 0, 0]), ..Change::default() });
     let mut service = Service::new().unwrap();
     let registered = service.registered().unwrap();
-    let node = tokio::task::block_in_place(|| Node::start(&bank.site_url, &registered)).unwrap();
+    let mut node = tokio::task::block_in_place(|| Node::prepare(&bank.site_url, &registered)).unwrap();
+    let text = std::fs::read_to_string(node.path("consentry.toml")).unwrap();
+    std::fs::write(node.path("consentry.toml"), text + config).unwrap();
+    tokio::task::block_in_place(|| node.serve()).unwrap();
     let _told = service.listen(&node).await.unwrap();
     let mut given = json!({
         "engine": node.url,
+        "maintenance": maintenance_key(&node).await,
         "control": bank.control_url,
         "callback": format!("http://{}/apply", service.address()),
         "login": JULIE.login,
@@ -59,6 +69,18 @@ async fn with_the_bank(script: &str, more: Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_goes_the_whole_way_in_a_browser_and_nothing_in_clear_leaves_it() {
     with_the_bank("success.mjs", json!({})).await;
+}
+
+/// The name of the key that lent logins are sealed to; none where the engine takes no part.
+async fn maintenance_key(node: &Node) -> Value {
+    let jwks = send(client().unwrap().get(format!("{}/v1/keys", node.url))).await.unwrap().good().unwrap();
+    let keys = jwks["keys"].as_array().unwrap();
+    keys.iter().find(|key| key["duty"] == "maintenance").map_or(Value::Null, |key| key["kid"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_lends_their_login_after_the_report_and_takes_it_back() {
+    with_the_bank_and("lend.mjs", json!({}), "\n[maintenance]\nreports = true\n").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use consentry_contract::manifest::Manifest;
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::FOUND;
 use super::bank::{Bank, Customer};
@@ -213,7 +213,7 @@ impl Drill {
         self.look("it was delivered", false)
     }
 
-    /// A page is another one than the connector knows, and the person gives the report of it; then there is none at all.
+    /// A page is another one than the connector knows, the person gives the report of it, and lends their login; then there is none at all.
     fn broken(&mut self, connector: &Manifest) -> anyhow::Result<()> {
         for state in ["json-error", "server-error"] {
             self.bank.is(state, None)?;
@@ -221,9 +221,12 @@ impl Drill {
             person.log_in(&self.login(connector, None)?)?;
             person.until("failed")?;
             // There is one where the failure could be the connector's.
-            if person.does("GET", "report", None).is_ok() {
+            if let Ok(shown) = person.does("GET", "report", None) {
                 person.does("PUT", "report", None)?;
-                self.look("a collection failed, and its report was given", false)?;
+                person.lend(&self.login(connector, None)?)?;
+                self.home.retest(&self.program, &break_of(&shown["report"]))?;
+                self.look("its report was given, and a lent login was opened", false)?;
+                person.does("DELETE", "report/login", None)?;
             } else {
                 self.look("a collection failed", false)?;
             }
@@ -305,4 +308,13 @@ fn configuration(
         }
     }
     text
+}
+
+/// The break of a report, as its ticket names it.
+fn break_of(report: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let point = &report["point"];
+    let [source, code, page, missing] =
+        [&report["source"], &point["code"], &point["page"], &point["missing"]].map(text);
+    format!("1|{source}|{code}|{page}|{missing}")
 }

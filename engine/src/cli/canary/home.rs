@@ -94,6 +94,15 @@ impl Home {
         Ok(())
     }
 
+    /// Tries a break again, beside the engine that runs: it fails as it did before, since the bank does.
+    pub(super) fn retest(&self, program: &Path, ticket: &str) -> anyhow::Result<()> {
+        let tried = self.command(program).args(["reports", "retest", ticket, "--config", "consentry.toml"]).output()?;
+        if !String::from_utf8_lossy(&tried.stdout).contains("outcome") {
+            bail!("nothing was tried again: {}", String::from_utf8_lossy(&tried.stderr));
+        }
+        Ok(())
+    }
+
     /// Starts the engine, and waits until it listens.
     pub(super) fn serve(&self, program: &Path) -> anyhow::Result<Engine> {
         let log = |name: &str| File::options().create(true).append(true).open(self.engine().join(name));

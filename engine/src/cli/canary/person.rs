@@ -39,6 +39,11 @@ impl Person {
         self.give("credentials", None, fields)
     }
 
+    /// Lends a login, once the report was given.
+    pub(super) fn lend(&self, fields: &[(String, String)]) -> anyhow::Result<()> {
+        self.seal(("PUT", "report/login"), Some("maintenance"), None, fields)
+    }
+
     /// Waits for a question, and gives the name by which it is answered, and of its first field.
     pub(super) fn asked(&mut self) -> anyhow::Result<(String, String)> {
         loop {
@@ -81,15 +86,26 @@ impl Person {
     }
 
     fn give(&self, path: &str, question: Option<&str>, fields: &[(String, String)]) -> anyhow::Result<()> {
+        self.seal(("POST", path), None, question, fields)
+    }
+
+    /// Sends fields, sealed to the published key of this duty.
+    fn seal(
+        &self,
+        (method, path): (&str, &str),
+        duty: Option<&str>,
+        question: Option<&str>,
+        fields: &[(String, String)],
+    ) -> anyhow::Result<()> {
         let values: Vec<_> =
             fields.iter().map(|(name, text)| (name.clone(), Zeroizing::new(text.as_bytes().to_vec()))).collect();
         let question = question.map(str::parse).transpose()?;
         let typed = credentials::write(self.begun.session.parse()?, question, &values);
-        let key = published_key(self.door)?;
+        let key = published_key(self.door, duty)?;
         let sealed = Entropy::system().with(|rng| jwe::seal(&typed, Content::Plain, &key, rng))?;
         let path = format!("/v1/sessions/{}/{path}", self.begun.session);
         let body = Some(("application/jose", sealed.as_str()));
-        let asked = Asked { method: "POST", path: &path, token: Some(&self.begun.token), body };
+        let asked = Asked { method, path: &path, token: Some(&self.begun.token), body };
         asked.ask(self.door)?.good(&path).map(drop)
     }
 }
@@ -102,11 +118,12 @@ fn call(door: SocketAddr, begun: &Begun, method: &str, path: &str, body: Option<
     Ok(if answer.is_empty() { Value::Null } else { serde_json::from_slice(&answer)? })
 }
 
-/// The key that the engine publishes for logins.
-fn published_key(door: SocketAddr) -> anyhow::Result<RecipientKey> {
+/// The key that the engine publishes for logins of collections; with a duty, the one for that.
+fn published_key(door: SocketAddr, duty: Option<&str>) -> anyhow::Result<RecipientKey> {
     let asked = Asked { method: "GET", path: "/v1/keys", token: None, body: None };
     let jwks: Value = serde_json::from_slice(&asked.ask(door)?.good("the engine's keys")?)?;
-    let key = jwks["keys"].as_array().into_iter().flatten().find(|key| key["use"] == "enc");
+    let key =
+        jwks["keys"].as_array().into_iter().flatten().find(|key| key["use"] == "enc" && key["duty"].as_str() == duty);
     let key = key.context("the engine publishes a key for logins")?;
     Ok(RecipientKey::from_public(PublicKey::from_jwk(&key.to_string(), Algorithm::RsaOaep256)?)?)
 }
