@@ -109,7 +109,7 @@ impl Engine {
         if let Some(id) = offer.given {
             self.reports.withdraw(id).await?;
         }
-        let Some(consent) = session.consent() else { return Ok(drop(session.take_offer())) };
+        let consent = session.consent().ok_or(EngineError::NotFound)?;
         self.end_lending(consent).await?;
         session.take_offer();
         // One that was lent just before that.

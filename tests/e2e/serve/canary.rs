@@ -33,7 +33,10 @@ fn what_a_drill_plants_by_every_door_is_nowhere() {
     let looks = report["looks"].as_array().unwrap();
     // Each of: a wrong password, a code, a preview, a delivery, two failures, for each connector; the others once.
     assert_eq!(looks.len(), 2 * 6 + 6, "{report}");
-    assert!(looks.iter().any(|when| when == "a collection failed, and its report was given"), "{report}");
+    assert!(
+        looks.iter().any(|when| when == "a collection failed, its report was given, and a lent login was opened"),
+        "{report}"
+    );
     assert!(report["places"].as_u64() > Some(500) && report["bytes"].as_u64() > Some(100_000_000), "{report}");
 }
 

@@ -225,7 +225,7 @@ impl Drill {
                 person.does("PUT", "report", None)?;
                 person.lend(&self.login(connector, None)?)?;
                 self.home.retest(&self.program, &break_of(&shown["report"]))?;
-                self.look("its report was given, and a lent login was opened", false)?;
+                self.look("a collection failed, its report was given, and a lent login was opened", false)?;
                 person.does("DELETE", "report/login", None)?;
             } else {
                 self.look("a collection failed", false)?;
