@@ -8,7 +8,9 @@ use crate::entropy::Entropy;
 use crate::erase::receipt::{ErasureReceipt, Scope};
 use crate::jose::PublicKey;
 use crate::maintenance::lent::Why;
-use crate::rights::Right;
+use crate::online_service::KeyHash;
+use crate::operator::{Deed, OperatorKey, Role};
+use crate::rights::{Ground, Right};
 use crate::store::Shelves;
 use crate::trace::Language;
 
@@ -238,4 +240,64 @@ async fn who_has_the_receipt_sees_what_they_lent_and_takes_it_back() {
     world.engine.take_back(&receipt).await.unwrap();
     assert_eq!((&look().await["kept"], &look().await["ended"]["why"]), (&false.into(), &"withdrawn".into()));
     assert!(matches!(world.engine.take_back("x").await, Err(EngineError::NotFound)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_receipt_in_an_account_takes_the_login_back_with_that() {
+    let world = node(None).await;
+    let (account, _) = world.engine.accounts().made_up(7, now()).await;
+    let session = world.session().await;
+    world.engine.link(&session, &account).await.unwrap();
+    world.review(&session).await;
+    world.engine.reports.count(&report(), now()).await.unwrap();
+    session.offer(report(), now());
+    world.engine.give_report(&session).await.unwrap();
+    let jwe = world.sealed_to(&world.engine.maintenance_keys().await.unwrap()[0], &session).await;
+    world.lend(&session, &jwe).await.unwrap();
+    let parcel = world.parcel(&session).await;
+    world.deliver(parcel).await;
+    let consent = session.consent().unwrap();
+    let look =
+        async || world.engine.look_at_rights_in_account(&account, consent).await.unwrap()["lent"]["kept"].clone();
+    assert_eq!(look().await, true);
+    let (other, _) = world.engine.accounts().made_up(8, now()).await;
+    assert!(matches!(world.engine.take_back_in_account(&other, consent).await, Err(EngineError::NotFound)));
+    assert_eq!(look().await, true);
+    world.engine.take_back_in_account(&account, consent).await.unwrap();
+    assert_eq!(look().await, false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retest_is_a_deed_of_maintenance_and_opens_nothing_under_a_restricted_consent() {
+    let world = node(None).await;
+    let session = world.lent().await;
+    let roles = [(Role::Author, 1), (Role::Maintenance, 2)];
+    let keys = roles.map(|(role, digit)| OperatorKey {
+        id: id(digit),
+        roles: [role].into(),
+        key_sha256: KeyHash::of(role.name()),
+    });
+    world.engine.operators.replace(keys.to_vec());
+    let [author, maintenance] = roles.map(|(role, _)| world.engine.operator(role.name()).unwrap());
+    let ticket = report().fingerprint();
+    let refused = world.engine.retest(&author, &ticket).await;
+    assert!(matches!(refused, Err(EngineError::NotAllowed(Deed::ReportRetest))));
+    world.engine.consents.restrict(session.consent().unwrap(), Ground::AccuracyDisputed, now()).await.unwrap();
+    assert!(matches!(world.engine.retest(&maintenance, &ticket).await, Err(EngineError::NotFound)));
+    assert!(world.engine.lent(&session).await.unwrap().unwrap().openings.is_empty());
+    let deeds: Vec<Deed> = world.engine.audit_log().await.unwrap().iter().map(|entry| entry.deed).collect();
+    assert_eq!(deeds, [Deed::ReportRetest], "the author's was not allowed, so it was not noted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sealed_for_another_session_is_let_go_at_its_first_opening() {
+    let world = node(None).await;
+    let (session, other) = (world.broken().await, world.agreed().await);
+    world.engine.give_report(&session).await.unwrap();
+    let jwe = world.sealed_to(&world.engine.maintenance_keys().await.unwrap()[0], &other).await;
+    world.lend(&session, &jwe).await.unwrap();
+    world.engine.retest_noted(&report().fingerprint()).await.unwrap();
+    let seen = world.engine.lent(&session).await.unwrap().unwrap();
+    assert_eq!(seen.openings[0].outcome.as_deref(), Some("decrypt-failed"));
+    assert_eq!((seen.kept, seen.ended.unwrap().why), (false, Why::Unusable));
 }
