@@ -48,7 +48,7 @@ impl std::fmt::Debug for Scrub {
 }
 
 impl Scrub {
-    /// For these values, next to texts which the connector wrote into the same request. None if no value is long enough.
+    /// For these values, next to texts which the connector wrote into the same request. None if there is no value.
     ///
     /// # Errors
     /// [`DocumentError::Limit`] for more than `bytes_max` of values, [`DocumentError::Exhausted`].

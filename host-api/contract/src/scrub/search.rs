@@ -60,12 +60,17 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// For these values; none if there is nothing to look for. More than `bytes_max` of them are refused.
+    /// For these values; none if there are none. Values that are too short to be looked for are never found, and treated as others are:
+    /// what is done with an answer must not tell how long they are. More than `bytes_max` of them are refused.
     pub(super) fn new<'v>(
         values: impl IntoIterator<Item = &'v [u8]>,
         bytes_max: usize,
     ) -> Result<Option<Self>, DocumentError> {
         let mut patterns: Vec<(Zeroizing<Vec<u8>>, Traits)> = Vec::new();
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_none() {
+            return Ok(None);
+        }
         for value in values {
             spellings(value, &mut patterns);
             if patterns.iter().map(|(pattern, _)| pattern.len()).sum::<usize>() > bytes_max {
@@ -74,9 +79,6 @@ impl Search {
         }
         patterns.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         patterns.dedup_by(|one, other| one.0 == other.0);
-        if patterns.is_empty() {
-            return Ok(None);
-        }
         let longest = patterns.iter().map(|(pattern, _)| pattern.len()).max().unwrap_or_default();
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
@@ -100,6 +102,7 @@ impl Search {
     /// Every place where one of the values stands.
     pub(super) fn hits(&self, text: &[u8], ground: Ground, meter: &mut dyn Meter) -> Result<Vec<Hit>, DocumentError> {
         match ground {
+            _ if self.traits.is_empty() => return Ok(Vec::new()),
             Ground::Source if !self.markup => return Ok(Vec::new()),
             Ground::Undecoded(_) if !self.charset => return Ok(Vec::new()),
             _ => {}

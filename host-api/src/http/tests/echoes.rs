@@ -116,6 +116,21 @@ async fn an_answer_repeats_nothing_of_what_its_request_carried() {
 }
 
 #[tokio::test]
+async fn an_answer_looks_the_same_after_a_short_and_a_long_secret() {
+    let site = |_: &str, _: &Outgoing| {
+        let headers = [(ETAG, "\"a\""), (HeaderName::from_static("content-length"), "9")];
+        with(says(200, "text/html", "<p TITLE='x'>broken<b>"), &headers)
+    };
+    let mut seen_after = Vec::new();
+    for pin in ["1234", "123456"] {
+        let mut ctx = run(pin, site);
+        let response = log_in(&mut ctx, &[], false).await.unwrap();
+        seen_after.push(seen(&mut ctx, &response));
+    }
+    assert_eq!(seen_after[0], seen_after[1]);
+}
+
+#[tokio::test]
 async fn a_redirect_is_scrubbed_and_what_follows_it_only_if_it_carries_the_secret_on() {
     let site = |path: &str, _: &Outgoing| match path {
         "/login" => with(says(302, "text/html", ""), &[(LOCATION, "/home/Paris?p=Paris#Paris")]),
