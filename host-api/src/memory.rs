@@ -214,8 +214,12 @@ mod tests {
     #[global_allocator]
     static WIPING: Wiping = Wiping;
 
+    /// One of these takes the whole region, so no other may want some of it meanwhile.
+    static ALONE: Mutex<()> = Mutex::new(());
+
     #[test]
     fn work_in_clear_stands_in_locked_pages_and_other_work_does_not() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(can_lock());
         let (secret, other) = (locked(|| vec![7_u8; 300]), vec![7_u8; 300]);
         assert!(is_locked(&secret) && !is_locked(&other));
@@ -246,6 +250,7 @@ mod tests {
 
     #[test]
     fn what_was_freed_is_wiped() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         // Read through a pointer that outlives its block: only in the region is such a read one of mapped memory for certain.
         let block = locked(|| vec![0xa5_u8; 4000]);
         let place = block.as_ptr();
@@ -260,6 +265,7 @@ mod tests {
 
     #[test]
     fn blocks_are_apart_and_what_does_not_fit_comes_from_the_heap() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let sizes = [1, 31, 32, 33, 100, 1000, 4096, 5000, 70_000, 131_072];
         let blocks: Vec<Vec<u8>> =
             sizes.iter().cycle().take(200).enumerate().map(|(at, size)| locked(|| vec![at as u8; *size])).collect();
