@@ -17,12 +17,14 @@ mod proxy;
 mod reading;
 mod scripts;
 mod settings;
+mod standing;
 mod state;
 mod taped;
 #[cfg(test)]
 mod tests;
 mod transport;
 mod typing;
+mod waiting;
 mod works;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,6 +6,8 @@ use consentry_tests::echoing::{Answer, EchoSite, Sent};
 use crate::suite::{Attack, Came, Coming, Defence, HONEST, Off, PASSWORD, Probe, Run, Verdict, World, probe};
 
 const SCRUB: &str = "what pages show is searched for what was typed, for the rest of the run";
+const WITHHELD: &str = "a page on which a secret was pressed is neither read nor asked until it is left";
+const DENIED: Verdict = Verdict::Refused("capability-denied", "single characters of a secret");
 const NO_SECRET: Off = Off::By("the manifest calls the field an identifier", HONEST);
 
 #[rustfmt::skip] // a table
@@ -24,6 +26,9 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "asks-a-live-page", tries: "asks a page by selectors whether what was typed begins with C", stopped_by: "selectors that act on a live page ask for no value", verdict: Verdict::Refused("invalid-argument", "a live selector"), off: Off::By("the site writes the password where it names its elements", HONEST), run: Run::Story(asks) },
     Attack { name: "types-into-another-field", tries: "has the password typed into a search field, whose page shows what was searched for", stopped_by: "a secret goes into the field that its sink names", verdict: Verdict::Refused("capability-denied", "slot = \"field:#search\""), off: Off::By("the manifest declares it", HONEST), run: Run::Story(another_field) },
     Attack { name: "types-into-an-unknown-page", tries: "has the password typed into a page that no rule recognises", stopped_by: "a secret goes into pages that the manifest describes", verdict: Verdict::Refused("capability-denied", "no rule recognises this one"), off: Off::By("a rule recognises the page", HONEST), run: Run::Story(unknown_page) },
+    Attack { name: "reads-a-keypad", tries: "has a code pressed on a keypad that marks its keys, and reads the page", stopped_by: WITHHELD, verdict: DENIED, off: NO_SECRET, run: Run::Story(|world, defence| presses(world, defence, "tell")) },
+    Attack { name: "asks-what-a-keypad-sent", tries: "has a code pressed on a keypad that sends each digit, and asks by patterns which were sent", stopped_by: WITHHELD, verdict: DENIED, off: NO_SECRET, run: Run::Story(|world, defence| presses(world, defence, "answers /pressed?2")) },
+    Attack { name: "waits-for-what-was-pressed", tries: "has a code pressed on a keypad that marks its keys, and waits for a mark", stopped_by: WITHHELD, verdict: DENIED, off: NO_SECRET, run: Run::Story(|world, defence| presses(world, defence, "asks .pressed-2")) },
     Attack { name: "has-a-form-sent-elsewhere", tries: "has the password typed into a form that is sent to another of its origins", stopped_by: "while a secret stands on a page, the page reaches the origins of its sinks", verdict: Verdict::Nothing, off: Off::By("a sink of the password is at that origin", HONEST), run: Run::Story(elsewhere) },
 ];
 
@@ -85,6 +90,7 @@ fn careless(sent: &Sent) -> Answer {
             "<!DOCTYPE html><form id=connexion action=/said><input id=password name=word type=password><input id=search name=q><button>ok</button></form>\
              <button id=send>.</button>{SCRIPT}"
         )),
+        "/pad" => html(PAD.to_owned()),
         "/files" => html(FILES.to_owned()),
         "/said" => html(format!("<!DOCTYPE html><p class=said>{} {PASSWORD}", sent.query)),
         "/echo" => Answer { body: ("application/json", format!("{{\"said\":\"{PASSWORD}\"}}")), ..Answer::default() },
@@ -126,6 +132,31 @@ fn reads<'w>(world: &'w mut World, defence: Defence, aim: &'static str) -> Comin
         let browses =
             browses(&site.url, aim).manifest(true, FIRST, sink("field:#password")).declaring(true, page("/form"));
         came(world.run(browses.not_secret(defence == Defence::Off)).await)
+    })
+}
+
+/// Marks and sends whatever is pressed.
+const PAD: &str = "<!DOCTYPE html><div id=keys></div><p>.</p><script>
+for (let digit = 0; digit < 10; digit++) {
+    const key = document.querySelector('#keys').appendChild(document.createElement('button'));
+    key.textContent = digit;
+    key.addEventListener('click', () => {
+        document.querySelector('p').classList.add('pressed-' + digit);
+        fetch('/pressed?' + digit, { method: 'POST' });
+    });
+}
+</script>";
+
+fn presses<'w>(world: &'w mut World, defence: Defence, then: &'static str) -> Coming<'w> {
+    Box::pin(async move {
+        let site = EchoSite::start(careless).await.unwrap();
+        let aim = format!("go /pad; keypad #keys button; waits network-idle ; {then}");
+        let rule = "[[page]]\nid = \"typed\"\nurl = \"{base}/pad\"\nrequires = [\"#keys button\"]\n";
+        let browses = browses(&site.url, &aim).password("271828");
+        let browses = browses.manifest(true, FIRST, sink("keypad:#keys")).declaring(true, rule);
+        let ran = world.run(browses.not_secret(defence == Defence::Off)).await;
+        let harm = ["pressed-7", "/pressed?2 true", "asks true"].iter().any(|each| ran.said().contains(each));
+        ran.came(harm)
     })
 }
 

@@ -16,6 +16,7 @@ const SINK: &str = "[[field.sink]]\nrequest = \"POST {base}/login\"\nslot = \"fo
 const PAGE: &str = "[[page]]\nid = \"login\"";
 
 /// A guest that does these steps on pages.
+#[derive(Clone)]
 pub(crate) struct Steps {
     site: String,
     steps: String,
@@ -242,7 +243,7 @@ async fn a_frame_of_this_or_another_site_is_read_filled_in_and_clicked() {
         let pressing = Steps { password: "271828".to_owned(), ..pressing };
         let pressing =
             pressing.page("pad", &format!("{second_url}/pad"), "#keys button").sink("page = \"pad\"", "keypad:#keys");
-        let (told, said) = pressing.run(&collector).await;
+        let (told, said) = pressing.clone().run(&collector).await;
         assert_eq!(told, HONEST, "{said}");
         let heard = second.heard();
         let mut pressed: Vec<&str> =
@@ -250,6 +251,14 @@ async fn a_frame_of_this_or_another_site_is_read_filled_in_and_clicked() {
         // Which of two requests is heard first is nobody's promise.
         pressed.sort_unstable();
         assert_eq!(pressed.concat(), "122788", "{second_url}: {said}");
+        // What stood there or was sent is not told, neither by what is on the page nor later.
+        let asked = format!("go /small; answers {second_url}/pressed?2");
+        for (then, ends) in [("frame ; click .nowhere", "secret-unusable"), (asked.as_str(), HONEST)] {
+            let pressing = Steps { steps: format!("{}; {then}", pressing.steps), ..pressing.clone() };
+            let (told, said) = pressing.run(&collector).await;
+            assert_eq!(told, ends, "{said}");
+            assert!(!said.contains("?2 true"), "{said}");
+        }
         second.forget();
     }
     end(&collector).await;

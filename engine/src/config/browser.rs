@@ -70,7 +70,7 @@ impl BrowserSection {
         }
         Ok(BrowserSettings {
             program: self.program.clone(),
-            account: self.account.clone().unwrap_or_else(|| usual.account.clone()),
+            account: self.account.clone(),
             folder: self.folder.clone().unwrap_or_else(|| usual.folder.clone()),
             runs_max: self.runs_max.unwrap_or(usual.runs_max),
             queue: self.queue_seconds.map_or(usual.queue, Duration::from_secs),

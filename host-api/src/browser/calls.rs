@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 
 use consentry_contract::failure::{Code, Stage};
 use consentry_contract::limits::LimitName;
-use consentry_contract::manifest::UrlPattern;
 use consentry_contract::recipe::Slot;
-use url::Url;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
-use super::context::Context;
+use super::context::PageError;
 use super::frame::At;
-use super::reading::{Came, Looked};
+use super::reading::Looked;
 use super::taped::Live;
+use super::waiting::WAITS;
 use super::{LOAD, NAME, Page};
 use crate::bindings::consentry::connector::browser;
 use crate::blob::Blob;
@@ -26,128 +25,17 @@ use crate::http::Request;
 use crate::http::carried::own_texts;
 use crate::prompt::Challenge;
 
-/// What `wait-for` knows.
-const WAITS: [&str; 6] = ["selector", "gone", "network-idle", "url", "page", "load"];
-
 impl HostCtx {
     /// Reads a frame's document and takes out what nobody may see.
-    async fn look_at(&mut self, at: &At, to_read: bool) -> Result<Looked, Fail> {
+    pub(super) async fn look_at(&mut self, at: &At, to_read: bool) -> Result<Looked, Fail> {
         let (context, at_frame) = (self.context()?, at.clone());
         let typed = !self.browsing.carried.is_empty();
         let bytes_max = self.budget.limits().size(LimitName::DocumentBytes);
         let came = self.drive(async move { context.read(&at_frame, typed, bytes_max).await }).await?;
         if to_read {
-            self.readable(at, &came)?;
+            self.readable(&came)?;
         }
         self.look(came)
-    }
-
-    /// Waits until one of these page rules recognises a frame's document.
-    async fn wait_for_page(&mut self, at: &At, pages: &str, until: Instant) -> Result<bool, Fail> {
-        let mut before = String::new();
-        loop {
-            let (context, at_frame, last) = (self.context()?, at.clone(), before.clone());
-            let changed = self.drive(async move { context.changed(&at_frame, &last, until).await }).await?;
-            let Some(now) = changed else { return Ok(false) };
-            before = now;
-            let looked = self.look_at(at, false).await?;
-            if looked.recognition.page.as_ref().is_some_and(|found| pages.split(' ').any(|page| page == found.as_str()))
-            {
-                return Ok(true);
-            }
-            self.declares(&looked)?;
-        }
-    }
-
-    /// Where a frame is, as its connector may know it.
-    fn address(&mut self, context: &Context, at: &At) -> Result<Option<Url>, Fail> {
-        let (url, withheld) = {
-            let state = context.state();
-            let url = state.frames.get(at.frame()).map(|frame| frame.url.clone());
-            (url.unwrap_or_default(), state.is_withheld(&at.page))
-        };
-        let Some(url) = Url::parse(&url).ok().filter(|url| self.egress.check(url).is_ok()) else { return Ok(None) };
-        let url = self.shown_url(url)?;
-        Ok(Some(if withheld { url.join("/").unwrap_or(url) } else { url }))
-    }
-
-    /// Waits until a frame is where the pattern says, by what may be known of that: a pattern that is held against a secret would spell it
-    /// out by yes and no.
-    async fn wait_for_url(&mut self, at: &At, pattern: &UrlPattern, until: Instant) -> Result<bool, Fail> {
-        let mut before = None;
-        loop {
-            let (context, at_frame, last) = (self.context()?, at.clone(), before.clone());
-            let moved = self.drive(async move {
-                let moved = context.wait(until, |state| {
-                    let gone = state.tab(&at_frame.page).is_none_or(|tab| tab.crashed);
-                    let url = state.frames.get(at_frame.frame()).map(|frame| frame.url.clone());
-                    (gone || url != last).then_some(url)
-                });
-                let moved = moved.await?;
-                context.session(&at_frame.page).map(|_| moved)
-            });
-            let Some(now) = moved.await? else { return Ok(false) };
-            before = now;
-            let context = self.context()?;
-            if self.address(&context, at)?.is_some_and(|url| pattern.matches(&url)) {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// The next answer to a request of a page whose address, as it may be known, fits.
-    async fn next_answer(&mut self, at: &At, pattern: &UrlPattern, until: Instant) -> Result<Option<Came>, Fail> {
-        let bytes_max = self.budget.limits().of(LimitName::AnswerBytes).min(self.budget.left(LimitName::BytesIn));
-        let mut last = 0;
-        loop {
-            let (context, page) = (self.context()?, at.page.clone());
-            let came = self.drive(async move {
-                context.session(&page)?;
-                context.answers_behind(last, until).await
-            });
-            let came = came.await?;
-            let Some((newest, _)) = came.last() else { return Ok(None) };
-            last = *newest;
-            for (serial, url) in came {
-                let Some(url) = Url::parse(&url).ok().filter(|url| pattern.origin().contains(url)) else { continue };
-                if pattern.matches(&self.shown_url(url)?) {
-                    let context = self.context()?;
-                    return self.drive(async move { context.take_answer(serial, bytes_max).await }).await;
-                }
-            }
-        }
-    }
-
-    async fn wait(&mut self, at: At, what: &str, value: String, until: Instant) -> Result<bool, Fail> {
-        let context = self.context()?;
-        match what {
-            "selector" | "gone" => {
-                self.live(&value)?;
-                let seen = what == "selector";
-                self.drive(async move { context.is_seen(&at, &value, seen, until).await }).await
-            }
-            "network-idle" => self.drive(async move { context.is_idle(until).await }).await,
-            "url" => {
-                let pattern = self.url_pattern(&value)?;
-                self.wait_for_url(&at, &pattern, until).await
-            }
-            "load" => {
-                self.drive(async move {
-                    let loaded = context.wait(until, |state| {
-                        let gone = state.tab(&at.page).is_none_or(|tab| tab.crashed);
-                        (gone || state.frames.get(at.frame()).is_none_or(|frame| !frame.loading)).then_some(())
-                    });
-                    let loaded = loaded.await?.is_some();
-                    context.frame(&at).map(|_| loaded)
-                })
-                .await
-            }
-            _ => self.wait_for_page(&at, &value, until).await,
-        }
-    }
-
-    fn url_pattern(&mut self, text: &str) -> Result<UrlPattern, Fail> {
-        UrlPattern::parse(text).map_err(|problem| self.refuse(Code::InvalidArgument, problem.to_string()))
     }
 
     /// The frame's origin as the host knows it from what was looked at.
@@ -163,7 +51,13 @@ impl HostCtx {
         let page = self.page_for_secret(&looked)?;
         self.admit_on_page(&page, &Slot::Field(selector.clone()), &recipe)?;
         let (context, origin, at_frame) = (self.context()?, Self::origin(&looked), at.clone());
-        self.drive(async move { context.focus(&at_frame, &selector, &origin, true).await.map(drop) }).await?;
+        let focused = self.drive(async move {
+            let field = context.focus(&at_frame, &selector, &origin, true).await?;
+            // Its value would have to go through a script.
+            if field.set { Err(PageError::Unusable("a field that nobody types into")) } else { Ok(()) }
+        });
+        let focused = focused.await;
+        self.acted(focused)?;
         self.give_to_page(&recipe, Some((&at, recipe.is_narrow())))?;
         let text = self.typed(&recipe)?;
         let context = self.context()?;
@@ -176,11 +70,19 @@ impl HostCtx {
         self.check_keys(&keys)?;
         let recipe = self.table.get(&secret)?.0.clone();
         self.all_held(&recipe)?;
+        let recognised = self.context()?.frame(&at).map(|frame| frame.loader).ok();
         let looked = self.look_at(&at, false).await?;
         let page = self.page_for_secret(&looked)?;
         let containers = self.admit_on_page(&page, &Slot::Keypad("SELECTOR".to_owned()), &recipe)?;
         let (context, at_frame) = (self.context()?, at.clone());
-        let keys = self.drive(async move { context.keys(&at_frame, &keys, &containers).await }).await?;
+        let keys = self.drive(async move {
+            let keys = context.keys(&at_frame, &keys, &containers).await?;
+            // The keys are of the document that was recognised, or they are none: those of another are found in no other.
+            let same = Some(context.frame(&at_frame)?.loader) == recognised;
+            if same { Ok(keys) } else { Err(PageError::Moved) }
+        });
+        let keys = keys.await;
+        let keys = self.acted(keys)?;
         self.give_to_page(&recipe, Some((&at, true)))?;
         let text: Zeroizing<String> = self.typed(&recipe)?;
         let context = self.context()?;
@@ -191,6 +93,7 @@ impl HostCtx {
     }
 
     async fn download_by(&mut self, at: At, selector: String) -> Result<Resource<Blob>, Fail> {
+        self.shown()?;
         let context = self.context()?;
         let most = self.budget.limits().of(LimitName::AnswerBytes).min(self.budget.left(LimitName::BytesIn));
         let loading = context.clone();
@@ -241,6 +144,7 @@ impl browser::HostPage for Live<'_> {
     async fn snapshot(&mut self, this: Resource<Page>, frame: String) -> Result<Resource<Parsed>, Fail> {
         self.enter(NAME, "page.snapshot")?;
         let mut at = self.at_of(&this)?;
+        self.shown()?;
         if !frame.is_empty() {
             self.live(&frame)?;
             let (context, above) = (self.context()?, at);
@@ -269,12 +173,13 @@ impl browser::HostPage for Live<'_> {
         self.spend(LimitName::BytesOut, text.len() as u64)?;
         let at = self.at_of(&this)?;
         let context = self.context()?;
-        self.drive(async move {
+        let filled = self.drive(async move {
             let origin: String = context.ask(&at, super::scripts::ORIGIN, &[]).await?;
             let field = context.focus(&at, &selector, &origin, false).await?;
             if field.set { context.set_value(&field, &text).await } else { context.type_text(&at, &text).await }
-        })
-        .await
+        });
+        let filled = filled.await;
+        self.acted(filled)
     }
 
     async fn fill_secret(
@@ -293,7 +198,8 @@ impl browser::HostPage for Live<'_> {
         self.enter(NAME, "page.click")?;
         self.live(&selector)?;
         let (at, context) = (self.at_of(&this)?, self.context()?);
-        self.drive(async move { context.click(&at, &selector).await }).await
+        let clicked = self.drive(async move { context.click(&at, &selector).await }).await;
+        self.acted(clicked)
     }
 
     async fn press_keypad(
@@ -313,7 +219,8 @@ impl browser::HostPage for Live<'_> {
         self.live(&selector)?;
         self.wrote(values.iter().map(|value| value.clone().into_bytes()))?;
         let (at, context) = (self.at_of(&this)?, self.context()?);
-        self.drive(async move { context.choose(&at, &selector, &values).await }).await
+        let chosen = self.drive(async move { context.choose(&at, &selector, &values).await }).await;
+        self.acted(chosen)
     }
 
     async fn key(&mut self, this: Resource<Page>, name: String) -> Result<(), Fail> {
@@ -339,8 +246,10 @@ impl browser::HostPage for Live<'_> {
         let pattern = self.url_pattern(&url_pattern)?;
         let at = self.at_of(&this)?;
         let until = Instant::now() + Duration::from_millis(max_ms.into());
+        // Before anything is compared with the pattern: that there is such an answer would say which key was pressed.
+        self.shown()?;
         let Some(came) = self.next_answer(&at, &pattern, until).await? else { return Ok(None) };
-        self.readable(&at, &came)?;
+        self.readable(&came)?;
         let looked = self.look(came)?;
         self.spend(LimitName::BytesIn, looked.bytes())?;
         self.give(looked).map(Some)
@@ -354,7 +263,8 @@ impl browser::HostPage for Live<'_> {
         } else {
             self.live(&selector)?;
             let context = self.context()?;
-            self.drive(async move { context.inside(&at, &selector).await }).await?
+            let inside = self.drive(async move { context.inside(&at, &selector).await }).await;
+            self.acted(inside)?
         };
         self.table.get_mut(&this)?.at = inside;
         Ok(())
@@ -368,7 +278,11 @@ impl browser::HostPage for Live<'_> {
             context.session(&at.page)?;
             context
                 .wait(until, |state| {
-                    let popup = state.tabs.iter_mut().find(|tab| tab.popup && !tab.taken)?;
+                    let open: Vec<String> = state.tabs.iter().map(|tab| tab.target.clone()).collect();
+                    // What a frame with a process of its own opened is nobody's page, so it is any page's.
+                    let own = |opener: &String| *opener == at.page || !open.contains(opener);
+                    let mut tabs = state.tabs.iter_mut();
+                    let popup = tabs.find(|tab| !tab.taken && tab.opener.as_ref().is_some_and(own))?;
                     popup.taken = true;
                     Some(popup.target.clone())
                 })
@@ -400,7 +314,8 @@ impl browser::HostPage for Live<'_> {
         self.enter(NAME, "page.show")?;
         self.live(&selector)?;
         let (at, context) = (self.at_of(&this)?, self.context()?);
-        let picture = self.drive(async move { context.picture(&at, &selector).await }).await?;
+        let picture = self.drive(async move { context.picture(&at, &selector).await }).await;
+        let picture = self.acted(picture)?;
         let held = self.hold(picture.len())?;
         self.ask_person(kind, details, Some(Blob(Arc::new(Zeroizing::new(picture)), held)))
     }

@@ -71,6 +71,12 @@ pub(super) fn memory(browser: u32) -> u64 {
     own_memory(browser) + descendants(browser).into_iter().map(own_memory).sum::<u64>()
 }
 
+/// The same without the processes that show pages.
+pub(super) fn memory_beside_pages(browser: u32) -> u64 {
+    let beside = descendants(browser).into_iter().filter(|pid| !is_started_with(*pid, "--type=renderer"));
+    own_memory(browser) + beside.map(own_memory).sum::<u64>()
+}
+
 /// What one process holds for itself alone, in bytes.
 pub(super) fn own_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

@@ -39,6 +39,12 @@ pub(super) struct ATarget {
 }
 
 #[derive(Deserialize)]
+pub(super) struct AnOpened {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ASent {
     pub(super) request_id: String,

@@ -245,10 +245,10 @@ impl Context {
         }
         let session = self.session(&at.page)?;
         let asked = json!({ "url": url });
-        let going = self.transport().call::<Navigated>(&session, "Page.navigate", asked);
-        let navigated = match tokio::time::timeout_at(until.into(), going).await {
-            Ok(navigated) => navigated?,
-            Err(_) => return Err(self.give_up(&session)),
+        let patient = self.transport().patient(until.saturating_duration_since(Instant::now()));
+        let navigated = match patient.call::<Navigated>(&session, "Page.navigate", asked).await {
+            Err(CallError::Late) => return Err(self.give_up(&session)),
+            navigated => navigated?,
         };
         if let Some(error) = navigated.error_text.filter(|error| !error.is_empty()) {
             return Err(failure(&error));

@@ -6,7 +6,8 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc;
 
-use nix::sched::{CloneFlags, unshare};
+use caps::CapSet;
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, send, socket};
 use tokio::sync::oneshot;
 
@@ -23,7 +24,7 @@ impl Ground {
     /// Starts the thread.
     ///
     /// # Errors
-    /// When there is no thread to be had.
+    /// When there is no thread to be had, or it stands in a network that nothing works in.
     pub(super) async fn start() -> io::Result<Self> {
         let (work, orders) = mpsc::channel::<Work>();
         let (told, made) = oneshot::channel();
@@ -32,8 +33,8 @@ impl Ground {
             let _ = told.send(isolate());
             orders.iter().for_each(|work| work());
         })?;
-        let isolated = made.await.map_err(|_| io::Error::other("the browser's thread ended"))?;
-        Ok(Self { work, isolated: isolated.is_ok() })
+        let isolated = made.await.map_err(|_| io::Error::other("the browser's thread ended"))??;
+        Ok(Self { work, isolated })
     }
 
     /// Whether the network is an empty one.
@@ -74,10 +75,21 @@ impl Ground {
     }
 }
 
-/// An empty network for this thread, and for what it starts.
-fn isolate() -> io::Result<()> {
-    unshare(CloneFlags::CLONE_NEWNET)?;
-    loopback_up()
+/// An empty network for this thread, and for what it starts; whether there is one. Without `CAP_NET_ADMIN` its loopback can't be set up,
+/// and the thread goes back to where it was. What is started on it has no right of ours: rights that a service was given pass to its
+/// programs otherwise, and the browser could leave its network with them.
+fn isolate() -> io::Result<bool> {
+    let before = std::fs::File::open("/proc/thread-self/ns/net")?;
+    let isolated = if unshare(CloneFlags::CLONE_NEWNET).is_err() {
+        false
+    } else if loopback_up().is_ok() {
+        true
+    } else {
+        setns(before, CloneFlags::CLONE_NEWNET)?;
+        false
+    };
+    caps::clear(None, CapSet::Ambient).map_err(io::Error::other)?;
+    Ok(isolated)
 }
 
 /// Asks the kernel to set the first device up (rtnetlink(7): `RTM_NEWLINK` with `ifinfomsg`).

@@ -30,6 +30,9 @@ const PREFIX: &str = "consentry-browser-";
 /// How often, and after what rest, it is tried to remove a profile.
 const REMOVALS: u32 = 100;
 const REMOVAL: Duration = Duration::from_millis(20);
+/// Whom it runs as if nobody says otherwise: an account of its own, where there is one, else what every Debian has.
+const ACCOUNT: &str = "consentry-browser";
+const NOBODY: &str = "nobody";
 /// Longest wait for the first word of a browser.
 const START: Duration = Duration::from_secs(30);
 
@@ -59,7 +62,10 @@ const ARGUMENTS: [&str; 25] = [
     "--js-flags=--max-old-space-size=256",
     "--proxy-server=http://127.0.0.1:1",
     "--proxy-bypass-list=<-loopback>",
-    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication",
+    // Behind the line: a process that is kept for the next page of this context, which has none; a page that was left and is kept; and
+    // another frame for each page of a site.
+    "--disable-features=Translate,MediaRouter,OptimizationHints,AutofillServerCommunication,\
+     SpareRendererForSitePerProcess,BackForwardCache,RenderDocument",
 ];
 
 /// WebRTC by the proxy or not at all; the browser and its shell each read another of these.
@@ -117,6 +123,9 @@ impl Process {
         let version = self.transport.call::<Version>("", "Browser.getVersion", json!({}));
         let version = tokio::time::timeout(START, version).await.map_err(|_| BrowserError::Gone)??;
         self.agent = version.user_agent;
+        if let Some(confines) = &self.confines {
+            confines.take_in(self.pid);
+        }
         check::confined(&self.transport, self.pid, settings.unconfined).await?;
         limits::bound_pages(self.pid, runs_as, settings);
         if !self.ground.is_isolated() {
@@ -195,9 +204,21 @@ fn account(settings: &BrowserSettings) -> Result<Option<(u32, u32)>, BrowserErro
     if !geteuid().is_root() {
         return Ok(None);
     }
-    match User::from_name(&settings.account) {
-        Ok(Some(account)) if !account.uid.is_root() => Ok(Some((account.uid.as_raw(), account.gid.as_raw()))),
-        _ => Err(BrowserError::Account(settings.account.clone())),
+    let named = |name: &str| match User::from_name(name) {
+        Ok(Some(account)) if !account.uid.is_root() => Some((account.uid.as_raw(), account.gid.as_raw())),
+        _ => None,
+    };
+    match &settings.account {
+        Some(account) => named(account).map(Some).ok_or_else(|| BrowserError::Account(account.clone())),
+        None => {
+            let own = named(ACCOUNT);
+            if own.is_none() {
+                tracing::info!(
+                    "the browser runs as {NOBODY}, as other programs may: it has no account {ACCOUNT} of its own"
+                );
+            }
+            own.or_else(|| named(NOBODY)).map(Some).ok_or_else(|| BrowserError::Account(ACCOUNT.to_owned()))
+        }
     }
 }
 

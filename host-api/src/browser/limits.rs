@@ -49,6 +49,16 @@ impl Confines {
         (!groups.is_empty()).then_some(Self(groups))
     }
 
+    /// Puts in what the browser had started before it was put there itself.
+    pub(super) fn take_in(&self, browser: u32) {
+        for (group, pid) in
+            self.0.iter().flat_map(|group| check::descendants(browser).into_iter().map(move |pid| (group, pid)))
+        {
+            // One that has ended needs no group.
+            let _ = fs::write(group.join("cgroup.procs"), pid.to_string());
+        }
+    }
+
     /// Where it stands.
     #[cfg(test)]
     pub(super) fn groups(&self) -> &[PathBuf] {

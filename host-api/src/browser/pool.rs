@@ -161,10 +161,10 @@ impl Chromium {
         Ok(process)
     }
 
-    /// Whether a browser that nobody has a page in holds more memory than one should.
-    fn is_swollen(&self, process: &Arc<Process>) -> bool {
+    /// Whether a browser holds more memory than one should, what its pages hold aside.
+    fn is_swollen(&self, process: &Process) -> bool {
         let looks = process.opened().is_multiple_of(LOOKS_EACH);
-        looks && Arc::strong_count(process) == 1 && check::memory(process.pid()) > self.settings.rest_bytes
+        looks && check::memory_beside_pages(process.pid()) > self.settings.rest_bytes
     }
 }
 

@@ -78,6 +78,7 @@ impl Context {
             };
             let (status, headers) = self.state().head(&frame);
             let url = Url::parse(&markup.url).map_err(|_| PageError::Failed("it has no address"))?;
+            let url = if frame.veiled { path_of(url) } else { url };
             let (method, kind, bytes) = (Method::GET, markup.kind, markup.html.into_bytes());
             return Ok(Came { method, url, status, headers, kind, bytes });
         }
@@ -301,18 +302,41 @@ impl HostCtx {
     }
 
     /// Whether a document is of the Data Source, and may be read at all.
-    pub(super) fn readable(&mut self, at: &At, came: &Came) -> Result<(), Fail> {
+    pub(super) fn readable(&mut self, came: &Came) -> Result<(), Fail> {
         if let Err(error) = self.egress.check(&came.url) {
             let text = format!("the page shows what is none of the source's: {error}");
             return Err(self.refuse(Code::SourceUnavailable, text));
         }
-        let withheld = self.context()?.state().is_withheld(&at.page);
-        if withheld {
-            let text = "single characters of a secret were given to this page: it is not shown until it is left";
+        self.shown()
+    }
+
+    /// Whether anything of pages may be read, asked for or waited for now.
+    pub(super) fn shown(&mut self) -> Result<(), Fail> {
+        if self.is_withheld() {
+            let text = "single characters of a secret were given to a page: nothing is shown until that is left";
             return Err(self.refuse(Code::CapabilityDenied, text));
         }
         Ok(())
     }
+
+    pub(super) fn is_withheld(&self) -> bool {
+        self.browsing.context.as_ref().is_some_and(|context| context.state().is_withheld())
+    }
+
+    /// What came of an act on a page. While it may not be read, an act that fails says something of what stands there, and ends the run.
+    pub(super) fn acted<T>(&mut self, came: Result<T, Fail>) -> Result<T, Fail> {
+        match came {
+            Err(Fail::Fault(_)) if self.is_withheld() => Err(self.unusable()),
+            came => came,
+        }
+    }
+}
+
+/// An address without what stands behind its path.
+pub(super) fn path_of(mut url: Url) -> Url {
+    url.set_query(None);
+    url.set_fragment(None);
+    url
 }
 
 fn header_map(headers: Vec<(String, String)>) -> HeaderMap {

@@ -16,8 +16,8 @@ const PROGRAMS: [&str; 4] = [
 pub struct BrowserSettings {
     /// The program; where Debian has it without one.
     pub program: Option<PathBuf>,
-    /// Whom it runs as when the engine is root. Never root itself.
-    pub account: String,
+    /// Whom it runs as when the engine is root: `consentry-browser`, else `nobody`, without one. Never root itself.
+    pub account: Option<String>,
     /// Where profiles are made: a file system in memory, since what is downloaded passes through it.
     pub folder: PathBuf,
     /// Collections that have a page open at once. Others wait for their turn.
@@ -28,7 +28,7 @@ pub struct BrowserSettings {
     pub runs_each: u32,
     /// So long it stays without one.
     pub idle: Duration,
-    /// What it may hold of memory when nobody has a page, in bytes; with more it is started anew.
+    /// What it may hold of memory beside its pages, in bytes; with more it is started anew.
     pub rest_bytes: u64,
     /// Longest wait for what a page answers to one call. A page that hangs answers none.
     pub answer: Duration,
@@ -53,7 +53,7 @@ impl Default for BrowserSettings {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             program: None,
-            account: "nobody".to_owned(),
+            account: None,
             folder: PathBuf::from("/dev/shm"),
             runs_max: 2 * cores,
             queue: Duration::from_secs(60),

@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::events::{
     AChallenged, ADetached, ADownload, AFinished, AFrame, AMoved, ANavigated, APaused, AProgress, ASent, AnAnswered,
-    AnAttached,
+    AnAttached, AnOpened,
 };
+use super::standing::Standing;
 use super::transport::Event;
 
 /// Pages of one collection at once, and those that pages open.
@@ -26,8 +27,8 @@ const FRAMES_MAX: usize = 500;
 pub(super) struct Tab {
     pub(super) target: String,
     pub(super) session: String,
-    /// Another page opened it.
-    pub(super) popup: bool,
+    /// The page that opened it, where one did.
+    pub(super) opener: Option<String>,
     /// The connector has a handle to it.
     pub(super) taken: bool,
     pub(super) crashed: bool,
@@ -45,6 +46,8 @@ pub(super) struct Frame {
     pub(super) loading: bool,
     /// Where scripts of the host's run in its document.
     pub(super) world: Option<i64>,
+    /// It was asked for by a page that may not be read: what stands behind the path of its address may say what was pressed there.
+    pub(super) veiled: bool,
     /// Why there is no document, in the browser's own word.
     pub(super) failed: Option<String>,
 }
@@ -62,6 +65,8 @@ pub(super) struct Request {
     /// Counts answers, so that each is looked at once.
     pub(super) serial: u64,
     document: bool,
+    /// A page that may not be read made it.
+    withheld: bool,
     frame: String,
     loader: String,
 }
@@ -82,16 +87,6 @@ pub(super) struct Download {
     pub(super) total: u64,
     pub(super) done: bool,
     pub(super) failed: bool,
-}
-
-/// A document that a secret was typed into; until it is gone, pages reach but the origins of the secret's sinks.
-pub(super) struct Standing {
-    pub(super) page: String,
-    pub(super) frame: String,
-    pub(super) loader: String,
-    pub(super) origins: Vec<Origin>,
-    /// Single characters of a secret were given to it: nobody may read it.
-    pub(super) withheld: bool,
 }
 
 /// What has to be done about an event.
@@ -153,7 +148,9 @@ pub(super) struct State {
     /// Origins whose challenges are answered.
     pub(super) logins: BTreeSet<String>,
     pub(super) challenges: VecDeque<Challenge>,
-    standing: Vec<Standing>,
+    pub(super) standing: Vec<Standing>,
+    /// Documents on their way that a page asked for which may not be read.
+    veiled: BTreeSet<String>,
 }
 
 impl Default for State {
@@ -174,6 +171,7 @@ impl Default for State {
             logins: BTreeSet::new(),
             challenges: VecDeque::new(),
             standing: Vec::new(),
+            veiled: BTreeSet::new(),
         }
     }
 }
@@ -194,30 +192,6 @@ impl State {
         self.flights.len()
     }
 
-    /// Remembers a document with a secret in it. Answers which origins pages may reach from now on.
-    pub(super) fn stands(&mut self, standing: Standing) -> Option<Vec<Origin>> {
-        self.standing.push(standing);
-        self.narrow()
-    }
-
-    /// Whether something on this page may not be read.
-    pub(super) fn is_withheld(&self, page: &str) -> bool {
-        self.standing.iter().any(|standing| standing.withheld && standing.page == page)
-    }
-
-    /// Documents that are gone no longer hold a secret.
-    fn left(&mut self) -> Vec<Reaction> {
-        let before = self.standing.len();
-        let frames = &self.frames;
-        self.standing.retain(|standing| frames.get(&standing.frame).is_some_and(|now| now.loader == standing.loader));
-        if self.standing.len() < before { vec![Reaction::Narrow(self.narrow())] } else { Vec::new() }
-    }
-
-    fn narrow(&self) -> Option<Vec<Origin>> {
-        let origins = || self.standing.iter().flat_map(|standing| standing.origins.iter().cloned()).collect();
-        (!self.standing.is_empty()).then(origins)
-    }
-
     /// Takes an event in. Whatever does not read is of another version of the protocol, and is left alone.
     pub(super) fn take(&mut self, event: &Event) -> Vec<Reaction> {
         let session = event.session.as_str();
@@ -234,7 +208,7 @@ impl State {
             "Page.frameDetached" => read(event).map(|it| self.frame_gone(&it)),
             "Page.frameStartedLoading" => read(event).map(|it| self.loading(&it, true)),
             "Page.frameStoppedLoading" => read(event).map(|it| self.loading(&it, false)),
-            "Page.javascriptDialogOpening" => Some(self.dialog(session)),
+            "Page.javascriptDialogOpening" => read(event).map(|it| self.dialog(session, &it)),
             "Network.requestWillBeSent" => read(event).map(|it| self.sent(session, it)),
             "Network.responseReceived" => read(event).map(|it| self.answered(it)),
             "Network.loadingFinished" => read(event).map(|it| self.finished(it)),
@@ -260,14 +234,14 @@ impl State {
         if info.kind != "page" {
             return vec![Reaction::Prepare { session }];
         }
-        let popup = info.opener_id.is_some();
-        let (alike, most) =
-            (self.tabs.iter().filter(|tab| tab.popup == popup).count(), if popup { POPUPS_MAX } else { PAGES_MAX });
+        let (opener, popup) = (info.opener_id, |opener: &Option<String>| opener.is_some());
+        let most = if popup(&opener) { POPUPS_MAX } else { PAGES_MAX };
+        let alike = self.tabs.iter().filter(|tab| popup(&tab.opener) == popup(&opener)).count();
         if alike >= most {
             return vec![Reaction::TooMany { session, target: info.target_id }];
         }
-        let (target, taken, crashed) = (info.target_id, !popup, false);
-        self.tabs.push(Tab { target, session: session.clone(), popup, taken, crashed });
+        let (target, taken, crashed) = (info.target_id, opener.is_none(), false);
+        self.tabs.push(Tab { target, session: session.clone(), opener, taken, crashed });
         vec![Reaction::Prepare { session }]
     }
 
@@ -325,6 +299,7 @@ impl State {
         if let Some(frame) = self.frames.get_mut(&it.frame.id) {
             frame.failed = it.frame.unreachable_url.is_some().then(|| frame.failed.take().unwrap_or_default());
             frame.url = it.frame.url + it.frame.url_fragment.as_deref().unwrap_or_default();
+            frame.veiled = self.veiled.remove(&it.frame.loader_id);
             frame.loader = it.frame.loader_id;
             frame.world = None;
         }
@@ -345,9 +320,11 @@ impl State {
         Vec::new()
     }
 
-    fn dialog(&mut self, session: &str) -> Vec<Reaction> {
+    fn dialog(&mut self, session: &str, it: &AnOpened) -> Vec<Reaction> {
         self.dialogs += 1;
-        let (session, accept) = (session.to_owned(), self.dialog.take().unwrap_or(false));
+        // Whether a page may be left is no question of the connector's: it leaves.
+        let accept = it.kind == "beforeunload" || self.dialog.take().unwrap_or(false);
+        let session = session.to_owned();
         vec![Reaction::Dialog { session, accept }]
     }
 
@@ -357,12 +334,20 @@ impl State {
         if self.flights.len() >= ANSWERS_MAX || it.request.url.starts_with("data:") {
             return Vec::new();
         }
+        let (document, withheld) = (it.kind.as_deref() == Some("Document"), self.is_withheld());
+        if document && withheld {
+            if self.veiled.len() >= ANSWERS_MAX {
+                self.veiled.clear();
+            }
+            self.veiled.insert(it.loader_id.clone());
+        }
         let request = Request {
             id: it.request_id.clone(),
             session: session.to_owned(),
             method: it.request.method,
             url: it.request.url,
-            document: it.kind.as_deref() == Some("Document"),
+            document,
+            withheld,
             frame: it.frame_id.unwrap_or_default(),
             loader: it.loader_id,
             ..Request::default()
@@ -388,7 +373,7 @@ impl State {
 
     fn finished(&mut self, it: AFinished) -> Vec<Reaction> {
         self.busy = Instant::now();
-        if let Some(mut request) = self.flights.remove(&it.request_id) {
+        if let Some(mut request) = self.flights.remove(&it.request_id).filter(|request| !request.withheld) {
             if self.answers.len() >= ANSWERS_MAX {
                 self.answers.pop_front();
             }

@@ -51,7 +51,11 @@ impl Desk {
     /// A context that reaches these sites.
     async fn context(&self, sites: &[&Site]) -> Arc<Context> {
         let origins: Vec<Origin> = sites.iter().map(|site| Origin::parse(&site.origin()).unwrap()).collect();
-        let egress = Egress::new(&origins, true);
+        self.reaching(&origins).await
+    }
+
+    async fn reaching(&self, origins: &[Origin]) -> Arc<Context> {
+        let egress = Egress::new(origins, true);
         let network = LiveNetwork::by(Way::default(), &egress, &TlsSettings::of_this_machine().unwrap(), "t").unwrap();
         let tunnels = network.tunnels(Arc::new(Gate::new(GateBounds::default(), Arc::new(Now))));
         let turn = self.chromium.turn(|_| ()).await.unwrap();
@@ -229,6 +233,7 @@ async fn the_browser_is_confined_and_has_a_network_of_its_own() {
         assert_ne!(std::fs::read_link(format!("/proc/{}/ns/net", process.pid())).unwrap(), ours);
     }
     assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    assert!(status.contains("CapEff:\t0000000000000000") && status.contains("CapAmb:\t0000000000000000"), "{status}");
     let listening = std::fs::read_to_string(format!("/proc/{}/net/tcp", process.pid())).unwrap();
     assert_eq!(listening.lines().count(), 1, "nothing listens: {listening}");
     let folder = process.folder().unwrap().to_owned();
@@ -237,4 +242,69 @@ async fn the_browser_is_confined_and_has_a_network_of_its_own() {
     ground.run(|| Ok(())).await.unwrap();
     assert!(!folder.exists() && !alive(pid), "nothing is left");
     assert!(until(|| !pids.iter().any(|pid| alive(*pid))).await, "nothing that it started is left");
+}
+
+/// The service of the test below: shows a page, says how its browser stands, and has given it no right.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by the test below"]
+async fn shows_a_page_and_says_how_its_browser_stands() {
+    let (site, desk) = (Site::start(|_| page("<p id=fine>fine</p>")).await, Desk::new().await);
+    let context = desk.context(&[&site]).await;
+    let at = context.at(&site.url("/")).await.unwrap();
+    assert!(context.html(&at).await.contains("fine"));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", context.process.pid())).unwrap();
+    assert!(status.contains("CapEff:\t0000000000000000") && status.contains("CapAmb:\t0000000000000000"), "{status}");
+    println!("\nisolated {}", context.process.ground.is_isolated());
+    drop(context);
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_not_root_shows_pages_with_and_without_a_network_for_its_browser() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let _alone = ALONE.lock().await;
+    let name = "browser::tests::shows_a_page_and_says_how_its_browser_stands";
+    // The last is for the way to this program alone, wherever it was built.
+    for (rights, isolated) in [("+sys_admin,+net_admin", true), ("+sys_admin", false), ("+net_admin", false)] {
+        let rights = format!("{rights},+dac_read_search");
+        let mut service = std::process::Command::new("setpriv");
+        service.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set", &format!("-all,{rights}")]);
+        service.args(["--inh-caps", &format!("-all,{rights}"), "--ambient-caps", &format!("-all,{rights}")]);
+        service.arg(std::env::current_exe().unwrap()).args([name, "--exact", "--ignored", "--nocapture"]);
+        let done = service.output().unwrap();
+        let said = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(done.status.success() && said.contains(&format!("\nisolated {isolated}\n")), "{rights}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_nobody_vouches_for_is_not_taken() {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = own.signing_key.serialize_der().try_into().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("https://{}", listener.local_addr().unwrap());
+    let came = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let serves = tokio_util::task::AbortOnDropHandle::new(tokio::spawn({
+        let came = came.clone();
+        async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                came.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move { acceptor.accept(stream).await.map(drop) });
+            }
+        }
+    }));
+    let desk = Desk::new().await;
+    let context = desk.reaching(&[Origin::parse(&origin).unwrap()]).await;
+    let refused = context.at(&format!("{origin}/")).await.err();
+    assert_eq!(refused, Some(PageError::Failed("the site's certificate, or its TLS, can't be trusted")));
+    assert!(came.load(std::sync::atomic::Ordering::Relaxed) > 0, "it was asked");
+    drop((context, serves));
+    desk.end().await;
 }

@@ -176,6 +176,11 @@ impl Transport {
         }
     }
 
+    /// The same, waiting so long for each answer.
+    pub(super) fn patient(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
     /// Calls, and reads the answer.
     pub(super) async fn call<R: DeserializeOwned>(
         &self,
@@ -291,20 +296,32 @@ async fn write(
 
 async fn read(mut from: pipe::Receiver, shared: Arc<Shared>) {
     let mut buffer: Vec<u8> = Vec::new();
-    let mut looked = 0;
+    let (mut looked, mut too_long) = (0, false);
     loop {
         buffer.reserve(CHUNK);
         match from.read_buf(&mut buffer).await {
-            Ok(read) if read > 0 && buffer.len() <= MESSAGE_BYTES_MAX => {}
+            Ok(read) if read > 0 => {}
             _ => break,
         }
         let mut start = 0;
+        if too_long {
+            // Whoever waits for it waits in vain, and nobody else does.
+            let Some(end) = buffer.iter().position(|byte| *byte == 0) else {
+                buffer.clear();
+                continue;
+            };
+            (too_long, start, looked) = (false, end + 1, end + 1);
+        }
         while let Some(end) = buffer[looked..].iter().position(|byte| *byte == 0).map(|at| looked + at) {
             shared.take(&buffer[start..end]);
             start = end + 1;
             looked = start;
         }
         buffer.drain(..start);
+        if buffer.len() > MESSAGE_BYTES_MAX {
+            too_long = true;
+            buffer.clear();
+        }
         looked = buffer.len();
         if buffer.capacity() > 4 << 20 && buffer.len() < CHUNK {
             buffer.shrink_to(CHUNK);

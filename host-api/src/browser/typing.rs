@@ -15,7 +15,8 @@ use super::context::{Context, PageError};
 use super::frame::{At, Element};
 use super::reading::Looked;
 use super::scripts;
-use super::state::{Challenge, Standing};
+use super::standing::Standing;
+use super::state::Challenge;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
 
@@ -148,15 +149,19 @@ impl HostCtx {
         let own = std::mem::take(&mut self.browsing.own);
         let carried = self.carry(vec![recipe.clone()], own.clone());
         self.browsing.own = own;
-        self.browsing.carried.extend(carried?);
+        let carried = carried?;
+        // Who somebody is may be read.
+        let secret = carried.is_some();
+        self.browsing.carried.extend(carried);
         self.note_secret(&recipe.leaves().iter().map(|leaf| leaf.kind).collect());
         if let Some((at, withheld)) = at {
             let context = self.context()?;
             let origins = self.plan.sinks().origins(&recipe.leaves());
             let mut state = context.state();
-            let loader = state.frames.get(at.frame()).map(|frame| frame.loader.clone()).unwrap_or_default();
-            let (page, frame) = (at.page.clone(), at.frame().to_owned());
-            let narrow = state.stands(Standing { page, frame, loader, origins, withheld });
+            let shown = |frame: &str| state.frames.get(frame).map(|frame| frame.loader.clone()).unwrap_or_default();
+            let (loader, around) = (shown(at.frame()), shown(&at.page));
+            let (page, frame, withheld) = (at.page.clone(), at.frame().to_owned(), withheld && secret);
+            let narrow = state.stands(Standing { page, around, frame, loader, origins, withheld });
             drop(state);
             context.proxy.narrow(narrow);
         }

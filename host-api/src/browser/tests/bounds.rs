@@ -92,7 +92,15 @@ async fn a_browser_stands_in_a_control_group_where_one_may_be_made() {
     }
     let read = |group: &Path, file: &str| std::fs::read_to_string(group.join(file)).unwrap_or_default();
     let of = |file: &str| groups.iter().map(|group| read(group, file)).collect::<String>();
-    assert!(groups.iter().all(|group| read(group, "cgroup.procs").lines().any(|pid| pid == process.pid().to_string())));
+    let inside =
+        |group: &Path| read(group, "cgroup.procs").lines().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>();
+    // Some end while they are counted.
+    let all = || {
+        let all = [vec![process.pid()], check::descendants(process.pid())].concat();
+        let inside: Vec<Vec<u32>> = groups.iter().map(|group| inside(group)).collect();
+        all.len() >= 3 && all.iter().all(|pid| !alive(*pid) || inside.iter().all(|group| group.contains(pid)))
+    };
+    assert!(until(all).await, "all of it stands in them");
     let memory = of("memory.limit_in_bytes") + &of("memory.max");
     assert_eq!(memory.trim(), (600 << 20).to_string());
     assert_eq!(of("pids.max").trim(), "4096");

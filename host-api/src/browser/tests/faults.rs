@@ -17,11 +17,10 @@ async fn sites() -> Site {
         "GET /round" => site::answer("302 Found", "Location: /round\r\n", b""),
         "GET /scripted" => page("<script>location.href = '/scripted'</script>"),
         "GET /silent" => Vec::new(),
+        "GET /guards" => page("<button>x</button><script>onbeforeunload = told => told.preventDefault()</script>"),
         "GET /storm" => page("<script>for (let i = 0; i < 100; i++) alert(i)</script>"),
         "GET /popups" => page("<button onclick='for (let i = 0; i < 40; i++) window.open(\"/\")'>x</button>"),
         "GET /huge" => page(&format!("<p>{}</p>", "much ".repeat(1 << 18))),
-        "GET /file" => page("<a id=file href=/big download>x</a>"),
-        "GET /big" => site::answer("200 OK", "Content-Type: application/octet-stream\r\n", &vec![7; 3 << 20]),
         _ => site::missing(),
     })
     .await
@@ -43,6 +42,14 @@ async fn what_a_page_does_wrong_is_its_own_loss() {
     let soon = |seconds| Instant::now() + Duration::from_secs(seconds);
     let at = At::page(context.open_page().await.unwrap());
     assert_eq!(context.go(&at, &site.url("/silent"), soon(1)).await, Err(PageError::Call(CallError::Late)));
+    let asked = Instant::now();
+    assert_eq!(context.go(&at, &site.url("/silent"), soon(6)).await, Err(PageError::Call(CallError::Late)));
+    assert!(asked.elapsed() >= Duration::from_secs(6), "a site gets longer than the browser for an answer of its own");
+    assert_eq!(context.go(&at, &site.url("/scripted"), soon(3)).await, Err(PageError::Call(CallError::Late)));
+    let guards = context.at(&site.url("/guards")).await.unwrap();
+    context.click(&guards, "button").await.unwrap();
+    context.go(&guards, &site.url("/"), soon(60)).await.unwrap();
+    assert!(context.html(&guards).await.contains("fine"), "a page that asks whether it may be left is left");
     let at = context.at(&site.url("/huge")).await.unwrap();
     assert_eq!(context.read(&at, false, 1 << 18).await.err(), Some(PageError::Large(1 << 18)));
     let storm = context.at(&site.url("/storm")).await;
@@ -179,7 +186,7 @@ async fn a_profile_that_nobody_uses_is_swept_and_a_folder_on_a_disk_is_refused()
     assert!(!folder.exists());
     let disk = BrowserSettings { folder: env!("CARGO_MANIFEST_DIR").into(), ..BrowserSettings::default() };
     assert!(matches!(Process::start(&disk).await, Err(BrowserError::Folder { .. })));
-    let nobody = BrowserSettings { account: "root".to_owned(), ..BrowserSettings::default() };
+    let nobody = BrowserSettings { account: Some("root".to_owned()), ..BrowserSettings::default() };
     if nix::unistd::geteuid().is_root() {
         assert!(matches!(Process::start(&nobody).await, Err(BrowserError::Account(_))));
     }
