@@ -16,6 +16,8 @@ use crate::id::{ConsentId, OnlineServiceId, ReceiptId, SubjectId};
 use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::store::{Expect, Record, Shelf, Shelves, StoreError, Stored};
 
+// What is looked for in all of them.
+mod all;
 // Where a person is reached.
 mod contact;
 // Making and checking passkeys.
@@ -107,6 +109,13 @@ pub enum AccountError {
     /// The store failed.
     #[error("the account can't be read or written")]
     Store(#[from] StoreError),
+}
+
+/// Whether a change lets something go that was in an account. Then no older copy of the store may open it any more.
+#[derive(Clone, Copy)]
+enum Change {
+    Adds,
+    LetsGo,
 }
 
 /// The accounts of a node.
@@ -211,8 +220,8 @@ impl Accounts {
     /// [`AccountError`].
     pub async fn set_contact(&self, name: &AccountName, contact: Option<Contact>) -> Result<(), AccountError> {
         self.change(name, |account| {
-            account.contact.clone_from(&contact);
-            Ok(())
+            let before = std::mem::replace(&mut account.contact, contact.clone());
+            Ok(if before.is_some() { Change::LetsGo } else { Change::Adds })
         })
         .await
     }
@@ -240,7 +249,7 @@ impl Accounts {
                 return Err(AccountError::Full { what: "passkeys", most: PASSKEYS_MAX });
             }
             account.passkeys.push(passkey.clone());
-            Ok(())
+            Ok(Change::Adds)
         })
         .await
     }
@@ -257,7 +266,7 @@ impl Accounts {
                 0 => Err(AccountError::LastPasskey),
                 _ => {
                     account.passkeys = left;
-                    Ok(())
+                    Ok(Change::LetsGo)
                 }
             }
         })
@@ -274,25 +283,11 @@ impl Accounts {
         let new = self.entropy.with(|rng| SubjectId::new(now, rng));
         self.change(name, |account| {
             account.subjects.entry(with).or_insert(new);
-            Ok(())
+            Ok(Change::Adds)
         })
         .await?;
         let subject = self.get(name).await?.subjects.get(&with).copied().ok_or(AccountError::NotSignedIn)?;
         Ok(Link { account: name.clone(), subject })
-    }
-
-    /// The account of somebody whom an Online Service knows as this.
-    ///
-    /// # Errors
-    /// [`AccountError::Store`].
-    pub async fn of_subject(&self, subject: SubjectId) -> Result<Option<(AccountName, OnlineServiceId)>, AccountError> {
-        for name in self.shelf.names::<Account>().await? {
-            let Some(stored) = self.shelf.get::<Account>(&name).await? else { continue };
-            if let Some((with, _)) = stored.value.subjects.iter().find(|(_, known)| **known == subject) {
-                return Ok(Some((AccountName(name), *with)));
-            }
-        }
-        Ok(None)
     }
 
     /// Forgets as whom an Online Service knew the person: the next time they are somebody else there.
@@ -301,8 +296,8 @@ impl Accounts {
     /// [`AccountError`].
     pub async fn forget_subject(&self, name: &AccountName, with: OnlineServiceId) -> Result<(), AccountError> {
         self.change(name, |account| {
-            account.subjects.remove(&with);
-            Ok(())
+            let known = account.subjects.remove(&with);
+            Ok(if known.is_some() { Change::LetsGo } else { Change::Adds })
         })
         .await
     }
@@ -373,12 +368,16 @@ impl Accounts {
     async fn change(
         &self,
         name: &AccountName,
-        change: impl Fn(&mut Account) -> Result<(), AccountError>,
+        change: impl Fn(&mut Account) -> Result<Change, AccountError>,
     ) -> Result<(), AccountError> {
         for _ in 0..ATTEMPTS_MAX {
             let mut stored = self.read(name).await?;
-            change(&mut stored.value)?;
-            match self.shelf.put(&name.0, &stored.value, Expect::At(stored.revision), Term::open()).await {
+            let (change, expect) = (change(&mut stored.value)?, Expect::At(stored.revision));
+            let written = match change {
+                Change::Adds => self.shelf.put(&name.0, &stored.value, expect, Term::open()).await,
+                Change::LetsGo => self.shelf.put_anew(&name.0, &stored.value, expect, Term::open()).await,
+            };
+            match written {
                 Err(StoreError::Conflict) => {}
                 written => return Ok(written.map(drop)?),
             }

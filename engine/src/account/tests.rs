@@ -96,7 +96,7 @@ async fn the_last_passkey_stays() {
     let another = Passkey::made_up(9, now());
     let add = |account: &mut Account| {
         account.passkeys.push(another.clone());
-        Ok(())
+        Ok(Change::Adds)
     };
     accounts.change(&name, add).await.unwrap();
     accounts.remove_passkey(&name, &one.id()).await.unwrap();
@@ -116,4 +116,42 @@ async fn passkeys_need_a_name_and_answers_need_a_question() {
         assert!(matches!(accounts.open(junk, now()).await, Err(AccountError::Passkey(PasskeyError::Form))));
         assert!(matches!(accounts.sign_in(junk, now()).await, Err(AccountError::Passkey(PasskeyError::Form))));
     }
+}
+
+#[tokio::test]
+async fn receipts_without_their_account_go_at_a_start() {
+    let accounts = accounts("https://consentry.example");
+    let ((mine, _), (other, _)) = (accounts.made_up(1, now()).await, accounts.made_up(2, now()).await);
+    for name in [&mine, &other] {
+        accounts.keep(name, &access()).await.unwrap();
+    }
+    // A close that was cut off, or an older store that was put back.
+    accounts.shelf.delete::<Account>(&mine.0).await.unwrap();
+    accounts.take_away_left().await.unwrap();
+    assert!(accounts.receipts(&mine).await.unwrap().is_empty());
+    assert_eq!(accounts.receipts(&other).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_taken_out_of_an_account_takes_its_key_with_it_and_what_is_added_keeps_it() {
+    let (clock, entropy) = (Arc::new(ManualClock::new(now())), Arc::new(Entropy::system()));
+    let shelves = Shelves::memory(Arc::new(SoftwareKeys::ephemeral(now())), entropy.clone(), clock);
+    let url = Url::parse("https://consentry.example").unwrap();
+    let accounts = Accounts::new(&shelves, Passkeys::at(Some(&url)), entropy);
+    let (name, _) = accounts.made_up(1, now()).await;
+    let record = [crate::store::record_key::<Account>(name.as_str()).unwrap()];
+    let key = async || shelves.standing(&record).await.unwrap().records.remove(0).key;
+    let with = access().online_service;
+    let first = key().await;
+    let contact = Contact::try_from("marie@example.org".to_owned()).unwrap();
+    accounts.set_contact(&name, Some(contact)).await.unwrap();
+    accounts.link(&name, with, now()).await.unwrap();
+    assert_eq!(key().await, first);
+    accounts.set_contact(&name, None).await.unwrap();
+    let second = key().await;
+    accounts.forget_subject(&name, with).await.unwrap();
+    let third = key().await;
+    assert!(first != second && second != third);
+    accounts.forget_subject(&name, with).await.unwrap();
+    assert_eq!((key().await, shelves.keys_used()), (third, 1));
 }

@@ -1,26 +1,28 @@
 //! Erasure because somebody asked for it: of a session, of a person, of everything that an Online Service had done. What a law
 //! keeps stays, and the receipt names it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::rights::Directive;
 use super::{Engine, EngineError, STOP_WAIT};
 use crate::account::{AccountName, SourceAccess};
 use crate::consent::Consent;
 use crate::erase::receipt::{ErasedRecord, ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched, Survivor};
 use crate::erase::retention::{
-    R05TransactionTrace, R14ConsentRecord, R15ConsentLogLeaf, R18SecurityAuditLog, R19EscrowLink, R21FallbackAccessLog,
-    R24DeliveryOutcome, Retained as _, Row, Term,
+    R05TransactionTrace, R13Account, R14ConsentRecord, R15ConsentLogLeaf, R16RightsRequest, R18SecurityAuditLog,
+    R19EscrowLink, R21FallbackAccessLog, R22PostMortemDirective, R24DeliveryOutcome, Retained as _, Row, Term,
 };
-use crate::id::{ConsentId, OnlineServiceId, ParcelId, ReceiptId, SessionId, SubjectId};
+use crate::escrow::Escrowed;
+use crate::id::{ConsentId, OnlineServiceId, ParcelId, ReceiptId, SessionId};
 use crate::keys::Destroyed;
 use crate::maintenance::lent::{Lending, LentLogin, Why};
 use crate::outbox::OutboxError;
-use crate::receipt::Kept;
+use crate::receipt::{Kept, Receipt};
 use crate::session::Session;
 use crate::session::row::SessionRow;
 use crate::store::{Erasure, ROOTS_PROVIDER, Standing, record_key};
@@ -46,9 +48,12 @@ struct Survivors(BTreeMap<&'static str, (Kept, Option<usize>)>);
 /// Whose data a scope is.
 struct Whose {
     scope: Scope,
-    /// For a person as one Online Service knows them: their account, and what it holds of what was shared there.
+    /// For a person as one Online Service knows them: their account.
     account: Option<(AccountName, OnlineServiceId)>,
-    receipts: Vec<SourceAccess>,
+    /// The sessions that are here, or were when it was asked.
+    sessions: BTreeSet<SessionId>,
+    /// The receipts of it that accounts hold.
+    receipts: Vec<(AccountName, SourceAccess)>,
 }
 
 impl Engine {
@@ -58,7 +63,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`]: ask again; what was erased stays erased.
     pub async fn erase(&self, scope: Scope) -> Result<ErasureReceipt, EngineError> {
-        let whose = self.whose(scope).await?;
+        let mut whose = self.whose(scope).await?;
         // What the end of a session erases by itself is a part of it.
         let first = self.belongings(&whose).await?;
         let before = self.shelves.standing(&first.records).await?;
@@ -69,6 +74,8 @@ impl Engine {
             self.wait_for_its_end(&session).await?;
             self.sessions.remove(&session);
         }
+        // A session that ends puts its receipt into its person's account.
+        whose.receipts = self.receipts_of(&whose).await?;
         let now = self.clock.now();
         for consent in self.consents_of(&whose).await? {
             // Its period begins now, if it has not begun.
@@ -94,9 +101,7 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let Some((account, with)) = &whose.account {
-            self.accounts.forget_subject(account, *with).await?;
-        }
+        self.forget_names(&whose).await?;
         // What is still open anywhere in an older copy of our files closes here.
         let destroyed = destroyed.into_iter().chain(self.shelves.destroy_due(now).await?).collect();
         self.receipt_of_erasure(&whose, before, destroyed, belongings.survivors, now).await
@@ -176,31 +181,91 @@ impl Engine {
     }
 
     async fn whose(&self, scope: Scope) -> Result<Whose, EngineError> {
-        let Scope::Subject(id) = scope else { return Ok(Whose { scope, account: None, receipts: vec![] }) };
-        let account = self.accounts.of_subject(id).await?;
-        let mut receipts = vec![];
-        if let Some((account, with)) = &account {
-            receipts = self.accounts.receipts(account).await?;
-            receipts.retain(|kept| kept.online_service == *with);
-        }
-        Ok(Whose { scope, account, receipts })
+        let account = match scope {
+            Scope::Subject(id) => self.accounts.of_subject(id).await?,
+            Scope::Session(_) | Scope::OnlineService(_) | Scope::LentLogin(_) => None,
+        };
+        let mut whose = Whose { scope, account, sessions: BTreeSet::new(), receipts: vec![] };
+        let rows = self.rows.all().await?;
+        let held = self.sessions.all();
+        let stored = rows.iter().filter(|row| whose.has_row(row)).map(|row| row.id);
+        let here = held.iter().filter(|session| whose.has(session)).map(|session| session.id());
+        whose.sessions = stored.chain(here).collect();
+        whose.receipts = self.receipts_of(&whose).await?;
+        Ok(whose)
+    }
+
+    async fn receipts_of(&self, whose: &Whose) -> Result<Vec<(AccountName, SourceAccess)>, EngineError> {
+        let is_of = |account: &AccountName, kept: &SourceAccess| match whose.scope {
+            // We checked it when it was put there.
+            Scope::Session(id) => Receipt::unverified(&kept.token).is_some_and(|facts| facts.session == id),
+            Scope::OnlineService(id) => kept.online_service == id,
+            Scope::Subject(_) => {
+                whose.account.as_ref().is_some_and(|(of, with)| of == account && *with == kept.online_service)
+            }
+            Scope::LentLogin(_) => false,
+        };
+        Ok(self.accounts.receipts_where(is_of).await?)
     }
 
     async fn consents_of(&self, whose: &Whose) -> Result<Vec<Consent>, EngineError> {
         let is_of = |consent: &Consent| match whose.scope {
             Scope::Session(id) => consent.session() == id,
             Scope::OnlineService(id) => consent.online_service() == id,
-            Scope::Subject(_) => whose.receipts.iter().any(|kept| kept.consent == consent.id()),
+            Scope::Subject(_) => {
+                whose.sessions.contains(&consent.session())
+                    || whose.receipts.iter().any(|(_, kept)| kept.consent == consent.id())
+            }
             Scope::LentLogin(_) => false,
         };
         Ok(self.consents.all().await?.into_iter().filter(is_of).collect())
     }
 
-    /// What an authority may have opened about a person, by order only, survives.
-    async fn escrowed(&self, subject: SubjectId, survivors: &mut Survivors) -> Result<(), EngineError> {
-        for (_, row, term) in self.shelves.named(&subject.to_string()).await? {
-            if row.id == R19EscrowLink::ROW.id {
-                survivors.survive(row, &term, Some(1));
+    /// Takes the names under which Online Services know persons out of their accounts. Of one session nothing goes: the name is as old as
+    /// the first one.
+    async fn forget_names(&self, whose: &Whose) -> Result<(), EngineError> {
+        match (whose.scope, &whose.account) {
+            (Scope::Session(_) | Scope::LentLogin(_), _) | (Scope::Subject(_), None) => {}
+            (Scope::Subject(_), Some((account, with))) => self.accounts.forget_subject(account, *with).await?,
+            (Scope::OnlineService(with), _) => {
+                for account in self.accounts.known_to(with).await? {
+                    self.accounts.forget_subject(&account, with).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What else is kept about these consents: what a person asked for and what an authority may have opened, by order only, survives;
+    /// what they wanted after their death goes, as if they had revoked it.
+    async fn about(
+        &self,
+        whose: &Whose,
+        consents: &BTreeSet<ConsentId>,
+        all: &mut Belongings,
+    ) -> Result<(), EngineError> {
+        for request in self.rights_requests().await? {
+            let is_theirs = whose.scope == Scope::OnlineService(request.online_service);
+            if is_theirs || consents.contains(&request.consent) {
+                all.survivors.survive(R16RightsRequest::ROW, &request.term(), Some(1));
+            }
+        }
+        for name in self.shelves.shelf::<R22PostMortemDirective>().names::<Directive>().await? {
+            if name.parse().is_ok_and(|consent: ConsentId| consents.contains(&consent)) {
+                all.records.push(record_key::<Directive>(&name)?);
+            }
+        }
+        if matches!(whose.scope, Scope::Subject(_)) {
+            // Those are found by the person's name, also where the consent is over.
+            return Ok(());
+        }
+        let shelf = self.shelves.shelf::<R19EscrowLink>();
+        for name in shelf.names::<Escrowed>().await? {
+            let of = name.split_once('.').and_then(|(_, consent)| consent.parse().ok());
+            if of.is_some_and(|consent: ConsentId| consents.contains(&consent))
+                && let Some(stored) = shelf.get::<Escrowed>(&name).await?
+            {
+                all.survivors.survive(R19EscrowLink::ROW, &stored.term, Some(1));
             }
         }
         Ok(())
@@ -210,21 +275,14 @@ impl Engine {
         let now = self.clock.now();
         let mut all = Belongings::default();
         for row in self.rows.all().await? {
-            let is_of = match whose.scope {
-                Scope::Session(id) => row.id == id,
-                Scope::OnlineService(id) => row.online_service == id,
-                Scope::Subject(id) => row.link.as_ref().is_some_and(|link| link.subject == id),
-                Scope::LentLogin(_) => false,
-            };
-            if is_of {
+            if whose.has_row(&row) {
                 all.records.push(record_key::<SessionRow>(&row.id.to_string())?);
-                if let Some(link) = &row.link {
-                    self.escrowed(link.subject, &mut all.survivors).await?;
-                }
                 all.take_parcel(row.notes.parcel.map(|parcel| parcel.id));
             }
         }
+        let mut consents: BTreeSet<_> = whose.receipts.iter().map(|(_, kept)| kept.consent).collect();
         for consent in self.consents_of(whose).await? {
+            consents.insert(consent.id());
             let term = if consent.is_open() { Term::open() } else { Term::from(consent.changed_at()) };
             all.survivors.survive(R14ConsentRecord::ROW, &term, Some(1));
             all.survivors.survive(R15ConsentLogLeaf::ROW, &Term::from(now), None);
@@ -235,6 +293,10 @@ impl Engine {
             all.survivors.survive(R14ConsentRecord::ROW, &lending.term(), Some(1));
             all.lendings.push(lending.consent);
         }
+        for (account, kept) in &whose.receipts {
+            all.records.push(record_key::<SourceAccess>(&account.access(kept.receipt))?);
+        }
+        self.about(whose, &consents, &mut all).await?;
         match whose.scope {
             Scope::LentLogin(_) => {}
             Scope::OnlineService(id) => {
@@ -242,18 +304,17 @@ impl Engine {
                     all.records.push(record_key::<crate::trace::Trace>(&trace.to_string())?);
                 }
             }
-            // A trace names no session and no person.
             Scope::Session(id) => {
+                let accounts: BTreeSet<_> = whose.receipts.iter().map(|(account, _)| account.as_str()).collect();
+                if !accounts.is_empty() {
+                    all.survivors.survive(R13Account::ROW, &Term::open(), Some(accounts.len()));
+                }
+                // A trace names no session and no person.
                 all.survivors.survive(R05TransactionTrace::ROW, &Term::from(began(id)), None);
                 // Nor does the count of what was read at a Data Source.
                 all.survivors.survive(R21FallbackAccessLog::ROW, &Term::from(began(id)), None);
             }
             Scope::Subject(id) => {
-                if let Some((account, _)) = &whose.account {
-                    for kept in &whose.receipts {
-                        all.records.push(record_key::<SourceAccess>(&account.access(kept.receipt))?);
-                    }
-                }
                 for (key, row, term) in self.shelves.named(&id.to_string()).await? {
                     match why_kept(row) {
                         Some(_) => all.survivors.survive(row, &term, Some(1)),
@@ -318,12 +379,21 @@ impl Whose {
         }
     }
 
+    fn has_row(&self, row: &SessionRow) -> bool {
+        match self.scope {
+            Scope::Session(id) => row.id == id,
+            Scope::OnlineService(id) => row.online_service == id,
+            Scope::Subject(id) => row.link.as_ref().is_some_and(|link| link.subject == id),
+            Scope::LentLogin(_) => false,
+        }
+    }
+
     fn lent(&self, lending: &Lending) -> bool {
         match self.scope {
             Scope::Session(id) => lending.session == id,
             Scope::OnlineService(id) => lending.online_service == id,
             Scope::Subject(id) => {
-                lending.subject == Some(id) || self.receipts.iter().any(|kept| kept.consent == lending.consent)
+                lending.subject == Some(id) || self.receipts.iter().any(|(_, kept)| kept.consent == lending.consent)
             }
             Scope::LentLogin(id) => lending.consent == id,
         }
@@ -358,6 +428,9 @@ fn survivor(kept: Kept, records: Option<usize>) -> Survivor {
     let why = match Row::by_id(&kept.row) {
         Some(row) if row.id == R18SecurityAuditLog::ROW.id => Some(
             "it shows that operators did what they did, this erasure too: GDPR, Art. 6(1)(f); of the person it has a name of ours",
+        ),
+        Some(row) if row.id == R13Account::ROW.id => Some(
+            "the account is its person's, who closes it: of this it has the name under which the Online Service knows them, for other sessions too",
         ),
         Some(_) if records.is_none() && kept.row != R15ConsentLogLeaf::ROW.id => None,
         row => row.and_then(why_kept),

@@ -34,6 +34,10 @@ impl Engine {
             let error = crate::causes::chain(&error);
             tracing::error!(error, "what a crash left of deliveries can't be erased now");
         }
+        if let Err(error) = self.accounts.take_away_left().await {
+            let error = crate::causes::chain(&error);
+            tracing::error!(error, "receipts of accounts that are gone can't be erased now");
+        }
         for row in self.rows.all().await? {
             if row.owner != self.node {
                 continue;
@@ -173,15 +177,43 @@ impl Engine {
         probed.is_ok()
     }
 
-    /// Does what is due by the clock: ends sessions and deliveries whose time is over, takes down questions, tells Online
-    /// Services, erases what is past its period. Call it every second; calling it more often does no harm.
+    /// Does what is due by the clock: destroys keys, ends sessions and deliveries whose time is over, takes down questions, tells
+    /// Online Services, erases what is past its period. Call it every second; calling it more often does no harm.
     ///
     /// # Errors
-    /// The store can't be reached: call it again.
+    /// The first thing that failed, after all others were done: call it again.
     pub async fn sweep(self: &Arc<Self>) -> Result<(), EngineError> {
         self.follow_folder();
         let now = self.clock.now();
+        // Before sessions end: the keys that are due wait for no receipt.
+        let destroyed = self.shelves.destroy_due(now).await.map(drop);
         let takes_writes = self.probe(now).await;
+        self.sweep_sessions(now, takes_writes).await;
+        if takes_writes && let Err(error) = self.consents.write_withdrawals().await {
+            tracing::error!(error = %crate::causes::chain(&error), "a withdrawal can't be noted");
+        }
+        if takes_writes {
+            self.write_log().await;
+        }
+        let erased = self.erase_due(now).await;
+        self.answer_requests().await;
+        self.answer_retests();
+        // Keys that can't be reached keep nobody from being told, nor the others' steps from being taken.
+        let (mut taken_in, mut settled) = (Ok(()), Ok(()));
+        if takes_writes {
+            taken_in = self.take_in_deeds().await;
+            settled = self.settle_months().await;
+        }
+        let told = self.tell_events().await;
+        destroyed?;
+        erased?;
+        taken_in?;
+        settled?;
+        told?;
+        Ok(())
+    }
+
+    async fn sweep_sessions(&self, now: Timestamp, takes_writes: bool) {
         for session in self.sessions.all() {
             session.sweep_question(now);
             if session.is_unnoted()
@@ -197,21 +229,6 @@ impl Engine {
                 }
             }
         }
-        if takes_writes && let Err(error) = self.consents.write_withdrawals().await {
-            tracing::error!(error = %crate::causes::chain(&error), "a withdrawal can't be noted");
-        }
-        if takes_writes {
-            self.write_log().await;
-        }
-        self.erase_due(now).await?;
-        self.answer_requests().await;
-        self.answer_retests();
-        if takes_writes {
-            self.take_in_deeds().await?;
-            self.settle_months().await?;
-        }
-        self.tell_events().await?;
-        Ok(())
     }
 }
 

@@ -311,7 +311,8 @@ impl Engine {
             Here::Keep => {
                 let directive = Directive { words: words.to_owned(), made_at: now };
                 let shelf = self.shelves.shelf::<R22PostMortemDirective>();
-                shelf.put(&consent.to_string(), &directive, Expect::Any, Term::open()).await?;
+                // What was wanted before is no more wanted.
+                shelf.put_anew(&consent.to_string(), &directive, Expect::Any, Term::open()).await?;
                 Ok((vec![], Value::Null))
             }
         }

@@ -198,7 +198,7 @@ impl Lendings {
         let lending = Lending { openings, ..lending.clone() };
         self.records.put(&name, &lending, expect, lending.term()).await?;
         let login = LentLogin { jwe: jwe.to_owned() };
-        self.logins.put(&name, &login, Expect::Any, lending.login_term()).await.map(drop)
+        self.logins.put_anew(&name, &login, Expect::Any, lending.login_term()).await.map(drop)
     }
 
     /// The record of one, whether its login is still there or not.

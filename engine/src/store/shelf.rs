@@ -132,6 +132,15 @@ pub struct Shelf<R: Storable> {
     row: PhantomData<fn() -> R>,
 }
 
+/// What a record that is there has its key for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyOf {
+    /// The place in its table: it stays as long as the deadline does.
+    Place,
+    /// One write.
+    Write,
+}
+
 /// A record as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored<T> {
@@ -268,9 +277,36 @@ impl<R: Storable> Shelf<R> {
         expect: Expect,
         term: Term,
     ) -> Result<Revision, StoreError> {
+        self.put_under(KeyOf::Place, name, value, expect, term).await
+    }
+
+    /// As [`Self::put`], and under another key than before in any case: for a write that lets something go which was in the
+    /// record. What was in it opens in no older copy of the store, once [`Shelves::destroy_due`] was asked; whoever puts such a
+    /// copy back misses the record as a whole.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub async fn put_anew<T: Kept<Row = R>>(
+        &self,
+        name: &str,
+        value: &T,
+        expect: Expect,
+        term: Term,
+    ) -> Result<Revision, StoreError> {
+        self.put_under(KeyOf::Write, name, value, expect, term).await
+    }
+
+    async fn put_under<T: Kept<Row = R>>(
+        &self,
+        key_of: KeyOf,
+        name: &str,
+        value: &T,
+        expect: Expect,
+        term: Term,
+    ) -> Result<Revision, StoreError> {
         let key = key::<T>(name)?;
         for _ in 0..ATTEMPTS_MAX {
-            match self.try_put(&key, name, value, expect, term).await {
+            match self.try_put(key_of, &key, name, value, expect, term).await {
                 Err(StoreError::Conflict) if expect == Expect::Any => {}
                 result => return result,
             }
@@ -280,6 +316,7 @@ impl<R: Storable> Shelf<R> {
 
     async fn try_put<T: Kept<Row = R>>(
         &self,
+        key_of: KeyOf,
         key: &str,
         name: &str,
         value: &T,
@@ -293,11 +330,11 @@ impl<R: Storable> Shelf<R> {
                 }
                 let term = live.head.term().then(term);
                 let at = Expect::At(live.entry.revision);
-                if TableName::of(R::ROW, &term, name) == live.table {
+                if key_of == KeyOf::Place && TableName::of(R::ROW, &term, name) == live.table {
                     let head = Head::new(R::ROW, live.head.key, live.head.back, term);
                     return self.parts.write(key, name, value, &head, &live.key, at).await;
                 }
-                // Its key moves with its deadline: it gets another one.
+                // A key moves neither with a deadline nor with what is let go: the record gets another one.
                 let written = self.write_new(key, name, value, at, term).await?;
                 self.parts.tables.close(&live.table, live.head.key);
                 Ok(written)

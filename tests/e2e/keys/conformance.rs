@@ -266,7 +266,8 @@ async fn a_key_goes_its_way(keys: &Keys, duty: Duty) {
     for refused in [keys.retire(&old).await.map(drop), keys.destroy(&old, now).await.map(drop)] {
         assert!(matches!(&refused, Err(KeyError::Current(kid)) if *kid == old), "{refused:?}");
     }
-    let new = keys.rotate(duty, now).await.unwrap();
+    // The clock was ahead when the first was made: the one that is made last seals all the same.
+    let new = keys.rotate(duty, now - jiff::SignedDuration::from_hours(24)).await.unwrap();
     assert_eq!((states(keys, duty).await, new.state, new.duty), (vec![Previous, Current], Current, duty));
     let both = published(keys, duty).await;
     assert!(both.is_empty() || both == [new.kid.clone(), old.clone()], "{both:?}");

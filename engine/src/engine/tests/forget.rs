@@ -1,10 +1,13 @@
 //! Erasure because somebody asked: what is gone, what is left, and what the receipt says of both.
 
 use super::*;
+use crate::account::AccountName;
 use crate::entropy::Entropy;
 use crate::erase::receipt::{ErasureReceipt, Facts, Scope};
+use crate::id::SubjectId;
 use crate::operator::Deed;
 use crate::operator::audit::{About, Actor};
+use crate::rights::Right;
 
 async fn erase(world: &World, scope: Scope) -> Facts {
     let receipt = world.engine.erase(scope).await.unwrap();
@@ -109,4 +112,56 @@ async fn a_node_that_runs_is_asked_through_a_file() {
     let receipt = ErasureReceipt::verify(&token, &world.engine.signing_keys().await.unwrap()).unwrap();
     assert_eq!(receipt.facts().scope, Scope::Session(session.id()));
     assert!(world.engine.session(session.id()).is_none());
+}
+
+/// Somebody's account, and a session of theirs in review.
+async fn linked(world: &World, byte: u8) -> (AccountName, Arc<Session>, SubjectId) {
+    let (account, _) = world.engine.accounts().made_up(byte, world.clock.now()).await;
+    let session = world.session().await;
+    world.engine.link(&session, &account).await.unwrap();
+    world.review(&session).await;
+    let subject = session.linked().unwrap().subject;
+    (account, session, subject)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_receipt_that_the_end_of_a_session_leaves_in_an_account_goes_with_it() {
+    let world = world().await;
+    let (account, _, subject) = linked(&world, 7).await;
+    let facts = erase(&world, Scope::Subject(subject)).await;
+    assert_eq!(records(&facts), ["R04/session", "R13/account-receipt"]);
+    let stays = survivors(&facts);
+    assert!(stays.contains(&"R14") && stays.contains(&"R15"), "{stays:?}");
+    assert!(world.engine.accounts().receipts(&account).await.unwrap().is_empty());
+    assert!(world.engine.accounts().of_subject(subject).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_accounts_requests_and_directives_hold_of_a_session_is_erased_or_named() {
+    let world = world().await;
+    let (account, session, subject) = linked(&world, 7).await;
+    let (other, _, others) = linked(&world, 8).await;
+    let parcel = world.parcel(&session).await;
+    world.deliver(parcel).await;
+    let token = session.receipts().remove(0).1;
+    for right in [Right::PostMortem, Right::Access] {
+        world.engine.ask_right(&token, super::rights::ask(right)).await.unwrap();
+    }
+    let facts = erase(&world, Scope::Session(session.id())).await;
+    assert_eq!(records(&facts), ["R13/account-receipt", "R22/directive"]);
+    assert_eq!(survivors(&facts), ["R05", "R13", "R14", "R15", "R16", "R21", "R24"]);
+    let requests = facts.survives.iter().find(|each| each.kept.row == "R16").unwrap();
+    assert!(requests.records == Some(2) && requests.why.contains("law"), "{requests:?}");
+    assert!(facts.survives[1].why.contains("account"), "{:?}", facts.survives[1]);
+    let accounts = world.engine.accounts();
+    assert!(accounts.receipts(&account).await.unwrap().is_empty());
+    assert!(accounts.of_subject(subject).await.unwrap().is_some(), "the name is not of that session alone");
+
+    let facts = erase(&world, Scope::OnlineService(lender().id())).await;
+    assert_eq!(records(&facts), ["R04/session", "R13/account-receipt"]);
+    assert!(survivors(&facts).contains(&"R16"), "{:?}", survivors(&facts));
+    assert!(accounts.receipts(&other).await.unwrap().is_empty());
+    for known in [subject, others] {
+        assert!(accounts.of_subject(known).await.unwrap().is_none());
+    }
 }

@@ -12,7 +12,7 @@ use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource, Pkcs
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -111,6 +111,9 @@ impl Holder {
 
     pub(super) fn make(&self, duty: Duty, now: Timestamp) -> Result<KeyInfo, KeyError> {
         let kid = name()?;
+        // The newest key seals: it is the one that was made last, also where the clock was ahead before.
+        let next = |newest: &Key| newest.made_at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(newest.made_at);
+        let now = self.catalogue_now()?.newest(duty).map_or(now, |newest| now.max(next(newest)));
         self.change(|session, _| match duty.algorithm() {
             Some(_) => objects::make_pair(session, duty, &kid, now),
             None => objects::make_secret(session, duty, &kid, now),

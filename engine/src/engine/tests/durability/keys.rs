@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::clock::Month;
+use crate::entropy::Entropy;
 use crate::jose::PublicKey;
 use crate::keys::{Destroyed, Duty, KeyError, KeyInfo, RecordKey, Wrap};
 
@@ -13,16 +14,28 @@ pub(super) struct CountingKeys {
     opened: AtomicUsize,
     /// Whoever looks at a copy must not destroy what the next life stands under.
     only_looks: bool,
+    /// Nothing is destroyed: the token is away.
+    is_away: AtomicBool,
 }
 
 impl CountingKeys {
     pub(super) fn over(below: &Arc<dyn KeyProvider>) -> Arc<Self> {
-        Arc::new(Self { below: below.clone(), opened: AtomicUsize::default(), only_looks: false })
+        Arc::new(Self {
+            below: below.clone(),
+            opened: AtomicUsize::default(),
+            only_looks: false,
+            is_away: AtomicBool::default(),
+        })
     }
 
     /// The same keys, for whoever looks at a copy of what a life left.
     pub(super) fn to_look(&self) -> Arc<Self> {
-        Arc::new(Self { below: self.below.clone(), opened: AtomicUsize::default(), only_looks: true })
+        Arc::new(Self {
+            below: self.below.clone(),
+            opened: AtomicUsize::default(),
+            only_looks: true,
+            is_away: AtomicBool::default(),
+        })
     }
 
     /// How many sealed messages of people were opened, in all lives.
@@ -57,6 +70,9 @@ impl KeyProvider for CountingKeys {
     }
 
     async fn destroy_roots(&self, owner: &str, but: &str, now: jiff::Timestamp) -> Result<Vec<Destroyed>, KeyError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(KeyError::Unavailable("the token is away".into()));
+        }
         if self.only_looks { Ok(vec![]) } else { self.below.destroy_roots(owner, but, now).await }
     }
 
@@ -87,4 +103,22 @@ impl KeyProvider for CountingKeys {
     async fn destroy(&self, kid: &str, now: jiff::Timestamp) -> Result<Destroyed, KeyError> {
         self.below.destroy(kid, now).await
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_away_keeps_no_other_step_from_being_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    let keys = CountingKeys::over(&crate::keys::software::tests::keys());
+    let world = world_in(Some(folder.path()), clock, keys.clone()).await;
+    let session = world.agreed().await;
+    // Asks for no erasure: whoever looks takes it away.
+    let request = folder.path().join("erase/one.request");
+    crate::forward::file::receive(&request, b"all", &Entropy::system()).unwrap();
+    keys.is_away.store(true, Ordering::SeqCst);
+    world.engine.withdraw(&session).await.unwrap();
+    assert!(world.engine.sweep().await.is_err(), "the row's key is not gone yet");
+    assert!(!request.exists(), "what comes after keys was done all the same");
+    keys.is_away.store(false, Ordering::SeqCst);
+    world.engine.sweep().await.unwrap();
 }

@@ -72,6 +72,35 @@ fn place(folder: &Path, name: &str, parts: [(&str, &str); 3]) -> PathBuf {
 }
 
 #[tokio::test]
+async fn what_was_let_go_out_of_a_record_opens_in_no_older_store_and_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (live, keys) = (folder.path().join("live"), keys());
+    let shelves = open(&live, &keys).await.unwrap();
+    let shelf = shelves.shelf::<R16RightsRequest>();
+    for name in ["one", "two", "crashed"] {
+        shelf.put(name, &Request("before".into()), Expect::Absent, Term::open()).await.unwrap();
+    }
+    copy(&live, &folder.path().join("copy"));
+    let without = Request("without".into());
+    shelf.put_anew("one", &without, Expect::Any, Term::open()).await.unwrap();
+    shelf.put("two", &without, Expect::Any, Term::open()).await.unwrap();
+    shelves.destroy_due(crate::fixtures::now() + SignedDuration::from_mins(1)).await.unwrap();
+    // Nothing settles after this one: the next start does.
+    shelf.put_anew("crashed", &without, Expect::Any, Term::open()).await.unwrap();
+    drop((shelf, shelves));
+    let shelves = open(&live, &keys).await.unwrap();
+    for name in ["one", "two", "crashed"] {
+        assert_eq!(request(&shelves, name).await.as_deref(), Some("without"), "{name}");
+    }
+    assert_eq!(shelves.keys_used(), 3);
+    drop(shelves);
+    let parts = [("store", "copy"), ("tables", "live"), ("roots", "live")];
+    let shelves = adopt(&place(folder.path(), "restored", parts), &keys).await;
+    assert_eq!((request(&shelves, "one").await, request(&shelves, "crashed").await), (None, None));
+    assert_eq!(request(&shelves, "two").await.as_deref(), Some("before"), "nothing was let go of it");
+}
+
+#[tokio::test]
 async fn an_older_store_with_the_newest_tables_has_everything_but_what_was_erased() {
     let (folder, keys) = erased().await;
     let parts = [("store", "copy"), ("tables", "live"), ("roots", "live")];
