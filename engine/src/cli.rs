@@ -24,6 +24,7 @@ mod hidden;
 mod interrupt;
 mod keys;
 mod metering;
+mod panics;
 mod papers;
 mod receive;
 mod rights;
@@ -133,6 +134,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    panics::tell_places_only();
     let options = Options::parse();
     start_logging(&options.log, options.log_format);
     let run = || {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use consentry_host_api::memory::locked;
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
@@ -147,7 +148,8 @@ impl Holder {
         let opened = self.on_key(find, |session, key| {
             let none = PkcsOaepSource::empty();
             let oaep = PkcsOaepParams::new(MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, none);
-            session.decrypt(&Mechanism::RsaPkcsOaep(oaep), key, wrapped).map(Zeroizing::new)
+            // What comes out opens a login: it stands where nothing is swapped.
+            locked(|| session.decrypt(&Mechanism::RsaPkcsOaep(oaep), key, wrapped)).map(Zeroizing::new)
         });
         match opened {
             Ok(opened) => opened.ok_or(Refused.into()),
