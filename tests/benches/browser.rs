@@ -1,7 +1,7 @@
 //! What pages in the browser cost: the login at the sample bank's online branch, with real clicks on its keypad, and its list of accounts, by our
 //! connector and by Playwright in the same Chromium, one after the other in one run; then what a context takes of time and memory, and how many flows
-//! at once are worth it. CPU is that of the whole tree of processes on either side, the browser's among them; the bank is a process of its own.
-//! Prints ratios and figures; nothing is asserted about time. Run: `cargo xtask connectors && tests/peers/install target/peers && cargo bench
+//! at once are worth it. Installs Playwright by name. CPU is that of the whole tree of processes on either side, the browser's among them; the bank is a process of its own.
+//! Prints ratios and figures; nothing is asserted about time. Run: `cargo xtask connectors && cargo bench
 //! --package consentry-tests --bench browser`, with `-- flow`, `contexts` or `together` for a part.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -104,7 +104,10 @@ struct Told {
 impl Playwright {
     fn start(bank: &str) -> anyhow::Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let peers = root.join("target/peers").canonicalize().context("run `tests/peers/install target/peers`")?;
+        // Does nothing where it was done.
+        let installed = Command::new(root.join("tests/peers/install")).arg("target/peers").current_dir(&root).status();
+        ensure!(installed.is_ok_and(|status| status.success()), "Playwright can't be installed");
+        let peers = root.join("target/peers").canonicalize()?;
         let mut command = Command::new(peers.join("venv/bin/node"));
         command
             .arg(root.join("tests/peers/branch.mjs"))
@@ -117,7 +120,7 @@ impl Playwright {
             let nobody = nix::unistd::User::from_name("nobody")?.context("there is nobody")?;
             command.uid(nobody.uid.as_raw()).gid(nobody.gid.as_raw()).env("HOME", "/tmp").current_dir("/");
         }
-        let mut child = command.spawn().context("run `tests/peers/install target/peers`")?;
+        let mut child = command.spawn()?;
         let (to, from) = (child.stdin.take(), child.stdout.take().context("piped")?);
         let mut playwright = Self { child, to, from: BufReader::new(from) };
         playwright.from.read_line(&mut String::new())?;
@@ -318,7 +321,7 @@ async fn contexts() -> anyhow::Result<()> {
     println!("memory (PSS) without a page: {alone:.0} MiB, {} processes", tree(pid, &[]).len());
     let (asked, mut waiting) = tokio::sync::mpsc::unbounded_channel();
     let (mut runs, mut answers) = (JoinSet::new(), Vec::new());
-    for many in [1, 4, 8, 16, 32] {
+    for many in [1, 4, 8, 16, 32, 48] {
         while answers.len() < many {
             let asked = asked.clone();
             let run = logging_in(&bank)?.answering(move |_| Reaction::Later(asked.clone()));

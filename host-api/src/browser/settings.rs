@@ -55,7 +55,8 @@ impl Default for BrowserSettings {
             program: None,
             account: None,
             folder: PathBuf::from("/dev/shm"),
-            runs_max: 2 * cores,
+            // Most of them wait for a person, which takes memory and no time.
+            runs_max: (8 * cores).min(48),
             queue: Duration::from_secs(60),
             runs_each: 200,
             idle: Duration::from_secs(300),

@@ -335,7 +335,18 @@ async fn every_way_is_real_where_the_proxy_has_a_hole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_way_leads_past_the_proxy() {
-    let desk = Desk::new().await;
+    leads_nowhere(BrowserSettings::default(), "none").await;
+}
+
+/// It knows ways that the shell does not, and takes none of them either. It heeds `--no-pings`.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_way_leads_past_the_proxy_of_the_whole_browser() {
+    let program = Some("/usr/lib/chromium/chromium".into());
+    leads_nowhere(BrowserSettings { program, ..BrowserSettings::default() }, "ping").await;
+}
+
+async fn leads_nowhere(settings: BrowserSettings, heeded: &str) {
+    let desk = Desk::with(settings).await;
     let declared = Site::start(|_| site::answer("200 OK", "Access-Control-Allow-Origin: *\r\n", b"")).await;
     let (forbidden, allowed) = (site(None).await, site(Some(declared.address())).await);
     let process = desk.chromium.process().await.unwrap();
@@ -345,7 +356,7 @@ async fn no_way_leads_past_the_proxy() {
     // The same again, behind all of that, to where it may go: whatever comes at all has come when this has.
     let second = tries(&context, &allowed.url("/")).await;
     let through: Vec<&str> = PATHS.into_iter().chain(MORE_PATHS).filter(|way| !UNKNOWN.contains(way)).collect();
-    let through: Vec<&str> = through.into_iter().filter(|way| !["localhost", "ipv6"].contains(way)).collect();
+    let through: Vec<&str> = through.into_iter().filter(|way| !["localhost", "ipv6", heeded].contains(way)).collect();
     let came = || {
         let path = |head: &String| Some(head.split(' ').nth(1)?.trim_start_matches('/').to_owned());
         declared.seen().iter().filter_map(path).collect()
