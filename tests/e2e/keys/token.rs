@@ -148,3 +148,38 @@ async fn a_pin_comes_from_a_credential_of_systemd_or_an_open_file_too() {
     let (opened, said) = run(&node, &["keys", "list", "--json"]);
     assert!(opened && said.trim() == "[]", "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_does_the_passphrase_of_keys_in_a_file() {
+    let service = Service::new().unwrap().registered().unwrap();
+    let mut node = Node::prepare("http://127.0.0.1:9", &service).unwrap();
+    let config = node.path("consentry.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+    let passphrase = std::fs::read(node.path("passphrase")).unwrap();
+    std::fs::remove_file(node.path("passphrase")).unwrap();
+
+    let from = |place: &str| {
+        let text = good.replace("passphrase-file = \"passphrase\"", &format!("passphrase-file = {place:?}"));
+        assert_ne!(text, good);
+        std::fs::write(&config, text).unwrap();
+    };
+    from("/dev/fd/0");
+    for (given, opens) in [(&passphrase[..], true), (b"another one", false)] {
+        let mut command = Command::new(binary("consentry").unwrap());
+        command.args(["keys", "list", "--json", "--config"]).arg(&config).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = node.with_variables(&mut command).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(given).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!((output.status.success(), said.contains("\"current\"")), (opens, opens), "{said}");
+    }
+
+    let credentials = node.path("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    std::fs::write(credentials.join("passphrase"), &passphrase).unwrap();
+    std::fs::set_permissions(credentials.join("passphrase"), std::fs::Permissions::from_mode(0o440)).unwrap();
+    node.set_variable("CREDENTIALS_DIRECTORY", &credentials);
+    from("$CREDENTIALS_DIRECTORY/passphrase");
+    let (opened, said) = run(&node, &["keys", "list", "--json"]);
+    assert!(opened && said.contains("\"current\""), "{said}");
+}
