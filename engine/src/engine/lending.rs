@@ -7,7 +7,7 @@ use crate::id::ConsentId;
 use crate::jose::PublicKey;
 use crate::jose::jwe::{CREDENTIALS_BYTES_MAX, Token};
 use crate::keys::Duty;
-use crate::maintenance::lent::{Lending, Seen, Why};
+use crate::maintenance::lent::{Lending, OPENINGS_MAX, Seen, Why};
 use crate::session::Session;
 use crate::trace::Language;
 
@@ -27,14 +27,16 @@ impl Engine {
     /// lend one, and only as long as nobody has closed the break. One that is lent already stays.
     ///
     /// # Errors
-    /// [`EngineError::NotFound`]: no report was given, or its break is closed. [`EngineError::Sealed`]: it is not sealed to a maintenance key.
+    /// [`EngineError::NotFound`]: no report was given, its break is closed, the consent was withdrawn or restricted, or the login was opened as
+    /// often as one may be. [`EngineError::Sealed`]: it is not sealed to a maintenance key.
     /// A store that takes nothing: nothing is kept.
     pub async fn lend_login(&self, session: &Session, jwe: &str, language: Language) -> Result<Seen, EngineError> {
         let offer = session.offered().ok_or(EngineError::NotFound)?;
         let report = offer.given.ok_or(EngineError::NotFound)?;
         let (consent, choice) = session.consent().zip(session.choice()).ok_or(EngineError::NotFound)?;
         let ticket = offer.report.fingerprint();
-        if !self.reports.is_open(&ticket).await? {
+        let spent = self.reports.lendings().get(consent).await?.is_some_and(|lent| lent.openings.len() >= OPENINGS_MAX);
+        if spent || !self.may_lend(consent, &ticket).await? {
             return Err(EngineError::NotFound);
         }
         let token = Token::parse(jwe, CREDENTIALS_BYTES_MAX).map_err(|_| EngineError::Sealed)?;
@@ -47,7 +49,7 @@ impl Engine {
             online_service: session.request().online_service(),
             subject: session.linked().map(|link| link.subject),
             report,
-            ticket,
+            ticket: ticket.clone(),
             connector: choice.connector,
             source: choice.source,
             language: language.as_str().to_owned(),
@@ -55,13 +57,20 @@ impl Engine {
             failed_at: offer.at,
             openings: Vec::new(),
             ended: None,
+            before: Vec::new(),
         };
         self.reports.lendings().lend(&lending, jwe).await?;
-        // The report was taken back meanwhile: the login goes with it.
-        if session.offered().and_then(|offer| offer.given) != Some(report) {
+        // What it hangs on may have gone meanwhile, and who ended that found no login: it goes with it.
+        let given = session.offered().and_then(|offer| offer.given) == Some(report);
+        if !given || !self.may_lend(consent, &ticket).await? {
             self.end_lending(consent).await?;
         }
         self.lent_under(consent).await?.ok_or(EngineError::NotFound)
+    }
+
+    /// Whether the break is open, and the consent under which the run failed stands.
+    async fn may_lend(&self, consent: ConsentId, ticket: &str) -> Result<bool, EngineError> {
+        Ok(self.reports.is_open(ticket).await? && self.stands(consent).await.is_some())
     }
 
     /// What the person of a session sees of the login that they lent in it.

@@ -19,9 +19,9 @@ use super::ports::{RunClock, RunRandom};
 use super::run::begun::{check_fields, grants};
 use super::{Engine, EngineError};
 use crate::collect::Order;
-use crate::consent::Consent;
+use crate::consent::{Consent, Status};
 use crate::credentials::Fields;
-use crate::id::ReportId;
+use crate::id::{ConsentId, ReportId};
 use crate::jose::jwe::CREDENTIALS_BYTES_MAX;
 use crate::keys::Duty;
 use crate::maintenance::Silent;
@@ -45,14 +45,9 @@ pub struct Retested {
     failure: Option<Failure>,
 }
 
-/// After these, a login is of no use, and to try it again could lock the account.
-const USELESS: [Code; 5] = [
-    Code::CredentialsRejected,
-    Code::CredentialsExpired,
-    Code::AccountLocked,
-    Code::DecryptFailed,
-    Code::SecretUnusable,
-];
+/// After these, a login is of no use, and to try it again could lock the account. The last is said of one that was sealed for something else.
+const USELESS: [Code; 4] =
+    [Code::CredentialsRejected, Code::CredentialsExpired, Code::AccountLocked, Code::DecryptFailed];
 
 /// Nobody is there.
 struct Nobody;
@@ -124,33 +119,46 @@ impl Engine {
         let unserved = || EngineError::Source(format!("nothing serves {} now", lending.source));
         let connector = catalogue.serving(&lending.connector, &lending.source).cloned().ok_or_else(unserved)?;
         self.check_usable(&connector, &lending.source).await?;
+        let lendings = self.reports.lendings();
+        let running = lendings.begin(lending.consent).await.ok_or(EngineError::NotFound)?;
         let opened_at = self.clock.now();
-        let opened = self.reports.lendings().open(lending.consent, opened_at).await?;
-        let jwe = opened.ok_or(EngineError::NotFound)?;
-        let (outcome, failure) = match self.run_with(&lending, &consent, &connector, &jwe).await {
+        let jwe = lendings.open(lending.consent, opened_at).await?.ok_or(EngineError::NotFound)?;
+        let ran = self.run_with(&lending, &consent, &connector, &jwe, running.stopper()).await;
+        // Whoever ends it meanwhile waits for this.
+        drop((jwe, running));
+        let (outcome, failure) = match ran {
             Ok(Gathered { shortfall: None, .. }) => ("complete".to_owned(), None),
             Ok(Gathered { shortfall, .. }) => ("partial".to_owned(), shortfall),
             Err(failure) => (failure.code.to_string(), Some(failure)),
         };
         tracing::info!(report = %lending.report, source = lending.source, outcome, "a break was tried again");
-        self.reports.lendings().note(lending.consent, opened_at, &outcome).await?;
+        // First what needs no room.
         if failure.as_ref().is_some_and(|failure| USELESS.contains(&failure.code)) {
-            self.reports.lendings().end(lending.consent, Why::Unusable, self.clock.now()).await?;
+            lendings.end(lending.consent, Why::Unusable, self.clock.now()).await?;
         }
+        lendings.note(lending.consent, opened_at, &outcome).await?;
         let version = connector.package.manifest().version().to_string();
         Ok(Retested { report: lending.report, version, opened_at, outcome, failure })
     }
 
-    /// The one that was opened least, of people who did not restrict what is done under their consent.
+    /// The one that was opened least, of people whose consent stands.
     async fn next_lent(&self, ticket: &str) -> Result<(Lending, Consent), EngineError> {
+        if !self.reports.is_open(ticket).await? {
+            return Err(EngineError::NotFound);
+        }
         for lending in self.reports.lendings().of(ticket).await? {
-            if let Ok(consent) = self.consents.record(lending.consent).await
-                && consent.restriction().is_none()
-            {
+            if let Some(consent) = self.stands(lending.consent).await {
                 return Ok((lending, consent));
             }
         }
         Err(EngineError::NotFound)
+    }
+
+    /// A consent that was neither withdrawn nor restricted.
+    pub(super) async fn stands(&self, consent: ConsentId) -> Option<Consent> {
+        let consent = self.consents.record(consent).await.ok()?;
+        let withdrawn = matches!(consent.status(), Status::Withdrawn | Status::Refused);
+        (!withdrawn && consent.restriction().is_none()).then_some(consent)
     }
 
     /// One run. Its items end here.
@@ -160,8 +168,9 @@ impl Engine {
         consent: &Consent,
         connector: &Connector,
         jwe: &str,
+        stopper: Stopper,
     ) -> Result<Gathered, Failure> {
-        let order = self.lent_order(lending, consent, connector, jwe).await.map_err(|error| {
+        let order = self.lent_order(lending, consent, connector, jwe, stopper).await.map_err(|error| {
             tracing::warn!(report = %lending.report, error = crate::causes::chain(&error), "a re-test did not begin");
             Failure::new(error.code())
         })?;
@@ -178,8 +187,11 @@ impl Engine {
         consent: &Consent,
         connector: &Connector,
         jwe: &str,
+        stopper: Stopper,
     ) -> Result<Order, EngineError> {
-        let plaintext = self.keys.open(Duty::Maintenance, jwe, CREDENTIALS_BYTES_MAX).await?;
+        // A token that is away refuses as one does to which it was not sealed: neither makes the login useless.
+        let opened = self.keys.open(Duty::Maintenance, jwe, CREDENTIALS_BYTES_MAX).await;
+        let plaintext = opened.map_err(|_| EngineError::Platform("a lent login does not open now".into()))?;
         let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
         drop(plaintext);
         if fields.session() != lending.session || fields.question().is_some() {
@@ -200,7 +212,7 @@ impl Engine {
             tape: Arc::new(NoTape),
             clock: Arc::new(RunClock(self.clock.clone())),
             random: Box::new(RunRandom(self.entropy.clone())),
-            stopper: Stopper::default(),
+            stopper,
         })
     }
 }

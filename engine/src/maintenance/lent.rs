@@ -5,11 +5,14 @@
 //! its person takes it back, or 120 days after the failure. The record of the consent (row R14) stays as proof: what was lent, each
 //! opening, and the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use crate::erase::retention::{R10CredentialMaintenance, R14ConsentRecord, Retained as _, Term};
 use crate::id::{ConsentId, OnlineServiceId, ReportId, SessionId, SubjectId};
@@ -57,6 +60,21 @@ pub struct Lending {
     /// Each time that it was opened, the first one first.
     pub openings: Vec<Opening>,
     /// Its end, if it ended before its time was over.
+    pub ended: Option<Ended>,
+    /// What the person agreed to before, if they lent one again after its end.
+    #[serde(default)]
+    pub before: Vec<Before>,
+}
+
+/// A login that was lent under the same consent before, and its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// The report that it belonged to.
+    pub report: ReportId,
+    /// When the person agreed.
+    pub agreed_at: Timestamp,
+    /// Its end; none if its time was over.
     pub ended: Option<Ended>,
 }
 
@@ -113,6 +131,8 @@ pub struct Seen {
     pub openings: Vec<Opening>,
     /// Its end, if it ended before its time was over.
     pub ended: Option<Ended>,
+    /// What they lent under this consent before.
+    pub before: Vec<Before>,
 }
 
 impl Record for LentLogin {
@@ -172,13 +192,45 @@ pub struct Lendings {
     shelves: Shelves,
     logins: Shelf<R10CredentialMaintenance>,
     records: Shelf<R14ConsentRecord>,
+    /// One at a time is lent, let go, or begins to be used.
+    turns: Arc<tokio::sync::Mutex<()>>,
+    running: Arc<Mutex<HashMap<ConsentId, Use>>>,
+}
+
+/// How a run with a lent login is ended, and how its end is waited for.
+#[derive(Debug, Clone, Default)]
+struct Use {
+    stopper: Stopper,
+    over: CancellationToken,
+}
+
+/// A run with a lent login, until this is dropped. Nothing of the login may be left then.
+pub(crate) struct Running {
+    lendings: Lendings,
+    consent: ConsentId,
+    it: Use,
+}
+
+impl Running {
+    /// What ends the run when its login is let go.
+    pub(crate) fn stopper(&self) -> Stopper {
+        self.it.stopper.clone()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.lendings.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.consent);
+        self.it.over.cancel();
+    }
 }
 
 impl Lendings {
     /// On these shelves.
     #[must_use]
     pub fn new(shelves: &Shelves) -> Self {
-        Self { shelves: shelves.clone(), logins: shelves.shelf(), records: shelves.shelf() }
+        let (turns, running) = (Arc::default(), Arc::default());
+        Self { shelves: shelves.clone(), logins: shelves.shelf(), records: shelves.shelf(), turns, running }
     }
 
     /// Keeps a login as it was sealed. One that is lent already stays as it is.
@@ -186,16 +238,21 @@ impl Lendings {
     /// # Errors
     /// [`StoreError`]: it is not kept.
     pub async fn lend(&self, lending: &Lending, jwe: &str) -> Result<(), StoreError> {
+        let _turn = self.turns.lock().await;
         let name = lending.consent.to_string();
         if self.logins.holds::<LentLogin>(&name).await? {
             return Ok(());
         }
-        let (openings, expect) = match self.records.get::<Lending>(&name).await? {
-            Some(stored) => (stored.value.openings, Expect::At(stored.revision)),
-            None => (Vec::new(), Expect::Absent),
-        };
+        let mut lending = lending.clone();
+        let mut expect = Expect::Absent;
+        if let Some(stored) = self.records.get::<Lending>(&name).await? {
+            expect = Expect::At(stored.revision);
+            let Lending { report, agreed_at, ended, openings, before, .. } = stored.value;
+            lending.openings = openings;
+            lending.before = before;
+            lending.before.push(Before { report, agreed_at, ended });
+        }
         // The consent first: no login is kept without one.
-        let lending = Lending { openings, ..lending.clone() };
         self.records.put(&name, &lending, expect, lending.term()).await?;
         let login = LentLogin { jwe: jwe.to_owned() };
         self.logins.put_anew(&name, &login, Expect::Any, lending.login_term()).await.map(drop)
@@ -216,8 +273,8 @@ impl Lendings {
     pub async fn seen(&self, consent: ConsentId) -> Result<Option<Seen>, StoreError> {
         let Some(lending) = self.get(consent).await? else { return Ok(None) };
         let (kept, until) = (self.logins.holds::<LentLogin>(&consent.to_string()).await?, lending.until());
-        let Lending { source, report, agreed_at, openings, ended, .. } = lending;
-        Ok(Some(Seen { consent, source, report, agreed_at, until, kept, openings, ended }))
+        let Lending { source, report, agreed_at, openings, ended, before, .. } = lending;
+        Ok(Some(Seen { consent, source, report, agreed_at, until, kept, openings, ended, before }))
     }
 
     /// Every record, whether its login is still there or not.
@@ -251,6 +308,18 @@ impl Lendings {
         Ok(found)
     }
 
+    /// Begins a run with a login; none if there is one already: two at a time could lock the account.
+    pub(crate) async fn begin(&self, consent: ConsentId) -> Option<Running> {
+        let _turn = self.turns.lock().await;
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.contains_key(&consent) {
+            return None;
+        }
+        let it = Use::default();
+        running.insert(consent, it.clone());
+        Some(Running { lendings: self.clone(), consent, it })
+    }
+
     /// Notes an opening, and only then gives the sealed login for one run; none if it is not there, or not any more.
     ///
     /// # Errors
@@ -281,11 +350,18 @@ impl Lendings {
         noted.await.map(drop)
     }
 
-    /// Erases a login, its key with it, also in older copies of the store's files; the record says so. To end it again changes nothing.
+    /// Erases a login, its key with it, also in older copies of the store's files; the record says so. A run with it is ended first. To end
+    /// it again changes nothing.
     ///
     /// # Errors
     /// [`StoreError`]: ask again.
     pub async fn end(&self, consent: ConsentId, why: Why, now: Timestamp) -> Result<(), StoreError> {
+        let _turn = self.turns.lock().await;
+        let used = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&consent).cloned();
+        if let Some(used) = used {
+            used.stopper.stop(StopReason::Withdrawn);
+            used.over.cancelled().await;
+        }
         self.logins.delete::<LentLogin>(&consent.to_string()).await?;
         let ended = self.change(consent, |lending| {
             let now_ends = lending.ended.is_none() && now < lending.until();

@@ -126,6 +126,8 @@ async fn a_login_goes_with_the_report_with_the_consent_and_with_the_fix() {
     assert_eq!(world.stands(&reported).await, (false, Some(Why::Withdrawn)));
     world.engine.withdraw(&withdrawn).await.unwrap();
     assert_eq!(world.stands(&withdrawn).await, (false, Some(Why::Withdrawn)));
+    let again = world.sealed_to(&world.engine.maintenance_keys().await.unwrap()[0], &withdrawn).await;
+    assert!(matches!(world.lend(&withdrawn, &again).await, Err(EngineError::NotFound)), "the consent was withdrawn");
     assert_eq!(world.stands(&fixed).await, (true, None));
     world.engine.reports.close(&report().fingerprint(), world.clock.now()).await.unwrap();
     assert_eq!(world.stands(&fixed).await, (false, Some(Why::Fixed)));

@@ -42,6 +42,7 @@ impl World {
             failed_at: agreed_at - SignedDuration::from_mins(1),
             openings: Vec::new(),
             ended: None,
+            before: Vec::new(),
         };
         self.lendings.lend(&lending, JWE).await.unwrap();
         lending
@@ -64,6 +65,28 @@ async fn an_opening_is_in_the_record_before_there_is_a_login_and_its_outcome_aft
     let seen = world.lendings.seen(lent.consent).await.unwrap().unwrap();
     assert_eq!(seen.openings, [opening(Some("page-unrecognised"))]);
     assert_eq!(world.lendings.open(id(9), at).await.unwrap(), None, "nobody lent this");
+}
+
+#[tokio::test]
+async fn who_lets_a_login_go_ends_the_run_with_it_and_waits_and_no_second_run_begins() {
+    let world = world();
+    let lent = world.lent(1, BREAK).await;
+    let running = world.lendings.begin(lent.consent).await.unwrap();
+    assert!(world.lendings.begin(lent.consent).await.is_none(), "two at a time could lock the account");
+    let (lendings, consent, now) = (world.lendings.clone(), lent.consent, world.clock.now());
+    let ends = tokio::spawn(async move { lendings.end(consent, Why::Withdrawn, now).await });
+    running.stopper().wait().await;
+    assert!(!ends.is_finished() && world.kept(consent).await, "no receipt for what is still in memory");
+    drop(running);
+    ends.await.unwrap().unwrap();
+    assert!(!world.kept(consent).await);
+    // Lent again, by a consent of its own; the one before stays in the record.
+    let again = world.lent(1, BREAK).await;
+    let seen = world.lendings.seen(consent).await.unwrap().unwrap();
+    let before =
+        Before { report: lent.report, agreed_at: lent.agreed_at, ended: Some(Ended { at: now, why: Why::Withdrawn }) };
+    assert_eq!((seen.kept, seen.ended, seen.before), (true, None, vec![before]));
+    assert!(world.lendings.begin(again.consent).await.is_some());
 }
 
 #[tokio::test]

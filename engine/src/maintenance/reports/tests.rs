@@ -104,6 +104,7 @@ async fn a_break_that_is_closed_takes_the_logins_that_were_lent_for_it_along() {
         failed_at: clock.now(),
         openings: Vec::new(),
         ended: None,
+        before: Vec::new(),
     };
     let (here, elsewhere) = (lent(1, &failed.fingerprint()), lent(2, "1|bank|trap|-|-"));
     for lending in [&here, &elsewhere] {
