@@ -139,6 +139,7 @@ pub fn run() -> ExitCode {
     start_logging(&options.log, options.log_format);
     let run = || {
         harden::keep_to_itself()?;
+        harden::hand_on_no_rights()?;
         match options.command {
             // It looks whether an engine that it starts writes one.
             Command::Canary(canary::Command::Run(_)) => harden::let_others_write_cores()?,

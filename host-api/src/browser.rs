@@ -210,7 +210,16 @@ impl HostCtx {
 
     /// A selector that acts on a live page.
     fn live(&mut self, selector: &str) -> Result<(), Fail> {
-        if is_live_selector(selector) { Ok(()) } else { Err(self.refuse(Code::InvalidArgument, LIVE_SELECTORS)) }
+        if !is_live_selector(selector) {
+            return Err(self.refuse(Code::InvalidArgument, LIVE_SELECTORS));
+        }
+        // What is chosen by what stands beside it would say what that is, and fails never.
+        let simple = |character: char| character.is_alphanumeric() || "-_#.".contains(character);
+        if self.is_withheld() && !selector.chars().all(simple) {
+            let text = "while single characters of a secret stand on a page, a selector is one name, class or id";
+            return Err(self.refuse(Code::InvalidArgument, text));
+        }
+        Ok(())
     }
 
     /// A text of the connector's that pages may repeat. What it wrote itself tells it nothing when it comes back; and each can be a guess, so

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use caps::CapSet;
 use consentry_host_api::memory;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -14,6 +15,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 /// The kernel refuses, which it has no reason for.
 pub(super) fn keep_to_itself() -> anyhow::Result<()> {
     set_dumpable(false).context("this process can't be kept from being looked into")
+}
+
+/// What this process starts has none of the rights that a service manager gave it (`AmbientCapabilities=`). It keeps them itself.
+///
+/// # Errors
+/// As [`keep_to_itself`].
+pub(super) fn hand_on_no_rights() -> anyhow::Result<()> {
+    caps::clear(None, CapSet::Ambient).context("rights that this process hands on can't be taken back")
 }
 
 /// Neither this process nor what it starts writes a core file.

@@ -39,7 +39,9 @@ pub enum PackageError {
         source: std::io::Error,
     },
     /// Larger than [`CONNECTOR_BYTES_MAX`].
-    #[error("the file has {bytes} bytes; a connector has at most {CONNECTOR_BYTES_MAX}")]
+    #[error(
+        "the file has {bytes} bytes; a connector has at most {CONNECTOR_BYTES_MAX}: build it optimised and without debug information"
+    )]
     TooLarge {
         /// Its length.
         bytes: u64,
@@ -65,7 +67,7 @@ pub enum PackageError {
         import: String,
     },
     /// It exports no `collect`.
-    #[error("the connector exports no function `collect`")]
+    #[error("the connector exports no function `collect`: declare it with `consentry_sdk::connector!(collect)`")]
     NoCollect,
     /// The manifest is not inside.
     #[error(
@@ -73,7 +75,7 @@ pub enum PackageError {
     )]
     NoManifest,
     /// The manifest is there twice: which one was reviewed?
-    #[error("the component holds more than one manifest")]
+    #[error("the component holds more than one manifest: build it from one connector alone")]
     TwoManifests,
     /// The manifest is wrong.
     #[error("the manifest inside the component is refused")]

@@ -56,8 +56,7 @@ impl HostCtx {
             // Its value would have to go through a script.
             if field.set { Err(PageError::Unusable("a field that nobody types into")) } else { Ok(()) }
         });
-        let focused = focused.await;
-        self.acted(focused)?;
+        focused.await?;
         self.give_to_page(&recipe, Some((&at, recipe.is_narrow())))?;
         let text = self.typed(&recipe)?;
         let context = self.context()?;
@@ -81,13 +80,14 @@ impl HostCtx {
             let same = Some(context.frame(&at_frame)?.loader) == recognised;
             if same { Ok(keys) } else { Err(PageError::Moved) }
         });
-        let keys = keys.await;
-        let keys = self.acted(keys)?;
+        let keys = keys.await?;
         self.give_to_page(&recipe, Some((&at, true)))?;
         let text: Zeroizing<String> = self.typed(&recipe)?;
         let context = self.context()?;
-        let pressed = self.drive(async move { context.press(&at, &keys, text).await }).await?;
+        let pressed = self.drive(async move { context.press(&at, &keys, text).await }).await;
         self.used_up(&recipe);
+        // A key that can't be pressed is known by the character that was to be pressed.
+        let pressed = pressed.map_err(|fail| if matches!(fail, Fail::Fault(_)) { self.unusable() } else { fail })?;
         // Which character it was is no business of the connector's.
         pressed.ok_or_else(|| self.unusable())
     }
@@ -173,13 +173,14 @@ impl browser::HostPage for Live<'_> {
         self.spend(LimitName::BytesOut, text.len() as u64)?;
         let at = self.at_of(&this)?;
         let context = self.context()?;
+        let withheld = self.is_withheld();
         let filled = self.drive(async move {
             let origin: String = context.ask(&at, super::scripts::ORIGIN, &[]).await?;
             let field = context.focus(&at, &selector, &origin, false).await?;
             if field.set { context.set_value(&field, &text).await } else { context.type_text(&at, &text).await }
         });
         let filled = filled.await;
-        self.acted(filled)
+        self.acted(withheld, filled)
     }
 
     async fn fill_secret(
@@ -190,16 +191,18 @@ impl browser::HostPage for Live<'_> {
     ) -> Result<(), Fail> {
         self.enter(NAME, "page.fill-secret")?;
         self.at(Stage::Login);
-        let at = self.at_of(&this)?;
-        self.type_secret(at, selector, secret).await
+        let (at, withheld) = (self.at_of(&this)?, self.is_withheld());
+        let typed = self.type_secret(at, selector, secret).await;
+        self.acted(withheld, typed)
     }
 
     async fn click(&mut self, this: Resource<Page>, selector: String) -> Result<(), Fail> {
         self.enter(NAME, "page.click")?;
         self.live(&selector)?;
         let (at, context) = (self.at_of(&this)?, self.context()?);
+        let withheld = self.is_withheld();
         let clicked = self.drive(async move { context.click(&at, &selector).await }).await;
-        self.acted(clicked)
+        self.acted(withheld, clicked)
     }
 
     async fn press_keypad(
@@ -210,8 +213,9 @@ impl browser::HostPage for Live<'_> {
     ) -> Result<(), Fail> {
         self.enter(NAME, "page.press-keypad")?;
         self.at(Stage::Login);
-        let at = self.at_of(&this)?;
-        self.press(at, secret, keys).await
+        let (at, withheld) = (self.at_of(&this)?, self.is_withheld());
+        let pressed = self.press(at, secret, keys).await;
+        self.acted(withheld, pressed)
     }
 
     async fn select(&mut self, this: Resource<Page>, selector: String, values: Vec<String>) -> Result<(), Fail> {
@@ -219,14 +223,17 @@ impl browser::HostPage for Live<'_> {
         self.live(&selector)?;
         self.wrote(values.iter().map(|value| value.clone().into_bytes()))?;
         let (at, context) = (self.at_of(&this)?, self.context()?);
+        let withheld = self.is_withheld();
         let chosen = self.drive(async move { context.choose(&at, &selector, &values).await }).await;
-        self.acted(chosen)
+        self.acted(withheld, chosen)
     }
 
     async fn key(&mut self, this: Resource<Page>, name: String) -> Result<(), Fail> {
         self.enter(NAME, "page.key")?;
         let (at, context) = (self.at_of(&this)?, self.context()?);
-        self.drive(async move { context.key(&at, &name).await }).await
+        let withheld = self.is_withheld();
+        let pressed = self.drive(async move { context.key(&at, &name).await }).await;
+        self.acted(withheld, pressed)
     }
 
     async fn download(&mut self, this: Resource<Page>, selector: String) -> Result<Resource<Blob>, Fail> {
@@ -263,8 +270,9 @@ impl browser::HostPage for Live<'_> {
         } else {
             self.live(&selector)?;
             let context = self.context()?;
+            let withheld = self.is_withheld();
             let inside = self.drive(async move { context.inside(&at, &selector).await }).await;
-            self.acted(inside)?
+            self.acted(withheld, inside)?
         };
         self.table.get_mut(&this)?.at = inside;
         Ok(())
@@ -314,8 +322,9 @@ impl browser::HostPage for Live<'_> {
         self.enter(NAME, "page.show")?;
         self.live(&selector)?;
         let (at, context) = (self.at_of(&this)?, self.context()?);
+        let withheld = self.is_withheld();
         let picture = self.drive(async move { context.picture(&at, &selector).await }).await;
-        let picture = self.acted(picture)?;
+        let picture = self.acted(withheld, picture)?;
         let held = self.hold(picture.len())?;
         self.ask_person(kind, details, Some(Blob(Arc::new(Zeroizing::new(picture)), held)))
     }

@@ -105,6 +105,12 @@ impl At {
         Self { page, within: Vec::new() }
     }
 
+    /// A frame of a page.
+    #[cfg(test)]
+    pub(super) fn inside(page: &str, frame: &str) -> Self {
+        Self { page: page.to_owned(), within: vec![Within { frame: frame.to_owned(), element: 0 }] }
+    }
+
     /// The frame that is meant.
     pub(super) fn frame(&self) -> &str {
         self.within.last().map_or(&self.page, |within| &within.frame)
@@ -254,6 +260,7 @@ impl Context {
             return Err(failure(&error));
         }
         let Some(loader) = navigated.loader_id else { return Ok(()) };
+        self.state().asked_for(&loader);
         let loaded = self.wait(until, |state| {
             if state.tab(&at.page).is_none_or(|tab| tab.crashed) {
                 return Some(());

@@ -79,14 +79,15 @@ impl Ground {
 /// and the thread goes back to where it was. What is started on it has no right of ours: rights that a service was given pass to its
 /// programs otherwise, and the browser could leave its network with them.
 fn isolate() -> io::Result<bool> {
-    let before = std::fs::File::open("/proc/thread-self/ns/net")?;
-    let isolated = if unshare(CloneFlags::CLONE_NEWNET).is_err() {
-        false
-    } else if loopback_up().is_ok() {
-        true
-    } else {
-        setns(before, CloneFlags::CLONE_NEWNET)?;
-        false
+    let isolated = match std::fs::File::open("/proc/thread-self/ns/net") {
+        Ok(before) if unshare(CloneFlags::CLONE_NEWNET).is_ok() => {
+            let works = loopback_up().is_ok();
+            if !works {
+                setns(before, CloneFlags::CLONE_NEWNET)?;
+            }
+            works
+        }
+        _ => false,
     };
     caps::clear(None, CapSet::Ambient).map_err(io::Error::other)?;
     Ok(isolated)

@@ -162,8 +162,10 @@ pub(super) async fn hold_together(pages: Weak<Process>, browser: u32, gone: Tran
             () = gone.gone() => return,
             _ = looks.tick() => {}
         }
-        // Without a page it is looked at by whoever comes next.
-        if pages.strong_count() < 2 || check::memory(browser) < most {
+        if pages.strong_count() == 0 {
+            return;
+        }
+        if check::memory(browser) < most {
             continue;
         }
         let shown =

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use super::context::{Context, PageError};
 use super::frame::{At, failure};
 use super::scripts;
+use super::state::Request;
 use super::transport::CallError;
 use crate::ctx::HostCtx;
 use crate::document::{Parsed, Seed, Tree};
@@ -44,6 +45,8 @@ pub(super) struct Came {
     pub(super) headers: Vec<(String, String)>,
     pub(super) kind: String,
     pub(super) bytes: Vec<u8>,
+    /// What stands behind the path of its address is for page rules alone.
+    pub(super) veiled: bool,
 }
 
 /// The same, as it may be seen.
@@ -78,9 +81,8 @@ impl Context {
             };
             let (status, headers) = self.state().head(&frame);
             let url = Url::parse(&markup.url).map_err(|_| PageError::Failed("it has no address"))?;
-            let url = if frame.veiled { path_of(url) } else { url };
             let (method, kind, bytes) = (Method::GET, markup.kind, markup.html.into_bytes());
-            return Ok(Came { method, url, status, headers, kind, bytes });
+            return Ok(Came { method, url, status, headers, kind, bytes, veiled: frame.veiled });
         }
     }
 
@@ -186,7 +188,8 @@ impl Context {
         }
         let url = Url::parse(&request.url).map_err(|_| PageError::Failed("it has no address"))?;
         let method = request.method.parse().unwrap_or(Method::GET);
-        Ok(Some(Came { method, url, status: request.status, headers: request.headers, kind: request.mime, bytes }))
+        let Request { status, headers, mime: kind, .. } = request;
+        Ok(Some(Came { method, url, status, headers, kind, bytes, veiled: false }))
     }
 }
 
@@ -227,9 +230,10 @@ impl HostCtx {
 
     /// Takes out what nobody may see, and recognises what is left.
     pub(super) fn look(&mut self, came: Came) -> Result<Looked, Fail> {
-        let Came { method, url: request_url, status, headers, kind, bytes } = came;
+        let Came { method, url: request_url, status, headers, kind, bytes, veiled } = came;
         let echoes = self.page_echoes()?;
-        let url = self.masked(&echoes, request_url.clone())?;
+        let whole_url = self.masked(&echoes, request_url.clone())?;
+        let url = if veiled { path_of(whole_url.clone()) } else { whole_url.clone() };
         let format = Format::of_content_type(&kind);
         // The browser hands text over as UTF-8, whatever it came in.
         let text = format.is_some() || kind.starts_with("text/");
@@ -244,7 +248,7 @@ impl HostCtx {
         self.capture(&method, &request_url, answered, &mut body)?;
         self.scrub_taken(&echoes, format, &mut body, &url)?;
         let Body { bytes, charset, document, changed } = body;
-        let recognition = self.recognise(&url, status, document.as_ref())?;
+        let recognition = self.recognise(&whole_url, status, document.as_ref())?;
         let (body, as_it_came) = (Arc::new(Zeroizing::new(bytes)), echoes.is_empty() && !changed);
         Ok(Looked { document, recognition, url, status, headers: header_map(headers), kind, body, charset, as_it_came })
     }
@@ -323,10 +327,11 @@ impl HostCtx {
         self.browsing.context.as_ref().is_some_and(|context| context.state().is_withheld())
     }
 
-    /// What came of an act on a page. While it may not be read, an act that fails says something of what stands there, and ends the run.
-    pub(super) fn acted<T>(&mut self, came: Result<T, Fail>) -> Result<T, Fail> {
+    /// What came of an act on a page that could not be read before it, or can't be after it. If it failed, that says something of what stands
+    /// there, and ends the run.
+    pub(super) fn acted<T>(&mut self, withheld: bool, came: Result<T, Fail>) -> Result<T, Fail> {
         match came {
-            Err(Fail::Fault(_)) if self.is_withheld() => Err(self.unusable()),
+            Err(Fail::Fault(_)) if withheld || self.is_withheld() => Err(self.unusable()),
             came => came,
         }
     }

@@ -56,7 +56,7 @@ impl Default for BrowserSettings {
             account: None,
             folder: PathBuf::from("/dev/shm"),
             // Most of them wait for a person, which takes memory and no time.
-            runs_max: (8 * cores).min(48),
+            runs_max: (8 * cores).min(24),
             queue: Duration::from_secs(60),
             runs_each: 200,
             idle: Duration::from_secs(300),

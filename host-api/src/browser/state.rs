@@ -39,7 +39,7 @@ pub(super) struct Tab {
 pub(super) struct Frame {
     pub(super) session: String,
     /// The frame that it stands in.
-    above: Option<String>,
+    pub(super) above: Option<String>,
     pub(super) url: String,
     /// Names the document in it.
     pub(super) loader: String,
@@ -192,6 +192,12 @@ impl State {
         self.flights.len()
     }
 
+    /// The connector itself asked for this document: its address says nothing that it does not know.
+    pub(super) fn asked_for(&mut self, loader: &str) {
+        self.veiled.remove(loader);
+        self.frames.values_mut().filter(|frame| frame.loader == loader).for_each(|frame| frame.veiled = false);
+    }
+
     /// Takes an event in. Whatever does not read is of another version of the protocol, and is left alone.
     pub(super) fn take(&mut self, event: &Event) -> Vec<Reaction> {
         let session = event.session.as_str();
@@ -299,7 +305,8 @@ impl State {
         if let Some(frame) = self.frames.get_mut(&it.frame.id) {
             frame.failed = it.frame.unreachable_url.is_some().then(|| frame.failed.take().unwrap_or_default());
             frame.url = it.frame.url + it.frame.url_fragment.as_deref().unwrap_or_default();
-            frame.veiled = self.veiled.remove(&it.frame.loader_id);
+            // Beyond the bound each may be one.
+            frame.veiled = self.veiled.remove(&it.frame.loader_id) || self.veiled.len() >= ANSWERS_MAX;
             frame.loader = it.frame.loader_id;
             frame.world = None;
         }
@@ -331,15 +338,12 @@ impl State {
     fn sent(&mut self, session: &str, it: ASent) -> Vec<Reaction> {
         self.busy = Instant::now();
         self.requests += 1;
+        let (document, withheld) = (it.kind.as_deref() == Some("Document"), self.is_withheld());
+        if document && withheld && self.veiled.len() < ANSWERS_MAX {
+            self.veiled.insert(it.loader_id.clone());
+        }
         if self.flights.len() >= ANSWERS_MAX || it.request.url.starts_with("data:") {
             return Vec::new();
-        }
-        let (document, withheld) = (it.kind.as_deref() == Some("Document"), self.is_withheld());
-        if document && withheld {
-            if self.veiled.len() >= ANSWERS_MAX {
-                self.veiled.clear();
-            }
-            self.veiled.insert(it.loader_id.clone());
         }
         let request = Request {
             id: it.request_id.clone(),

@@ -112,6 +112,7 @@ impl HostCtx {
             kind,
             bytes: hop.body.0.to_vec(),
             headers: hop.headers,
+            veiled: false,
         })
     }
 

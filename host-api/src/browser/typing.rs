@@ -15,7 +15,6 @@ use super::context::{Context, PageError};
 use super::frame::{At, Element};
 use super::reading::Looked;
 use super::scripts;
-use super::standing::Standing;
 use super::state::Challenge;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
@@ -157,12 +156,7 @@ impl HostCtx {
         if let Some((at, withheld)) = at {
             let context = self.context()?;
             let origins = self.plan.sinks().origins(&recipe.leaves());
-            let mut state = context.state();
-            let shown = |frame: &str| state.frames.get(frame).map(|frame| frame.loader.clone()).unwrap_or_default();
-            let (loader, around) = (shown(at.frame()), shown(&at.page));
-            let (page, frame, withheld) = (at.page.clone(), at.frame().to_owned(), withheld && secret);
-            let narrow = state.stands(Standing { page, around, frame, loader, origins, withheld });
-            drop(state);
+            let narrow = context.state().stands(at, origins, withheld && secret);
             context.proxy.narrow(narrow);
         }
         Ok(())

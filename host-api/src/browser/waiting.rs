@@ -22,6 +22,19 @@ impl HostCtx {
     async fn wait_for_page(&mut self, at: &At, pages: &str, until: Instant) -> Result<bool, Fail> {
         let mut before = String::new();
         loop {
+            // A rule of the manifest that is held against what was pressed would spell it out.
+            let (context, page) = (self.context()?, at.page.clone());
+            let readable = async move {
+                let readable = context.wait(until, |state| {
+                    let gone = state.tab(&page).is_none_or(|tab| tab.crashed);
+                    (gone || !state.is_withheld()).then_some(())
+                });
+                let readable = readable.await?;
+                context.session(&page).map(|_| readable)
+            };
+            if self.drive(readable).await?.is_none() {
+                return Ok(false);
+            }
             let (context, at_frame, last) = (self.context()?, at.clone(), before.clone());
             let changed = self.drive(async move { context.changed(&at_frame, &last, until).await }).await?;
             let Some(now) = changed else { return Ok(false) };
@@ -61,7 +74,9 @@ impl HostCtx {
                 let moved = context.wait(until, |state| {
                     let gone = state.tab(&at_frame.page).is_none_or(|tab| tab.crashed);
                     let url = state.frames.get(at_frame.frame()).map(|frame| frame.url.clone());
-                    (gone || url != last).then_some(url)
+                    // What may be known of it is another when pages may be read again.
+                    let now = Some((url, state.is_withheld()));
+                    (gone || now != last).then_some(now)
                 });
                 let moved = moved.await?;
                 context.session(&at_frame.page).map(|_| moved)

@@ -338,7 +338,7 @@ async fn no_way_leads_past_the_proxy() {
     leads_nowhere(BrowserSettings::default(), "none").await;
 }
 
-/// It knows ways that the shell does not, and takes none of them either. It heeds `--no-pings`.
+/// It heeds `--no-pings`, so that one way is not tried.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_way_leads_past_the_proxy_of_the_whole_browser() {
     let program = Some("/usr/lib/chromium/chromium".into());
