@@ -51,17 +51,27 @@ impl World {
     /// A session whose run broke; its report is offered.
     async fn broken(&self) -> Arc<Session> {
         let session = self.agreed().await;
+        self.breaks(&session).await;
+        session
+    }
+
+    /// The run of this session broke.
+    async fn breaks(&self, session: &Session) {
         self.engine.reports.count(&report(), self.clock.now()).await.unwrap();
         session.offer(report(), self.clock.now());
-        session
+    }
+
+    /// Its person gives the report, and lends the login.
+    async fn gives(&self, session: &Session) {
+        self.engine.give_report(session).await.unwrap();
+        let jwe = self.sealed_to(&self.engine.maintenance_keys().await.unwrap()[0], session).await;
+        self.lend(session, &jwe).await.unwrap();
     }
 
     /// The same, with the report given and the login lent.
     async fn lent(&self) -> Arc<Session> {
         let session = self.broken().await;
-        self.engine.give_report(&session).await.unwrap();
-        let jwe = self.sealed_to(&self.engine.maintenance_keys().await.unwrap()[0], &session).await;
-        self.engine.lend_login(&session, &jwe, Language::UNDETERMINED).await.unwrap();
+        self.gives(&session).await;
         session
     }
 
@@ -210,11 +220,8 @@ async fn an_erasure_of_the_person_finds_what_was_lent_where_they_had_signed_in()
     let session = world.session().await;
     world.engine.link(&session, &account).await.unwrap();
     world.agree(&session).await;
-    world.engine.reports.count(&report(), now()).await.unwrap();
-    session.offer(report(), now());
-    world.engine.give_report(&session).await.unwrap();
-    let jwe = world.sealed_to(&world.engine.maintenance_keys().await.unwrap()[0], &session).await;
-    world.lend(&session, &jwe).await.unwrap();
+    world.breaks(&session).await;
+    world.gives(&session).await;
     let subject = session.linked().unwrap().subject;
     let facts = world.engine.erase(Scope::Subject(subject)).await.unwrap().facts().clone();
     assert!(facts.erased.iter().any(|each| each.record.starts_with("R10/lent-login/")), "{:?}", facts.erased);
@@ -224,11 +231,8 @@ async fn an_erasure_of_the_person_finds_what_was_lent_where_they_had_signed_in()
 async fn who_has_the_receipt_sees_what_they_lent_and_takes_it_back() {
     let world = node(None).await;
     let session = world.in_review().await;
-    world.engine.reports.count(&report(), now()).await.unwrap();
-    session.offer(report(), now());
-    world.engine.give_report(&session).await.unwrap();
-    let jwe = world.sealed_to(&world.engine.maintenance_keys().await.unwrap()[0], &session).await;
-    world.lend(&session, &jwe).await.unwrap();
+    world.breaks(&session).await;
+    world.gives(&session).await;
     let parcel = world.parcel(&session).await;
     world.deliver(parcel).await;
     let receipt = session.receipts()[0].1.clone();
@@ -251,11 +255,8 @@ async fn who_has_the_receipt_in_an_account_takes_the_login_back_with_that() {
     let session = world.session().await;
     world.engine.link(&session, &account).await.unwrap();
     world.review(&session).await;
-    world.engine.reports.count(&report(), now()).await.unwrap();
-    session.offer(report(), now());
-    world.engine.give_report(&session).await.unwrap();
-    let jwe = world.sealed_to(&world.engine.maintenance_keys().await.unwrap()[0], &session).await;
-    world.lend(&session, &jwe).await.unwrap();
+    world.breaks(&session).await;
+    world.gives(&session).await;
     let parcel = world.parcel(&session).await;
     world.deliver(parcel).await;
     let consent = session.consent().unwrap();
