@@ -17,8 +17,49 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Longest value, in bytes before it was encoded.
 pub const VALUE_BYTES_MAX: usize = 4096;
 
-/// What was typed, by the name of its field. Wiped when dropped.
-pub type Values = Vec<(String, Zeroizing<Vec<u8>>)>;
+/// What was typed, by the name of its field. Wiped when dropped; printed as a number of fields.
+#[derive(Default, PartialEq, Eq)]
+pub struct Values(Vec<Value>);
+
+/// A value with its name.
+pub type Value = (String, Zeroizing<Vec<u8>>);
+
+impl Values {
+    /// What is left of them after the names for which `keep` says no.
+    pub fn retain(&mut self, keep: impl FnMut(&Value) -> bool) {
+        self.0.retain(keep);
+    }
+
+    /// Adds a value.
+    pub fn push(&mut self, name: String, value: Zeroizing<Vec<u8>>) {
+        self.0.push((name, value));
+    }
+
+    /// Gives them up, to what asked for them.
+    pub fn into_inner(self) -> Vec<Value> {
+        self.0
+    }
+}
+
+impl std::ops::Deref for Values {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.0
+    }
+}
+
+impl FromIterator<Value> for Values {
+    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Values").field("count", &self.0.len()).finish_non_exhaustive()
+    }
+}
 
 /// What a sealed message held.
 pub struct Fields {
@@ -76,10 +117,7 @@ impl Fields {
 
 impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fields")
-            .field("session", &self.session)
-            .field("count", &self.values.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Fields").field("session", &self.session).field("values", &self.values).finish_non_exhaustive()
     }
 }
 
@@ -110,14 +148,14 @@ impl<'a> Reader<'a> {
     }
 
     fn values(&mut self) -> Result<Values, FieldsError> {
-        let mut values = Values::with_capacity(FIELDS_MAX);
+        let mut values = Values::default();
         self.object(|name, reader| {
             let encoded = reader.text()?;
             let known = values.iter().any(|(earlier, _)| earlier == name);
             if known || name.is_empty() || name.len() > NAME_BYTES_MAX || encoded.len() > VALUE_BYTES_MAX * 4 / 3 + 3 {
                 return Err(FieldsError);
             }
-            values.push((name.to_owned(), decode(encoded)?));
+            values.push(name.to_owned(), decode(encoded)?);
             Ok(())
         })?;
         Ok(values)
@@ -161,11 +199,7 @@ fn decode(encoded: &str) -> Result<Zeroizing<Vec<u8>>, FieldsError> {
 }
 
 /// Writes the message that [`Fields::read`] reads, as the page's script does. The terminal and tests use it.
-pub fn write(
-    session: SessionId,
-    question: Option<QuestionId>,
-    values: &[(String, Zeroizing<Vec<u8>>)],
-) -> Zeroizing<Vec<u8>> {
+pub fn write(session: SessionId, question: Option<QuestionId>, values: &[Value]) -> Zeroizing<Vec<u8>> {
     let room: usize = values.iter().map(|(name, value)| name.len() + value.len() * 4 / 3 + 16).sum();
     let mut text = Zeroizing::new(String::with_capacity(room + 160));
     text.push_str(&format!("{{\"session\":\"{session}\","));
@@ -234,7 +268,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_value_comes_back_as_it_was_typed(values in prop::collection::vec("\\PC{0,40}", 0..8)) {
-            let values: Vec<_> = values
+            let values: Values = values
                 .into_iter()
                 .enumerate()
                 .map(|(at, value)| (format!("field-{at}"), Zeroizing::new(value.into_bytes())))

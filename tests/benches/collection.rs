@@ -286,8 +286,8 @@ fn load(collector: &Collector) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A fresh store with its limits and context, and an instance of the connector, against a bare store and instance of the same
-/// component.
+/// A fresh store with its limits, and an instance of the connector, against a bare store and instance of the same component. What the
+/// store holds (the run's client, its vault, its tape) is made before: that is the run's, and bare wasmtime has none.
 async fn instantiate(collector: &Collector) -> anyhow::Result<()> {
     let package = connector("sample-bank")?;
     let bare = Bare::new(package.bytes())?;

@@ -136,7 +136,8 @@ fn what_is_no_connector_is_refused_with_what_to_do() {
     assert!(noise.contains("no WebAssembly component"), "{noise}");
 }
 
-/// Every function of every capability is answered by host code that first passes the one place where calls are taped, granted or refused.
+/// Every function of every capability is answered by host code whose first statement passes the one place where calls are taped, granted or
+/// refused.
 #[test]
 fn every_function_of_the_contract_passes_the_gate() {
     let mut resolve = Resolve::default();
@@ -156,8 +157,14 @@ fn every_function_of_the_contract_passes_the_gate() {
             let function = function.split_once(']').map_or(function.as_str(), |(_, function)| function);
             // The last three name it to `enter` on behalf of others.
             let gates = ["enter(NAME,", "enter_infallible(NAME,", "edit(", "read_table(", "not_synchronised("];
-            let passes = gates.map(|gate| format!("self.{gate}\"{function}\""));
-            assert!(passes.iter().any(|passes| code.contains(passes)), "{name}: {function} passes no gate");
+            let at = gates.iter().find_map(|gate| code.find(&format!("self.{gate}\"{function}\"")));
+            let before = &code[..at.unwrap_or_else(|| panic!("{name}: {function} passes no gate"))];
+            let called = function.rsplit('.').next().unwrap().replace('-', "_");
+            let begins = before.rfind(&format!("fn{called}("));
+            let begins = begins.unwrap_or_else(|| panic!("{name}: {function} is passed by another function"));
+            // Nothing is done before: no statement ends there but an import.
+            let first = before[begins..].split(';').rev().skip(1).all(|statement| statement.contains("{use"));
+            assert!(first, "{name}: {function} does something before it passes the gate");
             functions += 1;
         }
     }

@@ -33,7 +33,8 @@ fn secrets_and_values_print_as_names_counts_and_sizes() {
     let session = "ses_01JD8Z3M7K0000000000000000";
     let typed = credentials::write(session.parse().unwrap(), None, &[("password".to_owned(), word())]);
     let fields = Fields::read(&typed).unwrap();
-    prints(&fields, &format!("Fields {{ session: {session}, count: 1, .. }}"));
+    prints(&fields, &format!("Fields {{ session: {session}, values: Values {{ count: 1, .. }}, .. }}"));
+    prints(&fields.into_values(), "Values { count: 1, .. }");
 
     let key = PrivateKey::generate(Algorithm::RsaOaep256).unwrap();
     let to = RecipientKey::from_public(key.public().clone()).unwrap();

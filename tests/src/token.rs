@@ -105,7 +105,7 @@ impl Token {
             .env(self.variable.0, &self.variable.1)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            // It forks for each connection: all of it ends as one.
+            // All of it ends as one.
             .process_group(0)
             .spawn()
             .context("p11-kit: run `tests/token/install target/token`")?;
@@ -131,14 +131,33 @@ impl Server {
         address.push(&self.socket);
         ("P11_KIT_SERVER_ADDRESS", address.into())
     }
+
+    /// From now on it answers nobody, and closes nothing: a token that hangs.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn hang(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// It goes on where it hung.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn go_on(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// It forks for each connection: all of it gets the signal.
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(killpg(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Ok(group) = i32::try_from(self.child.id()) {
-            // A failure means that it is gone already, which is what is wanted.
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
+        // A failure means that it is gone already, which is what is wanted.
+        let _ = self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }

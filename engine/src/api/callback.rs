@@ -22,13 +22,13 @@ const UNKNOWN: &str = "Nobody waits for this answer (any more). You can close th
 pub(super) async fn come_back(State(engine): At, RawQuery(query): RawQuery) -> Words {
     let query = Zeroizing::new(query.unwrap_or_default());
     let mut state = None;
-    let mut brought = Values::new();
+    let mut brought = Values::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()).take(PARTS_MAX) {
         if name == "state" {
             state.get_or_insert(Zeroizing::new(value.into_owned()));
         } else if brought.iter().all(|(given, _)| *given != name) {
             // Of a part that is there twice, the first counts.
-            brought.push((name.into_owned(), Zeroizing::new(value.into_owned().into_bytes())));
+            brought.push(name.into_owned(), Zeroizing::new(value.into_owned().into_bytes()));
         }
     }
     let taken = state.is_some_and(|state| engine.come_back(&state, brought).is_ok());

@@ -203,7 +203,7 @@ impl Engine {
         let platform = |error| EngineError::Platform(Box::new(error));
         let mut vault = Vault::new(key).map_err(platform)?;
         let manifest = connector.package.manifest();
-        for (name, value) in values {
+        for (name, value) in values.into_inner() {
             let public =
                 manifest.fields().iter().any(|field| field.name.as_str() == name && field.kind == FieldKind::Public);
             if public {

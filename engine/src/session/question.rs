@@ -116,7 +116,7 @@ impl Session {
     /// # Errors
     /// This question is not open, or its time is over.
     pub fn answer(&self, question: QuestionId, values: Values, now: Timestamp) -> Result<(), NotAsked> {
-        self.close_question(question, Answer::Given(values), now)
+        self.close_question(question, Answer::Given(values.into_inner()), now)
     }
 
     /// Remembers the state that a person who was sent elsewhere brings back; as a hash only.
@@ -147,7 +147,7 @@ impl Session {
         let declared = |name: &String| parts.contains(name);
         let refused = brought.iter().any(|(name, _)| name == "error" && !declared(name));
         brought.retain(|(name, _)| declared(name));
-        let answer = if refused { Answer::Denied } else { Answer::Given(brought) };
+        let answer = if refused { Answer::Denied } else { Answer::Given(brought.into_inner()) };
         self.close_question(question, answer, now)
     }
 
@@ -249,7 +249,7 @@ mod tests {
     }
 
     fn code() -> Values {
-        vec![("code".to_owned(), b"123456".to_vec().into())]
+        Values::from_iter([("code".to_owned(), b"123456".to_vec().into())])
     }
 
     #[tokio::test]
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(world.session.answer(id(8), code(), now()), Err(NotAsked));
         assert_eq!(world.session.answer(question, code(), now()), Ok(()));
         assert_eq!(world.session.answer(question, code(), now()), Err(NotAsked));
-        assert!(matches!(asked.answer.await.unwrap(), Answer::Given(values) if values == code()));
+        assert!(matches!(asked.answer.await.unwrap(), Answer::Given(values) if values == code().into_inner()));
         assert!(matches!(world.session.state(), State::Collecting { .. }));
     }
 

@@ -74,7 +74,14 @@ async fn a_token_that_goes_away_is_the_platforms_failure_and_is_found_again() {
     // What needs no key goes on.
     assert!(person.sources().await.is_ok());
 
-    let _server = token.serve().unwrap();
+    let server = token.serve().unwrap();
+    // It is there, and answers nobody: that ends too, and costs nothing either.
+    server.hang().unwrap();
+    let hangs = person.call(Method::POST, "credentials", Some(json!(sealed))).await.unwrap();
+    assert_eq!(hangs.json()["failure"]["code"], "platform-failed", "{}", hangs.json());
+    assert_eq!(person.status().await.unwrap()["state"], "awaiting-credentials");
+    assert!(person.sources().await.is_ok());
+    server.go_on().unwrap();
     let back = loop {
         let reply = person.call(Method::POST, "credentials", Some(json!(sealed))).await.unwrap();
         if reply.status != StatusCode::INTERNAL_SERVER_ERROR {

@@ -255,12 +255,15 @@ impl Drill {
         self.ended(Signal::SIGABRT, "the engine crashed", "it was started after a crash")
     }
 
-    /// It is killed while somebody is asked for a code.
+    /// It is killed with a code that somebody has just given.
     fn killed(&mut self, connector: &Manifest) -> anyhow::Result<()> {
-        self.bank.is("ok", Some(&digits()))?;
+        let otp = mark("otp");
+        self.planted.typed.add("a one-time password at the moment of a kill", &otp);
+        self.bank.is("ok", Some(&otp))?;
         let mut person = self.agreed(connector)?;
         person.log_in(&self.login(connector, None)?)?;
-        person.asked()?;
+        let (question, field) = person.asked()?;
+        person.answer(&question, &field, &otp)?;
         self.ended(Signal::SIGKILL, "the engine was killed", "it was started after it was killed")
     }
 

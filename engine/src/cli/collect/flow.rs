@@ -187,14 +187,14 @@ impl Flow<'_> {
 
     fn login(&mut self, fields: &[LoginField]) -> anyhow::Result<Values> {
         let language = self.options.language.into();
-        let mut values = vec![];
+        let mut values = Values::default();
         for field in fields {
             let value = match self.terminal.take(&field.name) {
                 Some(value) => value,
                 None if field.optional && !self.terminal.attended() => continue,
                 None => self.terminal.answer(&field.name, field.label.in_language(language), field.hidden)?,
             };
-            values.push((field.name.clone(), value));
+            values.push(field.name.clone(), value);
         }
         Ok(values)
     }
@@ -203,14 +203,14 @@ impl Flow<'_> {
     fn answers(&mut self, question: &Question) -> anyhow::Result<Option<Values>> {
         show::question(question, self.options);
         let language = self.options.language.into();
-        let mut values = vec![];
+        let mut values = Values::default();
         for field in &question.fields {
             let value = match self.terminal.take(&field.name) {
                 Some(value) => value,
                 None if !self.terminal.attended() => return Ok(None),
                 None => self.terminal.answer(&field.name, field.label.in_language(language), field.secret)?,
             };
-            values.push((field.name.clone(), value));
+            values.push(field.name.clone(), value);
         }
         Ok(Some(values))
     }
