@@ -154,12 +154,13 @@ fn every_function_of_the_contract_passes_the_gate() {
         // Blobs are the one resource that stands among the types.
         let code = code(if name == "types" { "blob" } else { name });
         for function in interface.functions.keys() {
-            let function = function.split_once(']').map_or(function.as_str(), |(_, function)| function);
+            let (kind, function) = function.split_once(']').unwrap_or(("", function.as_str()));
             // The last three name it to `enter` on behalf of others.
             let gates = ["enter(NAME,", "enter_infallible(NAME,", "edit(", "read_table(", "not_synchronised("];
             let at = gates.iter().find_map(|gate| code.find(&format!("self.{gate}\"{function}\"")));
             let before = &code[..at.unwrap_or_else(|| panic!("{name}: {function} passes no gate"))];
-            let called = function.rsplit('.').next().unwrap().replace('-', "_");
+            let of_resource = function.rsplit('.').next().unwrap().replace('-', "_");
+            let called = if kind == "[constructor" { "new".to_owned() } else { of_resource };
             let begins = before.rfind(&format!("fn{called}("));
             let begins = begins.unwrap_or_else(|| panic!("{name}: {function} is passed by another function"));
             // Nothing is done before: no statement ends there but an import.
