@@ -309,9 +309,13 @@ impl Config {
     /// The operator's maxima.
     ///
     /// # Errors
-    /// An unknown name.
+    /// An unknown name, or less than a limit can be.
     pub fn limits(&self) -> Result<consentry_contract::limits::Wishes, ConfigError> {
         let known = |(name, most): (&String, &u64)| match consentry_contract::limits::LimitName::parse(name) {
+            Some(limit) if *most < limit.minimum() => Err(value(
+                &format!("limits.{name}"),
+                &format!("the least is {} ({})", limit.minimum(), limit.row().unit),
+            )),
             Some(limit) => Ok((limit, *most)),
             None => Err(value(&format!("limits.{name}"), "there is no limit of this name")),
         };

@@ -51,7 +51,7 @@ pub const ATTACKS: &[Attack] = &[
     edge("writes-below-its-memory", "writes before the first byte of its memory", WASM, Place::Body, ["(i32.store (i32.const -4) (i32.const 1))", "(i32.store (i32.const 4) (i32.const 1))"]),
     edge("calls-beyond-its-table", "calls what stands behind its table", WASM, Place::Body, ["(call_indirect $table (type $plain) (i32.const 2))", "(call_indirect $table (type $plain) (i32.const 0))"]),
     edge("calls-as-another-type", "calls a function as one of another type", WASM, Place::Body, ["(call_indirect $table (type $plain) (i32.const 1))", "(call_indirect $table (type $plain) (i32.const 0))"]),
-    edge("overflows-its-stack", "calls itself without end", "a stack of its own, bounded", Place::Body, ["(call $deep (i32.const 10000000))", "(call $deep (i32.const 100))"]),
+    Attack { verdict: Verdict::Limit(LimitName::Stack), ..edge("overflows-its-stack", "calls itself without end", "a stack of its own, bounded", Place::Body, ["(call $deep (i32.const 10000000))", "(call $deep (i32.const 100))"]) },
     edge("traps-on-purpose", "runs into `unreachable`, for the host to fall over it", "a trap ends the run and nothing else", Place::Body, ["(unreachable)", "(nop)"]),
     Attack { name: "tells-by-a-panic", tries: "panics with a value as its message", stopped_by: "of a crash only functions are named", verdict: Verdict::Trap, off: Off::By("it writes the value to the log, which a development run shows", HONEST), run: Run::Story(tells_by_a_panic) },
     edge("passes-text-out-of-bounds", "hands over a text that ends behind its memory", BORDER, Place::Body, ["(call $log (i32.const 1024) (i32.const 4) (i32.const 65530) (i32.const 100))", "(call $log (i32.const 1024) (i32.const 4) (i32.const 65530) (i32.const 4))"]),

@@ -63,8 +63,8 @@ const TABLE: &[(LimitName, Option<u64>, &str, &str)] = &[
 ];
 
 /// Limits that need another guest or another site than the bank.
-const ELSEWHERE: [LimitName; 4] =
-    [LimitName::TableElements, LimitName::RequestsAtOnce, LimitName::Redirects, LimitName::HeadBytes];
+const ELSEWHERE: [LimitName; 5] =
+    [LimitName::TableElements, LimitName::Stack, LimitName::RequestsAtOnce, LimitName::Redirects, LimitName::HeadBytes];
 
 #[test]
 fn every_limit_is_hit_by_something() {

@@ -229,14 +229,18 @@ fn trapped(error: &wasmtime::Error, ctx: &mut HostCtx) -> (GuestEnd, Vec<String>
         ctx.reached(LimitName::Handles);
         return (GuestEnd::Stopped, Vec::new());
     }
-    let interrupted = error.downcast_ref::<Trap>() == Some(&Trap::Interrupt);
-    if interrupted || error.downcast_ref::<Stopped>().is_some() {
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::Interrupt) || error.downcast_ref::<Stopped>().is_some() {
         return (GuestEnd::Stopped, Vec::new());
     }
-    let mut trace: Vec<String> = error.downcast_ref::<Trap>().iter().map(|trap| format!("{trap:?}")).collect();
+    let mut trace: Vec<String> = trap.iter().map(|trap| format!("{trap:?}")).collect();
     if let Some(frames) = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames) {
         let names = frames.iter().filter_map(|frame| frame.func_name());
         trace.extend(names.take(TRACE_MAX).map(|name| format!("{:#}", rustc_demangle::demangle(name))));
+    }
+    if trap == Some(&Trap::StackOverflow) {
+        ctx.reached(LimitName::Stack);
+        return (GuestEnd::Stopped, trace);
     }
     (GuestEnd::Trapped, trace)
 }
@@ -279,7 +283,7 @@ fn config(settings: &SandboxSettings, keep_resident_bytes: usize) -> Config {
     config
         .async_stack_size(512 << 10)
         .async_stack_zeroing(true) // a fiber's stack may hold another run's bytes
-        .max_wasm_stack(256 << 10)
+        .max_wasm_stack(most(LimitName::Stack))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }

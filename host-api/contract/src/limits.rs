@@ -69,6 +69,7 @@ const MIB: u64 = 1024 * KIB;
 limits! {
     Memory "memory" Bytes 32 * MIB, 128 * MIB, "the connector's own memory";
     TableElements "table-elements" Count 4_096, 65_536, "the connector's own tables (function pointers)";
+    Stack "stack" Bytes 256 * KIB, 256 * KIB, "the connector's own calls that are open in each other; the same for all";
     Wall "wall-seconds" Seconds 300, 1_800, "the time from start to end, waiting for the person included";
     Cpu "cpu-milliseconds" Milliseconds 5_000, 60_000, "the CPU time of the connector and of the host on its behalf";
     Requests "requests" Count 200, 2_000, "requests to the Data Source, redirects included";
@@ -111,6 +112,15 @@ impl LimitName {
     #[must_use]
     pub const fn row(self) -> &'static Row {
         &TABLE[self as usize]
+    }
+
+    /// The least that may be asked for. Stacks are as large for one connector as for another.
+    #[must_use]
+    pub const fn minimum(self) -> u64 {
+        match self {
+            Self::Stack => self.row().maximum,
+            _ => 1,
+        }
     }
 
     /// The name in manifests, in the operator's configuration and in failures.

@@ -299,8 +299,8 @@ impl Checker<'_> {
                 continue;
             };
             let row = limit.row();
-            if !(1..=row.maximum).contains(value.get_ref()) {
-                self.fail(value.span(), format!("allowed: 1 to {} ({})", row.maximum, row.unit));
+            if !(limit.minimum()..=row.maximum).contains(value.get_ref()) {
+                self.fail(value.span(), format!("allowed: {} to {} ({})", limit.minimum(), row.maximum, row.unit));
             }
             wishes.insert(limit, *value.get_ref());
         }
