@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use consentry_contract::failure::Failure;
+use consentry_host_api::ports::Typed;
 use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,8 @@ struct Inner {
     busy: bool,
     stopper: Option<Stopper>,
     pending: Option<Pending>,
+    /// An answer that the connector may not have taken yet, and until when it is kept.
+    typed: Option<(Typed, Timestamp)>,
     /// The hash of the state by which the person of the run comes back from another place, once.
     way_back: Option<KeyHash>,
     review: Option<Review>,
@@ -159,6 +162,7 @@ impl Session {
             busy: false,
             stopper: None,
             pending: None,
+            typed: None,
             way_back: None,
             review: None,
             sending: None,
@@ -363,6 +367,7 @@ impl Inner {
     /// Ends what runs: the guest is stopped, the question is taken down.
     fn stop(&mut self, why: Step) {
         self.pending = None;
+        drop(self.typed.take().and_then(|(typed, _)| typed.take()));
         self.way_back = None;
         if let Some(stopper) = self.stopper.take() {
             stopper.stop(if why == Step::Withdrawn { StopReason::Withdrawn } else { StopReason::Cancelled });

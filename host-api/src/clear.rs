@@ -1,7 +1,8 @@
 //! How long secrets stand in memory in clear, counted for the whole process. No value, no length and no name is in it.
 //!
-//! A secret is in clear in three moments: while it is evaluated into a request, from when the client takes that request until it has
-//! written it, and while its answer is searched for it. In between it is sealed.
+//! A secret is in clear in four moments: from its opening until the run's vault has sealed it, while it is evaluated into a request, from when
+//! the client takes that request until it has written it, and while its answer is searched for it. In between it is sealed, but for an answer
+//! to a question, which stands open until the connector takes it, ten minutes at the most.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 /// The moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
+    /// From opening what was sealed in the browser to sealing it for the run.
+    Open,
     /// From opening the first secret of a request to sealing what was made of them all.
     Evaluate,
     /// From opening what was made to the client's letting go of it.
@@ -45,7 +48,7 @@ struct Histogram {
     sum: AtomicU64,
 }
 
-static COUNTS: [Histogram; 3] = [const { Histogram::new() }; 3];
+static COUNTS: [Histogram; 4] = [const { Histogram::new() }; 4];
 
 impl Histogram {
     const fn new() -> Self {
@@ -55,11 +58,12 @@ impl Histogram {
 
 impl Moment {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Evaluate, Self::Send, Self::Search];
+    pub const ALL: [Self; 4] = [Self::Open, Self::Evaluate, Self::Send, Self::Search];
 
     /// Its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Open => "open",
             Self::Evaluate => "evaluate",
             Self::Send => "send",
             Self::Search => "search",
@@ -74,14 +78,15 @@ impl Moment {
     }
 
     /// Begins such a moment, which ends when what is returned is dropped.
-    pub(crate) fn begin(self) -> Clear {
+    #[must_use]
+    pub fn begin(self) -> Clear {
         Clear { moment: self, since: Instant::now() }
     }
 }
 
 /// Something is in clear as long as this is there.
 #[derive(Debug)]
-pub(crate) struct Clear {
+pub struct Clear {
     moment: Moment,
     since: Instant,
 }

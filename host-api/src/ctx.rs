@@ -204,10 +204,7 @@ impl HostCtx {
         if self.stopper.stopped().is_some() {
             return Err(Fail::stop());
         }
-        if self.answers_until.is_some_and(|until| self.ports.clock.now() >= until) {
-            self.vault.destroy_answers();
-            self.answers_until = None;
-        }
+        self.forget_answers();
         if granted {
             return Ok(());
         }
@@ -298,8 +295,23 @@ impl HostCtx {
         CpuMeter::new(&self.cpu, self.cpu_max())
     }
 
+    /// How long the person's answers may still be kept; nothing if there are none.
+    pub(crate) fn answers_left(&self) -> Option<Duration> {
+        let left = self.answers_until?.duration_since(self.ports.clock.now());
+        Some(self.ports.clock.pause(left.try_into().unwrap_or_default()))
+    }
+
+    /// Destroys the person's answers when their time is over (retention row R09), also while the guest waits or computes.
+    pub(crate) fn forget_answers(&mut self) {
+        if self.answers_until.is_some_and(|until| self.ports.clock.now() >= until) {
+            self.vault.destroy_answers();
+            self.answers_until = None;
+        }
+    }
+
     /// Looks at the guest that has its turn. False ends it.
     pub fn tick(&mut self) -> bool {
+        self.forget_answers();
         if self.stopper.stopped().is_some() {
             return false;
         }

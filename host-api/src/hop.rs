@@ -28,11 +28,15 @@ pub(crate) async fn hop_to<T: Send + 'static>(
     io: &Handle,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Fail> {
-    let task = AbortOnDropHandle::new(io.spawn(ctx.hops.track_future(work)));
+    let mut task = AbortOnDropHandle::new(io.spawn(ctx.hops.track_future(work)));
     let stopper = ctx.stopper.clone();
-    tokio::select! {
-        biased;
-        () = stopper.wait() => Err(Fail::stop()),
-        done = task => done.map_err(|error| Fail::Stop(error.into())),
+    loop {
+        let left = ctx.answers_left();
+        tokio::select! {
+            biased;
+            () = stopper.wait() => return Err(Fail::stop()),
+            done = &mut task => return done.map_err(|error| Fail::Stop(error.into())),
+            () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => ctx.forget_answers(),
+        }
     }
 }

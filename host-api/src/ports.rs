@@ -2,6 +2,7 @@
 //! implements them.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use consentry_contract::failure::Code;
@@ -27,10 +28,45 @@ impl fmt::Debug for Question {
     }
 }
 
-/// What the person answered: names and values, opened from its sealed form just now.
+/// The parts of an answer: names and values, opened from their sealed form just now.
+pub type Parts = Vec<(String, Zeroizing<Vec<u8>>)>;
+
+/// What a person typed as an answer. It is taken once: by the run that asked, or by who finds that it was kept for long enough (retention row R09).
+#[derive(Clone)]
+pub struct Typed {
+    parts: Arc<Mutex<Option<Parts>>>,
+    at: Option<Timestamp>,
+}
+
+impl Typed {
+    /// What came at this moment, from which its time counts.
+    #[must_use]
+    pub fn at(parts: Parts, at: Timestamp) -> Self {
+        Self { at: Some(at), ..parts.into() }
+    }
+
+    /// When it came; where nobody noted that, when it is taken.
+    pub(crate) fn came(&self) -> Option<Timestamp> {
+        self.at
+    }
+
+    /// Takes it, if nobody has. To let go of what is taken wipes it.
+    #[must_use]
+    pub fn take(&self) -> Option<Parts> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl From<Parts> for Typed {
+    fn from(parts: Parts) -> Self {
+        Self { parts: Arc::new(Mutex::new(Some(parts))), at: None }
+    }
+}
+
+/// What the person answered.
 pub enum Answer {
     /// The parts of the answer.
-    Given(Vec<(String, Zeroizing<Vec<u8>>)>),
+    Given(Typed),
     /// The person said no.
     Denied,
     /// Nobody answered in time.

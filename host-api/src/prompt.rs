@@ -177,20 +177,25 @@ impl prompt::HostChallenge for HostCtx {
                 return Ok(false);
             }
         };
-        let (how, parts) = match &answer {
-            Answer::Given(parts) => (How::Given, self.parts(&kind, parts)),
-            Answer::Denied => (How::Denied, Vec::new()),
-            Answer::Expired => (How::Expired, Vec::new()),
+        let given = match answer {
+            // One that nobody waited for as long as it may be kept is gone.
+            Answer::Given(typed) => typed.take().map(|parts| (typed.came(), parts)).ok_or(How::Expired),
+            Answer::Denied => Err(How::Denied),
+            Answer::Expired => Err(How::Expired),
+        };
+        let (how, parts) = match &given {
+            Ok((_, parts)) => (How::Given, self.parts(&kind, parts)),
+            Err(how) => (*how, Vec::new()),
         };
         self.ports.tape.outside(Event::Prompt { how, parts });
-        match answer {
-            Answer::Given(parts) => {
+        match given {
+            Ok((came, parts)) => {
                 self.facts.host = None;
-                self.answers_until = self.ports.clock.now().checked_add(ANSWER_LIFE).ok();
+                self.answers_until = came.unwrap_or_else(|| self.ports.clock.now()).checked_add(ANSWER_LIFE).ok();
                 self.take_answer(&kind, parts).map(|()| true)
             }
-            Answer::Denied => Err(self.refuse(Code::ChallengeDenied, "the person said no")),
-            Answer::Expired => Err(self.refuse(Code::ChallengeTimeout, "nobody answered in time")),
+            Err(How::Denied) => Err(self.refuse(Code::ChallengeDenied, "the person said no")),
+            Err(_) => Err(self.refuse(Code::ChallengeTimeout, "nobody answered in time")),
         }
     }
 

@@ -341,7 +341,7 @@ async fn contexts() -> anyhow::Result<()> {
     }
     for answer in answers {
         // One that has ended is told below.
-        let _ = answer.send(Answer::Given(vec![("code".to_owned(), OTP.as_bytes().to_vec().into())]));
+        let _ = answer.send(Answer::Given(vec![("code".to_owned(), OTP.as_bytes().to_vec().into())].into()));
     }
     while let Some(run) = runs.join_next().await {
         let told = run??;

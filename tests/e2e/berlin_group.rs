@@ -67,7 +67,7 @@ async fn going(collecting: Collecting, button: &'static str) -> Collecting {
             let back = visit(&url, button).await;
             assert!(back.starts_with(&format!("{CALLBACK}?state=")), "{back}");
             // The run may have found out by itself.
-            let _ = answer.send(Answer::Given(Vec::new()));
+            let _ = answer.send(Answer::Given(Vec::new().into()));
         }
     });
     collecting.answering(move |question: &Question| {

@@ -74,7 +74,7 @@ async fn a_page_that_fails_is_told_as_what_it_is_and_harms_no_other_collection()
         assert_eq!(told, expected, "{aim}: {said}");
     }
     assert_eq!(collector.browser.as_ref().unwrap().pid(), pid, "the browser itself goes on");
-    let _ = answer.send(Given::Given(Vec::new()));
+    let _ = answer.send(Given::Given(Vec::new().into()));
     let (told, said) = beside.await.unwrap();
     assert_eq!(told, HONEST, "{said}");
     collector.browser.as_ref().unwrap().shut_down().await;
@@ -138,7 +138,7 @@ async fn a_full_disk_is_the_platforms_fault_and_leaves_nothing_behind() {
         let full = async {
             let answer = asked.recv().await.unwrap();
             let full = ran(steps(&site.url, "go /file; download #file").collecting(), &collector).await;
-            let _ = answer.send(Given::Given(Vec::new()));
+            let _ = answer.send(Given::Given(Vec::new().into()));
             full
         };
         let (full, beside) = tokio::join!(full, ran(beside, &collector));
@@ -182,7 +182,7 @@ async fn who_waits_for_a_page_is_told_how_many_are_before_and_comes_in_the_order
         let free = async {
             until(|| !said_to(&of_third).is_empty()).await;
             assert!(!site.heard().iter().any(|request| request.contains("GET /2") || request.contains("GET /3")));
-            let _ = answer.send(Given::Given(Vec::new()));
+            let _ = answer.send(Given::Given(Vec::new().into()));
         };
         let (second, third, ()) = tokio::join!(second, third, free);
         assert_eq!((second.0.as_str(), third.0.as_str()), (HONEST, HONEST));

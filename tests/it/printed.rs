@@ -59,7 +59,7 @@ fn secrets_and_values_print_as_names_counts_and_sizes() {
     prints(&request, "Outgoing(POST https://bank.example)");
     prints(&Payload::plain(word()), "Payload(16 bytes)");
     prints(&Incoming { status: http::StatusCode::OK, headers, body: WORD.into() }, "Incoming(200 OK, 16 bytes)");
-    prints(&Answer::Given(vec![("otp".to_owned(), word())]), "Given(..)");
+    prints(&Answer::Given(vec![("otp".to_owned(), word())].into()), "Given(..)");
     let details = vec![("hint".to_owned(), WORD.to_owned())];
     prints(&Question { kind: "otp".to_owned(), details, image: None }, "Question { kind: \"otp\", .. }");
     let login = ProxyLogin::parse(&format!("node:{WORD}"));

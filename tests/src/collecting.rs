@@ -274,7 +274,7 @@ impl Prompter for Person {
             Reaction::Answer(parts) => {
                 let parts = parts.into_iter().map(|(name, value)| (name, Zeroizing::new(value.into_bytes())));
                 // The run may have ended meanwhile.
-                let _ = send.send(Answer::Given(parts.collect()));
+                let _ = send.send(Answer::Given(parts.collect::<Vec<_>>().into()));
             }
             Reaction::Deny => drop(send.send(Answer::Denied)),
             Reaction::Expire => drop(send.send(Answer::Expired)),

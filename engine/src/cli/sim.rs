@@ -18,7 +18,7 @@ const DAYS_IN_A_YEAR: u32 = 365;
 /// Simulations.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Years of records, deadlines, crashes and clocks that jump: shows each record gone at its deadline, and that no copy opens it.
+    /// Years of records, deadlines, restarts and clocks that jump: shows each record gone at its deadline, and that no copy opens it.
     Retention(Retention),
 }
 
@@ -82,10 +82,10 @@ fn tell(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         table.add_row(std::iter::once((*row).to_owned()).chain(counts.map(|count| count.to_string())));
     }
     writeln!(out, "{table}\n")?;
-    let Report { crashes, absences, clocks_forth, clocks_back, restored, .. } = report;
+    let Report { restarts, absences, clocks_forth, clocks_back, restored, .. } = report;
     writeln!(
         out,
-        "{} days, with {crashes} crashes, {absences} absences, a clock that jumped {clocks_forth} times forth and {clocks_back} times back, {restored} backups put back",
+        "{} days, with {restarts} restarts, {absences} absences, a clock that jumped {clocks_forth} times forth and {clocks_back} times back, {restored} backups put back",
         report.days
     )?;
     writeln!(
@@ -95,7 +95,7 @@ fn tell(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     )?;
     writeln!(
         out,
-        "{} copies tried with all keys of the day after: {} records, of which {} were gone and did not open",
+        "{} copies tried with all keys of the day after: {} records, of which {} did not open: gone, or under another key since",
         report.copies_tried, report.copied_records, report.copied_gone
     )?;
     for wrong in &report.wrong {

@@ -14,18 +14,20 @@ use crate::account::{AccountName, SourceAccess};
 use crate::consent::Consent;
 use crate::erase::receipt::{ErasedRecord, ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched, Survivor};
 use crate::erase::retention::{
-    R05TransactionTrace, R13Account, R14ConsentRecord, R15ConsentLogLeaf, R16RightsRequest, R18SecurityAuditLog,
-    R19EscrowLink, R21FallbackAccessLog, R22PostMortemDirective, R24DeliveryOutcome, Retained as _, Row, Term,
+    R05TransactionTrace, R11ErrorReportRedacted, R13Account, R14ConsentRecord, R15ConsentLogLeaf, R16RightsRequest,
+    R18SecurityAuditLog, R19EscrowLink, R21FallbackAccessLog, R22PostMortemDirective, R24DeliveryOutcome,
+    Retained as _, Row, Term,
 };
 use crate::escrow::Escrowed;
-use crate::id::{ConsentId, OnlineServiceId, ParcelId, ReceiptId, SessionId};
+use crate::id::{ConsentId, OnlineServiceId, ParcelId, ReceiptId, ReportId, SessionId};
 use crate::keys::Destroyed;
 use crate::maintenance::lent::{Lending, LentLogin, Why};
+use crate::maintenance::reports::Given;
 use crate::outbox::OutboxError;
 use crate::receipt::{Kept, Receipt};
 use crate::session::Session;
 use crate::session::row::SessionRow;
-use crate::store::{Erasure, ROOTS_PROVIDER, Standing, record_key};
+use crate::store::{Erasure, ROOTS_PROVIDER, Standing, StoreError, record_key};
 
 /// How often it is looked whether a run has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -38,6 +40,8 @@ struct Belongings {
     parcels: Vec<ParcelId>,
     /// Under these consents a login was lent.
     lendings: Vec<ConsentId>,
+    /// Reports of failures that were given.
+    reports: BTreeSet<ReportId>,
     survivors: Survivors,
 }
 
@@ -84,6 +88,8 @@ impl Engine {
         }
         let mut belongings = self.belongings(&whose).await?;
         first.parcels.into_iter().for_each(|parcel| belongings.take_parcel(Some(parcel)));
+        // Who gave a report is known as long as its session is here.
+        belongings.take_reports(first.reports)?;
         let before = before.and(self.shelves.standing(&belongings.records).await?);
         let Erasure { destroyed, failures, .. } = self.shelves.erase_records(belongings.records, now).await;
         if let Some(error) = failures.into_iter().next() {
@@ -292,11 +298,24 @@ impl Engine {
             all.records.push(record_key::<LentLogin>(&lending.consent.to_string())?);
             all.survivors.survive(R14ConsentRecord::ROW, &lending.term(), Some(1));
             all.lendings.push(lending.consent);
+            // To take a login back takes no report back: each was a consent of its own.
+            if !matches!(whose.scope, Scope::LentLogin(_)) {
+                all.take_reports([lending.report])?;
+            }
         }
+        let sessions = self.sessions.all();
+        let given = sessions.iter().filter(|session| whose.has(session)).filter_map(|session| session.offered()?.given);
+        all.take_reports(given)?;
         for (account, kept) in &whose.receipts {
             all.records.push(record_key::<SourceAccess>(&account.access(kept.receipt))?);
         }
         self.about(whose, &consents, &mut all).await?;
+        if !matches!(whose.scope, Scope::LentLogin(_)) {
+            // One that was given in a session that is not here any more names nobody.
+            all.survivors.survive(R11ErrorReportRedacted::ROW, &Term::from(now), None);
+            // Nor does the count of what was read at a Data Source.
+            all.survivors.survive(R21FallbackAccessLog::ROW, &Term::from(now), None);
+        }
         match whose.scope {
             Scope::LentLogin(_) => {}
             Scope::OnlineService(id) => {
@@ -311,10 +330,9 @@ impl Engine {
                 }
                 // A trace names no session and no person.
                 all.survivors.survive(R05TransactionTrace::ROW, &Term::from(began(id)), None);
-                // Nor does the count of what was read at a Data Source.
-                all.survivors.survive(R21FallbackAccessLog::ROW, &Term::from(began(id)), None);
             }
             Scope::Subject(id) => {
+                all.survivors.survive(R05TransactionTrace::ROW, &Term::from(now), None);
                 for (key, row, term) in self.shelves.named(&id.to_string()).await? {
                     match why_kept(row) {
                         Some(_) => all.survivors.survive(row, &term, Some(1)),
@@ -345,6 +363,15 @@ fn counts(records: &[ErasedRecord], keys: &[Destroyed]) -> BTreeMap<String, usiz
 }
 
 impl Belongings {
+    fn take_reports(&mut self, reports: impl IntoIterator<Item = ReportId>) -> Result<(), StoreError> {
+        for report in reports {
+            if self.reports.insert(report) {
+                self.records.push(record_key::<Given>(&report.to_string())?);
+            }
+        }
+        Ok(())
+    }
+
     fn take_parcel(&mut self, parcel: Option<ParcelId>) {
         if let Some(parcel) = parcel.filter(|parcel| !self.parcels.contains(parcel)) {
             self.parcels.push(parcel);

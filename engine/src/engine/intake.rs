@@ -240,6 +240,13 @@ impl Engine {
             tracing::error!(%consent, error, "a login that was lent can't be erased yet");
             withdrawal.noted = false;
         }
+        if let Some(report) = session.offered().and_then(|offer| offer.given)
+            && let Err(error) = self.reports.withdraw(report).await
+        {
+            let error = crate::causes::chain(&error);
+            tracing::error!(%report, error, "a report that was given can't be erased yet");
+            withdrawal.noted = false;
+        }
         session.set_unnoted(!withdrawal.noted);
         Ok(withdrawal)
     }

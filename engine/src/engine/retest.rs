@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use consentry_contract::failure::{Code, Failure, Gathered};
+use consentry_host_api::clear::Moment;
 use consentry_host_api::memory::locked;
 use consentry_host_api::ports::{Asked, Prompter, Question};
 use consentry_host_api::stop::Stopper;
@@ -192,6 +193,7 @@ impl Engine {
         // A token that is away refuses as one does to which it was not sealed: neither makes the login useless.
         let opened = self.keys.open(Duty::Maintenance, jwe, CREDENTIALS_BYTES_MAX).await;
         let plaintext = opened.map_err(|_| EngineError::Platform("a lent login does not open now".into()))?;
+        let _clear = Moment::Open.begin();
         let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
         drop(plaintext);
         if fields.session() != lending.session || fields.question().is_some() {

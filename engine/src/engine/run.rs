@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use consentry_contract::failure::{Code, Failure};
 use consentry_contract::manifest::{FieldKind, PERSON_ADDRESS};
 use consentry_contract::recipe::{Leaf, LeafKind};
+use consentry_host_api::clear::Moment;
 use consentry_host_api::memory::locked;
 use consentry_host_api::stop::Stopper;
 use consentry_host_api::tape::NoTape;
@@ -160,26 +161,29 @@ impl Engine {
         self.rows.save(session).await?;
         let _ = self.ledger.accept_planned(&leaf, run.started()).await?;
         let plaintext = self.keys.open(Duty::Intake, jwe, CREDENTIALS_BYTES_MAX).await?;
-        let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
-        drop(plaintext);
-        if fields.session() != session.id() || fields.question().is_some() {
-            return Err(EngineError::Sealed);
+        let (login, vault) = {
+            let _clear = Moment::Open.begin();
+            let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
+            drop(plaintext);
+            if fields.session() != session.id() || fields.question().is_some() {
+                return Err(EngineError::Sealed);
+            }
+            let values = check_fields(connector, fields)?;
+            #[cfg(feature = "leaks-for-tests")]
+            leak::leak(&values, self.requests.as_deref());
+            let login = locked(|| login_of(connector, &values));
+            (login, self.fill_vault(connector, grant.source(), values, parts.visit.address)?)
+        };
+        // The token or the disk may take its time: by now nothing but the login's name is in clear.
+        if let Some(login) = login {
+            self.trace_login(parts, &login).await?;
         }
-        let values = check_fields(connector, fields)?;
-        #[cfg(feature = "leaks-for-tests")]
-        leak::leak(&values, self.requests.as_deref());
-        self.trace_login(parts, &values).await?;
-        let vault = self.fill_vault(connector, grant.source(), values, parts.visit.address)?;
         session.note(|notes| notes.alive.vault = Some(vault.witness()));
         self.order(parts, vault, stopper)
     }
 
     /// Keeps the trace that the policy names, with the login as a keyed fingerprint.
-    async fn trace_login(&self, parts: &Parts<'_>, values: &Values) -> Result<(), EngineError> {
-        let declared = parts.connector.package.manifest().fields();
-        let Some(field) = declared.iter().find(|field| field.login) else { return Ok(()) };
-        let value = values.iter().find(|(name, _)| name == field.name.as_str());
-        let Some(login) = value.and_then(|(_, value)| std::str::from_utf8(value).ok()) else { return Ok(()) };
+    async fn trace_login(&self, parts: &Parts<'_>, login: &str) -> Result<(), EngineError> {
         let Parts { session, grant, run, visit, .. } = *parts;
         session.note(|notes| notes.traced = true);
         // Should the node die now, the receipt names what may be kept.
@@ -380,6 +384,13 @@ impl Engine {
             EngineError::Source(told)
         })
     }
+}
+
+/// What the person is known by at the Data Source, where the connector says which field that is.
+fn login_of(connector: &Connector, values: &Values) -> Option<Zeroizing<String>> {
+    let field = connector.package.manifest().fields().iter().find(|field| field.login)?;
+    let (_, value) = values.iter().find(|(name, _)| name == field.name.as_str())?;
+    Some(Zeroizing::new(std::str::from_utf8(value).ok()?.to_owned()))
 }
 
 /// The first secret of the operator that a connector declares and nobody has set for this Data Source.

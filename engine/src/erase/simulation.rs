@@ -1,5 +1,5 @@
 //! Years of forgetting in minutes: random records of every stored row, their triggers, early ends and erasures, and everything
-//! that happens to a node meanwhile: crashes, days without it, clocks that jump, a backup that is put back. The store, the key
+//! that happens to a node meanwhile: restarts, days without it, clocks that jump, a backup that is put back. The store, the key
 //! tables, the keys and the scheduler are the real ones; the clock and the events are not.
 //!
 //! What it holds them to: a record is there until the instant of its deadline and not at it; a second later its key is destroyed;
@@ -49,7 +49,7 @@ enum Event {
     End(usize),
     Deadline(usize),
     Midnight(u32),
-    Crash,
+    Restart,
     Absence,
     Forth,
     Back,
@@ -150,7 +150,7 @@ impl World {
             }
             // Each of these about so often in a hundred days.
             for (often, event) in
-                [(6, Event::Crash), (2, Event::Absence), (1, Event::Forth), (3, Event::Back), (2, Event::Restore)]
+                [(6, Event::Restart), (2, Event::Absence), (1, Event::Forth), (3, Event::Back), (2, Event::Restore)]
             {
                 if self.rng.random_range(0..100) < often {
                     let at = midnight + self.within(DAY);
@@ -167,8 +167,8 @@ impl World {
             Event::End(object) => self.end(object).await?,
             Event::Deadline(object) => self.deadline(object).await?,
             Event::Midnight(day) => self.midnight(day, plan).await?,
-            Event::Crash => {
-                self.report.crashes += 1;
+            Event::Restart => {
+                self.report.restarts += 1;
                 self.open().await?;
             }
             Event::Absence => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use consentry_contract::failure::Code;
 use consentry_contract::manifest::{Answer as AnswerRule, AnswerKind};
-use consentry_host_api::ports::{Answer, Asked, Prompter, Question as Wanted};
+use consentry_host_api::ports::{Answer, Asked, Prompter, Question as Wanted, Typed};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -116,7 +116,7 @@ impl Session {
     /// # Errors
     /// This question is not open, or its time is over.
     pub fn answer(&self, question: QuestionId, values: Values, now: Timestamp) -> Result<(), NotAsked> {
-        self.close_question(question, Answer::Given(values.into_inner()), now)
+        self.close_question(question, Answer::Given(Typed::at(values.into_inner(), now)), now)
     }
 
     /// Remembers the state that a person who was sent elsewhere brings back; as a hash only.
@@ -147,7 +147,7 @@ impl Session {
         let declared = |name: &String| parts.contains(name);
         let refused = brought.iter().any(|(name, _)| name == "error" && !declared(name));
         brought.retain(|(name, _)| declared(name));
-        let answer = if refused { Answer::Denied } else { Answer::Given(brought.into_inner()) };
+        let answer = if refused { Answer::Denied } else { Answer::Given(Typed::at(brought.into_inner(), now)) };
         self.close_question(question, answer, now)
     }
 
@@ -159,8 +159,10 @@ impl Session {
         self.close_question(question, Answer::Denied, now)
     }
 
-    /// Takes down a question whose time is over.
+    /// Takes down a question whose time is over, and destroys an answer that the connector did not take within its time (retention row R09).
     pub fn sweep_question(&self, now: Timestamp) {
+        let typed = self.lock().typed.take_if(|(_, until)| now >= *until);
+        drop(typed.and_then(|(typed, _)| typed.take()));
         let open = self.lock().pending.as_ref().map(|pending| (pending.question, pending.until));
         if let Some((question, until)) = open
             && now >= until
@@ -178,8 +180,12 @@ impl Session {
         if matches!(inner.state, State::AwaitingPerson { .. }) {
             self.apply(&mut inner, Step::Answered(question), now).map_err(|_| NotAsked)?;
         }
-        drop(inner);
         let late = now >= pending.until && !matches!(answer, Answer::Expired);
+        if let Answer::Given(typed) = &answer {
+            let until = now.checked_add(QUESTION_LIFETIME).unwrap_or(Timestamp::MAX);
+            inner.typed = Some((typed.clone(), until)).filter(|_| !late);
+        }
+        drop(inner);
         // The connector may be gone; then nobody needs the answer, and it is wiped here.
         let _ = pending.answer.send(if late { Answer::Expired } else { answer });
         if late { Err(NotAsked) } else { Ok(()) }
@@ -259,8 +265,28 @@ mod tests {
         assert_eq!(world.session.answer(id(8), code(), now()), Err(NotAsked));
         assert_eq!(world.session.answer(question, code(), now()), Ok(()));
         assert_eq!(world.session.answer(question, code(), now()), Err(NotAsked));
-        assert!(matches!(asked.answer.await.unwrap(), Answer::Given(values) if values == code().into_inner()));
+        assert!(
+            matches!(asked.answer.await.unwrap(), Answer::Given(typed) if typed.take() == Some(code().into_inner()))
+        );
         assert!(matches!(world.session.state(), State::Collecting { .. }));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_the_connector_does_not_take_is_gone_after_ten_minutes() {
+        let world = world();
+        let (asked, question) = open(&world);
+        assert_eq!(world.session.answer(question, code(), now()), Ok(()));
+        let Answer::Given(typed) = asked.answer.await.unwrap() else { panic!("no answer") };
+        let kept = typed.clone();
+        world.session.sweep_question(now() + QUESTION_LIFETIME - SignedDuration::from_nanos(1));
+        let parts = typed.take();
+        assert_eq!(parts, Some(code().into_inner()), "it is there until then");
+
+        let (asked, question) = open(&world);
+        assert_eq!(world.session.answer(question, code(), now()), Ok(()));
+        world.session.sweep_question(now() + QUESTION_LIFETIME);
+        let Answer::Given(typed) = asked.answer.await.unwrap() else { panic!("no answer") };
+        assert_eq!((typed.take(), kept.take()), (None, None));
     }
 
     #[test]

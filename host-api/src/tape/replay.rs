@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{Call, TapeSink};
 use crate::network::{Incoming, Network, NetworkError, Outgoing};
-use crate::ports::{Answer, Asked, Clock, Prompter, Question, Random};
+use crate::ports::{Answer, Asked, Clock, Parts, Prompter, Question, Random};
 
 /// How a request finds its answer on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,7 +237,8 @@ impl State {
             Some((How::Waiting, _)) => return,
             Some((How::Given, parts)) => {
                 let value = |part: &Part| part.public.clone().unwrap_or_else(|| "stand-in".to_owned()).into_bytes();
-                Answer::Given(parts.iter().map(|part| (part.name.clone(), Zeroizing::new(value(part)))).collect())
+                let parts: Parts = parts.iter().map(|part| (part.name.clone(), Zeroizing::new(value(part)))).collect();
+                Answer::Given(parts.into())
             }
             Some((How::Denied, _)) => Answer::Denied,
             Some((How::Expired, _)) | None => Answer::Expired,

@@ -47,7 +47,7 @@ pub async fn measure(collector: &Arc<Collector>, many: usize) -> anyhow::Result<
     let answered = Instant::now();
     for answer in answers {
         let code = Zeroizing::new(OTP.as_bytes().to_vec());
-        ensure!(answer.send(Answer::Given(vec![("code".to_owned(), code)])).is_ok(), "nobody waits any more");
+        ensure!(answer.send(Answer::Given(vec![("code".to_owned(), code)].into())).is_ok(), "nobody waits any more");
     }
     let mut completed = 0;
     while let Some(ended) = runs.join_next().await {

@@ -43,7 +43,7 @@ pub(super) async fn collects(folder: &Path, name: &str) {
             let url = lock(&url).clone();
             let code = Zeroizing::new(authorise(url).await.into_bytes());
             // The run may have ended meanwhile.
-            let _ = answer.send(Answer::Given(vec![("code".to_owned(), code)]));
+            let _ = answer.send(Answer::Given(vec![("code".to_owned(), code)].into()));
         }
     });
     let collecting = Collecting::by(package).at(&bank.site_url).answering(move |question: &Question| {

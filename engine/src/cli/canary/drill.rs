@@ -154,7 +154,10 @@ impl Drill {
         let listens = self.engine.as_ref().context("an engine runs")?.listens;
         let asked = Asked { method: "GET", path: "/v1/metrics", token: None, body: None };
         let metrics = String::from_utf8(asked.ask(listens)?.good("metrics")?)?;
-        Ok(["evaluate", "send", "search"].into_iter().filter_map(|moment| Clear::of(moment, &metrics)).collect())
+        Ok(["open", "evaluate", "send", "search"]
+            .into_iter()
+            .filter_map(|moment| Clear::of(moment, &metrics))
+            .collect())
     }
 
     /// Somebody who has agreed to everything that this connector can bring.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use consentry_contract::failure::Code;
 use consentry_contract::manifest::{AnswerKind, FieldKind, Manifest};
 use consentry_contract::plain::plain;
-use consentry_host_api::ports::{Answer, Asked, Observer, Prompter, Question};
+use consentry_host_api::ports::{Answer, Asked, Observer, Parts, Prompter, Question};
 use consentry_host_api::tape::{Call, PageSeen, Recorder, TapeSink};
 use consentry_tape::{Event, Exchange, Inputs, Tape};
 use jiff::civil::Date;
@@ -150,13 +150,13 @@ impl Prompter for AtTerminal {
                 let value: Zeroizing<Vec<u8>> = terminal.answer(&name, &label, secret)?;
                 anyhow::Ok((name, value))
             };
-            let given: anyhow::Result<Vec<_>> = parts.into_iter().map(ask).collect();
+            let given: anyhow::Result<Parts> = parts.into_iter().map(ask).collect();
             let given = given.map_or_else(
                 |error| {
                     eprintln!("    {error:#}");
                     Answer::Denied
                 },
-                Answer::Given,
+                |parts| Answer::Given(parts.into()),
             );
             // The run may have ended meanwhile.
             let _ = send.send(given);

@@ -95,7 +95,8 @@ async fn a_person_who_comes_back_reaches_the_run_that_waits_for_them_once() {
     let (status, page) = get(address, back, "").await;
     assert_eq!(status, 200, "{page}");
     assert!(page.contains("You can close this window") && !page.contains("a+b") && !page.contains("state-1"), "{page}");
-    let Answer::Given(parts) = asked.answer.await.unwrap() else { panic!("no answer") };
+    let Answer::Given(typed) = asked.answer.await.unwrap() else { panic!("no answer") };
+    let parts = typed.take().unwrap();
     let parts: Vec<(&str, &[u8])> = parts.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
     assert_eq!(parts, [("authorisation", &b"a+b"[..]), ("scope", b"read")], "what the manifest declares, decoded");
     assert!(matches!(session.state(), State::Collecting { .. }));

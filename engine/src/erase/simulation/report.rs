@@ -21,14 +21,14 @@ pub struct Report {
     /// Keys of months that were asked for after their end, and refused.
     pub months_refused: usize,
     /// How often the process died, the node was off for hours, the clock was set forth, and back, and a backup put back.
-    pub crashes: usize,
-    /// See `crashes`.
+    pub restarts: usize,
+    /// See `restarts`.
     pub absences: usize,
-    /// See `crashes`.
+    /// See `restarts`.
     pub clocks_forth: usize,
-    /// See `crashes`.
+    /// See `restarts`.
     pub clocks_back: usize,
-    /// See `crashes`.
+    /// See `restarts`.
     pub restored: usize,
     /// Copies that were tried with the keys of a day later.
     pub copies_tried: usize,

@@ -22,5 +22,5 @@ async fn in_two_months_each_record_goes_at_its_deadline_whatever_happens_to_the_
     let sum = |of: fn(&RowReport) -> usize| report.rows.values().map(of).sum::<usize>();
     assert!(sum(|row| row.made) == 180 && sum(|row| row.at_deadline) > 20 && sum(|row| row.early) > 5);
     assert!(report.copies_tried > 10 && report.copied_gone > 0);
-    assert!([report.crashes, report.clocks_back, report.restored].iter().all(|count| *count > 0));
+    assert!([report.restarts, report.clocks_back, report.restored].iter().all(|count| *count > 0));
 }

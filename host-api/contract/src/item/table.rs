@@ -116,7 +116,7 @@ pub enum Check {
 
 impl Check {
     /// Longest document, in bytes.
-    pub const MAX_DOCUMENT: usize = 20 * 1024 * 1024;
+    pub const MAX_DOCUMENT: usize = 10 * 1024 * 1024;
 }
 
 /// The category of this name.

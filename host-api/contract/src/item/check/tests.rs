@@ -117,7 +117,7 @@ fn the_author_is_told_which_field_is_missing_unknown_or_of_another_kind() {
 fn the_author_is_told_the_wanted_form_and_nothing_of_the_value() {
     let form = "a date: YYYY-MM-DD";
     let birth = format!("person.birth: `date` wants {form}");
-    let statement = "document.statement: `file` wants a PDF, PNG or JPEG of at most 20 MiB";
+    let statement = "document.statement: `file` wants a PDF, PNG or JPEG of at most 10 MiB";
     tells(&[
         ("person.birth", &[("date", day("2026-11-23"))], "person.birth: `date` wants a day from 1900-01-01 to today"),
         ("person.birth", &[("date", day("1987-13-01"))], &birth),
