@@ -5,7 +5,9 @@ mod bounds;
 mod egress;
 mod faults;
 mod site;
+mod tls;
 mod warm;
+mod way;
 
 use std::time::{Duration, Instant};
 
