@@ -192,8 +192,8 @@ impl Collector {
         let way = Way { head_bytes_max: limits.size(LimitName::HeadBytes), wire_bytes_max: limits.wire_bytes(), ..way };
         let network =
             LiveNetwork::by(way, &egress, &self.tls, &self.agent).map_err(|_| Failure::new(Code::PlatformFailed))?;
-        let browser =
-            self.browser.clone().map(|chromium| BrowserWay { chromium, tunnels: network.tunnels(gate.clone()) });
+        let tunnels = network.tunnels(gate.clone(), limits.of(LimitName::BytesOut));
+        let browser = self.browser.clone().map(|chromium| BrowserWay { chromium, tunnels });
         let network = Arc::new(Gated { network, gate });
         Ok(self.context_by(order, limits, egress, (network, browser, None), hops, home))
     }

@@ -2,6 +2,8 @@
 //! its own with a proxy of its own. A connector acts on a page by selectors that ask for no value, reads it as a document, and never runs
 //! script; secrets are typed by the host after it has looked where they go.
 
+mod account;
+mod blank;
 mod calls;
 mod check;
 mod context;
@@ -47,6 +49,7 @@ pub use settings::BrowserSettings;
 
 use context::{Context, PageError};
 use frame::At;
+use proxy::Reach;
 use state::Challenge;
 use transport::CallError;
 
@@ -63,6 +66,11 @@ pub struct BrowserWay {
     pub tunnels: Tunnels,
 }
 
+/// How often it is counted what pages ask for and send while a connector waits for them.
+const COUNTS: Duration = Duration::from_millis(200);
+/// What pages send is counted in steps of so many bytes: what of it was a secret's length is not to be told from what is left.
+const SENT_STEP: u64 = 4096;
+
 /// A page by handle.
 pub struct Page {
     at: At,
@@ -78,8 +86,9 @@ pub(crate) struct Browsing {
     own: BTreeSet<Vec<u8>>,
     /// Who is named to which origin that asks.
     logins: BTreeMap<String, (Arc<Recipe>, Arc<Recipe>)>,
-    /// Requests of pages that are counted already.
+    /// Requests of pages, and bytes that they sent, that are counted already.
     requests: u64,
+    sent: u64,
     /// What a page showed in this call, for the tape.
     shown: Option<consentry_tape::Exchange>,
     /// The page that secrets were typed into in this call, and where they went.
@@ -109,12 +118,14 @@ impl HostCtx {
         let io = chromium.io().map_err(|error| self.no_browser(&error))?;
         let turn = hop::hop_to(self, &io, async move { waiting.turn(|ahead| observer.waits(ahead)).await }).await?;
         let turn = turn.map_err(|error| self.no_browser(&error))?;
-        let (way, language, hops) = ((self.egress.clone(), tunnels), self.language.clone(), self.hops.clone());
+        let connections_max = self.budget.limits().of(LimitName::Requests);
+        let reach = Reach { egress: self.egress.clone(), tunnels, connections_max };
+        let (language, hops) = (self.language.clone(), self.hops.clone());
         let opened =
             hop::hop_to(
                 self,
                 &io,
-                async move { Context::open(&chromium, way, language, turn, hops).await.map(Arc::new) },
+                async move { Context::open(&chromium, reach, language, turn, hops).await.map(Arc::new) },
             );
         let context = opened.await?.map_err(|error| self.no_browser(&error))?;
         self.browsing.context = Some(context.clone());
@@ -139,6 +150,7 @@ impl HostCtx {
                     biased;
                     done = &mut work => (None, Turned::Done(done)),
                     challenge = asked.challenge() => (Some(work), Turned::Asked(challenge)),
+                    () = tokio::time::sleep(COUNTS) => (Some(work), Turned::Counted),
                 }
             })
             .await?;
@@ -149,7 +161,8 @@ impl HostCtx {
                     self.introduce(&context, &challenge)?;
                     work = left;
                 }
-                (Turned::Asked(_), None) => return Err(Fail::stop()),
+                (Turned::Counted, Some(left)) => work = left,
+                (Turned::Asked(_) | Turned::Counted, None) => return Err(Fail::stop()),
             }
         }
     }
@@ -159,14 +172,15 @@ impl HostCtx {
         for line in context.proxy.take_denied() {
             self.tell_author(&line);
         }
-        if context.proxy.is_used_up() {
-            self.reached(LimitName::BytesIn);
+        if let Some(limit) = context.proxy.used_up() {
+            self.reached(limit);
             return Err(Fail::stop());
         }
-        let requests = context.state().requests;
-        let new = requests - self.browsing.requests;
-        self.browsing.requests = requests;
-        self.spend(LimitName::Requests, new)
+        let (requests, sent) = (context.requests(), context.proxy.sent().next_multiple_of(SENT_STEP));
+        let (new_requests, new_bytes) = (requests - self.browsing.requests, sent - self.browsing.sent);
+        (self.browsing.requests, self.browsing.sent) = (requests, sent);
+        self.spend(LimitName::Requests, new_requests)?;
+        self.spend(LimitName::BytesOut, new_bytes)
     }
 
     /// Says why a page did not do what it was asked.
@@ -254,4 +268,5 @@ impl HostCtx {
 enum Turned<T> {
     Done(Result<T, PageError>),
     Asked(Challenge),
+    Counted,
 }

@@ -2,7 +2,7 @@
 //! connector and by Playwright in the same Chromium, one after the other in one run; then what a context takes of time and memory, and how many flows
 //! at once are worth it. Installs Playwright by name. CPU is that of the whole tree of processes on either side, the browser's among them; the bank is a process of its own.
 //! Prints ratios and figures; nothing is asserted about time. Run: `cargo xtask connectors && cargo bench
-//! --package consentry-tests --bench browser`, with `-- flow`, `contexts` or `together` for a part.
+//! --package consentry-tests --bench browser`, with `-- flow`, `ready`, `contexts` or `together` for a part.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::num::NonZeroU32;
@@ -43,10 +43,12 @@ fn main() -> anyhow::Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["serve-bank", otp] => runtime.block_on(serve_bank(*otp == "otp")),
         ["flow"] => runtime.block_on(flow()),
+        ["ready"] => runtime.block_on(ready()),
         ["contexts"] => runtime.block_on(contexts()),
         ["together"] => runtime.block_on(together()),
         [] => runtime.block_on(async {
             flow().await?;
+            ready().await?;
             contexts().await?;
             together().await
         }),
@@ -218,7 +220,7 @@ fn percentile(times: &[f64], percent: usize) -> f64 {
 
 /// A collector with a browser of its own, and an open gate: Playwright has none either.
 fn collector(runs_max: usize) -> anyhow::Result<Collector> {
-    let browser = Chromium::new(BrowserSettings { runs_max, ..BrowserSettings::default() });
+    let browser = Chromium::new(BrowserSettings { runs_max, ..BrowserSettings::at_a_desk() });
     let bounds =
         GateBounds { requests_at_once: u32::MAX >> 4, requests_per_minute: NonZeroU32::MAX, ..GateBounds::default() };
     Ok(Collector { browser: Some(browser), ways: Ways::new(bounds, Arc::new(Now)), ..collector_of(64)? })
@@ -306,6 +308,30 @@ fn emptily(bank: &Bank) -> anyhow::Result<Collecting> {
     let collecting = Collecting::by(Package::read(made, &Trust::default().or_unsigned())?).at(&bank.url);
     let collecting = collecting.wanting(&["person.name"]).field("login", "marie").field("password", "none");
     Ok(collecting.field("mode", "browses").field("aim", "waits load "))
+}
+
+/// What a collection gains by a context that was made ahead of it.
+async fn ready() -> anyhow::Result<()> {
+    let bank = Bank::start("ok")?;
+    for contexts_ready in [0, 1, 0, 1] {
+        let browser = Chromium::new(BrowserSettings { contexts_ready, ..BrowserSettings::at_a_desk() });
+        let collector = Collector { browser: Some(browser.clone()), ..collector(4)? };
+        browser.warm_up().await?;
+        let mut times = Vec::new();
+        for round in 0..ROUNDS + WARM_UP {
+            // The next is made meanwhile.
+            rest().await;
+            rest().await;
+            let started = Instant::now();
+            emptily(&bank)?.collect(&collector).await?;
+            if round >= WARM_UP {
+                times.push(started.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        println!("a collection with an empty page, {contexts_ready} contexts ready: {:.1} ms", median(&times));
+        browser.shut_down().await;
+    }
+    Ok(())
 }
 
 /// A cold start, and what each context holds that is logged in and waits for a person.

@@ -10,6 +10,7 @@ use sample_bank::{Change, JULIE, SampleBank};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+mod browser;
 mod canary;
 mod crash;
 mod delivery;

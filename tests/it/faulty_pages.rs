@@ -54,7 +54,7 @@ fn waiting(site: &EchoSite) -> (Collecting, mpsc::UnboundedReceiver<oneshot::Sen
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_fails_is_told_as_what_it_is_and_harms_no_other_collection() {
     let site = EchoSite::start(site).await.unwrap();
-    let usual = BrowserSettings::default();
+    let usual = BrowserSettings::at_a_desk();
     let settings = BrowserSettings { answer: Duration::from_secs(5), ..usual };
     let collector =
         Arc::new(Collector { limits: Wishes::from_iter([(LimitName::DocumentBytes, 1 << 20)]), ..with(settings) });
@@ -87,7 +87,7 @@ impl Disk {
     fn of(mebibytes: u32) -> Option<Self> {
         let path = std::env::temp_dir().join(format!("consentry-disk-{}-{mebibytes}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
-        let size = format!("size={mebibytes}m,mode=755");
+        let size = format!("size={mebibytes}m,mode=1777");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&path).output();
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(path));
@@ -126,7 +126,7 @@ async fn a_full_disk_is_the_platforms_fault_and_leaves_nothing_behind() {
         return;
     };
     let site = EchoSite::start(site).await.unwrap();
-    let settings = BrowserSettings { folder: disk.0.clone(), ..BrowserSettings::default() };
+    let settings = BrowserSettings { folder: disk.0.clone(), ..BrowserSettings::at_a_desk() };
     let collector = with(settings);
     // All that is asked of a source may be as large as this file.
     let collector = Collector {
@@ -166,7 +166,7 @@ async fn a_full_disk_is_the_platforms_fault_and_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_page_is_told_how_many_are_before_and_comes_in_the_order_of_asking() {
     let site = EchoSite::start(site).await.unwrap();
-    let collector = with(BrowserSettings { runs_max: 1, ..BrowserSettings::default() });
+    let collector = with(BrowserSettings { runs_max: 1, ..BrowserSettings::at_a_desk() });
     let (first, mut asked) = waiting(&site);
     let numbered = |number: u32| steps(&site.url, &format!("go /{number}")).collecting();
     let (second, third) = (numbered(2), numbered(3));
@@ -212,7 +212,7 @@ async fn there_is_a_browser_once_a_connector_asks_for_a_page() {
     assert_eq!(browser.pid(), pid, "it stays warm between collections");
     browser.shut_down().await;
     // One that can't be started is the platform's fault.
-    let nowhere = with(BrowserSettings { program: Some("/nowhere/chromium".into()), ..BrowserSettings::default() });
+    let nowhere = with(BrowserSettings { program: Some("/nowhere/chromium".into()), ..BrowserSettings::at_a_desk() });
     assert_eq!(ran(steps(&site.url, "go /fine").collecting(), &nowhere).await.0, "browser-unavailable");
     assert_eq!(site.heard().len(), 2, "{:?}", site.heard());
 }

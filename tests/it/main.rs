@@ -6,6 +6,7 @@ mod catalogue;
 mod contract;
 mod faulty_pages;
 mod identity;
+mod live_pages;
 mod logins;
 mod packaging;
 mod pages;

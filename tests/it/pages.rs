@@ -36,13 +36,18 @@ impl Steps {
         self
     }
 
+    /// Whose password is this.
+    pub(crate) fn password(self, password: &str) -> Self {
+        Self { password: password.to_owned(), ..self }
+    }
+
     /// Its manifest has this page.
-    fn page(self, id: &str, url: &str, requires: &str) -> Self {
+    pub(crate) fn page(self, id: &str, url: &str, requires: &str) -> Self {
         self.declaring(PAGE, &format!("[[page]]\nid = \"{id}\"\nurl = \"{url}\"\nrequires = [\"{requires}\"]\n"))
     }
 
     /// The password goes there.
-    fn sink(self, at: &str, slot: &str) -> Self {
+    pub(crate) fn sink(self, at: &str, slot: &str) -> Self {
         self.declaring(SINK, &format!("[[field.sink]]\n{at}\nslot = \"{slot}\"\nrecipe = \"raw\"\nmax = 1\n"))
     }
 
@@ -61,7 +66,7 @@ impl Steps {
     }
 
     /// What it is told as, and what it said.
-    async fn run(self, collector: &Collector) -> (String, String) {
+    pub(crate) async fn run(self, collector: &Collector) -> (String, String) {
         ran(self.collecting(), collector).await
     }
 }
@@ -101,7 +106,7 @@ setTimeout(() => {
 const OUTER: &str = "<h1>around</h1><div style=height:1500px></div><iframe id=inner src={to}/inner width=300 height=200 style='padding:7px;border:3px solid'></iframe>";
 const INNER: &str = "<div style=height:600px></div><p class=within>within</p><form action=/said><input id=password type=password name=word>
 <button id=go onclick='if (!event.isTrusted) event.preventDefault()'>ok</button></form>";
-const KEYPAD: &str = "<div style=height:900px></div><div id=keys></div><script>
+pub(crate) const KEYPAD: &str = "<div style=height:900px></div><div id=keys></div><script>
 for (let digit = 0; digit < 10; digit++) {
     const key = Object.assign(document.createElement('button'), { textContent: digit, style: 'width:40px;height:40px' });
     key.addEventListener('click', event => { if (event.isTrusted) fetch('/pressed?' + digit, { method: 'POST' }); });
@@ -153,7 +158,7 @@ fn crossing(url: &str) -> [String; 2] {
     [url.to_owned(), url.replace("127.0.0.1", "localhost")]
 }
 
-async fn end(collector: &Collector) {
+pub(crate) async fn end(collector: &Collector) {
     collector.browser.as_ref().unwrap().shut_down().await;
 }
 
@@ -240,7 +245,7 @@ async fn a_frame_of_this_or_another_site_is_read_filled_in_and_clicked() {
             "go /outer-pad?to={second_url}; frame #inner; waits page pad; keypad #keys button; waits network-idle "
         );
         let pressing = steps(&site.url, &pressing).also(&second_url);
-        let pressing = Steps { password: "271828".to_owned(), ..pressing };
+        let pressing = pressing.password("271828");
         let pressing =
             pressing.page("pad", &format!("{second_url}/pad"), "#keys button").sink("page = \"pad\"", "keypad:#keys");
         let (told, said) = pressing.clone().run(&collector).await;

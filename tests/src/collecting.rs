@@ -75,7 +75,7 @@ pub fn collector() -> anyhow::Result<Collector> {
 pub fn collector_of(concurrent_runs: u32) -> anyhow::Result<Collector> {
     let settings = SandboxSettings { concurrent_runs, ..SandboxSettings::default() };
     let sandbox = Sandbox::new(&settings)?;
-    let browser = Chromium::new(BrowserSettings::default());
+    let browser = Chromium::new(BrowserSettings::at_a_desk());
     Ok(Collector {
         browser: Some(browser),
         sandbox,

@@ -77,7 +77,7 @@ pub fn collector(compiler: Compiler) -> Result<Collector, SandboxError> {
     let tls = TlsSettings::of_this_machine().map_err(|error| SandboxError::Setup(error.into()))?;
     Ok(Collector {
         tls,
-        browser: Some(Chromium::new(BrowserSettings::default())),
+        browser: Some(Chromium::new(BrowserSettings::at_a_desk())),
         ways: Ways::new(GateBounds::default(), Arc::new(Now)),
         agent: AGENT.to_owned(),
         ..maintenance::desk(compiler)?

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use consentry_contract::failure::{Blame, EXIT_PARTIAL, Text};
+use consentry_host_api::browser::BrowserSettings;
 use serde_json::json;
 use url::Url;
 
@@ -215,7 +216,8 @@ async fn prepare(options: &Options) -> anyhow::Result<Prepared> {
         Some(config) => setup::with_keys(config)?,
         None => {
             let [name, contact] = [&words::COMPUTER, &words::PERSON].map(|text| options.say(text).to_owned());
-            setup::builder().operator(Operator { name, contact, in_memory: true, processing: Processing::default() })
+            let operator = Operator { name, contact, in_memory: true, processing: Processing::default() };
+            setup::builder().operator(operator).browser(BrowserSettings::at_a_desk())
         }
     };
     let folder = folder(options, config.as_ref())?;

@@ -48,6 +48,7 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     }
     out.flush()?;
     let drain = Duration::from_secs(config.engine.drain_seconds);
+    engine.warm_browser();
     let stop = drained(engine.clone(), stop_signal()?, drain);
     let sweeper = tokio::spawn(sweep(engine.clone()));
     let reader = tokio::spawn(read_again(engine.clone(), options.file.config, signal(SignalKind::hangup())?));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use consentry_contract::manifest::{PlanError, Source, SourcePlan};
+use consentry_contract::manifest::{Capability, PlanError, Source, SourcePlan};
 use jiff::Timestamp;
 use url::Url;
 
@@ -239,6 +239,11 @@ impl Catalogue {
                 Some((connector, connector.source(source)?))
             })
         })
+    }
+
+    /// Whether a connector that serves anybody opens pages in a browser.
+    pub fn needs_browser(&self) -> bool {
+        self.served().any(|(connector, _)| connector.package.manifest().capabilities().contains(&Capability::Browser))
     }
 
     /// The Data Sources that can give something of what is asked for, those that give most first.

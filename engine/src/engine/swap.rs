@@ -37,6 +37,14 @@ impl Engine {
         self.connectors.now()
     }
 
+    /// Starts the browser if a connector that serves anybody needs one, so that the first person does not wait for it, and an operator
+    /// reads at the start why it can't be. Nobody waits for it; what went wrong stands in the log.
+    pub fn warm_browser(&self) {
+        if let Some(browser) = self.collector.browser.as_ref().filter(|_| self.catalogue().needs_browser()) {
+            browser.begin();
+        }
+    }
+
     /// Takes connectors from this folder from now on, or from the same one with other keys or pins.
     pub async fn watch(&self, folder: Folder) {
         *lock(&self.connectors.folder) = Some(folder.clone());
@@ -70,6 +78,7 @@ impl Engine {
 
     async fn swap(&self, load: impl FnOnce(&Catalogue) -> Option<(Catalogue, Vec<CatalogueError>)> + Send + 'static) {
         let earlier = self.catalogue();
+        let had_browser = earlier.needs_browser();
         let Some(folder) = lock(&self.connectors.folder).clone() else { return };
         let known = earlier.clone();
         let Ok(Some((mut next, refused))) = tokio::task::spawn_blocking(move || load(&known)).await else { return };
@@ -101,7 +110,11 @@ impl Engine {
             tracing::warn!(connector = id, digest = %connector.digest, "development: an unsigned connector is served");
         }
         tracing::info!(versions = next.connectors().count(), "the connectors were looked at again");
+        let first_browser = next.needs_browser() && !had_browser;
         *lock(&self.connectors.now) = Arc::new(next);
+        if first_browser {
+            self.warm_browser();
+        }
         self.end_revoked().await;
     }
 

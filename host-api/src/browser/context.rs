@@ -2,27 +2,20 @@
 //! all of it along. If the browser does not let go of a context in time, the browser ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde::Deserialize;
 use serde_json::json;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::BrowserError;
+use super::blank::{Blank, MOMENT, Tenant, Told, identity};
 use super::launch::Process;
 use super::pool::Chromium;
-use super::proxy::Proxy;
-use super::state::{DIALOGS_MAX, Reaction, State};
+use super::proxy::{Proxy, Reach};
+use super::state::{DIALOGS_MAX, State};
 use super::transport::{CallError, Transport};
-use crate::egress::Egress;
-use crate::network::Tunnels;
-
-/// How long a context may take to go.
-const DISPOSE: Duration = Duration::from_secs(5);
-/// Most of one answer that the browser keeps for us to ask for, and of all of them.
-const KEPT_BYTES: u64 = 64 << 20;
 
 /// Why a page does not do what it was asked. Holds nothing that stood on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,122 +53,89 @@ pub(super) struct Context {
     pub(super) id: String,
     pub(super) process: Arc<Process>,
     pub(super) proxy: Arc<Proxy>,
-    state: Arc<Mutex<State>>,
-    changed: watch::Receiver<()>,
+    told: Told,
+    /// The page that it came with, until somebody opens one.
+    first: Mutex<Option<String>>,
     pub(super) io: Handle,
     hops: TaskTracker,
     _events: AbortOnDropHandle<()>,
     turn: Option<OwnedSemaphorePermit>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MadeContext {
-    browser_context_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MadeTarget {
-    target_id: String,
-}
-
 impl Context {
-    /// A fresh context. Call it on the runtime that serves sockets.
+    /// A context that nobody has used: one that was made ahead, or a fresh one. Call it on the runtime that serves sockets.
     pub(super) async fn open(
         chromium: &Arc<Chromium>,
-        way: (Egress, Tunnels),
+        reach: Reach,
         language: String,
         turn: OwnedSemaphorePermit,
         hops: TaskTracker,
     ) -> Result<Self, BrowserError> {
         let process = chromium.process().await?;
         process.open();
-        let (egress, tunnels) = way;
-        let proxy = Arc::new(Proxy::start(&process.ground, egress, tunnels).await?);
-        let transport = process.transport.clone();
-        let asked = json!({
-            "disposeOnDetach": true,
-            "proxyServer": format!("http://{}", proxy.address()),
-            "proxyBypassList": chromium.settings.bypass(),
-        });
-        let made: MadeContext = transport.call("", "Target.createBrowserContext", asked).await?;
-        let id = made.browser_context_id;
-        let mut events = transport.listen(&id);
-        let (state, (tell, changed)) = (Arc::new(Mutex::new(State::default())), watch::channel(()));
-        let (context, agent) = (id.clone(), process.agent.clone());
-        let reacts = Reacts { transport, context, language, agent, proxy: proxy.clone() };
-        let seen = state.clone();
-        let reader = tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                let reactions = lock(&seen).take(&event);
-                reactions.into_iter().for_each(|reaction| reacts.to(reaction, &seen));
-                // Nobody may wait at the moment.
-                let _ = tell.send(());
+        let speaks = identity(&process.agent, &language);
+        let blank = match process.take_ready() {
+            Some(blank) => match blank.is_told(&speaks).await {
+                Ok(()) => Some(blank),
+                // Its page has just ended.
+                Err(_) => {
+                    blank.discard();
+                    None
+                }
+            },
+            None => None,
+        };
+        let blank = match blank {
+            Some(blank) => blank,
+            None => {
+                let blank = process.maker(&chromium.settings).ok_or(BrowserError::Gone)?.make().await?;
+                blank.is_told(&speaks).await?;
+                blank
             }
-        });
-        let (io, _events, turn) = (Handle::current(), AbortOnDropHandle::new(reader), Some(turn));
-        let context = Self { id, process, proxy, state, changed, io, hops, _events, turn };
-        context.allow_downloads().await?;
-        Ok(context)
-    }
-
-    async fn allow_downloads(&self) -> Result<(), BrowserError> {
-        let Some(folder) = self.process.folder() else { return Err(BrowserError::Gone) };
-        let allowed = json!({
-            "behavior": "allowAndName",
-            "browserContextId": self.id,
-            "downloadPath": folder,
-            "eventsEnabled": true,
-        });
-        Ok(self.transport().tell("", "Browser.setDownloadBehavior", allowed).await?)
+        };
+        let Blank { id, page, door, told, tenant, events } = blank;
+        let proxy = Arc::new(door.serve(reach));
+        // It is set once: there is no other context of this value.
+        let _ = tenant.set(Tenant { proxy: proxy.clone(), language });
+        let (io, turn, first) = (Handle::current(), Some(turn), Mutex::new(Some(page)));
+        Ok(Self { id, process, proxy, told, first, io, hops, _events: events, turn })
     }
 
     pub(super) fn transport(&self) -> &Transport {
-        &self.process.transport
+        &self.told.transport
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.told.state()
     }
 
     /// A new empty page; its id.
     pub(super) async fn open_page(&self) -> Result<String, PageError> {
-        let asked = json!({ "url": "about:blank", "browserContextId": self.id });
-        let made: MadeTarget = self.transport().call("", "Target.createTarget", asked).await?;
-        let target = made.target_id;
-        let there = self.wait(Instant::now() + DISPOSE, |state| state.tab(&target).map(|tab| tab.session.clone()));
-        let session = there.await?.ok_or(PageError::Pages)?;
-        // Answered when all is set that was asked for before: a page that is sent somewhere earlier says nothing of it.
-        self.transport().tell(&session, "Page.enable", json!({})).await?;
-        Ok(target)
-    }
-
-    /// Closes a page; from here on it is none.
-    pub(super) fn close_page(&self, target: &str) {
-        self.state().tabs.retain(|tab| tab.target != target);
-        self.transport().post("", "Target.closeTarget", json!({ "targetId": target }));
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match first.filter(|page| self.session(page).is_ok()) {
+            Some(page) => Ok(page),
+            None => self.told.open_page(&self.id).await,
+        }
     }
 
     /// Waits until something is so; none if it is not by then.
     pub(super) async fn wait<T>(
         &self,
         until: Instant,
-        mut look: impl FnMut(&mut State) -> Option<T>,
+        look: impl FnMut(&mut State) -> Option<T>,
     ) -> Result<Option<T>, PageError> {
-        let mut changed = self.changed.clone();
-        loop {
-            changed.mark_unchanged();
-            if let Some(found) = look(&mut self.state()) {
-                return Ok(Some(found));
-            }
-            tokio::select! {
-                biased;
-                () = self.transport().gone() => return Err(CallError::Gone.into()),
-                changed = changed.changed() => changed.map_err(|_| CallError::Gone)?,
-                () = tokio::time::sleep_until(until.into()) => return Ok(None),
-            }
-        }
+        self.told.wait(until, look).await
+    }
+
+    /// Requests of pages, as far as anybody tells of them: the browser of each that a page makes, the proxy of each connection.
+    pub(super) fn requests(&self) -> u64 {
+        self.state().requests.max(self.proxy.connections())
+    }
+
+    /// Closes a page; from here on it is none.
+    pub(super) fn close_page(&self, target: &str) {
+        self.state().tabs.retain(|tab| tab.target != target);
+        self.transport().post("", "Target.closeTarget", json!({ "targetId": target }));
     }
 
     /// The session of a page that still works.
@@ -200,7 +160,7 @@ impl Drop for Context {
         let dispose = async move {
             let asked = json!({ "browserContextId": id });
             let gone = process.transport.tell("", "Target.disposeBrowserContext", asked);
-            if !matches!(tokio::time::timeout(DISPOSE, gone).await, Ok(Ok(()))) && !process.transport.is_gone() {
+            if !matches!(tokio::time::timeout(MOMENT, gone).await, Ok(Ok(()))) && !process.transport.is_gone() {
                 tracing::warn!("the browser did not let go of a collection's pages; it is ended");
                 process.kill();
             }
@@ -208,79 +168,5 @@ impl Drop for Context {
             drop(turn);
         };
         self.io.spawn(self.hops.track_future(dispose));
-    }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Answers events.
-struct Reacts {
-    transport: Transport,
-    context: String,
-    language: String,
-    agent: String,
-    proxy: Arc<Proxy>,
-}
-
-impl Reacts {
-    fn to(&self, reaction: Reaction, state: &Mutex<State>) {
-        let post = |session: &str, method, params| self.transport.post(session, method, params);
-        match reaction {
-            Reaction::Narrow(origins) => self.proxy.narrow(origins),
-            Reaction::Prepare { session } => {
-                let answers_logins = !lock(state).logins.is_empty();
-                self.prepare(&session, answers_logins);
-            }
-            Reaction::Release { session } => post(&session, "Runtime.runIfWaitingForDebugger", json!({})),
-            Reaction::TooMany { session, target } => {
-                post(&session, "Runtime.runIfWaitingForDebugger", json!({}));
-                post("", "Target.closeTarget", json!({ "targetId": target }));
-            }
-            Reaction::Crashed { session } => self.transport.lost(&session, true),
-            Reaction::Detached { session } => self.transport.lost(&session, false),
-            Reaction::Dialog { session, accept } => {
-                post(&session, "Page.handleJavaScriptDialog", json!({ "accept": accept }));
-                let state = lock(state);
-                if state.dialogs == DIALOGS_MAX + 1 {
-                    state.tabs.iter().for_each(|tab| {
-                        post("", "Target.closeTarget", json!({ "targetId": tab.target }));
-                    });
-                }
-            }
-            Reaction::CancelDownload { guid } => {
-                post("", "Browser.cancelDownload", json!({ "guid": guid, "browserContextId": self.context }));
-            }
-            Reaction::Continue { session, request } => {
-                post(&session, "Fetch.continueRequest", json!({ "requestId": request }));
-            }
-            Reaction::CancelLogin { session, request } => {
-                let answer = json!({ "response": "CancelAuth" });
-                post(
-                    &session,
-                    "Fetch.continueWithAuth",
-                    json!({ "requestId": request, "authChallengeResponse": answer }),
-                );
-            }
-        }
-    }
-
-    /// A new page or frame waits until everything is set; no script of it has run.
-    fn prepare(&self, session: &str, answers_logins: bool) {
-        let post = |method, params| self.transport.post(session, method, params);
-        post("Inspector.enable", json!({}));
-        post("Page.enable", json!({}));
-        post("Network.enable", json!({ "maxTotalBufferSize": KEPT_BYTES, "maxResourceBufferSize": KEPT_BYTES }));
-        let agent = json!({ "userAgent": self.agent, "acceptLanguage": self.language });
-        post("Emulation.setUserAgentOverride", agent);
-        // Workers are held up whether they are asked for or not; who does not hear of them can't let them go.
-        let only = json!([{ "type": "iframe" }, { "type": "worker" }, { "exclude": true }]);
-        let attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true, "filter": only });
-        post("Target.setAutoAttach", attach);
-        if answers_logins {
-            post("Fetch.enable", json!({ "handleAuthRequests": true }));
-        }
-        post("Runtime.runIfWaitingForDebugger", json!({}));
     }
 }

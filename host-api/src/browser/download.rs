@@ -1,7 +1,6 @@
 //! Files that a page gives: the browser writes each into its profile, which stands in memory, under a name of the browser's own; from there it
 //! is taken and removed.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::context::{Context, PageError};
@@ -39,15 +38,12 @@ impl Context {
             download.done.then_some(Ok(()))
         });
         let ended = ended.await?.unwrap_or(Err(PageError::NoFile));
-        let path = self.process.folder().map(|folder| folder.join(&guid)).filter(|_| is_guid(&guid));
-        let path: PathBuf = path.ok_or(PageError::NoFile)?;
-        let read = match ended {
-            Ok(()) => tokio::fs::read(&path).await.map_err(|_| PageError::Full),
-            Err(error) => Err(error),
-        };
-        // A file that broke off is the browser's to remove.
-        let _ = tokio::fs::remove_file(&path).await;
-        read
+        if !is_guid(&guid) {
+            return Err(PageError::NoFile);
+        }
+        let (process, wanted) = (self.process.clone(), ended.is_ok());
+        let taken = tokio::task::spawn_blocking(move || process.take_file(&guid, wanted)).await;
+        ended.and_then(|()| taken.ok().and_then(Result::ok).ok_or(PageError::Full))
     }
 
     /// Bytes that fit where files pass through.

@@ -1,24 +1,27 @@
-//! One browser: started as nobody in particular, in an empty network where there is one, with a profile in memory that goes with it.
+//! One browser: started as an account of its own, in an empty network where there is one, with a profile in memory that goes with it.
 //! It listens on no port, reads no setting of this machine, and ends when its pipe is closed, should this program end before it.
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Pid, User, geteuid};
+use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
 
 use super::BrowserError;
+use super::account::Account;
+use super::blank::{Blank, Maker};
 use super::check;
 use super::ground::Ground;
 use super::limits::{self, Confines};
@@ -30,9 +33,6 @@ const PREFIX: &str = "consentry-browser-";
 /// How often, and after what rest, it is tried to remove a profile.
 const REMOVALS: u32 = 100;
 const REMOVAL: Duration = Duration::from_millis(20);
-/// Whom it runs as if nobody says otherwise: an account of its own, where there is one, else what every Debian has.
-const ACCOUNT: &str = "consentry-browser";
-const NOBODY: &str = "nobody";
 /// Longest wait for the first word of a browser.
 const START: Duration = Duration::from_secs(30);
 
@@ -86,18 +86,20 @@ pub(super) struct Process {
     opened: AtomicU32,
     used: Mutex<Instant>,
     child: Option<Child>,
+    /// Contexts that were made ahead.
+    ready: Mutex<Option<mpsc::Receiver<Blank>>>,
 }
 
 impl Process {
     /// Starts a browser. Call it inside the runtime that serves sockets.
     pub(super) async fn start(settings: &BrowserSettings) -> Result<Self, BrowserError> {
         let program = settings.found().ok_or(BrowserError::NoProgram)?.to_owned();
-        let runs_as = account(settings)?;
-        let profile = Profile::make(settings, runs_as)?;
+        let account = Account::of(settings)?;
+        let profile = Profile::make(settings, account)?;
         let ground = Ground::start().await.map_err(BrowserError::Start)?;
         let (for_it, to) = io::pipe().map_err(BrowserError::Start)?;
         let (from, its) = io::pipe().map_err(BrowserError::Start)?;
-        let mut command = command(&program, &profile.path, runs_as, for_it.into(), its.into())?;
+        let mut command = command(&program, &profile.path, account, for_it.into(), its.into())?;
         if settings.bypass() == "<-loopback>" {
             command.args(WEBRTC);
         }
@@ -108,13 +110,13 @@ impl Process {
         let to = pipe::Sender::from_owned_fd(to.into()).map_err(BrowserError::Start)?;
         let transport = Transport::start(from, to, settings.answer);
         let (opened, used) = (AtomicU32::new(0), Mutex::new(Instant::now()));
-        let (profile, child) = (Some(profile), Some(child));
-        let mut process = Self { transport, ground, agent: String::new(), pid, profile, confines, opened, used, child };
-        process.begin(settings, runs_as).await?;
+        let (profile, child, agent, ready) = (Some(profile), Some(child), String::new(), Mutex::default());
+        let mut process = Self { transport, ground, agent, pid, profile, confines, opened, used, child, ready };
+        process.begin(settings, account).await?;
         Ok(process)
     }
 
-    async fn begin(&mut self, settings: &BrowserSettings, runs_as: Option<(u32, u32)>) -> Result<(), BrowserError> {
+    async fn begin(&mut self, settings: &BrowserSettings, account: Account) -> Result<(), BrowserError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Version {
@@ -127,7 +129,7 @@ impl Process {
             confines.take_in(self.pid);
         }
         check::confined(&self.transport, self.pid, settings.unconfined).await?;
-        limits::bound_pages(self.pid, runs_as, settings);
+        limits::bound_pages(self.pid, account.other(), settings);
         if !self.ground.is_isolated() {
             tracing::info!("the browser has no network of its own: its proxies and settings alone keep pages inside");
         }
@@ -145,7 +147,7 @@ impl Process {
 
     /// Somebody used it just now.
     pub(super) fn used(&self) {
-        *self.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Instant::now();
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     pub(super) fn opened(&self) -> u32 {
@@ -153,7 +155,7 @@ impl Process {
     }
 
     pub(super) fn idle(&self) -> Duration {
-        self.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner).elapsed()
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Its process, whose group it leads.
@@ -164,6 +166,61 @@ impl Process {
     /// Where what a collection downloads passes through.
     pub(super) fn folder(&self) -> Option<&Path> {
         self.profile.as_ref().map(|profile| profile.path.as_path())
+    }
+
+    /// Takes a file out of there, or lets it go if it is not wanted.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(super) fn take_file(&self, name: &str, wanted: bool) -> io::Result<Vec<u8>> {
+        let profile = self.profile.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let path = profile.path.join(name);
+        profile.account.act(|| {
+            let read = if wanted { std::fs::read(&path) } else { Ok(Vec::new()) };
+            // A file that broke off is the browser's to remove.
+            let _ = std::fs::remove_file(&path);
+            read
+        })
+    }
+
+    /// What makes contexts in it.
+    pub(super) fn maker(&self, settings: &BrowserSettings) -> Option<Maker> {
+        Some(Maker {
+            transport: self.transport.clone(),
+            ground: self.ground.clone(),
+            folder: self.folder()?.to_owned(),
+            agent: self.agent.clone(),
+            bypass: settings.bypass(),
+        })
+    }
+
+    /// Contexts that are made ahead come from there.
+    pub(super) fn ready_from(&self, ready: mpsc::Receiver<Blank>) {
+        *self.ready() = Some(ready);
+    }
+
+    /// A context that was made ahead, if there is one.
+    pub(super) fn take_ready(&self) -> Option<Blank> {
+        let mut ready = self.ready();
+        let ready = ready.as_mut()?;
+        std::iter::from_fn(|| ready.try_recv().ok()).find(Blank::is_whole)
+    }
+
+    /// How many are ready; none where none are made.
+    #[cfg(test)]
+    pub(super) fn ready_count(&self) -> Option<usize> {
+        self.ready().as_ref().map(mpsc::Receiver::len)
+    }
+
+    /// Nobody new comes: what was made ahead goes.
+    pub(super) fn retire(&self) {
+        let Some(mut ready) = self.ready().take() else { return };
+        ready.close();
+        std::iter::from_fn(|| ready.try_recv().ok()).for_each(Blank::discard);
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Option<mpsc::Receiver<Blank>>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The control groups that it stands in.
@@ -199,33 +256,10 @@ impl Drop for Process {
     }
 }
 
-/// Whom the browser runs as: user and group, where that is another than we are.
-fn account(settings: &BrowserSettings) -> Result<Option<(u32, u32)>, BrowserError> {
-    if !geteuid().is_root() {
-        return Ok(None);
-    }
-    let named = |name: &str| match User::from_name(name) {
-        Ok(Some(account)) if !account.uid.is_root() => Some((account.uid.as_raw(), account.gid.as_raw())),
-        _ => None,
-    };
-    match &settings.account {
-        Some(account) => named(account).map(Some).ok_or_else(|| BrowserError::Account(account.clone())),
-        None => {
-            let own = named(ACCOUNT);
-            if own.is_none() {
-                tracing::info!(
-                    "the browser runs as {NOBODY}, as other programs may: it has no account {ACCOUNT} of its own"
-                );
-            }
-            own.or_else(|| named(NOBODY)).map(Some).ok_or_else(|| BrowserError::Account(ACCOUNT.to_owned()))
-        }
-    }
-}
-
 fn command(
     program: &Path,
     profile: &Path,
-    runs_as: Option<(u32, u32)>,
+    account: Account,
     reads: OwnedFd,
     writes: OwnedFd,
 ) -> Result<Command, BrowserError> {
@@ -236,7 +270,7 @@ fn command(
     command.args(ARGUMENTS).arg(format!("--user-data-dir={}", profile.display()));
     command.env_clear().env("HOME", profile).env("TMPDIR", profile).env("LANG", "C.UTF-8").env("TZ", "Europe/Paris");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").process_group(0);
-    if let Some((user, group)) = runs_as {
+    if let Some((user, group)) = account.other() {
         command.uid(user).gid(group);
     }
     let mappings = vec![FdMapping { parent_fd: reads, child_fd: 3 }, FdMapping { parent_fd: writes, child_fd: 4 }];
@@ -261,11 +295,12 @@ fn has_namespaces() -> bool {
 /// A folder that goes with its browser. It is locked while it is used, so that one without a lock is known to be nobody's.
 struct Profile {
     path: PathBuf,
+    account: Account,
     _lock: std::fs::File,
 }
 
 impl Profile {
-    fn make(settings: &BrowserSettings, runs_as: Option<(u32, u32)>) -> Result<Self, BrowserError> {
+    fn make(settings: &BrowserSettings, account: Account) -> Result<Self, BrowserError> {
         let fault = |source| BrowserError::Folder { folder: settings.folder.clone(), source };
         if !settings.unconfined && !in_memory(&settings.folder).map_err(fault)? {
             return Err(fault(io::Error::other("not a file system in memory (tmpfs)")));
@@ -274,14 +309,14 @@ impl Profile {
         for _ in 0..1000 {
             let (own, count) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
             let path = settings.folder.join(format!("{PREFIX}{own}-{count}"));
-            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => {
-                    let lock = std::fs::File::open(&path).map_err(fault)?;
+            let made = account.act(|| {
+                std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+                std::fs::File::open(&path)
+            });
+            match made {
+                Ok(lock) => {
                     lock.try_lock().map_err(|_| fault(io::ErrorKind::WouldBlock.into()))?;
-                    if let Some((user, group)) = runs_as {
-                        chown(&path, Some(user), Some(group)).map_err(fault)?;
-                    }
-                    return Ok(Self { path, _lock: lock });
+                    return Ok(Self { path, account, _lock: lock });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(fault(error)),
@@ -295,7 +330,7 @@ impl Drop for Profile {
     fn drop(&mut self) {
         // What was killed may still be writing for a moment; this is the browser's own thread, which has nothing else to do.
         for _ in 0..REMOVALS {
-            match std::fs::remove_dir_all(&self.path) {
+            match self.account.act(|| std::fs::remove_dir_all(&self.path)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(REMOVAL),
                 _ => return,
             }
@@ -312,15 +347,18 @@ fn in_memory(folder: &Path) -> io::Result<bool> {
 }
 
 /// Removes the profiles of engines that were killed.
-pub(super) fn sweep(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        if !ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            continue;
-        }
-        let unlocked = std::fs::File::open(entry.path()).is_ok_and(|lock| lock.try_lock().is_ok());
-        if unlocked && std::fs::remove_dir_all(entry.path()).is_ok() {
+pub(super) fn sweep(settings: &BrowserSettings) {
+    let Ok(entries) = std::fs::read_dir(&settings.folder) else { return };
+    let account = Account::of(settings).unwrap_or(Account::Engines);
+    for path in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|it| it.path())
+    {
+        let remove = || {
+            std::fs::File::open(&path)?.try_lock()?;
+            std::fs::remove_dir_all(&path)
+        };
+        let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX));
+        // Of another account, if the setting was another then.
+        if ours && account.act(remove).or_else(|_| remove()).is_ok() {
             tracing::info!("removed the profile of a browser whose engine is gone");
         }
     }

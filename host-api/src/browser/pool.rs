@@ -1,5 +1,5 @@
-//! One browser for many collections: started when the first asks for a page, kept warm between them, started anew after so many, and ended
-//! when nobody has asked for some time. Whoever wants a page waits for a turn, in the order of asking.
+//! One browser for many collections: started when the first asks for a page, or before, kept warm between them with contexts made ahead,
+//! started anew after so many, and ended when nobody has asked for some time. Whoever wants a page waits for a turn, in the order of asking.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::check;
 use super::launch::{self, Process};
@@ -28,11 +28,20 @@ pub enum BrowserError {
         "no browser is installed: `apt-get install chromium-headless-shell chromium-sandbox`, or set browser.program"
     )]
     NoProgram,
-    /// The engine is root, and there is no other account to run a browser as.
-    #[error("the browser never runs as root, and there is no other account of the name {0:?}: set browser.account")]
+    /// The account that it is to run as is not there, or is root's or the engine's.
+    #[error(
+        "the browser runs as an account of its own, and this machine has none of the name {0:?}: \
+         `useradd --system --no-create-home --shell /usr/sbin/nologin {0}`, or name another as browser.account"
+    )]
     Account(String),
+    /// The engine may not start anything as another account.
+    #[error(
+        "the browser runs as an account of its own, and this engine may not change to it: give the engine CAP_SETUID, CAP_SETGID and \
+         CAP_KILL (packaging/consentry-browser.conf), or set browser.shared-account = true to run it as the engine's; see docs/browser.md"
+    )]
+    Rights,
     /// The folder of profiles can't be used.
-    #[error("{} can't hold a browser's profile: set browser.folder", folder.display())]
+    #[error("{} can't hold a browser's profile: set browser.folder to one in memory that the browser's account may write", folder.display())]
     Folder {
         /// Which.
         folder: PathBuf,
@@ -89,7 +98,7 @@ impl Drop for InQueue<'_> {
 impl Chromium {
     /// Starts nothing yet, and removes what engines that were killed left behind.
     pub fn new(settings: BrowserSettings) -> Arc<Self> {
-        launch::sweep(&settings.folder);
+        launch::sweep(&settings);
         limits::sweep(&settings);
         let turns = Arc::new(Semaphore::new(settings.runs_max));
         let (works, waiting, running) = (OnceLock::new(), AtomicU32::new(0), Mutex::default());
@@ -104,6 +113,14 @@ impl Chromium {
         let browser = self.clone();
         let started = self.io()?.spawn(async move { browser.process().await.map(drop) });
         started.await.unwrap_or(Err(BrowserError::Gone))
+    }
+
+    /// As [`Self::warm_up`], and nobody waits for it: what went wrong stands in the log.
+    pub fn begin(self: &Arc<Self>) {
+        let browser = self.clone();
+        if let Ok(io) = self.io() {
+            io.spawn(async move { browser.process().await.map(drop) });
+        }
     }
 
     /// Ends the browser, and waits until nothing is left of it.
@@ -149,12 +166,19 @@ impl Chromium {
             return Ok(process.clone());
         }
         // Who has the old one keeps it; it ends with the last of them.
-        *running = None;
+        if let Some(old) = running.take() {
+            old.retire();
+        }
         let process = Arc::new(Process::start(&self.settings).await.inspect_err(|error| {
             let source = std::error::Error::source(error).map(ToString::to_string);
-            tracing::error!(%error, source, "no browser");
+            tracing::error!(%error, source, "no browser: collections that need one are refused");
         })?);
         *running = Some(process.clone());
+        if let Some(maker) = process.maker(&self.settings).filter(|_| self.settings.contexts_ready > 0) {
+            let (made, ready) = mpsc::channel(self.settings.contexts_ready);
+            process.ready_from(ready);
+            self.io()?.spawn(maker.keep_ready(made));
+        }
         let (pages, gone) = (Arc::downgrade(&process), process.transport.clone());
         self.io()?.spawn(limits::hold_together(pages, process.pid(), gone, self.settings.clone()));
         self.io()?.spawn(rest(Arc::downgrade(self)));

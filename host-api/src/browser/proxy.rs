@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use consentry_contract::limits::LimitName;
 use consentry_contract::manifest::Origin;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,16 +35,30 @@ const REFUSED: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnecti
 const FAILED: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const CONNECTED: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
 
+/// Where a proxy will listen: what a browser connects to there waits, and nobody answers.
+pub(super) struct Door {
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+/// What the pages of one collection reach, and how often they may ask.
+pub(super) struct Reach {
+    pub(super) egress: Egress,
+    pub(super) tunnels: Tunnels,
+    /// Connections, each at least one request.
+    pub(super) connections_max: u64,
+}
+
 /// The proxy of one collection; it ends with its value.
 pub(super) struct Proxy {
-    address: SocketAddr,
     rules: Arc<Rules>,
     _serves: AbortOnDropHandle<()>,
 }
 
 struct Rules {
-    egress: Egress,
-    tunnels: Tunnels,
+    reach: Reach,
+    /// Connections that were asked for.
+    connections: AtomicU64,
     /// Where connections may go while a secret stands on a page; everywhere that is declared without.
     narrow: watch::Sender<Option<Vec<Origin>>>,
     /// Connections under way, so that they can be cut.
@@ -59,28 +74,35 @@ struct Seen {
     failed: Option<NetworkError>,
 }
 
-impl Proxy {
-    /// Listens where the browser can reach it. Call it inside the runtime that serves sockets.
-    pub(super) async fn start(ground: &Ground, egress: Egress, tunnels: Tunnels) -> Result<Self, BrowserError> {
+impl Door {
+    /// Binds where the browser can reach it. Call it inside the runtime that serves sockets.
+    pub(super) async fn open(ground: &Ground) -> Result<Self, BrowserError> {
         let listener = ground.listen().await.map_err(BrowserError::Start)?;
         let address = listener.local_addr().map_err(BrowserError::Start)?;
         let listener = TcpListener::from_std(listener).map_err(BrowserError::Start)?;
-        let rules = Arc::new(Rules {
-            egress,
-            tunnels,
-            narrow: watch::Sender::new(None),
-            open: Mutex::default(),
-            next: AtomicU64::new(0),
-            seen: Mutex::default(),
-        });
-        let serves = AbortOnDropHandle::new(tokio::spawn(serve(listener, rules.clone())));
-        Ok(Self { address, rules, _serves: serves })
+        Ok(Self { address, listener })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// From now on it serves this collection.
+    pub(super) fn serve(self, reach: Reach) -> Proxy {
+        let rules = Arc::new(Rules {
+            reach,
+            connections: AtomicU64::new(0),
+            narrow: watch::Sender::new(None),
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            seen: Mutex::default(),
+        });
+        let serves = AbortOnDropHandle::new(tokio::spawn(serve(self.listener, rules.clone())));
+        Proxy { rules, _serves: serves }
+    }
+}
+
+impl Proxy {
     /// From now on only these origins, or every declared one again. What is open to others is cut.
     pub(super) fn narrow(&self, to: Option<Vec<Origin>>) {
         if let Some(origins) = &to {
@@ -100,9 +122,19 @@ impl Proxy {
         lock(&self.rules.seen).failed.take()
     }
 
-    /// Whether all has arrived that may arrive for this run.
-    pub(super) fn is_used_up(&self) -> bool {
-        self.rules.tunnels.is_used_up()
+    /// Which bound on bytes pages have reached: nothing more goes or comes then.
+    pub(super) fn used_up(&self) -> Option<LimitName> {
+        self.rules.reach.tunnels.used_up()
+    }
+
+    /// Bytes that pages have sent.
+    pub(super) fn sent(&self) -> u64 {
+        self.rules.reach.tunnels.sent()
+    }
+
+    /// Connections that pages have asked for, the refused ones too.
+    pub(super) fn connections(&self) -> u64 {
+        self.rules.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -152,9 +184,12 @@ enum Asked {
 impl Rules {
     async fn connection(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let Ok(Ok((head, rest))) = tokio::time::timeout(HEAD, read_head(&mut stream)).await else { return Ok(()) };
+        if self.connections.fetch_add(1, Ordering::Relaxed) >= self.reach.connections_max {
+            return stream.write_all(REFUSED).await;
+        }
         let (asked, head) = match parse(&head) {
             Some(Asked::Tunnel(authority)) => (self.tunnel(&authority), None),
-            Some(Asked::Plain(url, head)) => (self.egress.check(&url).map(|()| url), Some(head)),
+            Some(Asked::Plain(url, head)) => (self.reach.egress.check(&url).map(|()| url), Some(head)),
             None => return stream.write_all(REFUSED).await,
         };
         let url = match asked {
@@ -171,7 +206,7 @@ impl Rules {
         let (id, cut) = (self.next.fetch_add(1, Ordering::Relaxed), CancellationToken::new());
         lock(&self.open).insert(id, (url.clone(), cut.clone()));
         let _closed = Closed(self, id);
-        let mut source = match self.tunnels.connect(&url).await {
+        let mut source = match self.reach.tunnels.connect(&url).await {
             Ok(source) => source,
             Err(error) => {
                 lock(&self.seen).failed = Some(error);
@@ -193,7 +228,7 @@ impl Rules {
     fn tunnel(&self, authority: &str) -> Result<Url, EgressError> {
         let parsed = |scheme: &str| Url::parse(&format!("{scheme}://{authority}/")).map_err(|_| EgressError::NoHost);
         let (tls, plain) = (parsed("https")?, parsed("http")?);
-        self.egress.check(&tls).map(|()| tls).or_else(|error| match self.egress.check(&plain) {
+        self.reach.egress.check(&tls).map(|()| tls).or_else(|error| match self.reach.egress.check(&plain) {
             Ok(()) => Ok(plain),
             Err(_) => Err(error),
         })

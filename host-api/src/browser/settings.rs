@@ -16,8 +16,10 @@ const PROGRAMS: [&str; 4] = [
 pub struct BrowserSettings {
     /// The program; where Debian has it without one.
     pub program: Option<PathBuf>,
-    /// Whom it runs as when the engine is root: `consentry-browser`, else `nobody`, without one. Never root itself.
-    pub account: Option<String>,
+    /// The account that it runs as. Never root, nor the engine's own.
+    pub account: String,
+    /// Where the engine may not change to that account, the browser runs as the engine's own. It is refused there otherwise.
+    pub shared_account: bool,
     /// Where profiles are made: a file system in memory, since what is downloaded passes through it.
     pub folder: PathBuf,
     /// Collections that have a page open at once. Others wait for their turn.
@@ -28,6 +30,8 @@ pub struct BrowserSettings {
     pub runs_each: u32,
     /// So long it stays without one.
     pub idle: Duration,
+    /// So many contexts, each with a page and a proxy of its own, are made ahead, and again when one was taken.
+    pub contexts_ready: usize,
     /// What it may hold of memory beside its pages, in bytes; with more it is started anew.
     pub rest_bytes: u64,
     /// Longest wait for what a page answers to one call. A page that hangs answers none.
@@ -53,13 +57,15 @@ impl Default for BrowserSettings {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             program: None,
-            account: None,
+            account: "consentry-browser".to_owned(),
+            shared_account: false,
             folder: PathBuf::from("/dev/shm"),
             // Most of them wait for a person, which takes memory and no time.
             runs_max: (8 * cores).min(24),
             queue: Duration::from_secs(60),
             runs_each: 200,
             idle: Duration::from_secs(300),
+            contexts_ready: 1,
             rest_bytes: 1 << 30,
             answer: Duration::from_secs(20),
             memory_bytes: 2 << 30,
@@ -74,6 +80,12 @@ impl Default for BrowserSettings {
 }
 
 impl BrowserSettings {
+    /// On the desk of one person, who starts it for themselves: as their own account where it can be no other's.
+    #[must_use]
+    pub fn at_a_desk() -> Self {
+        Self { shared_account: true, ..Self::default() }
+    }
+
     /// What passes a collection's proxy by: nothing, not even this machine.
     pub(super) fn bypass(&self) -> &'static str {
         #[cfg(test)]

@@ -1,9 +1,13 @@
 //! The browser itself, without a connector in front: a real one, against sites of a few lines.
 
+mod account;
 mod bounds;
 mod egress;
 mod faults;
 mod site;
+mod tls;
+mod warm;
+mod way;
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +44,7 @@ static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 impl Desk {
     async fn new() -> Self {
-        Self::with(BrowserSettings::default()).await
+        Self::with(BrowserSettings::at_a_desk()).await
     }
 
     async fn with(settings: BrowserSettings) -> Self {
@@ -55,12 +59,17 @@ impl Desk {
     }
 
     async fn reaching(&self, origins: &[Origin]) -> Arc<Context> {
+        self.by(origins, Way::default()).await
+    }
+
+    /// A context whose proxy takes this way out.
+    async fn by(&self, origins: &[Origin], way: Way) -> Arc<Context> {
         let egress = Egress::new(origins, true);
-        let network = LiveNetwork::by(Way::default(), &egress, &TlsSettings::of_this_machine().unwrap(), "t").unwrap();
-        let tunnels = network.tunnels(Arc::new(Gate::new(GateBounds::default(), Arc::new(Now))));
+        let network = LiveNetwork::by(way, &egress, &TlsSettings::of_this_machine().unwrap(), "t").unwrap();
+        let tunnels = network.tunnels(Arc::new(Gate::new(GateBounds::default(), Arc::new(Now))), u64::MAX);
+        let reach = Reach { egress, tunnels, connections_max: u64::MAX };
         let turn = self.chromium.turn(|_| ()).await.unwrap();
-        let way = (egress, tunnels);
-        let opened = Context::open(&self.chromium, way, "fr".to_owned(), turn, self.hops.clone()).await;
+        let opened = Context::open(&self.chromium, reach, "fr".to_owned(), turn, self.hops.clone()).await;
         Arc::new(opened.unwrap())
     }
 
@@ -111,13 +120,13 @@ impl Context {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_gone_to_filled_in_clicked_and_read() {
-    goes_fills_clicks_and_reads(BrowserSettings::default()).await;
+    goes_fills_clicks_and_reads(BrowserSettings::at_a_desk()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_there_is_no_shell_the_whole_browser_does_it_as_well() {
     let program = Some("/usr/lib/chromium/chromium".into());
-    goes_fills_clicks_and_reads(BrowserSettings { program, ..BrowserSettings::default() }).await;
+    goes_fills_clicks_and_reads(BrowserSettings { program, ..BrowserSettings::at_a_desk() }).await;
 }
 
 async fn goes_fills_clicks_and_reads(settings: BrowserSettings) {
@@ -222,12 +231,15 @@ async fn workers_of_a_page_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_browser_is_confined_and_has_a_network_of_its_own() {
     let _alone = ALONE.lock().await;
-    let process = Process::start(&BrowserSettings::default()).await.unwrap();
+    let process = Process::start(&BrowserSettings::at_a_desk()).await.unwrap();
     let pids = check::descendants(process.pid());
     assert!(pids.len() >= 3, "{pids:?}");
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
     if nix::unistd::geteuid().is_root() {
-        assert!(status.lines().any(|line| line.starts_with("Uid:") && !line.contains("\t0")), "{status}");
+        let browser = account::browser();
+        assert!(status.contains(&format!("Uid:\t{browser}\t{browser}\t{browser}\t{browser}\n")), "{status}");
+        let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap();
+        assert_eq!(groups.trim(), "", "and of no group of the engine's");
         assert!(process.ground.is_isolated());
         let ours = std::fs::read_link("/proc/self/ns/net").unwrap();
         assert_ne!(std::fs::read_link(format!("/proc/{}/ns/net", process.pid())).unwrap(), ours);
@@ -242,69 +254,4 @@ async fn the_browser_is_confined_and_has_a_network_of_its_own() {
     ground.run(|| Ok(())).await.unwrap();
     assert!(!folder.exists() && !alive(pid), "nothing is left");
     assert!(until(|| !pids.iter().any(|pid| alive(*pid))).await, "nothing that it started is left");
-}
-
-/// The service of the test below: shows a page, says how its browser stands, and has given it no right.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "started by the test below"]
-async fn shows_a_page_and_says_how_its_browser_stands() {
-    let (site, desk) = (Site::start(|_| page("<p id=fine>fine</p>")).await, Desk::new().await);
-    let context = desk.context(&[&site]).await;
-    let at = context.at(&site.url("/")).await.unwrap();
-    assert!(context.html(&at).await.contains("fine"));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", context.process.pid())).unwrap();
-    assert!(status.contains("CapEff:\t0000000000000000") && status.contains("CapAmb:\t0000000000000000"), "{status}");
-    println!("\nisolated {}", context.process.ground.is_isolated());
-    drop(context);
-    desk.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_not_root_shows_pages_with_and_without_a_network_for_its_browser() {
-    if !nix::unistd::geteuid().is_root() {
-        return;
-    }
-    let _alone = ALONE.lock().await;
-    let name = "browser::tests::shows_a_page_and_says_how_its_browser_stands";
-    // The last is for the way to this program alone, wherever it was built.
-    for (rights, isolated) in [("+sys_admin,+net_admin", true), ("+sys_admin", false), ("+net_admin", false)] {
-        let rights = format!("{rights},+dac_read_search");
-        let mut service = std::process::Command::new("setpriv");
-        service.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set", &format!("-all,{rights}")]);
-        service.args(["--inh-caps", &format!("-all,{rights}"), "--ambient-caps", &format!("-all,{rights}")]);
-        service.arg(std::env::current_exe().unwrap()).args([name, "--exact", "--ignored", "--nocapture"]);
-        let done = service.output().unwrap();
-        let said = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-        assert!(done.status.success() && said.contains(&format!("\nisolated {isolated}\n")), "{rights}: {said}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_nobody_vouches_for_is_not_taken() {
-    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let key = own.signing_key.serialize_der().try_into().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(vec![own.cert.der().clone()], key).unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("https://{}", listener.local_addr().unwrap());
-    let came = Arc::new(std::sync::atomic::AtomicU32::new(0));
-    let serves = tokio_util::task::AbortOnDropHandle::new(tokio::spawn({
-        let came = came.clone();
-        async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                came.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move { acceptor.accept(stream).await.map(drop) });
-            }
-        }
-    }));
-    let desk = Desk::new().await;
-    let context = desk.reaching(&[Origin::parse(&origin).unwrap()]).await;
-    let refused = context.at(&format!("{origin}/")).await.err();
-    assert_eq!(refused, Some(PageError::Failed("the site's certificate, or its TLS, can't be trusted")));
-    assert!(came.load(std::sync::atomic::Ordering::Relaxed) > 0, "it was asked");
-    drop((context, serves));
-    desk.end().await;
 }

@@ -44,10 +44,13 @@ pub(super) struct Dial {
     pub(super) egress: Egress,
     pub(super) resolver: Arc<dyn Resolver>,
     pub(super) route: Arc<Route>,
+    /// What may still arrive.
     pub(super) allowance: Allowance,
+    /// What may still be sent, where nobody counts it before.
+    pub(super) sends: Allowance,
 }
 
-/// What may still arrive, in bytes, on all connections of a run together.
+/// What may still come or go, in bytes, on all connections of a run together.
 #[derive(Debug, Clone)]
 pub(super) struct Allowance(Arc<AtomicU64>);
 
@@ -57,7 +60,11 @@ impl Allowance {
     }
 
     pub(super) fn is_used_up(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
+        self.left() == 0
+    }
+
+    pub(super) fn left(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 
     fn take(&self, bytes: u64) {
@@ -96,13 +103,19 @@ impl Dial {
     async fn open(&self, to: SocketAddr) -> Result<TokioIo<Wire>, DialError> {
         let Route { proxy, source } = &*self.route;
         let Some(proxy) = proxy else {
-            let first = Tcp { to: Hop::Address(to), source: *source, allowance: self.allowance.clone() };
+            let first = self.first(Hop::Address(to), *source);
             let made = tokio::time::timeout(STEP, first.connect()).await;
             return made.ok().and_then(Result::ok).ok_or(DialError::Unreachable);
         };
-        let first = Tcp { to: Hop::Named(proxy.host.clone()), source: *source, allowance: self.allowance.clone() };
+        let first = self.first(Hop::Named(proxy.host.clone()), *source);
         let made = tokio::time::timeout(STEP, through(proxy, first, to)).await;
         made.ok().flatten().ok_or(DialError::Proxy)
+    }
+}
+
+impl Dial {
+    fn first(&self, to: Hop, source: Option<IpAddr>) -> Tcp {
+        Tcp { to, source, allowance: self.allowance.clone(), sends: self.sends.clone() }
     }
 }
 
@@ -158,6 +171,7 @@ struct Tcp {
     to: Hop,
     source: Option<IpAddr>,
     allowance: Allowance,
+    sends: Allowance,
 }
 
 impl Tcp {
@@ -180,7 +194,7 @@ impl Tcp {
             }
         };
         stream.set_nodelay(true)?;
-        Ok(TokioIo::new(Wire { stream, allowance: self.allowance, answered: Answered::default() }))
+        Ok(TokioIo::new(Wire { stream, allowance: self.allowance, sends: self.sends, answered: Answered::default() }))
     }
 
     async fn reach(&self, to: SocketAddr) -> std::io::Result<TcpStream> {
@@ -220,10 +234,11 @@ impl Answered {
     }
 }
 
-/// A connection whose incoming bytes are counted.
+/// A connection whose bytes are counted.
 pub(super) struct Wire {
     stream: TcpStream,
     allowance: Allowance,
+    sends: Allowance,
     answered: Answered,
 }
 
@@ -245,9 +260,28 @@ impl AsyncRead for Wire {
     }
 }
 
+impl Wire {
+    /// Counts what was written of what may be.
+    fn wrote(&self, written: std::io::Result<usize>) -> Poll<std::io::Result<usize>> {
+        if let Ok(bytes) = &written {
+            self.sends.take(*bytes as u64);
+        }
+        Poll::Ready(written)
+    }
+
+    fn may_write(&self) -> std::io::Result<()> {
+        if self.sends.is_used_up() {
+            return Err(std::io::Error::other("the run has sent all that it may"));
+        }
+        Ok(())
+    }
+}
+
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(ctx, bytes)
+        self.may_write()?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(ctx, bytes));
+        self.wrote(written)
     }
 
     fn poll_write_vectored(
@@ -255,7 +289,9 @@ impl AsyncWrite for Wire {
         ctx: &mut Context<'_>,
         parts: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(ctx, parts)
+        self.may_write()?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(ctx, parts));
+        self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {

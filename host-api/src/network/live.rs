@@ -129,6 +129,8 @@ impl LiveNetwork {
             resolver: way.resolver,
             route: Arc::new(way.route),
             allowance: allowance.clone(),
+            // A request of ours is counted before it goes.
+            sends: Allowance::new(u64::MAX),
         };
         let mut tls = (*tls.0).clone();
         // A ticket of one run would tell the source that another is of the same engine, and keep something of it.

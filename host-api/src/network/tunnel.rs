@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use consentry_contract::limits::LimitName;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
-use super::dial::{Dial, DialError};
+use super::dial::{Allowance, Dial, DialError};
 use super::gate::Gate;
 use super::{LiveNetwork, NetworkError};
 
@@ -16,6 +17,7 @@ use super::{LiveNetwork, NetworkError};
 pub struct Tunnels {
     dial: Dial,
     gate: Arc<Gate>,
+    sent_bytes_max: u64,
 }
 
 impl std::fmt::Debug for Tunnels {
@@ -25,9 +27,10 @@ impl std::fmt::Debug for Tunnels {
 }
 
 impl LiveNetwork {
-    /// The same way out for a browser, through the gate of the Data Source.
-    pub fn tunnels(&self, gate: Arc<Gate>) -> Tunnels {
-        Tunnels { dial: self.dial.clone(), gate }
+    /// The same way out for a browser, through the gate of the Data Source; so many bytes may be sent by it.
+    pub fn tunnels(&self, gate: Arc<Gate>, sent_bytes_max: u64) -> Tunnels {
+        let sends = Allowance::new(sent_bytes_max);
+        Tunnels { dial: Dial { sends, ..self.dial.clone() }, gate, sent_bytes_max }
     }
 }
 
@@ -52,8 +55,14 @@ impl Tunnels {
         connected.await
     }
 
-    /// Whether all has arrived that may arrive for this run.
-    pub(crate) fn is_used_up(&self) -> bool {
-        self.dial.allowance.is_used_up()
+    /// The limit that is reached, if one is: all has arrived that may arrive for this run, or all was sent that pages may send.
+    pub(crate) fn used_up(&self) -> Option<LimitName> {
+        let reached = [(&self.dial.allowance, LimitName::BytesIn), (&self.dial.sends, LimitName::BytesOut)];
+        reached.into_iter().find(|(bytes, _)| bytes.is_used_up()).map(|(_, limit)| limit)
+    }
+
+    /// Bytes that were sent, as they are on the wire.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent_bytes_max.saturating_sub(self.dial.sends.left())
     }
 }

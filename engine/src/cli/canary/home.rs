@@ -1,9 +1,9 @@
 //! The engine of a drill: a child process in a folder of its own, which is all that it can name. It logs everything.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -41,8 +41,9 @@ impl Home {
         let name = format!("consentry-canary-{}", hex::encode(name));
         let home = Self { folder: std::env::temp_dir().join(&name), browser: Path::new("/dev/shm").join(name) };
         DirBuilder::new().mode(0o700).create(&home.folder)?;
-        // The browser is another account's where the engine is root.
-        DirBuilder::new().mode(0o711).create(&home.browser)?;
+        // The browser has an account of its own where the engine may change to it, which makes its profile there.
+        DirBuilder::new().mode(0o700).create(&home.browser)?;
+        std::fs::set_permissions(&home.browser, Permissions::from_mode(0o1777))?;
         for folder in ["engine", "engine/data", "engine/connectors", "engine/tmp", "wire"] {
             DirBuilder::new().mode(0o700).create(home.folder.join(folder))?;
         }

@@ -39,7 +39,7 @@ async fn goes_on(desk: &Desk, site: &Site, pid: Option<u32>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_gets_so_much_memory_and_time_and_no_more_wherever_it_runs() {
     let page_bytes = 768 << 20;
-    let settings = BrowserSettings { page_bytes, page_cpu: Duration::from_secs(3), ..BrowserSettings::default() };
+    let settings = BrowserSettings { page_bytes, page_cpu: Duration::from_secs(3), ..BrowserSettings::at_a_desk() };
     let (desk, site) = (Desk::with(settings).await, sites().await);
     let context = desk.context(&[&site]).await;
     let pid = desk.chromium.pid();
@@ -64,7 +64,7 @@ async fn a_page_gets_so_much_memory_and_time_and_no_more_wherever_it_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_all_pages_together_the_largest_ends_before_nothing_gets_on() {
-    let settings = BrowserSettings { memory_bytes: 800 << 20, page_bytes: 1 << 40, ..BrowserSettings::default() };
+    let settings = BrowserSettings { memory_bytes: 800 << 20, page_bytes: 1 << 40, ..BrowserSettings::at_a_desk() };
     let (desk, site) = (Desk::with(settings).await, sites().await);
     let (context, other) = (desk.context(&[&site]).await, desk.context(&[&site]).await);
     let pid = desk.chromium.pid();
@@ -80,7 +80,8 @@ async fn of_all_pages_together_the_largest_ends_before_nothing_gets_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_stands_in_a_control_group_where_one_may_be_made() {
     let page_cpu = Duration::from_secs(1 << 30);
-    let settings = BrowserSettings { memory_bytes: 600 << 20, cpu_percent: 60, page_cpu, ..BrowserSettings::default() };
+    let settings =
+        BrowserSettings { memory_bytes: 600 << 20, cpu_percent: 60, page_cpu, ..BrowserSettings::at_a_desk() };
     let (desk, site) = (Desk::with(settings.clone()).await, sites().await);
     let process = desk.chromium.process().await.unwrap();
     let groups = process.groups().to_vec();
@@ -129,7 +130,7 @@ async fn a_browser_whose_pages_nothing_confines_is_refused() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.join("chromium-headless-shell");
-    let usual = BrowserSettings::default();
+    let usual = BrowserSettings::at_a_desk();
     let shell = usual.found().unwrap().display().to_string();
     std::fs::write(&program, format!("#!/bin/sh\nexec {shell} --no-sandbox \"$@\"\n")).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -145,7 +146,7 @@ async fn a_browser_whose_pages_nothing_confines_is_refused() {
 async fn a_browser_that_holds_much_without_a_page_is_started_anew() {
     let site = sites().await;
     for (rest_bytes, anew) in [(1 << 20, true), (1 << 40, false)] {
-        let desk = Desk::with(BrowserSettings { rest_bytes, ..BrowserSettings::default() }).await;
+        let desk = Desk::with(BrowserSettings { rest_bytes, ..BrowserSettings::at_a_desk() }).await;
         assert_eq!(desk.chromium.pid(), None, "there is none before somebody asks");
         let first = desk.context(&[&site]).await;
         let second = desk.context(&[&site]).await;

@@ -155,7 +155,7 @@ fn add_address(address: Ipv4Addr) -> std::io::Result<()> {
 const MARKUP: &str = "<link rel=dns-prefetch href=//dns-prefetch.leak.test><link rel=preconnect href=http://C>
 <link rel=prefetch href=http://T/prefetch><link rel=preload as=script href=http://T/preload>
 <link rel=modulepreload href=http://T/modulepreload><link rel=stylesheet href=http://T/css>
-<link rel=icon href=http://T/favicon><link rel=manifest href=http://T/manifest><link rel=prerender href=http://T/prerender>
+<link rel=icon href=http://T/favicon><link rel=manifest href=http://T/manifest>
 <style>@import url(http://T/css-import); @font-face { font-family: f; src: url(http://T/css-font) }
 body { font-family: f; background: url(http://T/css-background) }</style>
 <script type=speculationrules>{\"prefetch\":[{\"source\":\"list\",\"urls\":[\"http://T/speculation\"]}]}</script>
@@ -203,14 +203,13 @@ Promise.allSettled([
 ].map(safe)).then(() => { document.title = 'tried'; });";
 
 /// Ways that say who they are by the path that they ask for.
-const PATHS: [&str; 39] = [
+const PATHS: [&str; 38] = [
     "prefetch",
     "preload",
     "modulepreload",
     "css",
     "favicon",
     "manifest",
-    "prerender",
     "css-import",
     "css-font",
     "css-background",
@@ -249,10 +248,10 @@ const MORE_PATHS: [&str; 5] = ["worker-websocket", "sharedworker", "serviceworke
 const NAMES: [&str; 6] =
     ["dns-prefetch", "late-dns-prefetch", "fetch-name", "websocket-name", "webtransport-name", "stun-name"];
 
-/// Ways that this browser does not take, whatever stands in them: icons, manifests and pages ahead of need are not asked for, and what is only
-/// guessed is switched off (`--disable-background-networking`).
-const UNKNOWN: [&str; 7] =
-    ["favicon", "manifest", "prerender", "preconnect", "late-preconnect", "dns-prefetch", "late-dns-prefetch"];
+/// The way that only the whole browser takes: its shell asks for no icon.
+const WHOLE: &[&str] = &["favicon"];
+/// Ways that neither takes in a context of its own, whatever stands in them: nothing is said of them. They are tried all the same.
+const UNTAKEN: [&str; 5] = ["manifest", "preconnect", "late-preconnect", "dns-prefetch", "late-dns-prefetch"];
 
 /// A text of the page, towards the listeners that nobody may reach, or towards a site.
 fn told(text: &str, host: &str) -> String {
@@ -307,23 +306,35 @@ async fn missing(ways: &[&'static str], came: impl Fn() -> BTreeSet<String>) -> 
     missing()
 }
 
-/// Which ways this browser takes when nothing stands in them: all that are listed, less those that the shell does not know.
+/// Which ways the shell takes when nothing stands in them: all that are listed, less those that it does not know.
 fn real(sinks: &Sinks) -> Vec<&'static str> {
     let names = sinks.names;
     let by_port = TCP_WAYS.iter().chain(&UDP_WAYS).map(|(_, way)| *way);
     let all = PATHS.into_iter().chain(MORE_PATHS).chain(by_port).chain(names.then_some(NAMES).into_iter().flatten());
-    all.filter(|way| !UNKNOWN.contains(way) && (sinks.device || !WEBRTC.contains(way))).collect()
+    all.filter(|way| !WHOLE.contains(way) && !UNTAKEN.contains(way) && (sinks.device || !WEBRTC.contains(way)))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_is_real_where_the_proxy_has_a_hole() {
-    let settings = BrowserSettings { bypass: Some(PAST), ..BrowserSettings::default() };
+    are_real(BrowserSettings::at_a_desk(), &[], "none").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_is_every_way_of_the_whole_browser_and_those_that_it_alone_knows() {
+    let program = Some("/usr/lib/chromium/chromium".into());
+    are_real(BrowserSettings { program, ..BrowserSettings::at_a_desk() }, WHOLE, "ping").await;
+}
+
+async fn are_real(settings: BrowserSettings, more: &[&'static str], heeded: &str) {
+    let settings = BrowserSettings { bypass: Some(PAST), ..settings };
     let (desk, site) = (Desk::with(settings).await, site(None).await);
     let process = desk.chromium.process().await.unwrap();
     let sinks = Sinks::bind(&process).await;
     let context = desk.context(&[&site]).await;
     let at = tries(&context, &site.url("/")).await;
-    let ways = real(&sinks);
+    let ways = real(&sinks).into_iter().chain(more.iter().copied()).filter(|way| *way != heeded);
+    let ways: Vec<&str> = ways.collect();
     assert_eq!(missing(&ways, || sinks.came()).await, [""; 0], "{:#?}", sinks.came());
     // It ends the page, and whatever has not come yet.
     context.click(&at, "#nav").await.unwrap();
@@ -335,14 +346,14 @@ async fn every_way_is_real_where_the_proxy_has_a_hole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_way_leads_past_the_proxy() {
-    leads_nowhere(BrowserSettings::default(), "none").await;
+    leads_nowhere(BrowserSettings::at_a_desk(), "none").await;
 }
 
 /// It heeds `--no-pings`, so that one way is not tried.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_way_leads_past_the_proxy_of_the_whole_browser() {
     let program = Some("/usr/lib/chromium/chromium".into());
-    leads_nowhere(BrowserSettings { program, ..BrowserSettings::default() }, "ping").await;
+    leads_nowhere(BrowserSettings { program, ..BrowserSettings::at_a_desk() }, "ping").await;
 }
 
 async fn leads_nowhere(settings: BrowserSettings, heeded: &str) {
@@ -355,7 +366,8 @@ async fn leads_nowhere(settings: BrowserSettings, heeded: &str) {
     let first = tries(&context, &forbidden.url("/")).await;
     // The same again, behind all of that, to where it may go: whatever comes at all has come when this has.
     let second = tries(&context, &allowed.url("/")).await;
-    let through: Vec<&str> = PATHS.into_iter().chain(MORE_PATHS).filter(|way| !UNKNOWN.contains(way)).collect();
+    let through: Vec<&str> = PATHS.into_iter().chain(MORE_PATHS).collect();
+    let through: Vec<&str> = through.into_iter().filter(|way| !WHOLE.contains(way) && !UNTAKEN.contains(way)).collect();
     let through: Vec<&str> = through.into_iter().filter(|way| !["localhost", "ipv6", heeded].contains(way)).collect();
     let came = || {
         let path = |head: &String| Some(head.split(' ').nth(1)?.trim_start_matches('/').to_owned());

@@ -35,7 +35,7 @@ async fn goes_on(desk: &Desk, site: &Site) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_page_does_wrong_is_its_own_loss() {
-    let settings = BrowserSettings { answer: Duration::from_secs(5), ..BrowserSettings::default() };
+    let settings = BrowserSettings { answer: Duration::from_secs(5), ..BrowserSettings::at_a_desk() };
     let (desk, site) = (Desk::with(settings).await, sites().await);
     let context = desk.context(&[&site]).await;
     assert_eq!(context.at(&site.url("/round")).await.err(), Some(PageError::Redirects));
@@ -101,7 +101,7 @@ async fn a_page_or_a_browser_that_ends_is_told_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_is_started_anew_after_so_many_collections_and_ends_when_it_is_idle() {
-    let settings = BrowserSettings { runs_each: 1, idle: Duration::from_millis(200), ..BrowserSettings::default() };
+    let settings = BrowserSettings { runs_each: 1, idle: Duration::from_millis(200), ..BrowserSettings::at_a_desk() };
     let (desk, site) = (Desk::with(settings).await, sites().await);
     let first = desk.context(&[&site]).await;
     let second = desk.context(&[&site]).await;
@@ -115,7 +115,7 @@ async fn a_browser_is_started_anew_after_so_many_collections_and_ends_when_it_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_turn_gets_it_in_the_order_of_asking_and_not_for_ever() {
-    let settings = |queue| BrowserSettings { runs_max: 1, queue, ..BrowserSettings::default() };
+    let settings = |queue| BrowserSettings { runs_max: 1, queue, ..BrowserSettings::at_a_desk() };
     let chromium = Chromium::new(settings(Duration::from_millis(300)));
     let turn = chromium.turn(|_| ()).await.unwrap();
     let ahead = std::sync::Mutex::new(Vec::new());
@@ -171,7 +171,7 @@ async fn an_engine_that_is_killed_leaves_no_browser_and_its_profile_goes_with_th
     assert!(until(|| !alive(pid) && !pids.iter().any(|pid| alive(*pid))).await, "its end is the browser's");
     assert!(
         until(|| {
-            let _sweeps = Chromium::new(BrowserSettings::default());
+            let _sweeps = Chromium::new(BrowserSettings::at_a_desk());
             !folder.exists()
         })
         .await
@@ -182,12 +182,8 @@ async fn an_engine_that_is_killed_leaves_no_browser_and_its_profile_goes_with_th
 async fn a_profile_that_nobody_uses_is_swept_and_a_folder_on_a_disk_is_refused() {
     let folder = std::path::Path::new("/dev/shm/consentry-browser-0-left");
     std::fs::create_dir_all(folder.join("Default")).unwrap();
-    let _sweeps = Chromium::new(BrowserSettings::default());
+    let _sweeps = Chromium::new(BrowserSettings::at_a_desk());
     assert!(!folder.exists());
-    let disk = BrowserSettings { folder: env!("CARGO_MANIFEST_DIR").into(), ..BrowserSettings::default() };
+    let disk = BrowserSettings { folder: env!("CARGO_MANIFEST_DIR").into(), ..BrowserSettings::at_a_desk() };
     assert!(matches!(Process::start(&disk).await, Err(BrowserError::Folder { .. })));
-    let nobody = BrowserSettings { account: Some("root".to_owned()), ..BrowserSettings::default() };
-    if nix::unistd::geteuid().is_root() {
-        assert!(matches!(Process::start(&nobody).await, Err(BrowserError::Account(_))));
-    }
 }
