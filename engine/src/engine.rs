@@ -71,6 +71,7 @@ mod swap;
 mod visit;
 
 pub use access::TOKEN_LIFE;
+pub use binding::Proven;
 pub use build::{BuildError, Builder};
 pub use intake::NewSession;
 pub use looks::PassSeen;

@@ -28,6 +28,7 @@ mod end;
 mod form;
 mod frame;
 mod item;
+mod key;
 mod lend;
 mod login;
 mod my_data;

@@ -180,6 +180,11 @@ impl Predicate {
         };
         Answered { predicate: self.told(), holds }
     }
+
+    /// Whether the account is in somebody else's name than the one it expects: the Data Source names holders, and each of them is another.
+    pub fn expects_somebody_else(&self, items: &[Item], now: Timestamp) -> bool {
+        matches!(self, Self::HolderMatches(_)) && self.answer(items, now).holds == Some(false)
+    }
 }
 
 /// Hides what it compares with.

@@ -84,6 +84,11 @@ async fn a_person_lends_their_login_after_the_report_and_takes_it_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_is_bound_to_a_key_opens_the_pages_with_that_key_alone() {
+    with_the_bank("bound.mjs", json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_failure_has_its_page_with_what_to_do_next() {
     let words: BTreeMap<&str, Value> = Code::ALL
         .iter()

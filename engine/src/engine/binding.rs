@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{Engine, EngineError};
+use crate::erase::receipt::ErasureReceipt;
 use crate::jose::holder::{HolderKey, PROOF_LIFE, Wanted};
 use crate::receipt::Facts;
+use crate::rights::Ask;
 use crate::session::Session;
 use crate::session::state::{State, Step};
 
@@ -40,7 +43,43 @@ impl Nonces {
     }
 }
 
+/// Somebody who has proved that a receipt is theirs, for what they do in one visit: the proof of its key is taken once.
+#[derive(Debug)]
+pub struct Proven(Facts);
+
 impl Engine {
+    /// Whose receipt this is. Where it is bound to a key, the proof of that key stands behind it.
+    ///
+    /// # Errors
+    /// As [`Engine::ask_right`].
+    pub async fn prove(&self, shown: &str) -> Result<Proven, EngineError> {
+        Ok(Proven(self.proven(shown).await?.0))
+    }
+
+    /// As [`Engine::ask_right`], for somebody who has proved who they are.
+    ///
+    /// # Errors
+    /// As [`Engine::ask_right`].
+    pub async fn ask_right_as(&self, who: &Proven, ask: Ask) -> Result<Value, EngineError> {
+        self.ask_proven(who.0.clone(), who.0.consent, ask).await
+    }
+
+    /// As [`Engine::look_at_rights`], for somebody who has proved who they are.
+    ///
+    /// # Errors
+    /// As [`Engine::ask_right`].
+    pub async fn look_at_rights_as(&self, who: &Proven) -> Result<Value, EngineError> {
+        self.look_proven(&who.0, who.0.consent).await
+    }
+
+    /// As [`Engine::take_back`], for somebody who has proved who they are.
+    ///
+    /// # Errors
+    /// As [`Engine::take_back_in_session`].
+    pub async fn take_back_as(&self, who: &Proven) -> Result<ErasureReceipt, EngineError> {
+        self.take_back_under(who.0.consent).await
+    }
+
     /// A nonce for one proof, and whom it is to name as its audience.
     pub fn give_nonce(&self) -> (String, &str) {
         let nonce = self.secret();

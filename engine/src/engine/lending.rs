@@ -114,7 +114,7 @@ impl Engine {
         self.take_back_under(consent).await
     }
 
-    async fn take_back_under(&self, consent: ConsentId) -> Result<ErasureReceipt, EngineError> {
+    pub(super) async fn take_back_under(&self, consent: ConsentId) -> Result<ErasureReceipt, EngineError> {
         if self.reports.lendings().get(consent).await?.is_none() {
             return Err(EngineError::NotFound);
         }

@@ -415,6 +415,11 @@ fn into_data(
 ) -> Result<Data<crate::data::Collected>, Failure> {
     let Collection { result, items, .. } = collection;
     let gathered = result?;
+    // Not even the person's own browser is shown what may be somebody else's.
+    let mut asked = session.request().predicates().iter().map(|(asked, _)| asked);
+    if asked.any(|asked| grant.predicates().contains(&asked.told()) && asked.expects_somebody_else(&items, now)) {
+        return Err(Failure::new(Code::SubjectMismatch));
+    }
     let manifest = connector.package.manifest();
     let provenance = Provenance {
         run: run.name().run,

@@ -115,6 +115,34 @@
     });
   }
 
+  // The key of a receipt makes a proof (key binding JWT, RFC 9901), and stays here.
+  async function prove(file, nonces, hash) {
+    const { kty, crv, x, y, d } = JSON.parse(await file.text());
+    const ecdsa = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+    const key = await crypto.subtle.importKey("jwk", { kty, crv, x, y, d }, ecdsa, false, ["sign"]);
+    const { nonce, audience } = await (await fetch(nonces, { method: "POST" })).json();
+    const part = (value) => base64url(utf8.encode(JSON.stringify(value)));
+    const claims = { iat: Math.floor(Date.now() / 1000), aud: audience, nonce, sd_hash: hash };
+    const signed = part({ alg: "ES256", typ: "kb+jwt" }) + "." + part(claims);
+    return signed + "." + base64url(await crypto.subtle.sign(ecdsa, key, utf8.encode(signed)));
+  }
+
+  for (const box of all("[data-nonces]")) {
+    const row = box.querySelector("[data-key]"), status = row.querySelector("[data-status]"), proof = box.querySelector("textarea");
+    row.hidden = false;
+    row.querySelector("input").addEventListener("change", async (event) => {
+      const [file] = event.target.files;
+      proof.value = status.textContent = "";
+      if (!file) return;
+      try {
+        proof.value = await prove(file, box.dataset.nonces, box.dataset.hash);
+        status.textContent = status.dataset.made;
+      } catch {
+        status.textContent = status.dataset.wrong;
+      }
+    });
+  }
+
   // The collection. Whatever changes the page is a page of its own, written by the server.
   const here = location.pathname;
   for (const box of all("[data-events]")) {

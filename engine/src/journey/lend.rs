@@ -6,6 +6,7 @@ use consentry_contract::failure::Code;
 use maud::{Markup, html};
 
 use super::form::Sealed;
+use super::key::Wanted;
 use super::visitor::{Reader, Visitor};
 use super::{acts, login, trouble, words};
 use crate::engine::Visit;
@@ -74,16 +75,17 @@ fn take_it_back(reader: &Reader) -> Markup {
 }
 
 /// What was lent under the consent of a receipt; nothing where nothing was.
-pub(super) fn of_receipt(reader: &Reader, seen: Option<&Seen>, receipt: &str) -> Markup {
+pub(super) fn of_receipt(reader: &Reader, seen: Option<&Seen>, receipt: &str, key: Option<&Wanted>) -> Markup {
     let Some(seen) = seen else { return Markup::default() };
     html! {
         section {
             h2 { (title(reader)) }
             (facts(reader, seen))
             @if seen.kept {
-                form .actions method="post" action={ (reader.place.base) "/my-data/take-back" } {
+                form method="post" action={ (reader.place.base) "/my-data/take-back" } {
                     input type="hidden" name="receipt" value=(receipt);
-                    (take_it_back(reader))
+                    @if let Some(key) = key { (key.fields(reader, "take-back")) }
+                    div .actions { (take_it_back(reader)) }
                 }
             }
         }

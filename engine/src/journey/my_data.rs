@@ -1,5 +1,5 @@
 //! My data, by receipt: what the receipt says and whether that holds, its entries in the ledger, requests under one's rights. Nobody
-//! has an account here; who has the receipt is the person.
+//! has an account here; who has the receipt is the person, and where it is bound to a key, who has that too.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,9 +9,9 @@ use maud::{Markup, html};
 use super::form::Form;
 use super::frame::Frame;
 use super::visitor::Reader;
-use super::{end, lend, rights, words};
+use super::{end, key, lend, rights, words};
 use crate::api::Shared;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Proven};
 use crate::ledger::Event;
 use crate::maintenance::lent::Seen;
 use crate::receipt::file::{FILE_BYTES_MAX, ReceiptFile};
@@ -25,6 +25,8 @@ struct Shown {
     receipt: Receipt,
     /// Each leaf is in the log.
     proven: bool,
+    /// Who shows it; none where nothing is kept about it any more.
+    who: Option<Proven>,
 }
 
 /// Asks for a receipt.
@@ -32,7 +34,7 @@ pub(super) async fn show(reader: Reader) -> Response {
     entry(&reader, None)
 }
 
-fn title(reader: &Reader) -> &str {
+pub(super) fn title(reader: &Reader) -> &str {
     reader.say("My data and rights", "Mes données et mes droits")
 }
 
@@ -65,9 +67,9 @@ fn entry(reader: &Reader, alert: Option<Markup>) -> Response {
 
 /// What is kept about a receipt's consent.
 pub(super) async fn look(reader: Reader, State(engine): State<Shared>, form: Form) -> Response {
-    match opened(&engine, &form).await {
-        Some(shown) => about(&reader, &engine, &form, &shown, None).await,
-        None => entry(&reader, Some(not_one(&reader))),
+    match opened(&reader, &engine, &form).await {
+        Ok(shown) => about(&reader, &engine, &form, &shown, None).await,
+        Err(page) => page,
     }
 }
 
@@ -80,29 +82,30 @@ fn not_one(reader: &Reader) -> Markup {
 
 /// A request under one's rights.
 pub(super) async fn ask(reader: Reader, State(engine): State<Shared>, form: Form) -> Response {
-    let Some(shown) = opened(&engine, &form).await else { return entry(&reader, Some(not_one(&reader))) };
-    let asked = rights::read(&form);
-    let (alert, told) = match asked {
-        Some(ask) => match engine.ask_right(shown.receipt.token(), ask).await {
-            Ok(told) => (None, Some(told)),
-            Err(error) => (Some(refused(&reader, &error)), None),
-        },
-        None => (Some(refused(&reader, &EngineError::NotFound)), None),
+    let shown = match opened(&reader, &engine, &form).await {
+        Ok(shown) => shown,
+        Err(page) => return page,
     };
-    let done = told.as_ref().map(|told| rights::done(&reader, told));
-    match alert {
-        Some(alert) => about(&reader, &engine, &form, &shown, Some(Err(alert))).await,
-        None => about(&reader, &engine, &form, &shown, done.map(Ok)).await,
-    }
+    let told = match (&shown.who, rights::read(&form)) {
+        (Some(who), Some(ask)) => engine.ask_right_as(who, ask).await,
+        _ => Err(EngineError::NotFound),
+    };
+    let done = told.map(|told| rights::done(&reader, &told)).map_err(|error| refused(&reader, &error));
+    about(&reader, &engine, &form, &shown, Some(done)).await
 }
 
 /// Takes back the login that was lent.
 pub(super) async fn take_back(reader: Reader, State(engine): State<Shared>, form: Form) -> Response {
-    let Some(shown) = opened(&engine, &form).await else { return entry(&reader, Some(not_one(&reader))) };
-    let done = match engine.take_back(shown.receipt.token()).await {
-        Ok(erasure) => Ok(lend::taken_back(&reader, erasure.token())),
-        Err(error) => Err(refused(&reader, &error)),
+    let shown = match opened(&reader, &engine, &form).await {
+        Ok(shown) => shown,
+        Err(page) => return page,
     };
+    let erased = match &shown.who {
+        Some(who) => engine.take_back_as(who).await,
+        None => Err(EngineError::NotFound),
+    };
+    let done =
+        erased.map(|erasure| lend::taken_back(&reader, erasure.token())).map_err(|error| refused(&reader, &error));
     about(&reader, &engine, &form, &shown, Some(done)).await
 }
 
@@ -121,17 +124,33 @@ fn refused(reader: &Reader, error: &EngineError) -> Markup {
     html! { p { strong { (text) } } }
 }
 
-/// Reads the file, or the bare receipt, and checks it by our own keys.
-async fn opened(engine: &Shared, form: &Form) -> Option<Shown> {
+/// Reads the file, or the bare receipt, and checks it by our own keys. Gives the page that asks for what is missing.
+async fn opened(reader: &Reader, engine: &Shared, form: &Form) -> Result<Shown, Response> {
+    let Some((receipt, proven)) = read(engine, form).await else { return Err(entry(reader, Some(not_one(reader)))) };
+    let proof = form.get("proof").map(str::trim).filter(|proof| !proof.is_empty());
+    let who = match (&receipt.facts().cnf, proof) {
+        (Some(_), Some(proof)) => engine.prove(&format!("{}{proof}", receipt.token())).await,
+        _ => engine.prove(receipt.token()).await,
+    };
+    match (who, key::Wanted::of(engine, &receipt)) {
+        (Err(_), Some(wanted)) => {
+            Err(key::page(reader, &wanted, form.get("receipt").unwrap_or_default(), proof.is_some()))
+        }
+        (who, _) => Ok(Shown { receipt, proven, who: who.ok() }),
+    }
+}
+
+/// The receipt, and whether each of its leaves is shown to be in the log.
+async fn read(engine: &Shared, form: &Form) -> Option<(Receipt, bool)> {
     let text = form.get("receipt")?.trim();
     let signing = engine.signing_keys().await.ok()?;
     match ReceiptFile::read(text) {
         Ok(file) => {
             let log = engine.log_keys().await.ok()?;
             let proven = file.verify(&signing, &log).is_ok();
-            Receipt::verify(&file.receipt, &signing).ok().map(|receipt| Shown { receipt, proven })
+            Receipt::verify(&file.receipt, &signing).ok().map(|receipt| (receipt, proven))
         }
-        Err(_) => Receipt::verify(text, &signing).ok().map(|receipt| Shown { receipt, proven: false }),
+        Err(_) => Receipt::verify(text, &signing).ok().map(|receipt| (receipt, false)),
     }
 }
 
@@ -139,7 +158,11 @@ type Done = Result<Markup, Markup>;
 
 async fn about(reader: &Reader, engine: &Shared, form: &Form, shown: &Shown, done: Option<Done>) -> Response {
     let facts = shown.receipt.facts();
-    let requests = engine.look_at_rights(shown.receipt.token()).await;
+    let requests = match &shown.who {
+        Some(who) => engine.look_at_rights_as(who).await,
+        None => Err(EngineError::NotFound),
+    };
+    let wanted = key::Wanted::of(engine, &shown.receipt);
     let lent: Option<Seen> =
         requests.as_ref().ok().and_then(|told| serde_json::from_value(told["lent"].clone()).ok()).flatten();
     let kept = form.get("receipt").unwrap_or_default();
@@ -158,10 +181,10 @@ async fn about(reader: &Reader, engine: &Shared, form: &Form, shown: &Shown, don
         }
         section { h2 { (reader.say("What happened", "Ce qui s'est passé")) } (end::facts_of(reader, facts)) }
         (consent(reader, engine, facts))
-        (lend::of_receipt(reader, lent.as_ref(), kept))
+        (lend::of_receipt(reader, lent.as_ref(), kept, wanted.as_ref()))
         (ledger(reader, facts))
         @match &requests {
-            Ok(requests) => (rights::section(reader, requests, kept)),
+            Ok(requests) => (rights::section(reader, requests, kept, wanted.as_ref())),
             Err(_) => section {
                 h2 { (reader.say("Your rights", "Vos droits")) }
                 p { (refused(reader, &EngineError::NotFound)) }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::form::Form;
+use super::key::Wanted;
 use super::visitor::Reader;
 use super::words;
 use crate::rights::{Ask, Ground, Right, TEXT_BYTES_MAX};
@@ -54,7 +55,7 @@ pub(super) fn read(form: &Form) -> Option<Ask> {
 }
 
 /// The requests so far, and the form for another one.
-pub(super) fn section(reader: &Reader, requests: &Value, receipt: &str) -> Markup {
+pub(super) fn section(reader: &Reader, requests: &Value, receipt: &str, key: Option<&Wanted>) -> Markup {
     let known = requests["requests"].as_array().cloned().unwrap_or_default();
     html! {
         section {
@@ -68,12 +69,12 @@ pub(super) fn section(reader: &Reader, requests: &Value, receipt: &str) -> Marku
                 "What is to be done here is done at once; what is the service's to do has a date by which it must answer.",
                 "Ce qui est à faire ici est fait tout de suite ; ce qui revient au service a une date limite de réponse.",
             )) }
-            (form(reader, receipt))
+            (form(reader, receipt, key))
         }
     }
 }
 
-fn form(reader: &Reader, receipt: &str) -> Markup {
+fn form(reader: &Reader, receipt: &str, key: Option<&Wanted>) -> Markup {
     html! {
         form method="post" action={ (reader.place.base) "/my-data/ask" } {
             input type="hidden" name="receipt" value=(receipt);
@@ -101,6 +102,7 @@ fn form(reader: &Reader, receipt: &str) -> Markup {
                 )) }
                 textarea #statement name="statement" rows="4" maxlength=(TEXT_BYTES_MAX / 4) aria-describedby="statement-hint" {}
             }
+            @if let Some(key) = key { (key.fields(reader, "ask")) }
             div .actions { button type="submit" { (reader.say("Send the request", "Envoyer la demande")) } }
         }
     }

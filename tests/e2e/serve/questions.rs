@@ -46,7 +46,7 @@ fn yes(notice: &Value, attests: bool) -> Value {
 async fn a_holders_name_is_compared_here_and_backs_up_what_the_person_says() {
     let mut world = world().await;
     let mut told = world.listen().await;
-    for (name, holds) in
+    for (name, is_theirs) in
         [(format!("{} {}", JULIE.first_names, JULIE.last_name), true), ("Paul Durand".to_owned(), false)]
     {
         let person = asked(&world, &name).await;
@@ -62,10 +62,20 @@ async fn a_holders_name_is_compared_here_and_backs_up_what_the_person_says() {
         person.call(Method::POST, "consent", Some(yes(&notice, true))).await.unwrap().good().unwrap();
         let mut events = person.events().await.unwrap();
         person.log_in(&LOGIN).await.unwrap();
+        if !is_theirs {
+            // In somebody else's name: nothing is shown to whoever signed in, and nothing is handed over.
+            events.until("failed", EVENT).await.unwrap();
+            assert_eq!(person.status().await.unwrap()["code"], "subject-mismatch");
+            assert!(person.preview().await.is_err());
+            let receipt = world.service.receipts(&world.node, &person).await.unwrap().remove(0);
+            assert_eq!((receipt.outcome.as_str(), receipt.code.as_deref()), ("failed", Some("subject-mismatch")));
+            assert!(receipt.parcel.is_none() && receipt.categories.iter().all(|each| each.shared == 0));
+            continue;
+        }
         events.until("in-review", EVENT).await.unwrap();
         // The person sees the answer first, and what it was made of is gone.
         let preview = person.preview().await.unwrap();
-        let answer = json!([{ "predicate": "holder-matches", "holds": holds }]);
+        let answer = json!([{ "predicate": "holder-matches", "holds": true }]);
         assert_eq!(preview["predicates"], answer, "{preview}");
         assert!(!preview["items"].to_string().contains("bank.account"), "{preview}");
         person.share(&[]).await.unwrap();

@@ -117,14 +117,14 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
         Code::SubjectMismatch,
         &Facts(Person, WithPerson, Extract, Claim::Guest),
         [
-            "These sign-in details belong to another account than before.",
-            "Ces identifiants correspondent à un autre compte que précédemment.",
+            "These sign-in details lead to another account than the one that is expected.",
+            "Ces identifiants mènent à un autre compte que celui qui est attendu.",
         ],
         [
-            "Use the details of the first account, or link this one separately.",
-            "Utilisez ceux du premier compte, ou reliez celui-ci à part.",
+            "Sign in to your own account. If the name that was expected is wrong, tell the service.",
+            "Connectez-vous à votre propre compte. Si le nom attendu est faux, dites-le au service.",
         ],
-        "The account's stable reference differs from the linked one.",
+        "The account is another one than was linked, or in another name than the request's `holder-matches`: the host compares the name itself.",
     ),
     row(
         Code::NotACustomer,
