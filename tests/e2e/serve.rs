@@ -25,6 +25,7 @@ mod questions;
 mod receipt;
 mod refusals;
 mod reports;
+mod suspension;
 mod tls;
 mod versions;
 
