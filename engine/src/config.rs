@@ -2,6 +2,7 @@
 //! No secret stands in it: keys, passphrases and operators' secrets are named by file.
 
 mod browser;
+mod maintenance;
 mod overrides;
 mod sections;
 #[cfg(test)]
@@ -26,10 +27,10 @@ use crate::processing::{Processing, Processor, policy_digest};
 use crate::secret_file;
 
 pub use browser::BrowserSection;
+pub use maintenance::MaintenanceSection;
 pub use sections::{
     AnonymitySection, ApiSection, ConnectorsSection, EgressSection, EngineSection, EventsSection, KeysPlace,
-    KeysSection, MaintenanceSection, OnlineServiceSection, PolicySection, PurposeSection, SandboxSection,
-    SourceSection, TrustedKeySection,
+    KeysSection, OnlineServiceSection, PolicySection, PurposeSection, SandboxSection, SourceSection, TrustedKeySection,
 };
 
 /// The whole configuration.
@@ -219,6 +220,7 @@ impl Config {
         self.api.tls().map(drop)?;
         self.keys.place().map(drop)?;
         self.browser.settings(self.engine.development)?;
+        self.maintenance.threshold().map(drop)?;
         self.limits().map(drop)?;
         self.egress.bounds("egress", GateBounds::default())?;
         for (at, section) in self.source.iter().enumerate() {
@@ -297,6 +299,10 @@ impl Config {
             let told = |problem: &str| Err(value(&format!("operator-key {}", key.id), problem));
             if key.roles.is_empty() {
                 return told("at least one of the roles platform, author, maintenance, dpo");
+            }
+            let is_key = |line: &String| TrustedKey::parse("", line).is_ok_and(|key| key.text() == line);
+            if !key.signs.iter().all(is_key) {
+                return told("signs: the public keys that this author signs with, the lines that begin with RW");
             }
             let mut before = self.operator_key[..at].iter();
             if before.any(|other| other.id == key.id || other.key_sha256 == key.key_sha256) {

@@ -25,6 +25,7 @@ use crate::id::{OnlineServiceId, SessionId};
 use crate::jose::PublicKey;
 use crate::keys::{Duty, KeyError, KeyProvider};
 use crate::ledger::{Ledger, LedgerError};
+use crate::maintenance::failing::Failing;
 use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
 use crate::metering::Metering;
@@ -67,6 +68,7 @@ mod rights;
 mod run;
 mod sessions;
 mod steer;
+mod suspend;
 mod swap;
 mod visit;
 
@@ -114,6 +116,7 @@ pub struct Engine {
     operators: Operators,
     audit: Audit,
     health: Health,
+    failing: Failing,
     passes: looks::Passes,
     /// Where the node's owner asks for erasures; nowhere without a folder.
     requests: Option<PathBuf>,

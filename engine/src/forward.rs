@@ -69,16 +69,16 @@ pub struct Forwarder {
 #[non_exhaustive]
 pub enum ForwardError {
     /// The address can't be used.
-    #[error("the address of the Online Service's events can't be used")]
+    #[error("the address of events can't be used")]
     Address,
     /// It could not be written down.
     #[error("the event can't be written down")]
     Unwritable,
     /// Nobody answered.
-    #[error("the Online Service can't be reached")]
+    #[error("whoever is told can't be reached")]
     Network(#[from] NetworkError),
     /// It answered with something else than success.
-    #[error("the Online Service answered with status {0}")]
+    #[error("whoever is told answered with status {0}")]
     Status(u16),
 }
 
@@ -99,9 +99,25 @@ impl Forwarder {
         key: &WebhookKey,
         now: Timestamp,
     ) -> Result<(), ForwardError> {
-        let id = ready.event.to_string();
-        let event = Event { kind: "parcel.ready", timestamp: ready.event.made_at(), data: ready };
+        let id = ready.event;
+        let event = Event { kind: "parcel.ready", timestamp: id.made_at(), data: ready };
         let body = serde_json::to_vec(&event).map_err(|_| ForwardError::Unwritable)?;
+        self.send(to, id, body, key, now).await
+    }
+
+    /// Sends an event that is written down already, once, signed by this key.
+    ///
+    /// # Errors
+    /// [`ForwardError`]: it may have arrived all the same.
+    pub async fn send(
+        &self,
+        to: &Url,
+        id: EventId,
+        body: Vec<u8>,
+        key: &WebhookKey,
+        now: Timestamp,
+    ) -> Result<(), ForwardError> {
+        let id = id.to_string();
         let signature = key.sign(&id, now.as_second(), &body);
         let origin = Origin::of(to).map_err(|_| ForwardError::Address)?;
         let egress = Egress::new(&[origin], self.development);

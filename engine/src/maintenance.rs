@@ -2,6 +2,8 @@
 //! run's hour; it is kept only if the person agrees ([`reports`]). Who gave one may lend their login, too, so that the break can be tried
 //! again on the live Data Source ([`lent`]).
 
+pub mod announce;
+pub mod failing;
 pub mod good;
 pub mod lent;
 pub mod reports;

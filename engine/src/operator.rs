@@ -164,6 +164,9 @@ pub struct OperatorKey {
     pub roles: BTreeSet<Role>,
     /// The key's hash.
     pub key_sha256: KeyHash,
+    /// The public keys that an author signs connectors with: whose breaks and reports they see.
+    #[serde(default)]
+    pub signs: BTreeSet<String>,
 }
 
 /// An operator who showed a key.
@@ -171,6 +174,27 @@ pub struct OperatorKey {
 pub struct Operator {
     id: OperatorId,
     roles: BTreeSet<Role>,
+    signs: BTreeSet<String>,
+}
+
+/// Whose breaks and reports somebody sees: of every connector of the node, or of those that were signed with these keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// Whoever keeps the node.
+    Node,
+    /// An author: what their keys have signed, and nothing of others.
+    Signed(BTreeSet<String>),
+}
+
+impl Sight {
+    /// Whether what was signed with one of these keys is seen. Nobody but who keeps the node sees what nobody signed.
+    #[must_use]
+    pub fn has<'k>(&self, signers: impl IntoIterator<Item = &'k String>) -> bool {
+        match self {
+            Self::Node => true,
+            Self::Signed(keys) => signers.into_iter().any(|signer| keys.contains(signer)),
+        }
+    }
 }
 
 /// An operator may not do this.
@@ -195,6 +219,14 @@ impl Operator {
     #[must_use]
     pub fn may(&self, deed: Deed) -> bool {
         deed.roles().iter().any(|role| self.roles.contains(role))
+    }
+
+    /// Whose breaks and reports they see. Who has another role than that of an author sees those of the whole node, as far as that role
+    /// looks at any.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        let keeps_the_node = [Role::Platform, Role::Maintenance].iter().any(|role| self.roles.contains(role));
+        if keeps_the_node { Sight::Node } else { Sight::Signed(self.signs.clone()) }
     }
 
     /// Refuses what they may not do.
@@ -255,7 +287,7 @@ impl Operators {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         // Every key is looked at, so that the time tells nothing of which one it was.
         let found = keys.iter().filter(|known| is(known)).last()?;
-        Some(Operator { id: found.id, roles: found.roles.clone() })
+        Some(Operator { id: found.id, roles: found.roles.clone(), signs: found.signs.clone() })
     }
 }
 

@@ -26,7 +26,7 @@ mod listed;
 mod listing;
 mod parcel;
 
-pub use delivery::{End, How, LEASE, next_attempt};
+pub use delivery::{End, How, LEASE, next_attempt, spread};
 pub use listed::{Ending, Listed};
 pub use listing::{OwnDelivery, Standing};
 pub use parcel::ParcelBytes;

@@ -27,6 +27,14 @@ impl Operator {
     }
 }
 
+impl Operator {
+    /// An author who signs connectors with this key.
+    pub(crate) fn author(signs: &str) -> Self {
+        let author = Self::new(&["author"]);
+        Self { section: format!("{}\nsigns = [\"{signs}\"]\n", author.section.trim_end()), ..author }
+    }
+}
+
 pub(crate) fn consentry(first: &[&str], then: &[&str]) -> Output {
     let output = Command::new(binary("consentry").unwrap()).args(first).args(then).output().unwrap();
     assert!(output.status.success(), "{first:?} {then:?}: {}", String::from_utf8_lossy(&output.stderr));

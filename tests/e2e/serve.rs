@@ -26,6 +26,7 @@ mod questions;
 mod receipt;
 mod refusals;
 mod reports;
+mod suspension;
 mod tls;
 mod versions;
 

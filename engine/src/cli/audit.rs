@@ -32,7 +32,11 @@ pub(super) enum Command {
 
 /// Leaves an entry in the audit log of a node before something is done to it.
 pub(super) fn noted(config: &Config, deed: Deed, about: Option<About>) -> anyhow::Result<()> {
-    let by = Actor::Account(rustix::process::geteuid().as_raw());
+    noted_by(Actor::Account(rustix::process::geteuid().as_raw()), config, deed, about)
+}
+
+/// The same, for whoever showed an operator's key.
+pub(super) fn noted_by(by: Actor, config: &Config, deed: Deed, about: Option<About>) -> anyhow::Result<()> {
     let folder = config.engine.data_folder.join("audit");
     leave(&folder, (by, deed, about), &Entropy::system(), SystemClock.now())
         .with_context(|| format!("{} can't be written: nothing is done that is not in the audit log", folder.display()))

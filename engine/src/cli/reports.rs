@@ -17,20 +17,18 @@ use consentry_tape::{LastCall, PageShape, RECORDING_BYTES_MAX, Report};
 use serde_json::json;
 use similar::TextDiff;
 
-use super::audit::noted;
-use super::{ConfigFile, connector, setup};
+use super::{ConfigFile, connector};
 use crate::clock::{Clock, SystemClock};
 use crate::collect::compile::Compiler;
-use crate::config::Config;
-use crate::entropy::Entropy;
-use crate::maintenance::reports::Reports;
-use crate::maintenance::{self};
+use crate::maintenance;
+use crate::maintenance::reports::View;
 use crate::named_file;
 use crate::operator::Deed;
-use crate::operator::audit::About;
-use crate::store::Shelves;
 
 mod retest;
+mod who;
+
+use who::Who;
 
 /// Exit code of a replay that failed where the recording did.
 const SAME_FAILURE: u8 = 30;
@@ -45,7 +43,7 @@ pub(super) enum Command {
     /// Lists breaks: one line for each, the one seen last first.
     List {
         #[command(flatten)]
-        file: ConfigFile,
+        who: Who,
         /// Writes JSON.
         #[arg(long)]
         json: bool,
@@ -58,7 +56,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
         #[command(flatten)]
-        file: ConfigFile,
+        who: Who,
     },
     /// Tells what a report says: which page, what is missing there, and the page's shape.
     Show {
@@ -92,23 +90,26 @@ pub(super) enum Command {
         /// The break, as `list` names it.
         ticket: String,
         #[command(flatten)]
-        file: ConfigFile,
+        who: Who,
     },
 }
 
 pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List { file, json } => list(&reports(&file, Deed::ReportsLook, None).await?, json, out).await?,
-        Command::Pull { ticket, to, file } => {
-            let reports = reports(&file, Deed::ReportPull, Some(&ticket)).await?;
-            pull(&reports, &ticket, &to, out).await?;
+        Command::List { who, json } => {
+            let desk = who.comes(Deed::ReportsLook, None).await?;
+            list(&desk.view(), json, out).await?;
+        }
+        Command::Pull { ticket, to, who } => {
+            let desk = who.comes(Deed::ReportPull, Some(&ticket)).await?;
+            pull(&desk.view(), &ticket, &to, out).await?;
         }
         Command::Show { report } => show(&read(&report)?, out)?,
         Command::Replay { report, connector, strict } => return replay(&read(&report)?, &connector, strict, out).await,
         Command::Retest { ticket, json, file } => return retest::run(&ticket, json, &file, out).await,
-        Command::Close { ticket, file } => {
-            let reports = reports(&file, Deed::ReportClose, Some(&ticket)).await?;
-            let Some(count) = reports.close(&ticket, SystemClock.now()).await? else {
+        Command::Close { ticket, who } => {
+            let desk = who.comes(Deed::ReportClose, Some(&ticket)).await?;
+            let Some(count) = desk.view().close(&ticket, SystemClock.now()).await? else {
                 bail!("there is no such break; `consentry reports list` names them");
             };
             writeln!(out, "closed; {count} report(s) erased")?;
@@ -117,22 +118,13 @@ pub(super) async fn run(command: Command, out: &mut dyn Write) -> anyhow::Result
     Ok(ExitCode::SUCCESS)
 }
 
-async fn reports(file: &ConfigFile, deed: Deed, about: Option<&str>) -> anyhow::Result<Reports> {
-    let config = Config::read(&file.config)?;
-    let (keys, entropy) = (setup::keys(&config)?, Arc::new(Entropy::system()));
-    let shelves = Shelves::sled(&config.engine.data_folder, keys, entropy.clone(), Arc::new(SystemClock)).await;
-    let shelves = shelves.context("the store can't be opened; an engine that runs has it alone: use its console")?;
-    noted(&config, deed, about.map(About::of))?;
-    Ok(Reports::new(&shelves, entropy))
-}
-
 fn read(path: &Path) -> anyhow::Result<Report> {
     let bytes = named_file::read(path, RECORDING_BYTES_MAX as usize)
         .with_context(|| format!("{} can't be read", path.display()))?;
     Report::from_json(&bytes).with_context(|| path.display().to_string())
 }
 
-async fn list(reports: &Reports, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+async fn list(reports: &View<'_>, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     let tickets = reports.tickets().await?;
     if as_json {
         return Ok(writeln!(out, "{}", serde_json::to_string(&tickets)?)?);
@@ -151,7 +143,7 @@ async fn list(reports: &Reports, as_json: bool, out: &mut dyn Write) -> anyhow::
     ]);
     for ticket in tickets {
         let given = reports.of(&ticket.fingerprint).await?.len().to_string();
-        let lent = reports.lendings().of(&ticket.fingerprint).await?.len().to_string();
+        let lent = reports.lent_for(&ticket).await?.to_string();
         let versions = ticket.versions.iter().cloned().collect::<Vec<_>>().join(" ");
         let recording = if ticket.replayable { "yes" } else { "no" };
         let (first, last) = (ticket.first.to_string(), ticket.last.to_string());
@@ -170,9 +162,8 @@ async fn list(reports: &Reports, as_json: bool, out: &mut dyn Write) -> anyhow::
     Ok(writeln!(out, "{table}")?)
 }
 
-async fn pull(reports: &Reports, ticket: &str, to: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-    let given = reports.of(ticket).await?;
-    let Some(best) = given.iter().find(|given| given.report.recording.is_some()).or(given.first()) else {
+async fn pull(reports: &View<'_>, ticket: &str, to: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let Some(best) = reports.best_of(ticket).await? else {
         bail!("nobody gave a report for this break, or there is no such break");
     };
     std::fs::write(to, serde_json::to_vec_pretty(&best.report)?)

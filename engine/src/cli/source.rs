@@ -120,18 +120,23 @@ fn list(config: &Config, as_json: bool, out: &mut dyn Write) -> anyhow::Result<(
         .map(|(connector, source)| {
             let (id, source) = (connector.id(), source.id.as_str());
             let serving = catalogue.serving(id, source).map(|each| each.package.manifest().version().to_string());
-            (id, source, serving, catalogue.held(id, source))
+            (id, source, serving, catalogue.held(id, source), catalogue.is_suspended(id, source))
         })
         .collect();
     if as_json {
-        let told = |(connector, source, serving, held): &(_, _, _, _)| json!({ "connector": connector, "source": source, "version": serving, "held_since": held });
+        let told = |(connector, source, serving, held, suspended): &(_, _, _, _, _)| json!({ "connector": connector, "source": source, "version": serving, "held_since": held, "suspended": suspended });
         return Ok(writeln!(out, "{}", serde_json::Value::Array(rows.iter().map(told).collect()))?);
     }
     let mut table = Table::new();
     table.set_header(["connector", "source", "serves", "held since"]);
-    for (connector, source, serving, held) in rows {
+    for (connector, source, serving, held, suspended) in rows {
         let serving = serving.unwrap_or_else(|| "none may run".to_owned());
-        table.add_row([connector, source, &serving, &held.map_or("-".to_owned(), |at| at.to_string())]);
+        table.add_row([
+            connector,
+            source,
+            &serving,
+            &held.map_or("-".to_owned(), |at| format!("{at}{}", if suspended { ", its runs fail" } else { "" })),
+        ]);
     }
     Ok(writeln!(out, "{table}")?)
 }

@@ -112,6 +112,9 @@ pub struct Held {
     pub source: String,
     /// Since when.
     pub since: Timestamp,
+    /// The version whose failures had it held: whatever else serves is not held by that. None where an operator holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Digest>,
 }
 
 /// The version that serves a Data Source.
@@ -230,16 +233,32 @@ impl Decisions {
         }
     }
 
-    /// Holds a Data Source. One that is held already stays so, since then.
+    /// Holds a Data Source. One that an operator holds already stays so, since then.
     pub fn hold(&mut self, connector: &str, source: &str, since: Timestamp) {
-        if !self.held.iter().any(|held| held.connector == connector && held.source == source) {
-            self.held.push(Held { connector: connector.to_owned(), source: source.to_owned(), since });
+        self.hold_for(None, connector, source, since);
+    }
+
+    /// Holds a Data Source because the runs of this version fail there, unless an operator holds it already.
+    pub fn suspend(&mut self, connector: &str, source: &str, version: Digest, since: Timestamp) {
+        self.hold_for(Some(version), connector, source, since);
+    }
+
+    fn hold_for(&mut self, failing: Option<Digest>, connector: &str, source: &str, since: Timestamp) {
+        let is_this = |held: &Held| held.connector == connector && held.source == source;
+        if !self.held.iter().any(|held| is_this(held) && (held.failing.is_none() || held.failing == failing)) {
+            self.held.retain(|held| !is_this(held));
+            self.held.push(Held { connector: connector.to_owned(), source: source.to_owned(), since, failing });
         }
     }
 
     /// Releases a Data Source.
     pub fn release(&mut self, connector: &str, source: &str) {
         self.held.retain(|held| held.connector != connector || held.source != source);
+    }
+
+    /// Releases a Data Source that was held because its runs failed; one that an operator holds stays so.
+    pub fn lift(&mut self, connector: &str, source: &str) {
+        self.held.retain(|held| held.connector != connector || held.source != source || held.failing.is_none());
     }
 
     /// Says which version serves a Data Source; the highest that may run, where none is named.

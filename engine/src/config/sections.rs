@@ -63,14 +63,6 @@ pub struct ApiSection {
     pub trusted_proxies: Vec<IpAddr>,
 }
 
-/// The maintenance programme.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct MaintenanceSection {
-    /// Runs are taped in memory, and people may give the report of one that failed. Off unless it is said.
-    pub reports: bool,
-}
-
 /// The engine's own keys: in software, or in a token.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

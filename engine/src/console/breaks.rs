@@ -12,7 +12,7 @@ use crate::operator::Deed;
 pub(super) async fn page(signed: Signed, State(engine): State<Shared>) -> Answer {
     engine.note(&signed.operator, Deed::ReportsLook, None).await?;
     let may = signed.operator.may(Deed::ReportClose);
-    let tickets = engine.tickets().await?;
+    let tickets = engine.tickets(&signed.operator).await?;
     let rows = tickets.iter().map(|(ticket, given)| {
         let (tone, open) = match ticket.state {
             TicketState::New => (Tone::Warn, true),

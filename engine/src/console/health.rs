@@ -91,12 +91,14 @@ fn top_fault(figures: &Figures) -> Cell {
 
 /// How a Data Source stands.
 pub(super) fn standing(catalogue: &Catalogue, connector: &str, source: &str) -> (&'static str, Tone) {
-    if catalogue.held(connector, source).is_some() {
+    if catalogue.is_suspended(connector, source) {
+        ("suspended: its runs fail", Tone::Bad)
+    } else if catalogue.held(connector, source).is_some() {
         ("held", Tone::Warn)
     } else if catalogue.serving(connector, source).is_some() {
         ("serving", Tone::Good)
     } else {
-        ("suspended", Tone::Bad)
+        ("not served", Tone::Bad)
     }
 }
 
@@ -168,7 +170,7 @@ pub(super) async fn source(
             &["version", "digest", "may run", "serves", ""],
             version_cells(&catalogue, &connector, &source, signed.operator.may(Deed::VersionChoose)),
         )
-        .text("A source that is held can be chosen by nobody; persons read that it is in maintenance. Sessions that have chosen it go on.");
+        .text("A source that is held can be chosen by nobody; persons read that it is in maintenance. Sessions that have chosen it go on. The engine holds one whose runs fail: until it is released, another version serves it, or a re-test brings everything.");
     Ok(shown(page.show(&signed.operator)))
 }
 

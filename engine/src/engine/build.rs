@@ -41,6 +41,7 @@ use crate::jose::RecipientKey;
 use crate::keys::{KeyProvider, SoftwareKeys};
 use crate::ledger::Ledger;
 use crate::ledger::tiles::Tiles;
+use crate::maintenance::failing::{Failing, Threshold};
 use crate::maintenance::good::GoodRuns;
 use crate::maintenance::reports::Reports;
 use crate::metering::Metering;
@@ -89,6 +90,8 @@ pub(super) struct SourceSettings {
     trusted_proxies: Vec<IpAddr>,
     /// Runs are taped, and the report of one that failed may be given.
     pub(super) reports: bool,
+    /// Where the operator is told of breaks and suspensions.
+    pub(super) maintenance_events: Option<Url>,
 }
 
 /// Why an engine can't be built.
@@ -146,6 +149,7 @@ pub struct Builder {
     event_timeout: Option<Duration>,
     log_origin: Option<String>,
     operators: Vec<OperatorKey>,
+    suspends: Option<Threshold>,
     #[cfg(test)]
     pub(super) shelves: Option<Shelves>,
 }
@@ -174,6 +178,8 @@ impl Builder {
         self.operators = config.operator_key.clone();
         self.settings.development = config.engine.development;
         self.settings.reports = config.maintenance.reports;
+        self.settings.maintenance_events.clone_from(&config.maintenance.events);
+        self.suspends = config.maintenance.threshold()?;
         self.settings.public = Some(config.api.public_url.clone());
         self.settings.policy = config.policy()?;
         self.settings.authority = config.authority()?;
@@ -375,6 +381,7 @@ impl Builder {
             operators: Operators::new(self.operators, entropy.clone()),
             audit: Audit::new(&shelves, entropy.clone()),
             health: Health::open(&shelves).await?,
+            failing: Failing::new(self.suspends),
             passes: Default::default(),
             draining: Default::default(),
             erased_second: AtomicI64::new(0),

@@ -12,7 +12,7 @@ use consentry_contract::manifest::{Capability, PlanError, Source, SourcePlan};
 use jiff::Timestamp;
 use url::Url;
 
-use crate::collect::decisions::{Decisions, DecisionsError, Difference, Revocation, Verdict, Version};
+use crate::collect::decisions::{Decisions, DecisionsError, Difference, Held, Revocation, Verdict, Version};
 use crate::collect::package::{Package, PackageError};
 use crate::consent::notice;
 use crate::data::Digest;
@@ -63,8 +63,8 @@ pub struct Catalogue {
     pins: BTreeMap<(String, String), Pin>,
     /// Of the pins, those that the configuration has.
     configured: BTreeSet<(String, String)>,
-    /// The Data Sources that nobody can choose, and since when.
-    held: BTreeMap<(String, String), Timestamp>,
+    /// The Data Sources that nobody can choose.
+    held: BTreeMap<(String, String), Held>,
     /// What the folder looked like.
     stamp: folder::Stamp,
 }
@@ -201,9 +201,21 @@ impl Catalogue {
         self.configured.contains(&(connector.to_owned(), source.to_owned()))
     }
 
-    /// Since when an operator holds a Data Source; none if it can be chosen.
+    /// Since when a Data Source is held, by an operator or because its runs fail; none if it can be chosen.
     pub fn held(&self, connector: &str, source: &str) -> Option<Timestamp> {
-        self.held.get(&(connector.to_owned(), source.to_owned())).copied()
+        self.hold(connector, source).map(|held| held.since)
+    }
+
+    /// Whether a Data Source is held because the runs of the version that serves it fail.
+    pub fn is_suspended(&self, connector: &str, source: &str) -> bool {
+        self.hold(connector, source).is_some_and(|held| held.failing.is_some())
+    }
+
+    fn hold(&self, connector: &str, source: &str) -> Option<&Held> {
+        let held = self.held.get(&(connector.to_owned(), source.to_owned()))?;
+        let serves_another =
+            |failing: Digest| self.serving(connector, source).is_some_and(|serving| serving.digest != failing);
+        (!held.failing.is_some_and(serves_another)).then_some(held)
     }
 
     /// Every Data Source that there is, served or not, by the highest version of its connector that has it.

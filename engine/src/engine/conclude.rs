@@ -69,7 +69,9 @@ impl Engine {
     pub(super) async fn conclude(&self, session: &Session, ended: Ended) {
         let notes = session.take_notes();
         if let Some(notice) = session.notice() {
-            self.health.note(Count::of(&notice.facts().source, &ended, notes.took), self.clock.now());
+            let (source, now) = (&notice.facts().source, self.clock.now());
+            self.health.note(Count::of(source, &ended, notes.took), now);
+            self.failing.note(source, ended.outcome(), now);
         }
         match self.receipt(session, &ended, notes).await {
             Ok(receipt) => {

@@ -97,14 +97,14 @@ impl Engine {
         self.outbox.tell_again(parcel, self.clock.now()).await.map_err(super::deliver::outbox_error)
     }
 
-    /// Every break, the one seen last first, each with the number of its reports.
+    /// The breaks that an operator sees, the one seen last first, each with the number of its reports.
     ///
     /// # Errors
     /// [`EngineError::Platform`].
-    pub async fn tickets(&self) -> Result<Vec<(Ticket, usize)>, EngineError> {
-        let mut all = Vec::new();
-        for ticket in self.reports.tickets().await? {
-            let given = self.reports.of(&ticket.fingerprint).await?.len();
+    pub async fn tickets(&self, by: &Operator) -> Result<Vec<(Ticket, usize)>, EngineError> {
+        let (view, mut all) = (self.reports.seen_by(by.sight()), Vec::new());
+        for ticket in view.tickets().await? {
+            let given = view.of(&ticket.fingerprint).await?.len();
             all.push((ticket, given));
         }
         Ok(all)
@@ -116,7 +116,7 @@ impl Engine {
     /// [`EngineError::NotAllowed`] and [`EngineError::NotFound`].
     pub async fn close_ticket(&self, by: &Operator, fingerprint: &str) -> Result<(), EngineError> {
         self.note(by, Deed::ReportClose, Some(About::of(fingerprint))).await?;
-        let closed = self.reports.close(fingerprint, self.clock.now()).await?;
+        let closed = self.reports.seen_by(by.sight()).close(fingerprint, self.clock.now()).await?;
         closed.map(drop).ok_or(EngineError::NotFound)
     }
 }

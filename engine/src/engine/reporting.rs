@@ -65,15 +65,15 @@ impl Engine {
             Ok(good) => report.good = good,
             Err(error) => tracing::error!(%error, "the shapes of the last good run can't be read"),
         }
-        let now = self.clock.now();
-        match self.reports.count(&report, now).await {
+        let (now, signer) = (self.clock.now(), connector.package.signer().map(|signer| signer.key.clone()));
+        match self.reports.count(&report, signer.as_deref(), now).await {
             Ok(ticket) => {
                 let (state, failures, proof) = (ticket.state.name(), ticket.failures, report.proof.name());
                 tracing::warn!(ticket = ticket.fingerprint, state, failures, proof, "a source broke a connector");
             }
             Err(error) => tracing::error!(%error, "a break could not be counted"),
         }
-        session.offer(report, now);
+        session.offer(report, signer, now);
     }
 
     /// The report that is offered in a session.
@@ -91,7 +91,7 @@ impl Engine {
         if let Some(id) = offer.given {
             return Ok(id);
         }
-        let id = self.reports.keep(&offer.report, self.clock.now()).await?;
+        let id = self.reports.keep(&offer.report, offer.signer.as_deref(), self.clock.now()).await?;
         if session.note_given(id) {
             return Ok(id);
         }

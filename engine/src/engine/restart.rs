@@ -205,11 +205,17 @@ impl Engine {
             settled = self.settle_months().await;
         }
         let told = self.tell_events().await;
+        let mut announced = Ok(());
+        if takes_writes {
+            self.suspend_failing().await;
+            announced = self.announce().await;
+        }
         destroyed?;
         erased?;
         taken_in?;
         settled?;
         told?;
+        announced?;
         Ok(())
     }
 

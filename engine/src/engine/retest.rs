@@ -138,6 +138,9 @@ impl Engine {
             lendings.end(lending.consent, Why::Unusable, self.clock.now()).await?;
         }
         lendings.note(lending.consent, opened_at, &outcome).await?;
+        if outcome == "complete" {
+            self.lift_suspension(connector.id(), &lending.source).await?;
+        }
         let version = connector.package.manifest().version().to_string();
         Ok(Retested { report: lending.report, version, opened_at, outcome, failure })
     }

@@ -13,6 +13,7 @@ use crate::consent::{Consent, ConsentError, PassedOn, Refusal};
 use crate::erase::retention::{R14ConsentRecord, R22PostMortemDirective, Retained as _, Term};
 use crate::id::{ConsentId, OnlineServiceId, RightsRequestId};
 use crate::ledger::Event;
+use crate::maintenance::announce::Announcement;
 use crate::maintenance::good::GoodRun;
 use crate::maintenance::reports::{Given, Ticket};
 use crate::online_service::OnlineService;
@@ -65,6 +66,7 @@ pub fn declared() -> Vec<Declaration> {
         Declaration::of::<Given>(),
         Declaration::of::<Ticket>(),
         Declaration::of::<GoodRun>(),
+        Declaration::of::<Announcement>(),
         Declaration::of::<Account>(),
         Declaration::of::<SourceAccess>(),
     ];

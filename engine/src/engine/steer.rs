@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// Changes the file of decisions, and looks at it again before anybody is answered.
-    async fn decide_in_file<T: Send + 'static>(
+    pub(super) async fn decide_in_file<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Decisions) -> T + Send + 'static,
     ) -> Result<T, EngineError> {

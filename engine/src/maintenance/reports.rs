@@ -12,9 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::entropy::Entropy;
 use crate::erase::retention::{R11ErrorReportRedacted, Term};
 use crate::id::ReportId;
+use crate::maintenance::announce::{Announcements, Happened};
 use crate::maintenance::lent::Lendings;
+use crate::operator::Sight;
 use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::store::{Expect, Record, Shelf, Shelves, StoreError};
+
+mod view;
+
+pub use view::View;
 
 /// How often a count is tried against others who count.
 const COUNTS_MAX: usize = 64;
@@ -29,6 +35,9 @@ pub struct Given {
     pub id: ReportId,
     /// When it was given.
     pub at: Timestamp,
+    /// The key that the connector was signed with: whoever has it is its author.
+    #[serde(default)]
+    pub signer: Option<String>,
     /// The report.
     pub report: Report,
 }
@@ -51,6 +60,9 @@ pub struct Ticket {
     pub versions: BTreeSet<String>,
     /// Whether a recording that fails in the same way could be made.
     pub replayable: bool,
+    /// The keys that those versions were signed with.
+    #[serde(default)]
+    pub signers: BTreeSet<String>,
 }
 
 /// Where a ticket stands.
@@ -99,6 +111,7 @@ impl Record for Ticket {
 pub struct Reports {
     shelf: Shelf<R11ErrorReportRedacted>,
     lendings: Lendings,
+    announcements: Announcements,
     entropy: Arc<Entropy>,
 }
 
@@ -106,23 +119,29 @@ impl Reports {
     /// On these shelves.
     #[must_use]
     pub fn new(shelves: &Shelves, entropy: Arc<Entropy>) -> Self {
-        Self { shelf: shelves.shelf(), lendings: Lendings::new(shelves), entropy }
+        let announcements = Announcements::new(shelves, entropy.clone());
+        Self { shelf: shelves.shelf(), lendings: Lendings::new(shelves), announcements, entropy }
     }
 
-    /// Counts a failure on its ticket, which is made if there is none.
+    /// Counts a failure of a connector that was signed with this key on its ticket, which is made if there is none.
     ///
     /// # Errors
-    /// [`StoreError`]: it was not counted.
-    pub async fn count(&self, report: &Report, now: Timestamp) -> Result<Ticket, StoreError> {
+    /// [`StoreError`]: it was not counted, or was and is not announced.
+    pub async fn count(&self, report: &Report, signer: Option<&str>, now: Timestamp) -> Result<Ticket, StoreError> {
         let (fingerprint, name) = (report.fingerprint(), name_of(&report.fingerprint()));
         for _ in 0..COUNTS_MAX {
             let (mut ticket, expect) = match self.shelf.get::<Ticket>(&name).await? {
                 Some(stored) => (stored.value, Expect::At(stored.revision)),
                 None => (Ticket::new(&fingerprint, now), Expect::Absent),
             };
-            ticket.seen(report, now);
+            let happened = ticket.seen(report, signer, now);
             match self.shelf.put(&name, &ticket, expect, Term::from(now)).await {
-                Ok(_) => return Ok(ticket),
+                Ok(_) => {
+                    if let Some(happened) = happened {
+                        self.announcements.add(happened, now).await?;
+                    }
+                    return Ok(ticket);
+                }
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
             }
@@ -130,13 +149,13 @@ impl Reports {
         Err(StoreError::Conflict)
     }
 
-    /// Keeps a report that the person agreed to.
+    /// Keeps a report that the person agreed to, of a connector that was signed with this key.
     ///
     /// # Errors
     /// [`StoreError`]: it is not kept.
-    pub async fn keep(&self, report: &Report, now: Timestamp) -> Result<ReportId, StoreError> {
+    pub async fn keep(&self, report: &Report, signer: Option<&str>, now: Timestamp) -> Result<ReportId, StoreError> {
         let id = self.entropy.with(|rng| ReportId::new(now, rng));
-        let given = Given { id, at: now, report: report.clone() };
+        let given = Given { id, at: now, signer: signer.map(str::to_owned), report: report.clone() };
         self.shelf.put(&id.to_string(), &given, Expect::Absent, Term::from(now)).await?;
         Ok(id)
     }
@@ -149,17 +168,16 @@ impl Reports {
         self.shelf.delete::<Given>(&id.to_string()).await
     }
 
-    /// Every ticket, the one seen last first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn tickets(&self) -> Result<Vec<Ticket>, StoreError> {
-        let mut tickets = Vec::new();
-        for name in self.shelf.names::<Ticket>().await? {
-            tickets.extend(self.shelf.get::<Ticket>(&name).await?.map(|stored| stored.value));
-        }
-        tickets.sort_by(|a, b| b.last.cmp(&a.last).then_with(|| a.fingerprint.cmp(&b.fingerprint)));
-        Ok(tickets)
+    /// What the operator's own address is to be told.
+    #[must_use]
+    pub fn announcements(&self) -> &Announcements {
+        &self.announcements
+    }
+
+    /// The breaks and reports that somebody sees: no door has another way to them.
+    #[must_use]
+    pub fn seen_by(&self, sight: Sight) -> View<'_> {
+        View { reports: self, sight }
     }
 
     /// The logins that people lent for re-tests.
@@ -177,43 +195,14 @@ impl Reports {
         Ok(stored.is_some_and(|stored| stored.value.state != TicketState::Fixed))
     }
 
-    /// The reports that were given for a break, the first one first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn of(&self, fingerprint: &str) -> Result<Vec<Given>, StoreError> {
+    /// The reports that were given for a break, whoever may see them, the first one first.
+    async fn given_for(&self, fingerprint: &str) -> Result<Vec<Given>, StoreError> {
         let mut reports = Vec::new();
         for name in self.shelf.names::<Given>().await? {
             let given = self.shelf.get::<Given>(&name).await?.map(|stored| stored.value);
             reports.extend(given.filter(|given| given.report.fingerprint() == fingerprint));
         }
         Ok(reports)
-    }
-
-    /// One report.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn get(&self, id: ReportId) -> Result<Option<Given>, StoreError> {
-        Ok(self.shelf.get::<Given>(&id.to_string()).await?.map(|stored| stored.value))
-    }
-
-    /// Closes a break: its reports and the logins that were lent for it are erased, its ticket says that it is mended. Answers how many
-    /// reports there were, or none if there is no such ticket.
-    ///
-    /// # Errors
-    /// [`StoreError`]: ask again.
-    pub async fn close(&self, fingerprint: &str, now: Timestamp) -> Result<Option<usize>, StoreError> {
-        let name = name_of(fingerprint);
-        let Some(stored) = self.shelf.get::<Ticket>(&name).await? else { return Ok(None) };
-        self.lendings.end_of(fingerprint, now).await?;
-        let reports = self.of(fingerprint).await?;
-        for given in &reports {
-            self.shelf.delete::<Given>(&given.id.to_string()).await?;
-        }
-        let ticket = Ticket { state: TicketState::Fixed, ..stored.value };
-        self.shelf.put(&name, &ticket, Expect::At(stored.revision), Term::from(now)).await?;
-        Ok(Some(reports.len()))
     }
 }
 
@@ -227,11 +216,16 @@ impl Ticket {
             last: now,
             versions: BTreeSet::new(),
             replayable: false,
+            signers: BTreeSet::new(),
         }
     }
 
-    fn seen(&mut self, report: &Report, now: Timestamp) {
+    /// Counts a failure. Answers what there is to tell of that.
+    fn seen(&mut self, report: &Report, signer: Option<&str>, now: Timestamp) -> Option<Happened> {
         self.failures += 1;
+        if self.signers.len() < VERSIONS_MAX {
+            self.signers.extend(signer.map(str::to_owned));
+        }
         self.last = self.last.max(now);
         self.replayable |= report.proof == Proof::Replayed;
         if self.versions.len() < VERSIONS_MAX {
@@ -239,7 +233,9 @@ impl Ticket {
         }
         if self.state == TicketState::Fixed {
             self.state = TicketState::Regressed;
+            return Some(Happened::BreakRegressed(self.fingerprint.clone()));
         }
+        (self.failures == 1).then(|| Happened::BreakOpened(self.fingerprint.clone()))
     }
 }
 

@@ -56,6 +56,8 @@ pub enum Actor {
     Operator(OperatorId),
     /// Whoever used the command line, as this account of the machine.
     Account(u32),
+    /// The engine itself, by a rule that the operator set.
+    Node,
 }
 
 /// What a deed was about: a name of the machine's (an id, a digest, a connector's source), or the hash of anything else.
@@ -99,19 +101,23 @@ impl fmt::Display for Actor {
         match self {
             Self::Operator(id) => write!(f, "{id}"),
             Self::Account(number) => write!(f, "account:{number}"),
+            Self::Node => f.write_str("node"),
         }
     }
 }
 
 /// A text that names nobody who could do a deed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("whoever did it is `opr_…` or `account:NUMBER`")]
+#[error("whoever did it is `opr_…`, `account:NUMBER` or `node`")]
 pub struct NotAnActor;
 
 impl FromStr for Actor {
     type Err = NotAnActor;
 
     fn from_str(text: &str) -> Result<Self, NotAnActor> {
+        if text == "node" {
+            return Ok(Self::Node);
+        }
         match text.strip_prefix("account:") {
             Some(number) => number.parse().map(Self::Account).map_err(|_| NotAnActor),
             None => text.parse().map(Self::Operator).map_err(|_| NotAnActor),

@@ -15,7 +15,12 @@ const KEY: &str = "a-key-that-was-drawn-at-random";
 
 fn operators(roles: &[Role]) -> (Operators, OperatorKey) {
     let id = "opr_01JD8Z3M7K0000000000000000".parse().unwrap();
-    let key = OperatorKey { id, roles: roles.iter().copied().collect(), key_sha256: KeyHash::of(KEY) };
+    let key = OperatorKey {
+        id,
+        roles: roles.iter().copied().collect(),
+        key_sha256: KeyHash::of(KEY),
+        signs: BTreeSet::new(),
+    };
     (Operators::new(vec![key.clone()], entropy()), key)
 }
 

@@ -27,7 +27,7 @@ pub fn next_attempt(attempts: u32) -> Option<SignedDuration> {
 
 /// As [`next_attempt`], and up to a quarter more: what failed together is not tried again together. From the event's name, so that
 /// it is the same whenever it is asked for.
-fn spread(event: EventId, attempts: u32) -> Option<SignedDuration> {
+pub fn spread(event: EventId, attempts: u32) -> Option<SignedDuration> {
     let wait = next_attempt(attempts)?;
     let name = format!("{event}.{attempts}");
     let part = name

@@ -120,6 +120,8 @@ pub struct Offer {
     pub given: Option<ReportId>,
     /// When the run failed.
     pub at: Timestamp,
+    /// The key that the connector was signed with.
+    pub signer: Option<String>,
 }
 
 /// What a session still held when it ended. Its owner ends the run and erases the rest.
@@ -258,10 +260,10 @@ impl Session {
         self.lock().notes.parcel.as_ref().map(|parcel| parcel.id)
     }
 
-    /// Offers a report to the person, in place of an earlier one that was not given.
-    pub fn offer(&self, report: Report, now: Timestamp) {
+    /// Offers a report of a connector that was signed with this key to the person, in place of an earlier one that was not given.
+    pub fn offer(&self, report: Report, signer: Option<String>, now: Timestamp) {
         let replayable = report.recording.is_some();
-        self.lock().offer = Some(Offer { report: Arc::new(report), given: None, at: now });
+        self.lock().offer = Some(Offer { report: Arc::new(report), given: None, at: now, signer });
         self.events.push(now, What::ReportOffered { replayable });
     }
 

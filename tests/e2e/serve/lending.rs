@@ -22,14 +22,14 @@ async fn post(world: &World, path: &str, key: Option<&str>, body: Value) -> Repl
 }
 
 /// The published key of the engine with this duty; the one for logins of collections with none.
-async fn key(world: &World, duty: Option<&str>) -> RecipientKey {
+pub(super) async fn key(world: &World, duty: Option<&str>) -> RecipientKey {
     let jwks = send(client().unwrap().get(format!("{}/v1/keys", world.node.url))).await.unwrap().good().unwrap();
     let keys = jwks["keys"].as_array().unwrap();
     let key = keys.iter().find(|key| key["use"] == "enc" && key["duty"].as_str() == duty).unwrap();
     RecipientKey::from_public(PublicKey::from_jwk(&key.to_string(), Algorithm::RsaOaep256).unwrap()).unwrap()
 }
 
-async fn lend(person: &Journey, key: &RecipientKey) -> Reply {
+pub(super) async fn lend(person: &Journey, key: &RecipientKey) -> Reply {
     let jwe = person.seal_to(key, None, &LOGIN).unwrap();
     person.call(Method::PUT, "report/login", Some(jwe.into())).await.unwrap()
 }
@@ -46,14 +46,14 @@ async fn world(operators: &[&Operator]) -> World {
     world
 }
 
-fn retest(world: &World, ticket: &str) -> Output {
+pub(super) fn retest(world: &World, ticket: &str) -> Output {
     let mut command = Command::new(binary("consentry").unwrap());
     command.args(["reports", "retest", ticket, "--json", "--config"]).arg(world.node.path("consentry.toml"));
     tokio::task::block_in_place(|| world.node.with_variables(&mut command).output()).unwrap()
 }
 
 /// The break that a person's run met, as its ticket names it.
-async fn offered(person: &Journey) -> String {
+pub(super) async fn offered(person: &Journey) -> String {
     let shown = person.call(Method::GET, "report", None).await.unwrap().good().unwrap();
     let point = &shown["report"]["point"];
     let [code, page, missing] = ["code", "page", "missing"].map(|name| point[name].as_str().unwrap_or("-"));

@@ -1,6 +1,8 @@
 //! A break at the bank, from the person's failed run to the author's desk: what is offered is what is kept, and nobody is in it.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use consentry_tests::node::{Node, binary, connector, free_address};
@@ -11,6 +13,8 @@ use serde_json::Value;
 
 use super::flow::nothing_of_the_person;
 use super::{EVENT, LOGIN, World};
+use crate::console::Browser;
+use crate::operators::{Operator, register};
 
 fn reports(arguments: &[&str], config: Option<&Path>) -> Output {
     let mut command = Command::new(binary("consentry").unwrap());
@@ -92,4 +96,57 @@ async fn a_break_goes_from_the_person_who_gives_it_to_the_authors_desk() {
     let closed: Value = serde_json::from_slice(&reports(&["list", "--json"], Some(&config)).stdout).unwrap();
     assert_eq!(closed[0]["state"], "fixed");
     assert!(!reports(&["pull", ticket, "--to", path], Some(&config)).status.success(), "its reports are erased");
+}
+
+/// A key that signs nothing here.
+const OTHER: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+
+fn key_file(world: &World, name: &str, operator: &Operator) -> PathBuf {
+    let path = world.node.path(name);
+    let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+    file.write_all(operator.key.as_bytes()).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_author_sees_breaks_of_connectors_that_they_signed_and_no_others() {
+    let mut world = world().await;
+    let path = world.node.path("consentry.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let signed_by = config.split('"').find(|part| part.starts_with("RW")).unwrap().to_owned();
+    let [author, other] = [&*signed_by, OTHER].map(Operator::author);
+    tokio::task::block_in_place(|| world.node.kill()).unwrap();
+    register(&world.node, &[&author, &other]);
+    tokio::task::block_in_place(|| world.node.serve()).unwrap();
+    world.bank.change(Change { state: Some(SiteState::JsonError), ..Change::default() });
+    let (person, mut events) = world.agreed().await;
+    person.log_in(&LOGIN).await.unwrap();
+    events.until("failed", EVENT).await.unwrap();
+    person.call(Method::PUT, "report", None).await.unwrap().good().unwrap();
+
+    let breaks = Browser::new(&world.node, &author).await.page("/console/breaks").await;
+    assert!(breaks.contains("page-unrecognised"), "{breaks}");
+    let breaks = Browser::new(&world.node, &other).await.page("/console/breaks").await;
+    assert!(!breaks.contains("page-unrecognised"), "{breaks}");
+    tokio::task::block_in_place(|| world.node.kill()).unwrap();
+
+    let [own, others] = [("own", &author), ("other", &other)].map(|(name, who)| key_file(&world, name, who));
+    let by = |key: &Path, arguments: &[&str]| {
+        reports(&[arguments, &["--operator-key-file", key.to_str().unwrap()]].concat(), Some(&path))
+    };
+    let listed = |key: &Path| -> Value { serde_json::from_slice(&by(key, &["list", "--json"]).stdout).unwrap() };
+    let seen = listed(&own);
+    let ticket = seen[0]["fingerprint"].as_str().unwrap_or_else(|| panic!("{seen}"));
+    assert_eq!(listed(&others), Value::Array(vec![]));
+    let file = world.node.path("break.json");
+    let pull = ["pull", ticket, "--to", file.to_str().unwrap()];
+    assert!(!by(&others, &pull).status.success() && !by(&others, &["close", ticket]).status.success());
+    assert!(!file.exists() && listed(&own)[0]["state"] == "new");
+    let nobody = key_file(&world, "nobody", &Operator::new(&["author"]));
+    let refused = said(&by(&nobody, &["list"]));
+    assert!(refused.contains("no operator of the configuration has this key"), "{refused}");
+    let pulled = by(&own, &pull);
+    assert!(pulled.status.success() && file.exists(), "{}", said(&pulled));
+    assert!(by(&own, &["close", ticket]).status.success());
+    assert_eq!(listed(&own)[0]["state"], "fixed");
 }

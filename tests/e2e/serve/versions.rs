@@ -14,12 +14,12 @@ use super::{EVENT, World};
 
 /// How long the engine may take to see what has changed.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
-const NEXT: (&str, &str) = ("version = \"0.1.0\"", "version = \"0.2.0\"");
+pub(super) const NEXT: (&str, &str) = ("version = \"0.1.0\"", "version = \"0.2.0\"");
 const WIDER: (&str, &str) = ("origins = [\"{base}\"]", "origins = [\"{base}\", \"https://elsewhere.example\"]");
 
 impl World {
     /// A new version beside the first.
-    fn update(&self, name: &str, changes: &[(&str, &str)]) -> Made {
+    pub(super) fn update(&self, name: &str, changes: &[(&str, &str)]) -> Made {
         sample_bank(&self.node.path(&format!("connectors/{name}")), changes).unwrap()
     }
 
@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Waits until whoever begins gets this version.
-    async fn until_offered(&self, version: Option<&str>) {
+    pub(super) async fn until_offered(&self, version: Option<&str>) {
         let deadline = Instant::now() + SEEN_WITHIN;
         while self.offered().await.as_deref() != version {
             assert!(Instant::now() < deadline, "{version:?} is not offered: {}", self.connector(&["list"]).1);

@@ -182,7 +182,7 @@ impl Catalogue {
     /// Takes what operators decided about Data Sources. What the configuration says of one goes before.
     fn take(&mut self, decisions: &Decisions) {
         let held = decisions.held().iter();
-        self.held = held.map(|held| ((held.connector.clone(), held.source.clone()), held.since)).collect();
+        self.held = held.map(|held| ((held.connector.clone(), held.source.clone()), held.clone())).collect();
         for chosen in decisions.chosen() {
             let source = (chosen.connector.clone(), chosen.source.clone());
             self.pins.entry(source).or_insert(Pin::Digest(chosen.digest));

@@ -75,6 +75,7 @@ impl Things {
             id: id(digit),
             roles: [*role].into(),
             key_sha256: KeyHash::of(role.name()),
+            signs: Default::default(),
         });
         world.engine.operators.replace(operators.collect());
         let told = world.engine.ask_right(&token, ask(Right::Rectification)).await.unwrap();

@@ -9,7 +9,7 @@ use crate::erase::receipt::{ErasureReceipt, Scope};
 use crate::jose::PublicKey;
 use crate::maintenance::lent::Why;
 use crate::online_service::KeyHash;
-use crate::operator::{Deed, OperatorKey, Role};
+use crate::operator::{Deed, OperatorKey, Role, Sight};
 use crate::rights::{Ground, Right};
 use crate::store::Shelves;
 use crate::trace::Language;
@@ -57,8 +57,8 @@ impl World {
 
     /// The run of this session broke.
     async fn breaks(&self, session: &Session) {
-        self.engine.reports.count(&report(), self.clock.now()).await.unwrap();
-        session.offer(report(), self.clock.now());
+        self.engine.reports.count(&report(), None, self.clock.now()).await.unwrap();
+        session.offer(report(), None, self.clock.now());
     }
 
     /// Its person gives the report, and lends the login.
@@ -139,7 +139,7 @@ async fn a_login_goes_with_the_report_with_the_consent_and_with_the_fix() {
     let again = world.sealed_to(&world.engine.maintenance_keys().await.unwrap()[0], &withdrawn).await;
     assert!(matches!(world.lend(&withdrawn, &again).await, Err(EngineError::NotFound)), "the consent was withdrawn");
     assert_eq!(world.stands(&fixed).await, (true, None));
-    world.engine.reports.close(&report().fingerprint(), world.clock.now()).await.unwrap();
+    world.engine.reports.seen_by(Sight::Node).close(&report().fingerprint(), world.clock.now()).await.unwrap();
     assert_eq!(world.stands(&fixed).await, (false, Some(Why::Fixed)));
     let jwe = world.sealed_to(&world.engine.maintenance_keys().await.unwrap()[0], &fixed).await;
     assert!(matches!(world.lend(&fixed, &jwe).await, Err(EngineError::NotFound)), "the break is closed");
@@ -279,6 +279,7 @@ async fn a_retest_is_a_deed_of_maintenance_and_opens_nothing_under_a_restricted_
         id: id(digit),
         roles: [role].into(),
         key_sha256: KeyHash::of(role.name()),
+        signs: Default::default(),
     });
     world.engine.operators.replace(keys.to_vec());
     let [author, maintenance] = roles.map(|(role, _)| world.engine.operator(role.name()).unwrap());
