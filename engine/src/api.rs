@@ -75,6 +75,8 @@ fn routes() -> Routes {
         .at("/v1/reports/retest", [post(OPERATORS, "Try a break again, with a login that was lent", operators::retest)])
         .at("/v1/token", [post(SESSIONS, "Access for an Online Service, by private_key_jwt", token::give)])
         .at("/v1/sources", [get(SESSIONS, "The Data Sources that are served here", resources::sources)])
+        .at("/v1/consents", [get(SESSIONS, "What persons were asked for, and what they decided", resources::consents)])
+        .at("/v1/consents/{consent}", [get(SESSIONS, "Where a consent stands", resources::consent)])
         .at("/v1/deliveries", [get(PARCELS, "What waits, what was fetched, and how it ended", resources::deliveries)])
         .at("/v1/metering", [get(PARCELS, "Counts of deliveries by month, for invoices", resources::metering)])
         .at("/v1/webhooks/keys", [get(ENGINE, "The keys that events are signed with", requests::webhook_keys)])

@@ -28,6 +28,7 @@ mod record;
 mod width;
 
 pub use beside::{Restriction, Statement};
+pub use list::OwnConsent;
 pub use notice::Notice;
 pub use record::{Asked, Consent, GRANTS_MAX, Refusal, STATEMENTS_MAX, Status};
 pub use width::{Terms, Width};

@@ -1,15 +1,16 @@
-//! Lists: Data Sources that there are, deliveries of an Online Service. Each comes in pages: `next` of one is `after` of the following.
+//! Lists: Data Sources that there are, consents and deliveries of an Online Service. Each comes in pages: `next` of one is `after` of the following.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::body::Asked;
 use super::problem::{Problem, QUERY};
 use super::{Answer, At, Caller};
+use crate::consent::OwnConsent;
 use crate::engine::listing::{SourceFilter, SourceListed};
-use crate::id::ParcelId;
+use crate::id::{ConsentId, ParcelId};
 use crate::metering::Told;
 use crate::outbox::OwnDelivery;
 
@@ -55,6 +56,44 @@ pub(super) async fn sources(
         SourceFilter { search: wanted.search, country: wanted.country, kind: wanted.kind, category: wanted.category };
     let (sources, next) = engine.sources(&filter, wanted.after.as_deref(), most);
     Ok(Json(Sources { sources, next }))
+}
+
+/// Which consents.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConsentsWanted {
+    /// `next` of the page before.
+    after: Option<ConsentId>,
+    /// How many, 1 to 100; 50 without it.
+    limit: Option<u16>,
+}
+
+/// Consents, in the order in which they were asked for.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Consents {
+    consents: Vec<OwnConsent>,
+    /// Where the next page begins; none after the last one.
+    next: Option<ConsentId>,
+}
+
+/// What the Online Service asked persons for, and what they decided since.
+pub(super) async fn consents(
+    caller: Caller,
+    State(engine): At,
+    Asked(wanted): Asked<ConsentsWanted>,
+) -> Answer<Json<Consents>> {
+    let (consents, next) = engine.own_consents(&caller.0, wanted.after, page(wanted.limit)?).await?;
+    Ok(Json(Consents { consents, next }))
+}
+
+/// One of them.
+pub(super) async fn consent(
+    caller: Caller,
+    State(engine): At,
+    Path(consent): Path<String>,
+) -> Answer<Json<OwnConsent>> {
+    let consent: ConsentId = consent.parse().map_err(|_| Problem::not_found())?;
+    Ok(Json(engine.own_consent(&caller.0, consent).await?))
 }
 
 /// Which deliveries.

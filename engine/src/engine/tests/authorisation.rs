@@ -56,6 +56,7 @@ fn body(path: &str) -> (&'static str, String) {
 struct Things {
     world: World,
     parcel: String,
+    consent: String,
     request: String,
     doors: [SocketAddr; 2],
 }
@@ -81,8 +82,9 @@ impl Things {
         let told = world.engine.ask_right(&token, ask(Right::Rectification)).await.unwrap();
         let session = world.in_review().await;
         let parcel = world.parcel(&session).await.to_string();
+        let consent = session.consent().unwrap().to_string();
         let doors = [door(&world, None).await, door(&world, Some("monitor")).await];
-        Self { parcel, request: told["request"].as_str().unwrap().to_owned(), world, doors }
+        Self { parcel, consent, request: told["request"].as_str().unwrap().to_owned(), world, doors }
     }
 
     /// Asks for one operation as somebody; gives the status, and the problem's name.
@@ -93,6 +95,7 @@ impl Things {
             .replace("{session}", &own.session.id().to_string())
             .replace("{question}", "qst_01JD8Z3M7K0000000000000000")
             .replace("{parcel}", &self.parcel)
+            .replace("{consent}", &self.consent)
             .replace("{request}", &self.request)
             .replace("{path}", "0/000");
         let key = match role {

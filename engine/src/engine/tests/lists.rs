@@ -1,9 +1,12 @@
 //! What an Online Service asks for again and again: lists in pages, and the same thing once more.
 
-use serde_json::Value;
+use consentry_contract::failure::Failure;
+use serde_json::{Value, json};
 
 use super::doors::{get, send, serve};
 use super::*;
+use crate::health::Count;
+use crate::outcome::{Delivery, EndSink, Ended, Outcome};
 
 /// Posts a data request with an idempotency key; gives the status and the answer.
 async fn begin(address: std::net::SocketAddr, key: &str, body: &str) -> (u16, Value) {
@@ -73,6 +76,99 @@ async fn deliveries_come_in_pages_and_are_their_receivers_alone() {
     for wrong in ["?limit=0", "?limit=101", "?limit=x", "?after=x", "?speed=9"] {
         assert_eq!(get(address, &format!("/v1/deliveries{wrong}"), BEARER).await.0, 400, "{wrong}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consents_come_in_pages_are_their_askers_alone_and_name_neither_session_nor_source() {
+    let world = world().await;
+    let address = serve(&world.engine).await;
+    let shared = world.in_review().await;
+    let parcel = world.parcel(&shared).await;
+    world.engine.fetch_parcel(&lender(), parcel).await.unwrap();
+    world.pass(1);
+    let withdrawn = world.agreed().await;
+    world.engine.withdraw(&withdrawn).await.unwrap();
+    world.pass(1);
+    let refused = world.session().await;
+    world.engine.choose_source(&refused, "sample-bank", "sample-bank").await.unwrap();
+    world.engine.withdraw(&refused).await.unwrap();
+    let ids = [shared, withdrawn, refused].map(|session| session.consent().unwrap().to_string());
+
+    let ask = async |path: &str| -> Value {
+        let (status, answer) = get(address, &format!("/v1/consents{path}"), BEARER).await;
+        assert_eq!(status, 200, "{answer}");
+        assert!(!answer.contains("ses_") && !answer.contains("sample-bank"), "{answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let told = |page: &Value| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        page["consents"].as_array().unwrap().iter().map(|each| (text(&each["consent"]), text(&each["state"]))).collect()
+    };
+    let stands = |at: usize, state: &str| (ids[at].clone(), state.to_owned());
+    let first = ask("?limit=2").await;
+    assert_eq!(told(&first), [stands(0, "given"), stands(1, "withdrawn")]);
+    assert_eq!(first["next"], *ids[1]);
+    let last = ask(&format!("?limit=2&after={}", ids[1])).await;
+    assert_eq!((told(&last), &last["next"]), (vec![stands(2, "refused")], &Value::Null));
+
+    let one = ask(&format!("/{}", ids[0])).await;
+    assert_eq!((&one["state"], &one["parcel"]), (&Value::from("given"), &Value::from(parcel.to_string())));
+    assert!(one["categories"].as_array().unwrap().contains(&Value::from("bank.transaction")), "{one}");
+    assert_eq!(last["consents"][0]["categories"], Value::Array(vec![]), "nothing was agreed to");
+    // No sweep has closed the record yet; its time is over all the same.
+    world.pass(60);
+    let over = ask(&format!("/{}", ids[0])).await;
+    assert_eq!((&over["state"], &over["changed_at"]), (&Value::from("expired"), &over["valid_until"]));
+
+    let other = lender_as(id(2));
+    assert_eq!(world.engine.own_consents(&other, None, 10).await.unwrap(), (vec![], None));
+    let anothers = world.engine.own_consent(&other, ids[0].parse().unwrap()).await.unwrap_err();
+    assert_eq!(crate::api::problem::Problem::from(anothers), crate::api::problem::Problem::not_found());
+    for (wrong, status) in [("?limit=0", 400), ("?after=x", 400), ("/x", 404), ("/cns_01JD8Z3M7K0000000000000000", 404)]
+    {
+        assert_eq!(get(address, &format!("/v1/consents{wrong}"), BEARER).await.0, status, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_tells_how_it_did_from_twenty_runs_on() {
+    let world = world().await;
+    let address = serve(&world.engine).await;
+    let listed = async || -> Value {
+        let (_, answer) = get(address, "/v1/sources", BEARER).await;
+        let page: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        page["sources"][0].clone()
+    };
+    let catalogue = world.engine.catalogue();
+    let source = catalogue.serving("sample-bank", "sample-bank").unwrap().notice_source("sample-bank").unwrap();
+    let count = |outcome: Outcome| {
+        let name = RunName { run: id(1), session: id(2), consent: id(3) };
+        let ended = Run::begin(name, world.clock.clone(), Arc::new(Nobody)).end(outcome);
+        world
+            .engine
+            .health()
+            .note(Count::of(&source, &ended, Some(SignedDuration::from_millis(700))), world.clock.now());
+    };
+    for _ in 0..4 {
+        count(Outcome::failed(Failure::new(Code::SourceUnavailable)));
+    }
+    for _ in 0..15 {
+        count(Outcome::Delivered(Delivery { parcel: id(4), digest: Digest::of(b"one"), acknowledged_at: now() }));
+    }
+    let nothing = json!({ "success_share": null, "p50_seconds": null, "p90_seconds": null });
+    assert_eq!(listed().await["health"], nothing, "nineteen say too much about each");
+    count(Outcome::failed(Failure::new(Code::SourceUnavailable)));
+    let told = listed().await;
+    assert_eq!(told["health"], json!({ "success_share": 0.75, "p50_seconds": 0.854, "p90_seconds": 0.854 }));
+    assert_eq!(told["maintenance_since"], Value::Null);
+    world.pass(25 * 60);
+    assert_eq!(listed().await["health"], nothing, "a day later");
+}
+
+struct Nobody;
+
+impl EndSink for Nobody {
+    fn ended(&self, _: &Ended) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
