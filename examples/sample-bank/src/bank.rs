@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::authorisation::Asked;
-use crate::person::Person;
+use crate::person::RightLogin;
 use crate::sample_bank::NoApprovalAwaited;
 use crate::session::{Approval, Session, Step};
 use crate::settings::{Change, Settings};
@@ -97,6 +97,13 @@ impl Bank {
     pub(crate) fn settings(&self) -> Settings {
         self.memory().settings.clone()
     }
+
+    /// The settings as the session with this id meets them.
+    pub(crate) fn settings_for(&self, session: Option<&str>) -> Settings {
+        let memory = self.memory();
+        let fault = session.and_then(|id| memory.sessions.get(id)?.fault);
+        Settings { state: fault.unwrap_or(memory.settings.state), ..memory.settings.clone() }
+    }
 }
 
 impl Memory {
@@ -153,10 +160,10 @@ impl Memory {
     }
 
     /// Logs a person in under a new session id, so that an id known before login is worth nothing after it.
-    pub(crate) fn admit(&mut self, old: &str, person: &'static Person) -> String {
+    pub(crate) fn admit(&mut self, old: &str, login: RightLogin) -> String {
         self.end_session(old);
         let id = self.token();
-        let mut session = Session::admitted(person, &self.settings);
+        let mut session = Session::admitted(login, &self.settings);
         match session.step() {
             Some(Step::Otp) => {
                 session.code = self.settings.otp.clone().unwrap_or_else(|| self.code());

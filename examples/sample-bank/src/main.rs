@@ -8,6 +8,7 @@ use sample_bank::{SampleBank, Settings, SiteState};
 /// A bank web site that can be told to misbehave.
 ///
 /// Its customers are made up: 12345678 with password Correct-Horse-7!, and 87654321 with password Distant-Ocean-4!.
+/// With the password fault-NAME, `fault-otp` for example, one login meets the site in the state NAME below, and nobody else does.
 /// Example: curl -X PUT http://127.0.0.1:18091/state -H 'content-type: application/json' -d '{"state":"otp"}'
 #[derive(Parser)]
 #[command(version, after_help = states())]
@@ -27,6 +28,9 @@ struct Options {
     /// Ask for a code after login.
     #[arg(long)]
     ask_otp: bool,
+    /// Stop when standard input ends, too: a bank that another program started ends with it, however that ends.
+    #[arg(long)]
+    until_input_ends: bool,
 }
 
 fn states() -> String {
@@ -46,7 +50,22 @@ async fn main() -> anyhow::Result<()> {
     let bank = SampleBank::start_with(options.listen, options.control, settings).await?;
     println!("site     {}", bank.site_url);
     println!("control  {}", bank.control_url);
-    tokio::signal::ctrl_c().await?;
+    let input_ends = async {
+        if !options.until_input_ends {
+            return std::future::pending().await;
+        }
+        let (tell, ended) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            // What can't be read has ended.
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            tell.send(())
+        });
+        let _ = ended.await;
+    };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        () = input_ends => {}
+    }
     bank.stop().await;
     Ok(())
 }

@@ -3,6 +3,8 @@
 
 use jiff::civil::{Date, date};
 
+use crate::state::SiteState;
+
 /// The bank's own code.
 pub const BIC: &str = "AGRIFRPP";
 
@@ -42,6 +44,14 @@ pub struct Person {
     pub(crate) digits: [u8; 10],
 }
 
+/// A login that is right.
+#[derive(Clone, Copy)]
+pub(crate) struct RightLogin {
+    pub(crate) person: &'static Person,
+    /// In which state this session meets the site, whatever the others meet: the password was `fault-` and its name.
+    pub(crate) fault: Option<SiteState>,
+}
+
 /// A bank account.
 pub struct Account {
     /// What the bank calls it.
@@ -69,13 +79,19 @@ impl Person {
     }
 
     /// Who has this login number and this secret code.
-    pub(crate) fn with_code(login: &str, code: &str) -> Option<&'static Person> {
-        [&MARIE, &JULIE].into_iter().find(|person| person.login == login && person.code == code)
+    pub(crate) fn with_code(login: &str, code: &str) -> Option<RightLogin> {
+        let person = Self::with_number(login).filter(|person| person.code == code)?;
+        Some(RightLogin { person, fault: None })
     }
 
-    /// Who has this login number and this password.
-    pub(crate) fn with_login(login: &str, password: &str) -> Option<&'static Person> {
-        [&MARIE, &JULIE].into_iter().find(|person| person.login == login && person.password == password)
+    /// Who has this login number and this password, or one that names a fault.
+    pub(crate) fn with_login(login: &str, password: &str) -> Option<RightLogin> {
+        let (person, fault) = (Self::with_number(login)?, SiteState::of_password(password));
+        (person.password == password || fault.is_some()).then_some(RightLogin { person, fault })
+    }
+
+    fn with_number(login: &str) -> Option<&'static Person> {
+        [&MARIE, &JULIE].into_iter().find(|person| person.login == login)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::person::Person;
+use crate::person::{Person, RightLogin};
 use crate::settings::Settings;
 use crate::state::SiteState;
 
@@ -45,6 +45,8 @@ pub(crate) enum Approval {
 /// A visitor's session.
 pub(crate) struct Session {
     person: Option<&'static Person>,
+    /// In which state it meets the site, if it is another than everybody's.
+    pub(crate) fault: Option<SiteState>,
     steps: VecDeque<Step>,
     forms: VecDeque<String>,
     /// The code that the first step asks for, if it asks one.
@@ -56,6 +58,7 @@ impl Default for Session {
     fn default() -> Self {
         Self {
             person: None,
+            fault: None,
             steps: VecDeque::from([Step::Login]),
             forms: VecDeque::new(),
             code: String::new(),
@@ -66,8 +69,9 @@ impl Default for Session {
 
 impl Session {
     /// A session whose login and password were right.
-    pub(crate) fn admitted(person: &'static Person, settings: &Settings) -> Self {
-        let step = match settings.state {
+    pub(crate) fn admitted(login: RightLogin, settings: &Settings) -> Self {
+        let RightLogin { person, fault } = login;
+        let step = match fault.unwrap_or(settings.state) {
             SiteState::Captcha => Some(Step::Captcha),
             SiteState::Otp | SiteState::OtpWrong | SiteState::OtpExpired => Some(Step::Otp),
             SiteState::ApproveInApp => Some(Step::Approval),
@@ -78,7 +82,7 @@ impl Session {
         // A captcha is a code step already, and it stands before the password counts as accepted.
         let code_first = settings.ask_otp && !matches!(step, Some(Step::Otp | Step::Captcha));
         let steps = code_first.then_some(Step::Otp).into_iter().chain(step).collect();
-        Self { person: Some(person), steps, ..Self::default() }
+        Self { person: Some(person), fault, steps, ..Self::default() }
     }
 
     /// The step before the visitor, or nothing once logged in.

@@ -16,13 +16,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header, request::Parts};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::html;
 
 use crate::bank::{Bank, SeenRequest};
+use crate::settings::Settings;
 use crate::state::SiteState;
 use layout::{Notice, page};
 use visit::Visit;
@@ -74,12 +75,26 @@ async fn front_door(State(bank): State<Arc<Bank>>, request: Request, next: Next)
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     bank.memory().note_request(seen(&parts, &body));
-    let settings = bank.settings();
+    let settings = bank.settings_for(session(&parts.headers).as_deref());
+    if let Some(away) = turned_away(&bank, &settings).await {
+        return away;
+    }
+    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+/// The session that a request says it belongs to, by its cookie or its token.
+fn session(headers: &HeaderMap) -> Option<String> {
+    let token = || headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::to_owned);
+    visit::cookie(headers).or_else(token)
+}
+
+/// What stands before every page in some states. `None` lets in, in the state `slow` after a while.
+async fn turned_away(bank: &Bank, settings: &Settings) -> Option<Response> {
     match settings.state {
-        SiteState::Maintenance => return maintenance(),
-        SiteState::BotWall => return bot_wall(),
-        SiteState::RateLimit => return rate_limit(),
-        SiteState::GatewayTimeout => return gateway_timeout(),
+        SiteState::Maintenance => return Some(maintenance()),
+        SiteState::BotWall => return Some(bot_wall()),
+        SiteState::RateLimit => return Some(rate_limit()),
+        SiteState::GatewayTimeout => return Some(gateway_timeout()),
         SiteState::Slow => {
             let late = tokio::time::sleep(Duration::from_millis(settings.slow_ms));
             tokio::select! {
@@ -89,7 +104,7 @@ async fn front_door(State(bank): State<Arc<Bank>>, request: Request, next: Next)
         }
         _ => {}
     }
-    next.run(Request::from_parts(parts, Body::from(body))).await
+    None
 }
 
 fn seen(parts: &Parts, body: &Bytes) -> SeenRequest {

@@ -51,6 +51,16 @@ site_states! {
     ClosedAccount = "closed-account", "The login page says that the contract has ended, in words it never used before.";
 }
 
+/// What the password of a fault login begins with; the name of a state follows.
+const FAULT: &str = "fault-";
+
+impl SiteState {
+    /// The state that a password asks for, `fault-maintenance`.
+    pub(crate) fn of_password(password: &str) -> Option<Self> {
+        password.strip_prefix(FAULT)?.parse().ok()
+    }
+}
+
 /// The text names no state.
 #[derive(Debug, thiserror::Error)]
 #[error("no such state; the states are {}", SiteState::TABLE.iter().map(|row| row.1).collect::<Vec<_>>().join(", "))]

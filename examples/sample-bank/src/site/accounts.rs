@@ -27,7 +27,7 @@ pub(crate) struct PageNumber {
 }
 
 pub(crate) async fn list(customer: Customer) -> Response {
-    let body = match customer.bank.settings().state {
+    let body = match customer.settings().state {
         SiteState::RedirectLoop => return found("/login"),
         SiteState::NotACustomer => return prospect().into_response(),
         SiteState::Empty => html! { p.liste-vide { "Vous ne détenez aucun compte." } },
@@ -89,7 +89,7 @@ pub(crate) async fn operations(
     Path(number): Path<String>,
     Query(asked): Query<PageNumber>,
 ) -> Response {
-    let settings = customer.bank.settings();
+    let settings = customer.settings();
     let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
     let Some((place, account)) = place.and_then(|place| Some((place, customer.person.accounts.get(place)?))) else {
         return no_such_page();

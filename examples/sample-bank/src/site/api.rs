@@ -14,6 +14,7 @@ use super::accounts::PAGE_SIZE;
 use crate::bank::{Bank, Received};
 use crate::operation::operation;
 use crate::person::Person;
+use crate::settings::Settings;
 use crate::state::SiteState;
 
 /// How long a token is said to be good, in seconds.
@@ -32,17 +33,17 @@ pub(crate) struct PageNumber {
 
 /// Gives a token for a login.
 pub(crate) async fn token(State(bank): State<Arc<Bank>>, Json(login): Json<Login>) -> Response {
-    let person = Person::with_login(&login.login, &login.password);
-    let state = bank.settings().state;
+    let right = Person::with_login(&login.login, &login.password);
+    let state = right.and_then(|right| right.fault).unwrap_or(bank.settings().state);
     let mut memory = bank.memory();
     memory.received = Some(Received { login: login.login, password: login.password });
-    match (person, state) {
+    match (right, state) {
         (None, _) | (_, SiteState::WrongPassword) => refused(StatusCode::UNAUTHORIZED, "invalid_credentials"),
         (_, SiteState::AccountLocked) => refused(StatusCode::FORBIDDEN, "account_locked"),
         (_, SiteState::PasswordExpired) => refused(StatusCode::FORBIDDEN, "password_expired"),
-        (Some(person), _) => {
+        (Some(right), _) => {
             let fresh = memory.open_session();
-            let id = memory.admit(&fresh, person);
+            let id = memory.admit(&fresh, right);
             Json(json!({ "access_token": id, "expires_in": TOKEN_S })).into_response()
         }
     }
@@ -54,7 +55,7 @@ fn refused(status: StatusCode, error: &str) -> Response {
 
 /// Who shows a token of a session that is inside.
 pub(crate) struct Bearer {
-    bank: Arc<Bank>,
+    settings: Settings,
     person: &'static Person,
 }
 
@@ -64,18 +65,18 @@ impl FromRequestParts<Arc<Bank>> for Bearer {
     async fn from_request_parts(parts: &mut Parts, bank: &Arc<Bank>) -> Result<Self, Response> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let id = header.and_then(|value| value.strip_prefix("Bearer "));
-        if bank.settings().state == SiteState::SessionLost {
+        if bank.settings_for(id).state == SiteState::SessionLost {
             id.into_iter().for_each(|id| bank.memory().end_session(id));
         }
         let person = id.and_then(|id| bank.memory().session(id)?.customer());
         let Some(person) = person else { return Err(refused(StatusCode::UNAUTHORIZED, "invalid_token")) };
-        Ok(Self { bank: bank.clone(), person })
+        Ok(Self { settings: bank.settings_for(id), person })
     }
 }
 
 /// The accounts.
 pub(crate) async fn accounts(bearer: Bearer) -> Json<Value> {
-    let empty = bearer.bank.settings().state == SiteState::Empty;
+    let empty = bearer.settings.state == SiteState::Empty;
     let accounts = bearer.person.accounts.iter().enumerate().filter(|_| !empty).map(|(place, account)| {
         let (id, balance) = ((place + 1).to_string(), decimal(account.balance_cents));
         json!({ "id": id, "label": account.label, "iban": account.iban, "currency": account.currency, "balance": balance })
@@ -85,7 +86,7 @@ pub(crate) async fn accounts(bearer: Bearer) -> Json<Value> {
 
 /// One page of an account's operations, newest first, and the number of the next one.
 pub(crate) async fn operations(bearer: Bearer, Path(id): Path<usize>, Query(asked): Query<PageNumber>) -> Response {
-    let settings = bearer.bank.settings();
+    let settings = &bearer.settings;
     let place = id.wrapping_sub(1);
     let Some(count) = settings.operations.get(place).copied() else {
         return refused(StatusCode::NOT_FOUND, "no_such_account");

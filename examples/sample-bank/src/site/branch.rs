@@ -97,13 +97,13 @@ pub(crate) async fn keypad(Query(key): Query<Key>) -> Html<String> {
 pub(crate) async fn submit(mut visit: Visit, Form(form): Form<CodeForm>) -> Response {
     let digits = form.places.chars().take(CODE_DIGITS).filter_map(|place| place.to_digit(10));
     let code: String = digits.map(|place| digit(form.cle, place).to_string()).collect();
-    let person = Person::with_code(&form.client, &code);
+    let login = Person::with_code(&form.client, &code);
     visit.bank.memory().received = Some(Received { login: form.client, password: code });
-    let Some(person) = person else { return found("/branch?motif=refus") };
+    let Some(login) = login else { return found("/branch?motif=refus") };
     let id = {
         let mut memory = visit.bank.memory();
         let old = memory.open_session();
-        memory.admit(&old, person)
+        memory.admit(&old, login)
     };
     visit.session = Some(id.clone());
     if visit.step() == Some(Step::Captcha) {

@@ -14,7 +14,7 @@ use crate::statement;
 
 pub(crate) async fn profile(customer: Customer) -> Html<String> {
     let person = customer.person;
-    let body = match customer.bank.settings().state {
+    let body = match customer.settings().state {
         SiteState::TableText => block_automation(),
         _ => html! {
             dl.profil {
@@ -37,7 +37,7 @@ fn entry(label: &str, value: Markup) -> Markup {
 }
 
 pub(crate) async fn documents(customer: Customer) -> Html<String> {
-    let body = match customer.bank.settings().state {
+    let body = match customer.settings().state {
         SiteState::TableText => block_automation(),
         SiteState::Empty | SiteState::NotACustomer => html! { p.liste-vide { "Aucun document disponible." } },
         _ => html! {
@@ -56,7 +56,7 @@ pub(crate) async fn documents(customer: Customer) -> Html<String> {
 
 /// As many sites do: a PDF under a type that says only "bytes".
 pub(crate) async fn document(customer: Customer, Path(file): Path<String>) -> Response {
-    let none = matches!(customer.bank.settings().state, SiteState::Empty | SiteState::NotACustomer);
+    let none = matches!(customer.settings().state, SiteState::Empty | SiteState::NotACustomer);
     let name = file.strip_suffix(".pdf").unwrap_or_default();
     let month = statement::months().find(|month| !none && statement::name(*month) == name);
     let Some(month) = month else {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::layout::{self, Notice, page};
 use super::visit::{Visit, clear_cookie, set_cookie};
-use super::{found, steps};
+use super::{found, steps, turned_away};
 use crate::bank::Received;
 use crate::person::Person;
 use crate::session::Step;
@@ -93,22 +93,28 @@ fn login_page(mut visit: Visit, status: StatusCode, notice: Option<Notice>) -> R
 }
 
 pub(crate) async fn submit(mut visit: Visit, Form(form): Form<LoginForm>) -> Response {
-    let person = Person::with_login(&form.identifiant, &form.motdepasse);
+    let login = Person::with_login(&form.identifiant, &form.motdepasse);
     visit.bank.memory().received = Some(Received { login: form.identifiant, password: form.motdepasse });
     if !visit.spend_form(&form.jeton) {
         return login_page(visit, StatusCode::FORBIDDEN, Some(FORM_SPENT));
     }
-    let (Some(person), Some(old)) = (person, visit.session.clone()) else {
+    let (Some(login), Some(old)) = (login, visit.session.clone()) else {
         return login_page(visit, StatusCode::OK, Some(WRONG));
     };
-    match visit.state() {
+    match login.fault.unwrap_or(visit.state()) {
         SiteState::WrongPassword => return login_page(visit, StatusCode::OK, Some(WRONG)),
         SiteState::AccountLocked => return login_page(visit, StatusCode::OK, Some(LOCKED)),
         SiteState::ClosedAccount => return login_page(visit, StatusCode::OK, Some(ENDED)),
         _ => {}
     }
-    let id = visit.bank.memory().admit(&old, person);
+    let id = visit.bank.memory().admit(&old, login);
     visit.session = Some(id.clone());
+    // What stands before everybody's pages was passed on the way here; what stands before this session's begins now.
+    if login.fault.is_some()
+        && let Some(away) = turned_away(&visit.bank, &visit.settings()).await
+    {
+        return (set_cookie(&id), away).into_response();
+    }
     if visit.step() == Some(Step::Captcha) {
         return (set_cookie(&id), steps::captcha_page(&visit, None)).into_response();
     }

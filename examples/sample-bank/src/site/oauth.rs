@@ -82,13 +82,15 @@ pub(crate) async fn submit(State(bank): State<Arc<Bank>>, Form(said): Form<Said>
     if said.refuse.is_some() {
         return back(&asked, "error", "access_denied");
     }
-    let refused = bank.settings().state == SiteState::WrongPassword;
-    let Some(person) = Person::with_login(&said.login, &said.password).filter(|_| !refused) else {
+    let everybodys = bank.settings().state;
+    let login = Person::with_login(&said.login, &said.password)
+        .filter(|login| login.fault.unwrap_or(everybodys) != SiteState::WrongPassword);
+    let Some(login) = login else {
         return consent(&said.named, Some(WRONG)).into_response();
     };
     let mut memory = bank.memory();
     let fresh = memory.open_session();
-    let session = memory.admit(&fresh, person);
+    let session = memory.admit(&fresh, login);
     let code = memory.authorise(session, asked.code_challenge.clone());
     drop(memory);
     back(&asked, "code", &code)

@@ -13,6 +13,7 @@ use super::layout::page;
 use crate::bank::Bank;
 use crate::person::Person;
 use crate::session::{Session, Step};
+use crate::settings::Settings;
 use crate::state::SiteState;
 
 const COOKIE: &str = "SESSIONID";
@@ -60,8 +61,12 @@ impl Visit {
         self.session.as_deref().map(|id| self.bank.memory().form_token(id)).unwrap_or_default()
     }
 
+    pub(crate) fn settings(&self) -> Settings {
+        self.bank.settings_for(self.session.as_deref())
+    }
+
     pub(crate) fn state(&self) -> SiteState {
-        self.bank.memory().settings.state
+        self.settings().state
     }
 }
 
@@ -81,6 +86,12 @@ pub(crate) struct Customer {
     pub(crate) bank: Arc<Bank>,
     pub(crate) session: String,
     pub(crate) person: &'static Person,
+}
+
+impl Customer {
+    pub(crate) fn settings(&self) -> Settings {
+        self.bank.settings_for(Some(&self.session))
+    }
 }
 
 impl FromRequestParts<Arc<Bank>> for Customer {
@@ -114,7 +125,8 @@ pub(crate) fn clear_cookie() -> [(header::HeaderName, String); 1] {
     [(header::SET_COOKIE, format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"))]
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+/// The session that a browser says it has.
+pub(super) fn cookie(headers: &HeaderMap) -> Option<String> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())

@@ -335,3 +335,31 @@ async fn a_wrong_password_is_refused_alike_whatever_else_is_wrong() {
         bank.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_password_that_names_a_state_sets_it_for_that_login_alone() {
+    let bank = bank(SiteState::Ok).await;
+    let usual = Visitor::of(&bank);
+    usual.log_in_as(&MARIE).await;
+    for (name, status, path, is_shown) in [
+        ("maintenance", 503, "/accounts", "class=\"maintenance\""),
+        ("bot-wall", 403, "/profile", "Access Denied"),
+        ("wrong-password", 200, "/login", "id=\"connexion\""),
+        ("account-locked", 200, "/login", "id=\"connexion\""),
+        ("accept-terms", 302, "/terms", "<form id=\"conditions\""),
+        ("otp", 302, "/otp", "<form id=\"code-sms\""),
+        ("layout-changed", 302, "/accounts/1/operations", "class=\"mouvements\""),
+    ] {
+        let visitor = Visitor::of(&bank);
+        let answer = visitor.log_in(MARIE.login, &format!("fault-{name}")).await;
+        assert_eq!(answer.status, status, "{name}");
+        assert!(visitor.get(path).await.has(is_shown), "{name}");
+        assert!(usual.get("/accounts/1/operations").await.has("id=\"operations\""), "{name}");
+        assert_eq!(bank.settings().state, SiteState::Ok);
+    }
+    for (login, password) in [(MARIE.login, "fault-"), (MARIE.login, "fault-none"), ("00000000", "fault-otp")] {
+        let answer = Visitor::of(&bank).log_in(login, password).await;
+        assert!(answer.has("Identifiant ou mot de passe incorrect."), "{password}");
+    }
+    bank.stop().await;
+}
