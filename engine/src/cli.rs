@@ -29,10 +29,12 @@ mod papers;
 mod receive;
 mod rights;
 mod reports;
+mod sandbox;
 mod serve;
 mod setup;
 mod sim;
 mod source;
+mod stand_in;
 mod terminal;
 mod verify;
 

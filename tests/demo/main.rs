@@ -107,9 +107,10 @@ fn start_service(folder: &Path, node: &Node, service: &Registered) -> anyhow::Re
     command.arg("--signing-key-file").arg(folder.join("signer.der")).arg("--key-file").arg(folder.join("key.der"));
     command.arg("--inbox").arg(folder.join("inbox"));
     command.args(CATEGORIES.iter().flat_map(|category| ["--category", category]));
-    // The token is the person's; a terminal is no place for it.
+    // Token and link are the person's; a terminal is no place for them.
     let show = |line: &str| {
-        by("service", if line.starts_with("token") { "token      (goes to the person's browser)" } else { line })
+        let hidden = [("token", "token      (goes to the person's browser)"), ("link", "link       (the same)")];
+        by("service", hidden.iter().find(|(word, _)| line.starts_with(word)).map_or(line, |(_, told)| told));
     };
     Program::start("online-service", &mut command, show)
 }

@@ -20,6 +20,7 @@ mod operation;
 mod operators;
 mod peers;
 mod real;
+mod sandbox;
 mod serve;
 mod wire;
 

@@ -14,13 +14,11 @@ use serde_json::json;
 use crate::canary::{self, Searched};
 use crate::config::Config;
 
-mod bank;
 mod drill;
 mod home;
 mod person;
 mod places;
 mod service;
-mod wire;
 
 /// How it ends when something was found: as any failure.
 const FOUND: u8 = 1;

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use super::harden::may_be_swapped;
-use super::{ConfigFile, setup};
+use super::{sandbox, setup};
 use crate::api::tls::Tls;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -25,12 +25,18 @@ const DRAIN_LOOK: Duration = Duration::from_millis(100);
 /// Serves the HTTP API and the pages that persons are sent to.
 #[derive(Debug, Args)]
 pub(super) struct Options {
+    /// The configuration file.
+    #[arg(long, env = "CONSENTRY_CONFIG", value_name = "FILE", required_unless_present = "sandbox")]
+    config: Option<PathBuf>,
     #[command(flatten)]
-    file: ConfigFile,
+    sandbox: sandbox::Options,
 }
 
 pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&options.file.config)?;
+    let sandbox = options.sandbox.open(out)?;
+    let path = sandbox.as_ref().map(|sandbox| sandbox.config.clone()).or(options.config);
+    let path = path.context("no configuration is given: --config FILE, or --sandbox")?;
+    let config = Config::read(&path)?;
     match may_be_swapped() {
         Some(why) if config.engine.development => writeln!(out, "consentry: {why}")?,
         Some(why) => bail!("{why}"),
@@ -46,12 +52,15 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     if engine.is_development() {
         writeln!(out, "consentry: DEVELOPMENT MODE, never for real persons' data: http and this machine are allowed")?;
     }
+    if let Some(sandbox) = &sandbox {
+        sandbox.tell(out)?;
+    }
     out.flush()?;
     let drain = Duration::from_secs(config.engine.drain_seconds);
     engine.warm_browser();
     let stop = drained(engine.clone(), stop_signal()?, drain);
     let sweeper = tokio::spawn(sweep(engine.clone()));
-    let reader = tokio::spawn(read_again(engine.clone(), options.file.config, signal(SignalKind::hangup())?));
+    let reader = tokio::spawn(read_again(engine.clone(), path, signal(SignalKind::hangup())?));
     match tls {
         Some(tls) => crate::api::serve_tls(listener, tls, engine.clone(), stop).await,
         None => crate::api::serve(listener, engine.clone(), stop).await,

@@ -61,6 +61,8 @@ pub struct Session {
     pub id: String,
     /// The person's secret for it. It goes to the person's browser and is kept nowhere.
     pub token: String,
+    /// Where the person's browser is sent, in the place of a page of our own; it lets one in, once.
+    pub url: Option<String>,
     /// When it ends at the latest.
     pub expires_at: String,
 }

@@ -110,6 +110,9 @@ async fn ask(ask: Ask) -> anyhow::Result<()> {
     let request = DataRequest { purpose, categories, history_days, reference };
     let session = receiver.engine.ask(&request).await?;
     println!("session    {}\ntoken      {}\nexpires    {}", session.id, session.token, session.expires_at);
+    if let Some(url) = &session.url {
+        println!("link       {url}");
+    }
     let received = async {
         while let Some(told) = told.recv().await {
             show(&told);

@@ -1,9 +1,8 @@
 //! A drill: an engine of its own, a bank, a person and an Online Service, all on loopback; values go in by every door, on every path; after
 //! each it is looked for them everywhere. What is known to be somewhere is looked for, too, so that a search that sees nothing is noticed.
 
-use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,12 +14,13 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::FOUND;
-use super::bank::{Bank, Customer};
 use super::home::{Engine, Home};
 use super::person::Person;
 use super::places::{Clear, Found, Planted, Report, may_look};
 use super::service::Service;
-use super::wire::{Asked, Door};
+use crate::cli::stand_in::Node;
+use crate::cli::stand_in::bank::{Bank, Customer};
+use crate::cli::stand_in::wire::{Asked, Door};
 use crate::entropy::Entropy;
 
 /// Plants values and looks for them.
@@ -39,6 +39,9 @@ pub(in crate::cli) struct Options {
     #[arg(long)]
     json: bool,
 }
+
+/// Any free port of loopback.
+const ANY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// Everything that a drill needs. The engine ends before its home goes.
 struct Drill {
@@ -90,7 +93,7 @@ impl Drill {
             Some(program) => program.canonicalize().with_context(|| format!("{} is not there", program.display()))?,
             None => std::env::current_exe()?,
         };
-        let (home, bank, service) = (Home::new()?, Bank::start(&options.bank)?, Service::new()?);
+        let (home, bank, service) = (Home::new()?, Bank::start(&options.bank, [ANY, ANY])?, Service::new()?);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let persons = Door::open(nowhere, &home.wire("persons"))?;
         let events = Door::open(service.events, &home.wire("events"))?;
@@ -104,10 +107,23 @@ impl Drill {
         planted.shown.add("the login", &customer.login);
         customer.shown.iter().for_each(|text| planted.shown.add("what was found", text));
         home.write("passphrase", mark("passphrase").as_bytes())?;
-        home.write("service.jwk.json", service.key.public().to_jwk().to_string().as_bytes())?;
-        home.write("signer.jwk.json", service.signer.public().to_jwk().to_string().as_bytes())?;
-        home.write("commitments", service.commitment.as_bytes())?;
-        let text = configuration([&persons, &events, &site], &service, &connectors, &home);
+        service.member.write(&home.engine())?;
+        let node = Node {
+            name: "canary",
+            title: "A drill",
+            why: ["to look for planted values.", "pour chercher des valeurs posées."],
+            listen: ANY,
+            public: persons.address,
+            events: &format!("http://{}/events", events.address),
+            bearer: Some(&service.bearer_hash()),
+            site: site.address,
+            member: &service.member,
+            connectors: &connectors,
+        };
+        let text = format!(
+            "{node}\n[browser]\nfolder = {:?}\nshared-account = true\n\n[maintenance]\nreports = true\n",
+            home.browser
+        );
         home.write("consentry.toml", text.as_bytes())?;
         home.make_keys(&program)?;
         let report = Report::default();
@@ -283,37 +299,6 @@ fn digits() -> String {
     let mut random = [0; 6];
     Entropy::system().with(|rng| rng.fill_bytes(&mut random));
     random.iter().map(|byte| char::from(b'0' + byte % 10)).collect()
-}
-
-fn configuration(
-    [persons, events, site]: [&Door; 3],
-    service: &Service,
-    connectors: &[Arc<Manifest>],
-    home: &Home,
-) -> String {
-    let mut text = format!(
-        include_str!("drill.toml"),
-        persons = persons.address,
-        events = events.address,
-        id = service.id,
-        bearer = service.bearer_hash(),
-        browser = home.browser.display()
-    );
-    let categories: BTreeSet<&str> = connectors.iter().flat_map(|connector| connector.categories()).copied().collect();
-    for category in categories {
-        text += &format!("{category:?} = {{ en = \"to look for it.\", fr = \"pour la chercher.\" }}\n");
-    }
-    let site = site.address;
-    for connector in connectors {
-        for source in connector.sources() {
-            text += &format!(
-                "\n[[source]]\nconnector = \"{}\"\nid = \"{}\"\nbase = \"http://{site}\"\n",
-                connector.id(),
-                source.id
-            );
-        }
-    }
-    text
 }
 
 /// The break of a report, as its ticket names it.

@@ -1,20 +1,19 @@
 //! The engine of a drill: a child process in a folder of its own, which is all that it can name. It logs everything.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::Write as _;
+use std::fs::{DirBuilder, File, Permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::wire::WAIT;
+use crate::cli::stand_in::wire::WAIT;
+use crate::cli::stand_in::{take, write_private};
 use crate::collect::package::Package;
-use crate::collect::signature::{Trust, unsigned};
 use crate::entropy::Entropy;
 
 /// How often it is looked whether the engine is there, or gone.
@@ -62,19 +61,12 @@ impl Home {
 
     /// Writes a file that only its owner reads.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        let path = self.engine().join(name);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(file.write_all(bytes)?)
+        write_private(&self.engine().join(name), bytes)
     }
 
-    /// Puts a connector where the engine looks for it, without its signature: who signed it is not known here.
+    /// Puts a connector where the engine looks for it.
     pub(super) fn take(&self, connector: &Path) -> anyhow::Result<Package> {
-        let told = || format!("{} is no connector that can be used", connector.display());
-        let bytes = std::fs::read(connector).with_context(told)?;
-        let bytes = unsigned(&bytes).to_vec();
-        let package = Package::read(bytes.clone(), &Trust::keys(vec![]).or_unsigned()).with_context(told)?;
-        self.write(&format!("connectors/{}.wasm", package.manifest().id()), &bytes)?;
-        Ok(package)
+        take(&self.engine().join("connectors"), connector)
     }
 
     /// This program, told where it is at home; nothing of our own surroundings.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::service::Begun;
-use super::wire::{Asked, Events};
+use crate::cli::stand_in::wire::{Asked, Events};
 use crate::credentials;
 use crate::entropy::Entropy;
 use crate::jose::jwe::{self, Content};

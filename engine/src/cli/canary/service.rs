@@ -6,14 +6,12 @@ use std::sync::mpsc::Receiver;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::wire::{Asked, WAIT, take_events};
-use crate::clock::{Clock as _, SystemClock};
+use crate::cli::stand_in::Member;
+use crate::cli::stand_in::wire::{Asked, WAIT, take_events};
 use crate::data::Digest;
 use crate::entropy::Entropy;
-use crate::id::OnlineServiceId;
-use crate::jose::{Algorithm, PrivateKey, jwe};
+use crate::jose::jwe;
 use crate::online_service::KeyHash;
-use crate::online_service::commitment::Commitment;
 
 /// What it asks for: the whole of what a bank has.
 const PURPOSE: &str = "tenant-check";
@@ -21,10 +19,7 @@ const JSON: &str = "application/json";
 
 /// An Online Service with keys of its own, which die with it.
 pub(super) struct Service {
-    pub(super) id: OnlineServiceId,
-    pub(super) key: PrivateKey,
-    pub(super) signer: PrivateKey,
-    pub(super) commitment: String,
+    pub(super) member: Member,
     bearer: String,
     /// Where it takes events.
     pub(super) events: SocketAddr,
@@ -40,14 +35,10 @@ pub(super) struct Begun {
 
 impl Service {
     pub(super) fn new() -> anyhow::Result<Self> {
-        let (entropy, now) = (Entropy::system(), SystemClock.now());
         let mut bearer = [0; 32];
-        entropy.with(|rng| rng.fill_bytes(&mut bearer));
-        let (key, signer) = (PrivateKey::generate(Algorithm::RsaOaep256)?, PrivateKey::generate(Algorithm::Ps256)?);
-        let id = entropy.with(|rng| OnlineServiceId::new(now, rng));
-        let commitment = Commitment::new(id, "a drill", now).sign(&signer)?;
+        Entropy::system().with(|rng| rng.fill_bytes(&mut bearer));
         let (events, told) = take_events()?;
-        Ok(Self { id, key, signer, commitment, bearer: hex::encode(bearer), events, told })
+        Ok(Self { member: Member::new("a drill")?, bearer: hex::encode(bearer), events, told })
     }
 
     /// Its key to the interface, as the engine knows it.
@@ -67,7 +58,10 @@ impl Service {
         let event = self.told.recv_timeout(WAIT).context("no parcel was told")?;
         let parcel = event["data"]["parcel"].as_str().context("an event names a parcel")?;
         let sealed = self.call(engine, "GET", &format!("/v1/parcels/{parcel}"), None)?;
-        self.key.open(std::str::from_utf8(&sealed)?, jwe::PARCEL_BYTES_MAX).context("the parcel does not open")?;
+        self.member
+            .key
+            .open(std::str::from_utf8(&sealed)?, jwe::PARCEL_BYTES_MAX)
+            .context("the parcel does not open")?;
         let body = json!({ "digest": Digest::of(&sealed) }).to_string();
         self.call(engine, "POST", &format!("/v1/parcels/{parcel}/ack"), Some((JSON, &body))).map(drop)
     }

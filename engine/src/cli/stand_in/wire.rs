@@ -1,4 +1,4 @@
-//! Plain HTTP on loopback, as far as a drill needs it: a caller, a listener for events, and a door that passes everything on and
+//! Plain HTTP on loopback, as far as a drill or a sandbox needs it: a caller, a listener for events, and a door that passes everything on and
 //! keeps a copy of it. It does not use the engine's own client: what is looked into is not what looks.
 
 use std::fs::File;
@@ -13,23 +13,23 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 /// Longest wait for anything.
-pub(super) const WAIT: Duration = Duration::from_secs(120);
+pub(in crate::cli) const WAIT: Duration = Duration::from_secs(120);
 /// Most bytes of a head, and of an event.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// An answer.
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(in crate::cli) struct Reply {
+    pub(in crate::cli) status: u16,
+    pub(in crate::cli) body: Vec<u8>,
 }
 
 /// What is asked for.
-pub(super) struct Asked<'a> {
-    pub(super) method: &'a str,
-    pub(super) path: &'a str,
-    pub(super) token: Option<&'a str>,
+pub(in crate::cli) struct Asked<'a> {
+    pub(in crate::cli) method: &'a str,
+    pub(in crate::cli) path: &'a str,
+    pub(in crate::cli) token: Option<&'a str>,
     /// Its media type, and what it says.
-    pub(super) body: Option<(&'a str, &'a str)>,
+    pub(in crate::cli) body: Option<(&'a str, &'a str)>,
 }
 
 impl Asked<'_> {
@@ -50,7 +50,7 @@ impl Asked<'_> {
     }
 
     /// Asks, and reads the whole answer.
-    pub(super) fn ask(&self, to: SocketAddr) -> anyhow::Result<Reply> {
+    pub(in crate::cli) fn ask(&self, to: SocketAddr) -> anyhow::Result<Reply> {
         let mut reader = BufReader::new(self.send(to)?);
         let (status, length) = head(&mut reader)?;
         let mut body = vec![];
@@ -62,7 +62,7 @@ impl Asked<'_> {
     }
 
     /// Asks for a stream of events.
-    pub(super) fn listen(&self, to: SocketAddr) -> anyhow::Result<Events> {
+    pub(in crate::cli) fn listen(&self, to: SocketAddr) -> anyhow::Result<Events> {
         let mut reader = BufReader::new(self.send(to)?);
         let (status, _) = head(&mut reader)?;
         if status != 200 { bail!("events: {status}") } else { Ok(Events(reader)) }
@@ -71,7 +71,7 @@ impl Asked<'_> {
 
 impl Reply {
     /// The body of a success.
-    pub(super) fn good(self, what: &str) -> anyhow::Result<Vec<u8>> {
+    pub(in crate::cli) fn good(self, what: &str) -> anyhow::Result<Vec<u8>> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
@@ -101,11 +101,11 @@ fn head(reader: &mut impl std::io::BufRead) -> anyhow::Result<(u16, Option<u64>)
 }
 
 /// Server-sent events as they come.
-pub(super) struct Events(BufReader<TcpStream>);
+pub(in crate::cli) struct Events(BufReader<TcpStream>);
 
 impl Events {
     /// The next event.
-    pub(super) fn next(&mut self) -> anyhow::Result<Value> {
+    pub(in crate::cli) fn next(&mut self) -> anyhow::Result<Value> {
         let mut line = String::new();
         while self.0.read_line(&mut line).context("no event came")? > 0 {
             // An event is one chunk of the answer, so no line is cut.
@@ -119,7 +119,7 @@ impl Events {
 }
 
 /// Takes events of an engine and answers each with 204.
-pub(super) fn take_events() -> anyhow::Result<(SocketAddr, Receiver<Value>)> {
+pub(in crate::cli) fn take_events() -> anyhow::Result<(SocketAddr, Receiver<Value>)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let (tell, told) = channel();
     let address = listener.local_addr()?;
@@ -144,14 +144,14 @@ fn take_event(stream: TcpStream, tell: &Sender<Value>) -> anyhow::Result<()> {
 }
 
 /// A door in front of an address. It is open as long as this process lives.
-pub(super) struct Door {
-    pub(super) address: SocketAddr,
+pub(in crate::cli) struct Door {
+    pub(in crate::cli) address: SocketAddr,
     to: Arc<Mutex<SocketAddr>>,
 }
 
 impl Door {
     /// Opens a door that leads to this address, and keeps what passes, both ways, in `file`.
-    pub(super) fn open(to: SocketAddr, file: &Path) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn open(to: SocketAddr, file: &Path) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let file = Arc::new(Mutex::new(File::create(file)?));
         let (address, to) = (listener.local_addr()?, Arc::new(Mutex::new(to)));
@@ -171,7 +171,7 @@ impl Door {
     }
 
     /// From now on it leads elsewhere.
-    pub(super) fn leads_to(&self, address: SocketAddr) {
+    pub(in crate::cli) fn leads_to(&self, address: SocketAddr) {
         *self.to.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
 }
