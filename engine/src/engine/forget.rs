@@ -311,10 +311,11 @@ impl Engine {
         }
         self.about(whose, &consents, &mut all).await?;
         if !matches!(whose.scope, Scope::LentLogin(_)) {
+            let since = if let Scope::Session(id) = whose.scope { began(id) } else { now };
             // One that was given in a session that is not here any more names nobody.
-            all.survivors.survive(R11ErrorReportRedacted::ROW, &Term::from(now), None);
+            all.survivors.survive(R11ErrorReportRedacted::ROW, &Term::from(since), None);
             // Nor does the count of what was read at a Data Source.
-            all.survivors.survive(R21FallbackAccessLog::ROW, &Term::from(now), None);
+            all.survivors.survive(R21FallbackAccessLog::ROW, &Term::from(since), None);
         }
         match whose.scope {
             Scope::LentLogin(_) => {}

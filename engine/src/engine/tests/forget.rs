@@ -44,12 +44,12 @@ async fn a_session_that_waits_for_its_receiver_goes_with_its_parcel_and_nobody_e
         world.engine.fetch_parcel(&lender(), parcel).await,
         Err(EngineError::Gone | EngineError::NotFound)
     ));
-    assert_eq!(survivors(&facts), ["R05", "R14", "R15", "R21", "R24"]);
+    assert_eq!(survivors(&facts), ["R05", "R11", "R14", "R15", "R21", "R24"]);
     assert_eq!(facts.destroyed["keys of records"], 2);
     assert_eq!(facts.destroyed["root keys of key tables"], facts.keys.len() - 1);
     assert_eq!(facts.destroyed["roots of the key provider"], 1, "{:?}", facts.keys);
     assert!(facts.survives.iter().all(|each| each.kept.until.is_none_or(|until| until > facts.at)));
-    assert!(facts.survives[1].why.contains("law") && facts.survives[1].kept.until.is_some());
+    assert!(facts.survives[2].why.contains("law") && facts.survives[2].kept.until.is_some());
     assert!(facts.not_claimed.len() > 2);
     assert!(world.engine.fetch_parcel(&lender(), others).await.is_ok(), "the other person's is there");
     assert_eq!(other.state(), State::Delivering);
@@ -70,8 +70,8 @@ async fn what_a_stopped_node_keeps_is_erased_with_its_keys() {
     let facts = erase(&world, Scope::OnlineService(lender().id())).await;
     assert!(world.engine.sessions.all().is_empty());
     assert_eq!(records(&facts), ["R04/session", "R04/session", "R23/parcel"]);
-    assert_eq!(survivors(&facts), ["R14", "R15", "R24"]);
-    let consents = facts.survives[0].records;
+    assert_eq!(survivors(&facts), ["R11", "R14", "R15", "R21", "R24"]);
+    let consents = facts.survives[1].records;
     assert_eq!(consents, Some(2));
     let again = erase(&world, Scope::OnlineService(lender().id())).await;
     assert_eq!(records(&again), [""; 0], "nothing has come since");
@@ -131,7 +131,7 @@ async fn the_receipt_that_the_end_of_a_session_leaves_in_an_account_goes_with_it
     let facts = erase(&world, Scope::Subject(subject)).await;
     assert_eq!(records(&facts), ["R04/session", "R13/account-receipt"]);
     let stays = survivors(&facts);
-    assert!(stays.contains(&"R14") && stays.contains(&"R15"), "{stays:?}");
+    assert_eq!(stays, ["R05", "R11", "R14", "R15", "R21"]);
     assert!(world.engine.accounts().receipts(&account).await.unwrap().is_empty());
     assert!(world.engine.accounts().of_subject(subject).await.unwrap().is_none());
 }
@@ -149,10 +149,10 @@ async fn what_accounts_requests_and_directives_hold_of_a_session_is_erased_or_na
     }
     let facts = erase(&world, Scope::Session(session.id())).await;
     assert_eq!(records(&facts), ["R13/account-receipt", "R22/directive"]);
-    assert_eq!(survivors(&facts), ["R05", "R13", "R14", "R15", "R16", "R21", "R24"]);
+    assert_eq!(survivors(&facts), ["R05", "R11", "R13", "R14", "R15", "R16", "R21", "R24"]);
     let requests = facts.survives.iter().find(|each| each.kept.row == "R16").unwrap();
     assert!(requests.records == Some(2) && requests.why.contains("law"), "{requests:?}");
-    assert!(facts.survives[1].why.contains("account"), "{:?}", facts.survives[1]);
+    assert!(facts.survives[2].why.contains("account"), "{:?}", facts.survives[2]);
     let accounts = world.engine.accounts();
     assert!(accounts.receipts(&account).await.unwrap().is_empty());
     assert!(accounts.of_subject(subject).await.unwrap().is_some(), "the name is not of that session alone");

@@ -124,7 +124,7 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
             "Sign in to your own account. If the name that was expected is wrong, tell the service.",
             "Connectez-vous à votre propre compte. Si le nom attendu est faux, dites-le au service.",
         ],
-        "The account is another one than was linked, or in another name than the request's `holder-matches`: the host compares the name itself.",
+        "The account is not the linked one, or not in the name that `holder-matches` asks for: the host compares that.",
     ),
     row(
         Code::NotACustomer,
