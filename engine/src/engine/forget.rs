@@ -1,6 +1,8 @@
 //! Erasure because somebody asked for it: of a session, of a person, of everything that an Online Service had done. What a law
 //! keeps stays, and the receipt names it.
 
+mod survivors;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,15 +10,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use survivors::{Survivors, why_kept};
+
 use super::rights::Directive;
 use super::{Engine, EngineError, STOP_WAIT};
 use crate::account::{AccountName, SourceAccess};
 use crate::consent::Consent;
-use crate::erase::receipt::{ErasedRecord, ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched, Survivor};
+use crate::erase::receipt::{ErasedRecord, ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched};
 use crate::erase::retention::{
     R05TransactionTrace, R11ErrorReportRedacted, R13Account, R14ConsentRecord, R15ConsentLogLeaf, R16RightsRequest,
     R18SecurityAuditLog, R19EscrowLink, R21FallbackAccessLog, R22PostMortemDirective, R24DeliveryOutcome,
-    Retained as _, Row, Term,
+    Retained as _, Term,
 };
 use crate::escrow::Escrowed;
 use crate::id::{ConsentId, OnlineServiceId, ParcelId, ReceiptId, ReportId, SessionId};
@@ -24,7 +28,7 @@ use crate::keys::Destroyed;
 use crate::maintenance::lent::{Lending, LentLogin, Why};
 use crate::maintenance::reports::Given;
 use crate::outbox::OutboxError;
-use crate::receipt::{Kept, Receipt};
+use crate::receipt::Receipt;
 use crate::session::Session;
 use crate::session::row::SessionRow;
 use crate::store::{Erasure, ROOTS_PROVIDER, Standing, StoreError, record_key};
@@ -44,10 +48,6 @@ struct Belongings {
     reports: BTreeSet<ReportId>,
     survivors: Survivors,
 }
-
-/// What survives, by row, and how many records of it; none where they can't be told apart.
-#[derive(Default)]
-struct Survivors(BTreeMap<&'static str, (Kept, Option<usize>)>);
 
 /// Whose data a scope is.
 struct Whose {
@@ -380,22 +380,6 @@ impl Belongings {
     }
 }
 
-impl Survivors {
-    /// Of several, the one that is kept longest says until when.
-    fn survive(&mut self, row: &'static Row, term: &Term, records: Option<usize>) {
-        let kept = Kept::under(row, term);
-        let (known, count) = self.0.entry(row.id).or_insert_with(|| (kept.clone(), records.map(|_| 0)));
-        known.until = known.until.zip(kept.until).map(|(one, other)| one.max(other));
-        *count = count.zip(records).map(|(sum, more)| sum + more);
-    }
-
-    /// Those whose time is not over.
-    fn at(self, now: Timestamp) -> Vec<Survivor> {
-        let all = self.0.into_values().filter(|(kept, _)| kept.until.is_none_or(|until| now < until));
-        all.map(|(kept, records)| survivor(kept, records)).collect()
-    }
-}
-
 impl Whose {
     fn has(&self, session: &Session) -> bool {
         match self.scope {
@@ -438,31 +422,4 @@ impl Scope {
 /// When a session began: its id tells.
 fn began(id: SessionId) -> Timestamp {
     id.made_at()
-}
-
-/// Why a record of a row stays although somebody asks for its erasure; none if it goes.
-fn why_kept(row: &Row) -> Option<&'static str> {
-    let by = |basis: &str| row.basis.contains(&basis);
-    if by("no_personal_data") {
-        return Some("it holds no personal data");
-    }
-    if by("salted_commitment") {
-        return Some("it says nothing without a salt that is erased with the consent's record");
-    }
-    by("A6-1-c").then_some("a law demands it: GDPR, Art. 6(1)(c) and 17(3)(b)")
-}
-
-fn survivor(kept: Kept, records: Option<usize>) -> Survivor {
-    let why = match Row::by_id(&kept.row) {
-        Some(row) if row.id == R18SecurityAuditLog::ROW.id => Some(
-            "it shows that operators did what they did, this erasure too: GDPR, Art. 6(1)(f); of the person it has a name of ours",
-        ),
-        Some(row) if row.id == R13Account::ROW.id => Some(
-            "the account is its person's, who closes it: of this it has the name under which the Online Service knows them, for other sessions too",
-        ),
-        Some(_) if records.is_none() && kept.row != R15ConsentLogLeaf::ROW.id => None,
-        row => row.and_then(why_kept),
-    };
-    let why = why.unwrap_or("it names no session and no person: nobody can tell which one it is");
-    Survivor { kept, records, why: why.to_owned() }
 }
