@@ -110,8 +110,8 @@ struct Current {
     looked_at: Instant,
 }
 
-/// Tells one version of a file from the next.
-type Version = (u64, u64, i64, i64);
+/// Tells one version of a file from the next: by its content, and by who may read it, since one that could not be taken may be allowed later.
+type Version = (u64, u64, [i64; 4]);
 
 impl Tls {
     /// Reads the files.
@@ -176,7 +176,10 @@ fn named(certificate: &CertificateDer<'_>) -> Option<Component> {
 
 impl TlsFiles {
     fn versions(&self) -> Vec<Option<Version>> {
-        let version = |file: Metadata| (file.ino(), file.len(), file.mtime(), file.mtime_nsec());
+        let version = |file: Metadata| {
+            let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()];
+            (file.ino(), file.len(), times)
+        };
         let paths = [&self.certificate, &self.private_key].into_iter().chain(&self.components_ca);
         paths.map(|path| fs::metadata(path).ok().map(version)).collect()
     }

@@ -57,6 +57,11 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     ];
     let Some(scope) = scopes.into_iter().flatten().next() else { bail!("nobody is named whose data is to be erased") };
     let config = Config::read(&options.file.config)?;
+    if let Some(path) = &options.out {
+        // Before anything is gone: there is one receipt of it.
+        crate::forward::file::can_receive(path, &Entropy::system())
+            .with_context(|| format!("{} can't be written; nothing was erased", path.display()))?;
+    }
     noted(&config, Deed::Erase, Some(About::of(scope)))?;
     let folder = config.connectors()?;
     let builder = setup::with_keys(&config)?.catalogue(setup::catalogue(&folder).0);
@@ -102,9 +107,11 @@ async fn ask(config: &Config, scope: Scope) -> anyhow::Result<ErasureReceipt> {
         std::fs::remove_file(&request).ok();
         bail!("the engine that runs on {} does not answer", config.engine.data_folder.display());
     };
-    std::fs::remove_file(&answer)?;
     let keys = setup::keys(config)?.publics(Duty::Signing).await?;
-    ErasureReceipt::verify(&token, &keys).context("what the engine answered is no receipt of it")
+    let receipt = ErasureReceipt::verify(&token, &keys)
+        .with_context(|| format!("what the engine answered in {} is no receipt of it", answer.display()))?;
+    std::fs::remove_file(&answer)?;
+    Ok(receipt)
 }
 
 /// The receipt for a person.

@@ -26,10 +26,10 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Retention {
     /// How many years of 365 days.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     years: u32,
     /// How many days, instead.
-    #[arg(long, conflicts_with = "years")]
+    #[arg(long, conflicts_with = "years", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
     /// What all chance comes from.
     #[arg(long, default_value_t = 1)]

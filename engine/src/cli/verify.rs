@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::erase::receipt::ErasureReceipt;
+use crate::erase::receipt::{ErasureReceipt, RECEIPT_BYTES_MAX};
 use crate::jose::jwk::read_jwks;
 use crate::named_file;
 use crate::receipt::file::{FILE_BYTES_MAX, ReceiptFile};
@@ -61,7 +61,7 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<Exit
 }
 
 fn erasure(options: &ErasureOptions, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let text = read(&options.file)?;
+    let text = read_up_to(&options.file, RECEIPT_BYTES_MAX)?;
     let (signing, _) = read_jwks(&read(&options.keys)?).context("the keys can't be used")?;
     let written: Option<serde_json::Value> = serde_json::from_str(&text).ok();
     let token = written.as_ref().and_then(|written| written["receipt"].as_str()).unwrap_or(text.trim_end());
@@ -117,5 +117,9 @@ fn tell(facts: &Facts, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
-    named_file::read_text(path, FILE_BYTES_MAX).with_context(|| format!("{} can't be read", path.display()))
+    read_up_to(path, FILE_BYTES_MAX)
+}
+
+fn read_up_to(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
+    named_file::read_text(path, bytes_max).with_context(|| format!("{} can't be read", path.display()))
 }

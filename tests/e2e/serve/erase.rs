@@ -30,6 +30,9 @@ async fn a_session_is_erased_with_a_receipt_that_anybody_can_check() {
     let erase = |session: &str, out: &str| {
         tokio::task::block_in_place(|| consentry(&["erase", "--session", session, "--config", &config, "--out", out]))
     };
+    let (done, told) = erase(one.session(), &path("nowhere/receipt.jwt"));
+    assert!(!done && told.contains("nothing was erased"), "{told}");
+    assert_eq!(one.status().await.unwrap()["state"], "delivering");
     let (done, told) = erase(one.session(), &receipt);
     assert!(done && told.contains("erased   R04/session/") && told.contains("erased   R23/parcel/"), "{told}");
     assert!(told.contains("within-3600.") && told.contains("kept     1 of R14"), "{told}");

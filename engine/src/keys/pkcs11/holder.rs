@@ -111,13 +111,16 @@ impl Holder {
     }
 
     pub(super) fn make(&self, duty: Duty, now: Timestamp) -> Result<KeyInfo, KeyError> {
-        let kid = name()?;
         // The newest key seals: it is the one that was made last, also where the clock was ahead before.
         let next = |newest: &Key| newest.made_at.checked_add(SignedDuration::from_nanos(1)).unwrap_or(newest.made_at);
         let now = self.catalogue_now()?.newest(duty).map_or(now, |newest| now.max(next(newest)));
-        self.change(|session, _| match duty.algorithm() {
-            Some(_) => objects::make_pair(session, duty, &kid, now),
-            None => objects::make_secret(session, duty, &kid, now),
+        let kid = self.change(|session, _| {
+            let kid = name_of_attempt()?;
+            match duty.algorithm() {
+                Some(_) => objects::make_pair(session, duty, &kid, now),
+                None => objects::make_secret(session, duty, &kid, now),
+            }?;
+            Ok(kid)
         })?;
         let catalogue = self.catalogue_now()?;
         catalogue.key(duty, &kid).map(|key| catalogue.info(key)).ok_or(KeyError::Unknown(kid))
@@ -190,11 +193,13 @@ impl Holder {
     }
 
     pub(super) fn wrap_under_root(&self, owner: &str, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
-        let (kid, salt) = (name()?, salt()?);
+        let salt = salt()?;
         let message = derivation(&salt, aad);
-        let derived = self.change(|session, _| {
+        let (kid, derived) = self.change(|session, _| {
+            let kid = name_of_attempt()?;
             let root = objects::make_root(session, owner, &kid)?;
-            session.sign(&Mechanism::Sha256Hmac, root, &message).map(Zeroizing::new)
+            let derived = session.sign(&Mechanism::Sha256Hmac, root, &message)?;
+            Ok((kid, Zeroizing::new(derived)))
         })?;
         Ok(Wrap { kid, bytes: wrapped(&cipher(&derived)?, &salt, key, aad)? })
     }
@@ -321,10 +326,11 @@ impl Holder {
     }
 }
 
-/// A key's name. Random, so that it stands on the key from its first moment; a thumbprint would be known only after that.
-fn name() -> Result<String, Refused> {
+/// A key's name. Random, so that it stands on the key from its first moment; a thumbprint would be known only after that. Another one for each
+/// attempt: where the answer to one was lost on its way, the token may hold a key by that name all the same.
+fn name_of_attempt() -> Result<String, Error> {
     let mut name = [0; 16];
-    aws_lc_rs::rand::fill(&mut name).map_err(|_| Refused)?;
+    aws_lc_rs::rand::fill(&mut name).map_err(|_| Error::InvalidValue)?;
     Ok(URL_SAFE_NO_PAD.encode(name))
 }
 
