@@ -129,12 +129,12 @@ impl Report {
         let Planted { typed, shown } = planted;
         let mut places = vec![home.engine(), home.browser.clone(), home.wire("events")];
         places.extend(cores(&home.engine())?);
-        if let Some((process, _)) = engine {
-            places.extend(open_elsewhere(process, home)?);
-        }
         let all = typed.and(shown);
         for place in places {
             self.note(when, &all, |values| search(&place, values))?;
+        }
+        for file in engine.into_iter().flat_map(|(process, _)| open_elsewhere(process, home)) {
+            self.note(when, &all, |values| file.search(values))?;
         }
         // What was found passes here, on its way to the person.
         self.note(when, typed, |values| search(&home.wire("persons"), values))?;
@@ -192,8 +192,30 @@ fn cores(since: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(cores)
 }
 
+/// A file that a process has open.
+struct Open {
+    /// Among its open files, where one stands that has no name any more.
+    file: PathBuf,
+    name: PathBuf,
+}
+
+impl Open {
+    /// Searches it where it is open, or by its name where it was closed meanwhile. One that was closed and has no name is gone.
+    fn search(&self, values: &[&str]) -> io::Result<Searched> {
+        // Its place among the open files may be another's by now.
+        let is_open = std::fs::read_link(&self.file).is_ok_and(|name| name == self.name);
+        for place in [&self.file, &self.name].into_iter().skip(usize::from(!is_open)) {
+            match search(place, values) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                searched => return searched,
+            }
+        }
+        Ok(Searched::default())
+    }
+}
+
 /// Files on a disk that this process, or one of its children, has open for writing, outside of the drill's own folder.
-fn open_elsewhere(process: u32, home: &Home) -> anyhow::Result<Vec<PathBuf>> {
+fn open_elsewhere(process: u32, home: &Home) -> Vec<Open> {
     let mut files = vec![];
     for process in tree(process) {
         let Ok(open) = std::fs::read_dir(format!("/proc/{process}/fd")) else { continue };
@@ -204,11 +226,11 @@ fn open_elsewhere(process: u32, home: &Home) -> anyhow::Result<Vec<PathBuf>> {
             // It was closed meanwhile.
             let (Ok(name), Ok(info)) = (std::fs::read_link(&path), std::fs::read_to_string(info)) else { continue };
             if is_file && is_written(&info) && !is_memory(&path) && !name.starts_with(home.engine()) {
-                files.push(path);
+                files.push(Open { file: path, name });
             }
         }
     }
-    Ok(files)
+    files
 }
 
 /// Whether a file was opened for writing, by its `fdinfo`.
@@ -265,10 +287,20 @@ mod tests {
         let disk = Path::new(env!("CARGO_MANIFEST_DIR"));
         let written = tempfile::NamedTempFile::new_in(disk).unwrap();
         let _read = std::fs::File::open(disk.join("Cargo.toml")).unwrap();
-        let found = open_elsewhere(std::process::id(), &home).unwrap();
-        let names: Vec<PathBuf> = found.iter().filter_map(|path| std::fs::read_link(path).ok()).collect();
+        let found = open_elsewhere(std::process::id(), &home);
+        let names: Vec<_> = found.iter().map(|open| open.name.clone()).collect();
         assert!(names.contains(&written.path().to_owned()), "{names:?}");
         assert!(!names.iter().any(|name| name.ends_with("Cargo.toml")), "{names:?}");
+        // It is closed before it is searched: with its name first, then without.
+        std::fs::write(written.path(), "canary-in-an-open-file-5e1f").unwrap();
+        let open = found.into_iter().find(|open| open.name == written.path()).unwrap();
+        let looked = |open: &Open| open.search(&["canary-in-an-open-file-5e1f"]).unwrap().found.len();
+        assert_eq!(looked(&open), 1);
+        let (file, path) = written.keep().unwrap();
+        drop(file);
+        assert_eq!(looked(&open), 1);
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(looked(&open), 0);
     }
 
     /// What the test below starts: it holds a value in an encoding, says so, and waits for its end.
