@@ -81,7 +81,7 @@ async fn every_state_has_its_own_right_code() {
         SiteState::LayoutChanged => {
             "bank.account=3 bank.transaction=0!page-unrecognised person.name=1 because page-unrecognised @operations missing=table#operations tbody tr"
         }
-        SiteState::TableText => "page-unrecognised @profile missing=dl.profil > div",
+        SiteState::TableText => "automation-blocked @wall-inside",
         SiteState::SessionLost => "session-lost @login",
         SiteState::Empty => "bank.account=empty@no-accounts bank.transaction=empty@no-accounts person.name=1",
         SiteState::AcceptTerms => "person-action-required @terms",

@@ -8,21 +8,21 @@ use super::{Desk, call, connector, folder_with, login, manifest, words};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_told_with_stage_page_and_whose_turn_it_is() {
     let desk = Desk::new().await;
-    desk.bank.change(Change { state: Some(SiteState::TableText), ..Change::default() });
+    desk.bank.change(Change { state: Some(SiteState::JsonError), ..Change::default() });
     let called = call(desk.collect(&login())).await;
     assert_eq!(called.code, Some(30), "{called:?}");
     let failure = &called.json()["failure"];
     let known = json!({
-        "code": "page-unrecognised", "blame": "connector", "retry": "next-version", "stage": "navigate", "page": "profile",
+        "code": "page-unrecognised", "blame": "connector", "retry": "next-version", "stage": "login", "page": "accounts",
     });
     for (name, value) in known.as_object().unwrap() {
         assert_eq!(&failure[name], value, "{failure}");
     }
     let human = format!("--yes --field login={} --field password={} --log info", JULIE.login, JULIE.password);
     let called = call(desk.collect(&human)).await;
-    assert!(called.err.contains("stage: navigate, retry: next-version, page: profile"), "{}", called.err);
+    assert!(called.err.contains("stage: login, retry: next-version, page: accounts"), "{}", called.err);
     let logged = called.err.lines().find(|line| line.contains("a run ended")).expect("the log tells the end");
-    assert!(logged.contains("page=\"profile\"") && logged.contains("stage=\"navigate\""), "{logged}");
+    assert!(logged.contains("page=\"accounts\"") && logged.contains("stage=\"login\""), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

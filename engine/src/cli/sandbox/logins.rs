@@ -32,7 +32,7 @@ const ENDS: [(&str, End); 27] = [
     ("bot-wall", Failed(Code::AutomationBlocked)),
     ("rate-limit", Failed(Code::RateLimited)),
     ("layout-changed", Partial(Code::PageUnrecognised)),
-    ("table-text", Failed(Code::PageUnrecognised)),
+    ("table-text", Failed(Code::AutomationBlocked)),
     ("session-lost", Failed(Code::SessionLost)),
     ("empty", Completed),
     ("slow", Completed),
