@@ -73,11 +73,15 @@ pub struct ActiveConsent {
 
 /// Proof that this node used the grant, and so may open the login once.
 ///
-/// It can be shown:
+/// Its source can be copied and written down:
 /// ```
-/// fn write(grant: &consentry::consent::Grant) -> String { grant.source().to_owned() }
+/// fn copy<T: Clone>(_: T) {}
+/// fn twice(grant: consentry::consent::Grant) { copy(grant.source().to_owned()) }
 /// ```
-/// and neither copied nor written down, so that a second run can't have it:
+/// ```
+/// fn write(grant: &consentry::consent::Grant) -> String { serde_json::to_string(grant.source()).unwrap() }
+/// ```
+/// and the proof itself can't be, so that a second run can't have it:
 /// ```compile_fail,E0277
 /// fn copy<T: Clone>(_: T) {}
 /// fn twice(grant: consentry::consent::Grant) { copy(grant) }

@@ -40,13 +40,15 @@ pub struct Parts<'a> {
 
 /// Proof that nothing of a run is left here. Made by [`Erased::prove`] and by nothing else.
 ///
-/// It can be looked at:
+/// It can be handed on:
 /// ```
-/// fn look(erased: &consentry::erase::Erased) -> String { erased.run().to_string() }
+/// fn hand_on(erased: consentry::erase::Erased, run: consentry::id::RunId, at: jiff::Timestamp) -> consentry::erase::Erased {
+///     erased
+/// }
 /// ```
 /// and not made up:
 /// ```compile_fail,E0451
-/// fn made_up(run: consentry::id::RunId, at: jiff::Timestamp) -> consentry::erase::Erased {
+/// fn hand_on(erased: consentry::erase::Erased, run: consentry::id::RunId, at: jiff::Timestamp) -> consentry::erase::Erased {
 ///     consentry::erase::Erased { run, at }
 /// }
 /// ```

@@ -89,11 +89,12 @@ pub enum Event {
 /// Proof that an event is in the ledger, durably. Made by [`Ledger::accept`], or found by
 /// [`Ledger::find`], and by nothing else.
 ///
-/// It can be shown:
+/// Its name can be copied:
 /// ```
-/// fn show(leaf: &consentry::ledger::AcceptedLeaf) -> String { leaf.id().to_string() }
+/// fn copy<T: Clone>(_: T) {}
+/// fn show(leaf: consentry::ledger::AcceptedLeaf) { copy(leaf.id().to_string()) }
 /// ```
-/// and not copied:
+/// and the proof can't be:
 /// ```compile_fail,E0277
 /// fn copy<T: Clone>(_: T) {}
 /// fn show(leaf: consentry::ledger::AcceptedLeaf) { copy(leaf) }

@@ -109,11 +109,15 @@ pub struct Shelves(Arc<Parts>);
 /// # Ok(()) }
 /// ```
 /// What names no row is not stored:
-/// ```compile_fail,E0277
+/// ```compile_fail,E0046
 /// # use consentry::erase::retention::{R16RightsRequest, Term};
 /// # use consentry::store::{Expect, Record, Shelf, StoreError};
 /// #[derive(serde::Serialize, serde::Deserialize)]
 /// struct Note(String);
+/// impl Record for Note {
+///     const NAMESPACE: &'static str = "note";
+///     const RIGHTS: consentry::rights::declared::Declared = consentry::rights::declared::Declared::NOT_PERSONAL;
+/// }
 /// # async fn keep(shelf: Shelf<R16RightsRequest>, note: Note) -> Result<(), StoreError> {
 /// shelf.put("n1", &note, Expect::Absent, Term::open()).await?;
 /// # Ok(()) }
