@@ -127,6 +127,36 @@ async fn a_person_is_asked_for_everything_and_no_secret_is_echoed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_chooses_among_the_sources_that_have_what_is_asked_for() {
+    let desk = Desk::new().await;
+    let mut arguments = desk.collect("--category person.name");
+    // Whichever connector of the folder has a name to give, not one that the flags name.
+    for flag in ["--connector", "--source", "--base"] {
+        let at = arguments.iter().position(|word| word == flag).unwrap();
+        arguments.drain(at..at + 2);
+    }
+    let unattended = super::call(arguments.clone()).await;
+    assert_eq!(unattended.code, Some(1), "{unattended:?}");
+    assert!(unattended.err.contains("choose with --connector and --source"), "{}", unattended.err);
+    tokio::task::block_in_place(|| {
+        let mut terminal = Terminal::start(&arguments);
+        terminal.sees("Which source? [1-");
+        let listed = terminal.shown.lines().find(|line| line.contains("Banque du Vallon (FR, bank)"));
+        let number = listed.unwrap().split_whitespace().next().unwrap().to_owned();
+        for nonsense in ["0", "99", "the bank"] {
+            terminal.types(nonsense);
+            terminal.sees("please, from 1 to");
+        }
+        terminal.types(&number);
+        terminal.sees("Banque du Vallon");
+        terminal.sees("do you agree?");
+        terminal.types("n");
+        let (exit, shown) = terminal.ends();
+        assert_eq!(exit, Some(10), "{shown}");
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_may_say_no_at_the_notice_and_at_the_preview() {
     let desk = Desk::new().await;
     tokio::task::block_in_place(|| {
