@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use consentry_contract::failure::{Dataset, Gathered};
 use consentry_contract::item::{CATEGORIES, Check, Field, Kind, RawValue, Value};
+use consentry_contract::limits::LimitName;
 
 use super::*;
 use crate::data::Item;
@@ -123,6 +124,9 @@ proptest::proptest! {
         });
         let item = Item::check(category.name, fields.collect(), now()).unwrap();
         let written = serde_json::to_value(ItemForm(&item)).unwrap();
+        // The limit counts what it takes here, with the comma behind it, and not much more.
+        let (counted, takes) = (item.size(), serde_json::to_vec(&ItemForm(&item)).unwrap().len() as u64 + 1);
+        proptest::prop_assert!((takes..takes + 100 + 40 * category.fields.len() as u64).contains(&counted), "{} {}", counted, takes);
         for (field, value) in item.fields() {
             if let Value::Text(text) | Value::Decimal(text) = value {
                 proptest::prop_assert_eq!(&written["fields"][field.name], &serde_json::json!(text));
@@ -138,6 +142,34 @@ proptest::proptest! {
         proptest::prop_assert!(errors.is_empty(), "{:?}\n{:#}", errors, written);
         proptest::prop_assert_eq!(written["fields"].as_object().unwrap().len(), category.fields.len());
     }
+}
+
+/// As many items as have these bytes together, with texts that JSON writes twice as long.
+fn as_many_as(bytes: u64) -> Vec<Item> {
+    let items = (0..).map(|at| transaction_item(&format!("{at}{}", "\"".repeat(40)), -1));
+    let left = items.scan(bytes, |left, item| {
+        *left = left.checked_sub(item.size())?;
+        Some(item)
+    });
+    left.collect()
+}
+
+#[tokio::test]
+async fn what_the_limit_lets_a_connector_emit_fits_into_a_parcel_and_more_is_refused_at_the_seal() {
+    let register = register();
+    let consent = given(&register, 1, &["bank.transaction"]).await;
+    let keys = crate::keys::software::tests::keys();
+    let (grant, active) = proofs(&register, consent).await;
+    let sealed = async |bytes| {
+        let reviewed =
+            collected(&grant, id(1), as_many_as(bytes)).minimise(&grant, &[], now()).review(&Decision::all());
+        assert_eq!(reviewed.omissions().total(), 0);
+        let released = reviewed.release(&active, &leaf(consent, id(5)).await, id(5)).unwrap();
+        released.seal_for(&lender(), &*keys, &entropy()).await
+    };
+    let most = LimitName::ItemBytes.row().maximum;
+    assert!(sealed(most).await.unwrap().sealed().as_bytes().len() > 20 << 20, "it is much of what a parcel holds");
+    assert!(matches!(sealed(most / 2 * 3).await, Err(ParcelError::Seal(_))));
 }
 
 #[test]

@@ -81,7 +81,7 @@ limits! {
     HeadBytes "head-bytes" Bytes 64 * KIB, 256 * KIB, "the head of one answer of the Data Source";
     Prompts "prompts" Count 10, 50, "questions to the person";
     Items "items" Count 20_000, 200_000, "items emitted";
-    ItemBytes "item-bytes" Bytes 12 * MIB, 12 * MIB, "all items together, their documents included: what one parcel can hold";
+    ItemBytes "item-bytes" Bytes 17 * MIB, 17 * MIB, "all items together as a parcel writes them, their documents in Base64: what one parcel can hold";
     LogLines "log-lines" Count 500, 5_000, "lines of log";
     LogLineBytes "log-line-bytes" Bytes 512, 4 * KIB, "one line of log; the rest is cut off";
     Progress "progress" Count 500, 5_000, "reports of progress";

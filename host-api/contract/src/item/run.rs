@@ -17,7 +17,6 @@ pub struct RunItems {
     counts: BTreeMap<&'static str, u64>,
     /// Where the items stand that have a `ref`, by its hash; its words stay in the items alone.
     refs: HashTable<usize>,
-    bytes: u64,
 }
 
 impl RunItems {
@@ -63,7 +62,6 @@ impl RunItems {
                 reference(&items[*at]).map_or(own, |(category, text)| hash(category, text))
             });
         }
-        self.bytes += item.size();
         *self.counts.entry(category.name).or_default() += 1;
         self.items.push(item);
         Ok(())
@@ -77,12 +75,6 @@ impl RunItems {
     #[must_use]
     pub fn count(&self, category: &str) -> u64 {
         self.counts.get(category).copied().unwrap_or(0)
-    }
-
-    /// Bytes of all items.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// All items, in the order in which they came.

@@ -147,15 +147,13 @@ impl Value {
         }
     }
 
-    /// Bytes that it takes, for the run's limit.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        let bytes = match self {
-            Value::Text(text) | Value::Decimal(text) => text.len(),
-            Value::Blob { bytes, .. } => bytes.len(),
-            _ => size_of::<Value>(),
-        };
-        bytes as u64
+    /// Bytes that it takes in a parcel (JSON), or some more.
+    fn size(&self) -> usize {
+        match self {
+            Value::Text(text) | Value::Decimal(text) => 2 + text.bytes().map(json_bytes).sum::<usize>(),
+            Value::Blob { bytes, media } => 24 + media.name().len() + bytes.len().div_ceil(3) * 4,
+            Value::Integer(_) | Value::Date(_) | Value::Instant(_) | Value::Flag(_) => 40,
+        }
     }
 }
 
@@ -222,7 +220,8 @@ impl Item {
         self.fields.retain(|(field, _)| field.required || !names.contains(&field.name));
     }
 
-    /// Puts an ellipsis in the place of these words in a text field, wherever they stand and however they are capitalised.
+    /// Puts an ellipsis, a dot for what is shorter than that, in the place of these words in a text field, wherever they stand and however
+    /// they are capitalised. The text gets no longer.
     pub fn mask(&mut self, name: &str, words: &str) {
         let Some((_, Value::Text(text))) = self.fields.iter_mut().find(|(field, _)| field.name == name) else { return };
         let wanted: Vec<char> = words.chars().flat_map(char::to_lowercase).collect();
@@ -230,13 +229,14 @@ impl Item {
         if wanted.is_empty() || held.len() < wanted.len() {
             return;
         }
+        let ellipsis = if words.len() < '…'.len_utf8() { '.' } else { '…' };
         let (mut at, mut masked) = (0, String::with_capacity(text.len()));
         while at < held.len() {
             let same = held
                 .get(at..at + wanted.len())
                 .is_some_and(|part| part.iter().flat_map(|c| c.to_lowercase()).eq(wanted.iter().copied()));
             if same {
-                masked.push('…');
+                masked.push(ellipsis);
                 at += wanted.len();
             } else {
                 masked.push(held[at]);
@@ -247,10 +247,21 @@ impl Item {
         masked.zeroize();
     }
 
-    /// Bytes that it takes, for the run's limit.
+    /// Bytes that it takes in a parcel (JSON), or some more: what the run's limit `item-bytes` counts.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.fields.iter().map(|(_, value)| value.size()).sum()
+        // Quotes, colons, commas, and the moment of the observation.
+        let fields = self.fields.iter().map(|(field, value)| field.name.len() + 4 + value.size()).sum::<usize>();
+        (96 + self.category.name.len() + fields) as u64
+    }
+}
+
+/// Bytes of this byte in a JSON string.
+fn json_bytes(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+        0..0x20 => 6,
+        _ => 1,
     }
 }
 

@@ -181,7 +181,6 @@ fn a_run_keeps_references_unique_and_resolved() {
     run.add(check("person.gender", &[("gender", text("female"))]).unwrap()).unwrap();
     assert!(run.add(check("person.gender", &[("gender", text("male"))]).unwrap()).is_err(), "a person has one");
     assert_eq!((run.count("bank.account"), run.count("bank.balance"), run.items().len()), (1, 1, 4));
-    assert!(run.bytes() > 0);
 
     let balances: Vec<_> = CATEGORIES.iter().filter(|category| category.name == "bank.balance").collect();
     RunItems::new(&balances).add(balance("a2")).expect("accounts are not shared here");
