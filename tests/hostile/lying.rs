@@ -111,6 +111,8 @@ fn unrequested(world: &mut World, defence: Defence) -> Coming<'_> {
         let wanted: &[&str] = defence.pick(&["person.name"], &["bank.transaction", "person.name"]);
         let ran = world.run(probe("emits", &site.url).aim(TRANSACTION).wanting(wanted)).await;
         assert_eq!(ran.collection.unrequested, defence.pick(1, 0));
+        let line = "to declare it: categories = [\"bank.transaction\"]";
+        assert_eq!(ran.said().contains(line), defence.pick(true, false), "{}", ran.said());
         let taken = ran.collection.items.len();
         ran.came(taken > 1)
     })

@@ -59,7 +59,7 @@ pub use leaf::{Leaf, LeafKind};
 pub use letters::{KEY_BYTES_MAX, KEYS_MAX, NARROW, POSITION_MAX};
 pub use live::{LIVE_SELECTORS, is_live_selector};
 pub use outputs::{Output, outputs};
-pub use pattern::{GUEST_TEXT_BYTES_MAX, Pattern, PatternError, STEERED_USES_MAX};
+pub use pattern::{GUEST_TEXT_BYTES_MAX, Pattern, PatternError, SINK_USES_MAX, STEERED_USES_MAX};
 pub use signing::TOKEN_SECONDS;
 pub use sink::{MissingSink, Refusal, Sink, SinkAt, SinkId, SinkUse, Sinks, Slot};
 pub use step::STRETCH_BYTES_MAX;

@@ -114,8 +114,7 @@ impl HostCtx {
         match &looked.recognition.page {
             Some(page) => Ok(page.as_str().to_owned()),
             None => {
-                let text =
-                    "a secret goes only into a page that a [[page]] rule recognises, and no rule recognises this one";
+                let text = self.plan.sinks().unrecognised(&looked.url);
                 Err(self.refuse(Code::CapabilityDenied, text))
             }
         }
@@ -139,7 +138,7 @@ impl HostCtx {
         let places = admitted.sinks.iter().filter_map(|(id, _)| plan.sinks().sink(*id));
         let places = places.map(|sink| format!("{} {} = {}", sink.leaf, sink.slot, sink.recipe)).collect();
         self.browsing.typed = (Some(page.to_owned()), places);
-        self.count_uses(admitted.sinks, slot)?;
+        self.count_uses(admitted.sinks)?;
         Ok(containers)
     }
 
@@ -213,7 +212,7 @@ impl HostCtx {
         let plan = self.plan.clone();
         let places = uses.iter().filter_map(|(id, _)| plan.sinks().sink(*id));
         self.browsing.typed.1.extend(places.map(|sink| format!("{} {} = {}", sink.leaf, sink.slot, sink.recipe)));
-        self.count_uses(uses, &Slot::Authentication)?;
+        self.count_uses(uses)?;
         self.give_to_page(&login, None)?;
         self.give_to_page(&password, None)?;
         let (username, password_text) = (self.typed(&login)?, self.typed(&password)?);

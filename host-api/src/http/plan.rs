@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use consentry_contract::failure::{Code, Stage};
 use consentry_contract::limits::LimitName;
-use consentry_contract::recipe::{self, Charset, Leaf, LeafKind, Recipe, SinkId, Slot, evaluate};
+use consentry_contract::recipe::{self, Charset, Leaf, LeafKind, Recipe, Sink, SinkId, Slot, evaluate};
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use url::Url;
@@ -212,20 +212,18 @@ impl HostCtx {
         let places = self.plan.sinks();
         let places = admitted.sinks.iter().filter_map(|(sink, _)| places.sink(*sink));
         let places = places.map(|sink| format!("{} {slot} = {}", sink.leaf, sink.recipe)).collect();
-        self.count_uses(admitted.sinks, slot)?;
+        self.count_uses(admitted.sinks)?;
         Ok(places)
     }
 
     /// Counts a use of each sink against its maximum.
-    pub(crate) fn count_uses(&mut self, sinks: Vec<(SinkId, u32)>, slot: &Slot) -> Result<(), Fail> {
-        for (sink, max) in sinks {
-            let used = self.sink_uses.entry(sink).or_default();
+    pub(crate) fn count_uses(&mut self, sinks: Vec<(SinkId, u32)>) -> Result<(), Fail> {
+        for (id, max) in sinks {
+            let used = self.sink_uses.entry(id).or_default();
             *used += 1;
             if *used > max {
-                return Err(self.refuse(
-                    Code::CapabilityDenied,
-                    format!("this secret went to {slot} {max} times, as often as its sink allows (max = {max})"),
-                ));
+                let text = self.plan.sinks().sink(id).map(Sink::used_up).unwrap_or_default();
+                return Err(self.refuse(Code::CapabilityDenied, text));
             }
         }
         Ok(())

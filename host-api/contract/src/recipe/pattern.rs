@@ -31,7 +31,7 @@ mod shape;
 use std::fmt;
 use std::str::FromStr;
 
-pub use rules::STEERED_USES_MAX;
+pub use rules::{SINK_USES_MAX, STEERED_USES_MAX};
 pub(super) use shape::Shape;
 
 use super::{Encoding, Leaf, Recipe};

@@ -7,7 +7,7 @@ use std::fmt;
 use url::Url;
 
 use super::live::is_live_selector;
-use super::{Leaf, LeafKind, Pattern, Recipe};
+use super::{Leaf, LeafKind, Pattern, Recipe, SINK_USES_MAX, STEERED_USES_MAX};
 use crate::failure::PageId;
 use crate::manifest::{Method, Origin, UrlPattern};
 
@@ -220,6 +220,16 @@ impl Sinks {
         self.admitted(recipe, fits, || ("page", page.to_owned()), &slot)
     }
 
+    /// Why this URL's page is no place for a secret: no `[[page]]` rule recognises it. Printed for the connector's author.
+    #[must_use]
+    pub fn unrecognised(&self, url: &Url) -> String {
+        let url = toml::Value::from(declarable(url, self.base.as_ref())).to_string();
+        format!(
+            "a secret goes only into a page that a [[page]] rule recognises, and no rule recognises this one; what would allow it:\n\
+             [[page]]\nid = \"ID\"\nurl = {url}\nrequires = [\"SELECTOR\"]\n"
+        )
+    }
+
     /// The origins that these secrets may go to.
     #[must_use]
     pub fn origins(&self, leaves: &BTreeSet<&Leaf>) -> Vec<Origin> {
@@ -259,6 +269,23 @@ impl Sinks {
 }
 
 impl Sink {
+    /// Why it can't be used once more than its maximum, for the connector's author.
+    #[must_use]
+    pub fn used_up(&self) -> String {
+        let (slot, max) = (&self.slot, self.max);
+        let bound = match self.slot {
+            Slot::Keypad(_) => STEERED_USES_MAX,
+            _ => SINK_USES_MAX,
+        };
+        let more = max.saturating_add(1);
+        let allowed = if more <= bound && self.recipe.flaw(&self.leaf, more).is_none() {
+            format!("the manifest line that would allow it, in that sink of {}: max = {more}", self.leaf)
+        } else {
+            "no manifest may allow more".to_owned()
+        };
+        format!("this secret went to {slot} {max} times, as often as its sink allows (max = {max}); {allowed}")
+    }
+
     fn is_on(&self, page: &str) -> bool {
         matches!(&self.at, SinkAt::Page(id) if id.as_str() == page)
     }

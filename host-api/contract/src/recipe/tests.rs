@@ -345,6 +345,29 @@ fn a_recipe_goes_only_where_every_secret_in_it_may_go() {
 }
 
 #[test]
+fn a_sink_that_is_used_up_says_which_maximum_would_allow_more() {
+    let more = |max, slot: &str| {
+        let (_, sink) = sinks().iter().map(|(id, sink)| (id, sink.clone())).next().unwrap();
+        Sink { max, slot: Slot::parse(slot).unwrap(), ..sink }.used_up()
+    };
+    assert!(
+        more(1, "form:p")
+            .ends_with("(max = 1); the manifest line that would allow it, in that sink of field.p: max = 2")
+    );
+    assert!(more(SINK_USES_MAX, "form:p").ends_with("no manifest may allow more"));
+    assert!(more(STEERED_USES_MAX, "keypad:#keys").ends_with("no manifest may allow more"));
+}
+
+#[test]
+fn a_page_that_no_rule_recognises_is_told_with_the_rule_to_write() {
+    let told = sinks().unrecognised(&Url::parse("https://bank.example/space/login?step=2").unwrap());
+    assert!(
+        told.ends_with("[[page]]\nid = \"ID\"\nurl = \"{base}/space/login\"\nrequires = [\"SELECTOR\"]\n"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_refusal_is_the_lines_that_would_allow_it() {
     let target = Url::parse("https://bank.example/accounts/FR7612345/close?reason=none").unwrap();
     let refusal = sinks().admit("POST", &target, &Slot::parse("json:/pin").unwrap(), &secret("field.p")).unwrap_err();

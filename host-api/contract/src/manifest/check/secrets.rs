@@ -9,7 +9,7 @@ use super::{Checker, check_at};
 use crate::manifest::parts::{Answer, CaptureAt, CaptureTemplate, Field, FieldPattern, SinkIn, SinkTemplate};
 use crate::manifest::raw;
 use crate::manifest::words::{AnswerKind, Capability, FieldKind, PromptKind};
-use crate::recipe::{Leaf, LeafKind, Pattern, STEERED_USES_MAX, Slot};
+use crate::recipe::{Leaf, LeafKind, Pattern, SINK_USES_MAX, STEERED_USES_MAX, Slot};
 
 /// What the manifest says about secrets.
 #[derive(Default)]
@@ -167,8 +167,8 @@ impl Checker<'_> {
             let within = self.sink_in(sink, slot.as_ref());
             let recipe = self.recipe(leaf, &sink.recipe, declared);
             let max = *sink.max.get_ref();
-            if !(1..=1000).contains(&max) {
-                self.fail(sink.max.span(), "allowed: 1 to 1000 uses in one run");
+            if !(1..=SINK_USES_MAX).contains(&max) {
+                self.fail(sink.max.span(), format!("allowed: 1 to {SINK_USES_MAX} uses in one run"));
             }
             if matches!(slot, Some(Slot::Keypad(_))) && max > STEERED_USES_MAX {
                 self.fail(sink.max.span(), format!("a keypad is pressed at most {STEERED_USES_MAX} times in one run"));

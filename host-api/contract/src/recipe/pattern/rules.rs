@@ -7,6 +7,9 @@ use crate::recipe::{Leaf, LeafKind};
 /// of its choice.
 pub const STEERED_USES_MAX: u32 = 5;
 
+/// How often in one run any sink may be used.
+pub const SINK_USES_MAX: u32 = 1000;
+
 impl Pattern {
     /// Why this may not be a sink of `owner` that is used `max` times; none if it may.
     #[must_use]
