@@ -147,7 +147,7 @@ impl Collector {
     async fn run(
         &self,
         prepared: &Prepared,
-        ctx: HostCtx,
+        ctx: Box<HostCtx>,
         wall: Duration,
         hops: TaskTracker,
         home: Home,
@@ -185,7 +185,7 @@ impl Collector {
     ///
     /// # Errors
     /// When it can't have a network.
-    pub fn context(&self, order: Order, hops: TaskTracker, home: &Home) -> Result<(HostCtx, Duration), Failure> {
+    pub fn context(&self, order: Order, hops: TaskTracker, home: &Home) -> Result<(Box<HostCtx>, Duration), Failure> {
         let limits = Limits::new(&self.limits, order.package.manifest().limits());
         let egress = Egress::new(order.plan.origins(), self.development);
         let (way, gate) = self.ways.to(order.package.manifest().id().as_str(), order.plan.id().as_str());
@@ -207,7 +207,7 @@ impl Collector {
         way: Access,
         hops: TaskTracker,
         home: &Home,
-    ) -> (HostCtx, Duration) {
+    ) -> (Box<HostCtx>, Duration) {
         order.tape.begins(replay::inputs(&order));
         let wall = Duration::from_secs(limits.of(LimitName::Wall));
         let (network, browser, pages) = way;
@@ -235,7 +235,7 @@ impl Collector {
             stopper: order.stopper,
             hops,
         };
-        (HostCtx::new(spec), wall)
+        (Box::new(HostCtx::new(spec)), wall)
     }
 }
 

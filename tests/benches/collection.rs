@@ -307,7 +307,7 @@ async fn instantiate(collector: &Collector) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn context(collector: &Collector, package: &Package) -> anyhow::Result<(HostCtx, Duration)> {
+fn context(collector: &Collector, package: &Package) -> anyhow::Result<(Box<HostCtx>, Duration)> {
     let order = Collecting::by(package.clone()).order()?;
     collector
         .context(order, TaskTracker::new(), &collector.sandbox.home())

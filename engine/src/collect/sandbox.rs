@@ -90,8 +90,8 @@ impl std::fmt::Debug for Prepared {
 
 /// A guest's end.
 pub struct GuestRun {
-    /// Its context; none after a panic in the host.
-    pub ctx: Option<HostCtx>,
+    /// Its context; none after a panic in the host. It is large, and each future that it went through would keep room for it.
+    pub ctx: Option<Box<HostCtx>>,
     /// How it came to its end.
     pub end: GuestEnd,
     /// Of a crash: the kind, then the functions, innermost first.
@@ -163,7 +163,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When there is no slot.
-    pub async fn instantiate(&self, prepared: &Prepared, ctx: HostCtx) -> wasmtime::Result<HostCtx> {
+    pub async fn instantiate(&self, prepared: &Prepared, ctx: Box<HostCtx>) -> wasmtime::Result<HostCtx> {
         let mut store = fresh(&self.engine, ctx);
         prepared.0.instantiate_async(&mut store).await?;
         Ok(store.into_data())
@@ -171,7 +171,7 @@ impl Sandbox {
 
     /// Runs one collection in a fresh store, begins to log out, and gives its context back with what happened. The future may be dropped:
     /// the guest is then stopped at its next tick.
-    pub async fn run(&self, prepared: &Prepared, ctx: HostCtx, home: Home) -> GuestRun {
+    pub async fn run(&self, prepared: &Prepared, ctx: Box<HostCtx>, home: Home) -> GuestRun {
         let stopper = ctx.stopper().clone();
         let slot = tokio::select! {
             slot = self.slots.clone().acquire_owned() => slot.ok(),
@@ -186,7 +186,7 @@ impl Sandbox {
         let guest = self.guests.run(home, ctx.cpu().clone(), async move {
             let mut store = fresh(&engine, ctx);
             let (end, trace) = drive(&pre, &mut store).await;
-            let ctx = store.into_data();
+            let ctx = Box::new(store.into_data());
             drop(slot);
             ctx.log_out();
             GuestRun { ctx: Some(ctx), end, trace }
@@ -199,8 +199,8 @@ impl Sandbox {
 }
 
 /// A store with the limits that it enforces itself, and the tick at which CPU time is looked at.
-fn fresh(engine: &Engine, ctx: HostCtx) -> Store<HostCtx> {
-    let mut store = Store::new(engine, ctx);
+fn fresh(engine: &Engine, ctx: Box<HostCtx>) -> Store<HostCtx> {
+    let mut store = Store::new(engine, *ctx);
     store.limiter(|ctx| ctx.memory_limiter());
     store.set_hostcall_fuel(store.data().call_bytes_max());
     store.set_epoch_deadline(1);
