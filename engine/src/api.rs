@@ -26,6 +26,7 @@ use crate::session::Session;
 mod account;
 mod body;
 mod callback;
+mod connectors;
 mod describe;
 mod idempotency;
 mod journey;
@@ -72,6 +73,13 @@ fn routes() -> Routes {
         .at("/v1/log/checkpoint", [get(LEDGER, "The ledger's signed checkpoint", requests::checkpoint)])
         .at("/v1/log/tile/{*path}", [get(LEDGER, "A tile of the ledger", requests::tile)])
         .at("/v1/audit", [get(OPERATORS, "The audit log, one JSON object for each line", operators::audit)])
+        .at("/v1/connectors", [get(OPERATORS, "The versions of connectors, and what they serve", connectors::list)])
+        .at("/v1/connectors/approve", [post(OPERATORS, "Approve what a version asks for", connectors::approve)])
+        .at("/v1/connectors/serve", [post(OPERATORS, "Say which version serves a Data Source", connectors::serve)])
+        .at("/v1/connectors/hold", [post(OPERATORS, "Hold a Data Source: nobody can choose it", connectors::hold)])
+        .at("/v1/connectors/release", [post(OPERATORS, "Release a Data Source", connectors::release)])
+        .at("/v1/reports", [get(OPERATORS, "What broke, and how many met it", operators::breaks)])
+        .at("/v1/reports/close", [post(OPERATORS, "Close a break; its reports are erased", operators::close)])
         .at("/v1/reports/retest", [post(OPERATORS, "Try a break again, with a login that was lent", operators::retest)])
         .at("/v1/token", [post(SESSIONS, "Access for an Online Service, by private_key_jwt", token::give)])
         .at("/v1/sources", [get(SESSIONS, "The Data Sources that are served here", resources::sources)])

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use consentry_tests::journey::{Events, Journey};
+use consentry_tests::journey::{Events, Journey, Reply, client, send};
 use consentry_tests::node::{Node, free_address};
 use consentry_tests::service::Service;
 use online_service::endpoint::Told;
@@ -40,6 +40,15 @@ struct World {
     bank: SampleBank,
     service: Service,
     node: Node,
+}
+
+/// Asks the node, with a key if one is given.
+async fn post(world: &World, path: &str, key: Option<&str>, body: Value) -> Reply {
+    let mut request = client().unwrap().post(format!("{}{path}", world.node.url)).body(body.to_string());
+    if let Some(key) = key {
+        request = request.bearer_auth(key);
+    }
+    send(request.header("content-type", "application/json")).await.unwrap()
 }
 
 impl World {

@@ -135,7 +135,7 @@ pub(super) async fn metering(caller: Caller, State(engine): At) -> Answer<Json<M
     Ok(Json(Months { months: engine.metered(Some(caller.0.id())).await? }))
 }
 
-fn page(limit: Option<u16>) -> Result<usize, Problem> {
+pub(super) fn page(limit: Option<u16>) -> Result<usize, Problem> {
     let limit = limit.unwrap_or(PAGE);
     let wrong = || Problem::of(&QUERY).detail(format!("`limit` is from 1 to {PAGE_MAX}"));
     (1..=PAGE_MAX).contains(&limit).then_some(usize::from(limit)).ok_or_else(wrong)

@@ -55,6 +55,21 @@ pub enum Standing {
     Revoked(Revocation),
 }
 
+impl Standing {
+    /// Its one name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Unsigned => "unsigned",
+            Self::Approved => "approved",
+            Self::Covered(_) => "covered",
+            Self::Waiting(_) => "waiting",
+            Self::Revoked(_) => "revoked",
+        }
+    }
+}
+
 /// The connectors of a node.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {

@@ -59,6 +59,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::hold`]; [`EngineError::Source`] where it is another difference now.
     pub async fn approve_connector(&self, by: &Operator, digest: Digest, seen: &str) -> Result<(), EngineError> {
+        by.check(Deed::ConnectorApprove)?;
         let catalogue = self.catalogue();
         let waiting = catalogue.connectors().find(|each| each.digest == digest).ok_or(EngineError::NotFound)?;
         let Standing::Waiting(difference) = waiting.standing.clone() else { return Err(EngineError::NotFound) };

@@ -10,16 +10,8 @@ use sample_bank::{Change, SiteState};
 use serde_json::{Value, json};
 
 use super::flow::nothing_of_the_person;
-use super::{EVENT, LOGIN, World};
+use super::{EVENT, LOGIN, World, post};
 use crate::operators::{Operator, register};
-
-async fn post(world: &World, path: &str, key: Option<&str>, body: Value) -> Reply {
-    let mut request = client().unwrap().post(format!("{}{path}", world.node.url)).body(body.to_string());
-    if let Some(key) = key {
-        request = request.bearer_auth(key);
-    }
-    send(request.header("content-type", "application/json")).await.unwrap()
-}
 
 /// The published key of the engine with this duty; the one for logins of collections with none.
 pub(super) async fn key(world: &World, duty: Option<&str>) -> RecipientKey {

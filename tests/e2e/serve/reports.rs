@@ -5,14 +5,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use consentry_tests::journey::{client, send};
 use consentry_tests::node::{Node, binary, connector, free_address};
 use consentry_tests::service::Service;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use sample_bank::{Change, JULIE, SampleBank, SiteState};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::flow::nothing_of_the_person;
-use super::{EVENT, LOGIN, World};
+use super::{EVENT, LOGIN, World, post};
 use crate::console::Browser;
 use crate::operators::{Operator, register};
 
@@ -108,6 +109,15 @@ fn key_file(world: &World, name: &str, operator: &Operator) -> PathBuf {
     path
 }
 
+async fn over_http(world: &World, by: &Operator, state: &str) -> Value {
+    let request = client().unwrap().get(format!("{}/v1/reports?state={state}", world.node.url));
+    send(request.bearer_auth(&by.key)).await.unwrap().good().unwrap()
+}
+
+async fn close(world: &World, by: &Operator, ticket: &Value) -> StatusCode {
+    post(world, "/v1/reports/close", Some(&by.key), json!({ "break": ticket })).await.status
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_author_sees_breaks_of_connectors_that_they_signed_and_no_others() {
     let mut world = world().await;
@@ -128,6 +138,12 @@ async fn an_author_sees_breaks_of_connectors_that_they_signed_and_no_others() {
     assert!(breaks.contains("page-unrecognised"), "{breaks}");
     let breaks = Browser::new(&world.node, &other).await.page("/console/breaks").await;
     assert!(!breaks.contains("page-unrecognised"), "{breaks}");
+    assert_eq!(over_http(&world, &other, "new").await, json!({ "breaks": [], "next": null }));
+    assert_eq!(over_http(&world, &author, "fixed").await, json!({ "breaks": [], "next": null }));
+    let told = over_http(&world, &author, "new").await["breaks"][0].clone();
+    let counts = (&told["failures"], &told["reports"], &told["replayable"], &told["versions"]);
+    assert_eq!(counts, (&json!(1), &json!(1), &json!(true), &json!(["0.1.0"])), "{told}");
+    assert_eq!(close(&world, &other, &told["break"]).await, StatusCode::NOT_FOUND);
     tokio::task::block_in_place(|| world.node.kill()).unwrap();
 
     let [own, others] = [("own", &author), ("other", &other)].map(|(name, who)| key_file(&world, name, who));
@@ -147,6 +163,8 @@ async fn an_author_sees_breaks_of_connectors_that_they_signed_and_no_others() {
     assert!(refused.contains("no operator of the configuration has this key"), "{refused}");
     let pulled = by(&own, &pull);
     assert!(pulled.status.success() && file.exists(), "{}", said(&pulled));
-    assert!(by(&own, &["close", ticket]).status.success());
-    assert_eq!(listed(&own)[0]["state"], "fixed");
+    tokio::task::block_in_place(|| world.node.serve()).unwrap();
+    assert_eq!(close(&world, &author, &told["break"]).await, StatusCode::NO_CONTENT);
+    let closed = over_http(&world, &author, "fixed").await["breaks"][0].clone();
+    assert_eq!((&closed["state"], &closed["reports"]), (&json!("fixed"), &json!(0)), "{closed}");
 }

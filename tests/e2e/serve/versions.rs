@@ -3,14 +3,17 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use consentry_tests::journey::{client, send};
 use consentry_tests::node::binary;
 use consentry_tests::service::next;
 use consentry_tests::versions::{Made, sample_bank};
 use online_service::inbox::Kept;
 use online_service::receiver::Taken;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{EVENT, World};
+use super::{EVENT, World, post};
+use crate::operators::{Operator, register};
 
 /// How long the engine may take to see what has changed.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
@@ -104,6 +107,60 @@ async fn an_update_that_asks_for_more_waits_and_the_older_one_goes_on() {
     let (approved, told) = world.connector(&["approve", file, "--diff", difference]);
     assert!(approved, "{told}");
     world.until_offered(Some("0.2.0")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_see_and_steer_connectors_over_http_each_as_their_role_says() {
+    let [platform, author] = [&["platform"][..], &["author"]].map(Operator::new);
+    let mut world = World::new().await;
+    register(&world.node, &[&platform, &author]);
+    tokio::task::block_in_place(|| world.node.stop().and_then(|()| world.node.serve())).unwrap();
+    let wider = world.update("sample-bank-2.wasm", &[NEXT, WIDER]);
+    let url = |path: &str| format!("{}/v1/connectors{path}", world.node.url);
+    let page = async |path: &str, by: &Operator| {
+        send(client().unwrap().get(url(path)).bearer_auth(&by.key)).await.unwrap().good().unwrap()
+    };
+    let decide = async |path: &str, by: &Operator, body: &Value| {
+        post(&world, &format!("/v1/connectors{path}"), Some(&by.key), body.clone()).await
+    };
+    let deadline = Instant::now() + SEEN_WITHIN;
+    let (first, next) = loop {
+        let first = page("?limit=1", &platform).await;
+        if let Some(next) = first["next"].as_str() {
+            break (first["connectors"][0].clone(), page(&format!("?limit=1&after={next}"), &author).await);
+        }
+        assert!(Instant::now() < deadline, "the update is not seen: {first}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let told = (&first["version"], &first["standing"], &first["digest"], &first["sources"][0]["serves"]);
+    assert_eq!(told, (&json!("0.2.0"), &json!("waiting"), &json!(wider.digest), &json!(false)));
+    assert!(first["waiting"]["added"].to_string().contains("https://elsewhere.example"), "{first}");
+    assert_eq!((&next["connectors"][0]["version"], &next["next"]), (&json!("0.1.0"), &Value::Null));
+    assert_eq!(next["connectors"][0]["sources"][0]["serves"], true);
+
+    let older = next["connectors"][0]["digest"].clone();
+    let seen = json!({ "digest": wider.digest, "difference": first["waiting"]["difference"] });
+    assert_eq!(decide("/approve", &author, &seen).await.status, StatusCode::FORBIDDEN);
+    let another = json!({ "digest": wider.digest, "difference": older });
+    assert_eq!(decide("/approve", &platform, &another).await.json()["type"], "urn:consentry:problem:source");
+    assert_eq!(decide("/approve", &platform, &seen).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.offered().await.as_deref(), Some("0.2.0"));
+    let mut serve = json!({ "connector": "sample-bank", "source": "sample-bank", "digest": older });
+    assert_eq!(decide("/serve", &author, &serve).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(decide("/serve", &platform, &serve).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.offered().await.as_deref(), Some("0.1.0"));
+    serve["digest"] = Value::Null;
+    assert_eq!(decide("/serve", &platform, &serve).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.offered().await.as_deref(), Some("0.2.0"));
+    let source = json!({ "connector": "sample-bank", "source": "sample-bank" });
+    assert_eq!(decide("/hold", &author, &source).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(decide("/hold", &platform, &source).await.status, StatusCode::NO_CONTENT);
+    assert!(page("", &author).await["connectors"][0]["sources"][0]["held_since"].is_string());
+    assert_eq!(world.offered().await, None);
+    assert_eq!(decide("/release", &platform, &source).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.offered().await.as_deref(), Some("0.2.0"));
+    let nowhere = json!({ "connector": "sample-bank", "source": "elsewhere" });
+    assert_eq!(decide("/hold", &platform, &nowhere).await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ fn row(connector: &Connector, source: &Source, serves: bool, why: &str) -> Value
         "digest": connector.digest,
         "signed-by": signer.map(|signer| &signer.owner),
         "key": signer.map(|signer| &signer.key),
-        "standing": standing(&connector.standing).0,
+        "standing": connector.standing.name(),
         "source": source.id.as_str(),
         "name": source.name,
         "country": source.country,
@@ -90,7 +90,7 @@ fn row(connector: &Connector, source: &Source, serves: bool, why: &str) -> Value
 
 /// Whether a version serves a Data Source to whoever begins now, and why.
 fn serves(catalogue: &Catalogue, connector: &Connector, source: &Source) -> (bool, String) {
-    let (_, why) = standing(&connector.standing);
+    let why = standing(&connector.standing);
     let (id, source) = (connector.package.manifest().id().as_str(), source.id.as_str());
     if catalogue.versions(id).all(|known| known.digest != connector.digest) {
         return (false, "nobody known has signed it: name the key with --trust".to_owned());
@@ -107,18 +107,16 @@ fn serves(catalogue: &Catalogue, connector: &Connector, source: &Source) -> (boo
     }
 }
 
-fn standing(standing: &Standing) -> (&'static str, String) {
+fn standing(standing: &Standing) -> String {
     match standing {
-        Standing::Given => ("given", "no decisions are kept for this folder".to_owned()),
-        Standing::Unsigned => ("unsigned", "development: nobody known has signed it".to_owned()),
-        Standing::Approved => ("approved", "approved".to_owned()),
-        Standing::Covered(by) => ("covered", format!("asks for no more than {}, which was approved", by.version)),
+        Standing::Given => "no decisions are kept for this folder".to_owned(),
+        Standing::Unsigned => "development: nobody known has signed it".to_owned(),
+        Standing::Approved => "approved".to_owned(),
+        Standing::Covered(by) => format!("asks for no more than {}, which was approved", by.version),
         Standing::Waiting(difference) if difference.before.is_none() => {
-            ("waiting", "waits for approval: nothing of this connector is approved yet".to_owned())
+            "waits for approval: nothing of this connector is approved yet".to_owned()
         }
-        Standing::Waiting(difference) => {
-            ("waiting", format!("waits for approval: asks for {} more", difference.added.len()))
-        }
-        Standing::Revoked(revocation) => ("revoked", format!("revoked {}: {}", revocation.at, revocation.why)),
+        Standing::Waiting(difference) => format!("waits for approval: asks for {} more", difference.added.len()),
+        Standing::Revoked(revocation) => format!("revoked {}: {}", revocation.at, revocation.why),
     }
 }

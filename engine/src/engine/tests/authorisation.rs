@@ -45,7 +45,11 @@ fn body(path: &str) -> (&'static str, String) {
         "/v1/sessions/{session}/consent" => r#"{"decision":"refused"}"#.to_owned(),
         "/v1/parcels/{parcel}/ack" => format!(r#"{{"digest":"{DIGEST}"}}"#),
         "/v1/rights" => r#"{"receipt":"x","ask":{"right":"access"}}"#.to_owned(),
-        "/v1/reports/retest" => r#"{"break":"x"}"#.to_owned(),
+        "/v1/reports/retest" | "/v1/reports/close" => r#"{"break":"x"}"#.to_owned(),
+        "/v1/connectors/approve" => format!(r#"{{"digest":"{DIGEST}","difference":"{DIGEST}"}}"#),
+        "/v1/connectors/serve" | "/v1/connectors/hold" | "/v1/connectors/release" => {
+            r#"{"connector":"sample-bank","source":"sample-bank"}"#.to_owned()
+        }
         "/v1/rights/look" | "/v1/rights/take-back" => r#"{"receipt":"x"}"#.to_owned(),
         _ => "{}".to_owned(),
     };
