@@ -13,6 +13,7 @@ use super::{Shared, idempotency, no_head};
 use crate::forward::Event;
 use crate::id::kind;
 use crate::id::kind::Kind as _;
+use crate::maintenance::announce::{self, Happened};
 use crate::schema::id_pattern;
 
 mod types;
@@ -225,9 +226,6 @@ impl Routes {
     pub(super) fn finish(self) -> (Router<Shared>, Value, Vec<String>) {
         let Self { router, mut schemas, paths, once } = self;
         let bearer = |about: &str| json!({ "type": "http", "scheme": "bearer", "description": about });
-        let event = schemas.answers.subschema_for::<Event>().to_value();
-        let signed = ["webhook-id", "webhook-timestamp", "webhook-signature"]
-            .map(|name| json!({ "name": name, "in": "header", "required": true, "schema": { "type": "string" } }));
         let document = json!({
             "openapi": "3.1.0",
             "info": {
@@ -237,13 +235,7 @@ impl Routes {
                 "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
             },
             "paths": paths,
-            "webhooks": { "parcel.ready": { "post": {
-                "tags": ["events"],
-                "summary": "A parcel waits. Sent to the registered address, signed by Standard Webhooks (v1a) with a key of /v1/webhooks/keys",
-                "parameters": signed,
-                "requestBody": { "required": true, "content": { "application/json": { "schema": event } } },
-                "responses": { "2XX": { "description": "It is not told again" }, "default": { "description": "It is told again, later and later" } },
-            } } },
+            "webhooks": webhooks(&mut schemas.answers),
             "components": {
                 "schemas": schemas.answers.take_definitions(true),
                 "securitySchemes": {
@@ -256,6 +248,31 @@ impl Routes {
         });
         (router, document, once)
     }
+}
+
+/// What Online Services and the operator are told, each at its own address.
+fn webhooks(schemas: &mut SchemaGenerator) -> Value {
+    let service = "Sent to the address that the Online Service registered";
+    let operator = "Sent to the operator's address for the maintenance programme";
+    let parcel = ("parcel.ready", "A parcel waits", service, schemas.subschema_for::<Event>());
+    let breaks = schemas.subschema_for::<announce::Event<announce::OfBreak>>();
+    let breaks = Happened::BREAKS.map(|(kind, when)| (kind, when, operator, breaks.clone()));
+    let (kind, when) = Happened::SUSPENDED;
+    let source = (kind, when, operator, schemas.subschema_for::<announce::Event<announce::OfSource>>());
+    let signed = ["webhook-id", "webhook-timestamp", "webhook-signature"]
+        .map(|name| json!({ "name": name, "in": "header", "required": true, "schema": { "type": "string" } }));
+    let all = [parcel].into_iter().chain(breaks).chain([source]);
+    let told = all.map(|(kind, when, where_to, schema)| {
+        let post = json!({
+            "tags": ["events"],
+            "summary": format!("{when}. {where_to}, signed by Standard Webhooks (v1a) with a key of /v1/webhooks/keys"),
+            "parameters": signed,
+            "requestBody": { "required": true, "content": { "application/json": { "schema": schema.to_value() } } },
+            "responses": { "2XX": { "description": "It is not told again" }, "default": { "description": "It is told again, later and later" } },
+        });
+        (kind.to_owned(), json!({ "post": post }))
+    });
+    told.collect::<Map<_, _>>().into()
 }
 
 impl Draft<'_> {

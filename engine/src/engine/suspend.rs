@@ -62,7 +62,7 @@ impl Engine {
 
     async fn was_told(&self, announcement: &Announcement) -> bool {
         let Some(address) = &self.settings.maintenance_events else { return true };
-        let (body, now) = (announcement.body().to_string().into_bytes(), self.clock.now());
+        let (body, now) = (announcement.body(), self.clock.now());
         let told = self.forwarder.send(address, announcement.id, body, &self.webhook_key, now).await;
         if let Err(error) = &told {
             tracing::warn!(event = %announcement.id, %error, "the operator's address was not told");

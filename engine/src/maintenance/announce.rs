@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::entropy::Entropy;
 use crate::erase::retention::{R11ErrorReportRedacted, Term};
@@ -46,18 +46,64 @@ impl Record for Announcement {
     const RIGHTS: Declared = Declared::NOT_PERSONAL;
 }
 
+/// An event, as it is sent and signed.
+#[derive(Serialize, JsonSchema)]
+pub struct Event<T> {
+    /// What happened. Others may come.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// When it happened.
+    timestamp: Timestamp,
+    data: T,
+}
+
+/// A break.
+#[derive(Serialize, JsonSchema)]
+pub struct OfBreak {
+    /// As its ticket names it.
+    #[serde(rename = "break")]
+    ticket: String,
+}
+
+/// A Data Source.
+#[derive(Serialize, JsonSchema)]
+pub struct OfSource {
+    /// `CONNECTOR/SOURCE`.
+    source: String,
+}
+
+impl Happened {
+    /// The events that there are, each with when it is sent.
+    pub const BREAKS: [(&'static str, &'static str); 3] = [
+        ("break.opened", "A break failed for the first time"),
+        ("break.regressed", "A break that was closed failed again"),
+        ("break.fixed", "A break was closed"),
+    ];
+    /// As [`Self::BREAKS`], of a Data Source.
+    pub const SUSPENDED: (&'static str, &'static str) =
+        ("source.suspended", "A Data Source is held because its runs fail");
+}
+
 impl Announcement {
     /// What is sent and signed.
     #[must_use]
-    pub fn body(&self) -> Value {
-        let (kind, data) = match &self.happened {
-            Happened::BreakOpened(fingerprint) => ("break.opened", json!({ "break": fingerprint })),
-            Happened::BreakRegressed(fingerprint) => ("break.regressed", json!({ "break": fingerprint })),
-            Happened::BreakFixed(fingerprint) => ("break.fixed", json!({ "break": fingerprint })),
-            Happened::SourceSuspended(source) => ("source.suspended", json!({ "source": source })),
-        };
-        json!({ "type": kind, "timestamp": self.at, "data": data })
+    pub fn body(&self) -> Vec<u8> {
+        let [opened, regressed, fixed] = Happened::BREAKS.map(|(kind, _)| kind);
+        let of_break = |kind, ticket: &String| json(kind, self.at, OfBreak { ticket: ticket.clone() });
+        match &self.happened {
+            Happened::BreakOpened(ticket) => of_break(opened, ticket),
+            Happened::BreakRegressed(ticket) => of_break(regressed, ticket),
+            Happened::BreakFixed(ticket) => of_break(fixed, ticket),
+            Happened::SourceSuspended(source) => {
+                json(Happened::SUSPENDED.0, self.at, OfSource { source: source.clone() })
+            }
+        }
     }
+}
+
+fn json(kind: &'static str, timestamp: Timestamp, data: impl Serialize) -> Vec<u8> {
+    // Unwrap safety: texts and a moment are always JSON.
+    serde_json::to_vec(&Event { kind, timestamp, data }).expect("texts and a moment")
 }
 
 /// Everything that waits to be told.

@@ -83,12 +83,17 @@ async fn a_source_whose_runs_fail_is_suspended_until_somebody_or_something_mends
     world.bank.change(Change { operations: Some([20, 0, 0]), ..Change::default() });
     let keys = send(client().unwrap().get(format!("{}/v1/webhooks/keys", world.node.url))).await.unwrap();
     let keys: Vec<String> = serde_json::from_value(keys.good().unwrap()["keys"].clone()).unwrap();
+    let described = send(client().unwrap().get(format!("{}/v1/openapi.json", world.node.url))).await.unwrap();
+    let described = described.good().unwrap();
     let mut next = async |kind: &str| -> Value {
         let (head, body) = tokio::time::timeout(TOLD_WITHIN, told.recv()).await.unwrap().unwrap();
         // Signed as other events are, and none that an Online Service knows.
         assert_eq!(verify(&head, &body, &keys, head.second), Err(EventError::Kind));
         let event: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(event["type"], kind, "{body}");
+        let content = &described["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"];
+        let schema = json!({ "components": described["components"], "allOf": [content["schema"]] });
+        jsonschema::draft202012::new(&schema).unwrap().validate(&event).unwrap();
         event["data"].clone()
     };
 

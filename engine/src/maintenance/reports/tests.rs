@@ -55,7 +55,8 @@ async fn announced(reports: &Reports, now: Timestamp) -> Vec<String> {
     let mut told = Vec::new();
     for announcement in reports.announcements().take_due(now).await.unwrap() {
         reports.announcements().end(announcement.id).await.unwrap();
-        told.push(announcement.body()["type"].as_str().unwrap().to_owned());
+        let body: serde_json::Value = serde_json::from_slice(&announcement.body()).unwrap();
+        told.push(body["type"].as_str().unwrap().to_owned());
     }
     told.sort();
     told
