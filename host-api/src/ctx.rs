@@ -22,6 +22,7 @@ use crate::egress::Egress;
 use crate::fault::Fail;
 use crate::held::{Held, Holdings};
 use crate::http::Jar;
+use crate::log::one_line;
 use crate::meter::{CpuAccount, CpuMeter};
 use crate::network::{Identity, Network};
 use crate::ports::{Clock, Observer, Prompter, Random};
@@ -234,7 +235,7 @@ impl HostCtx {
         text.truncate(text.floor_char_boundary(TOLD_BYTES_MAX));
         // As with the connector's own lines: a log that is full loses lines, not the run.
         if self.budget.spend(LimitName::LogLines, 1) {
-            self.ports.observer.refused(code, &text);
+            self.ports.observer.refused(code, &one_line(&text));
         }
         Fail::fault(code, text)
     }
@@ -242,7 +243,7 @@ impl HostCtx {
     /// A line for the connector's author, counted as its own lines are.
     pub(crate) fn tell_author(&mut self, text: &str) {
         if self.budget.spend(LimitName::LogLines, 1) {
-            self.ports.observer.log("warn", &text[..text.floor_char_boundary(TOLD_BYTES_MAX)]);
+            self.ports.observer.log("warn", &one_line(&text[..text.floor_char_boundary(TOLD_BYTES_MAX)]));
         }
     }
 

@@ -1,7 +1,9 @@
 //! The real compiler in its limited process, on components that are made to take too much of it.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use consentry::collect::cache::CompiledCache;
@@ -62,4 +64,36 @@ fn a_connector_that_takes_too_much_memory_to_compile_is_one_error_and_the_next_o
     let folder = tempfile::tempdir().unwrap();
     let error = refused(Compiler::process(with_memory(folder.path(), 700_000)), &tangled(300, 4000));
     assert!(matches!(error, CompileError::Memory), "{error}");
+}
+
+/// What the kernel says of the real process, while it reads the connector.
+#[test]
+fn the_compiler_has_given_up_everything_before_it_has_read_a_connector() {
+    let mut command = Command::new(binary("consentry").unwrap());
+    let command = command.arg("compile-connector").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // More than a pipe holds: when this is written, it has begun to read.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&vec![0; 1 << 20]).unwrap();
+    let of = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap();
+    let (limits, status) = (of("limits"), of("status"));
+    drop(input);
+    child.wait().unwrap();
+    for (limit, most) in [
+        ("Max address space", 4 << 30),
+        ("Max cpu time", 120),
+        ("Max core file size", 0),
+        ("Max file size", 0),
+        ("Max open files", 16),
+    ] {
+        let line = limits.lines().find_map(|line| line.strip_prefix(limit)).unwrap();
+        let (soft, hard) = line.trim().split_once(char::is_whitespace).unwrap();
+        let hard = hard.split_whitespace().next().unwrap();
+        for amount in [soft, hard] {
+            assert!(amount.parse::<u64>().is_ok_and(|amount| amount <= most), "{limit}: {line}");
+        }
+    }
+    for line in ["Seccomp:\t2", "NoNewPrivs:\t1"] {
+        assert!(status.lines().any(|found| found == line), "{line}: {status}");
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use consentry_tests::collecting::lock;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 /// A site, and what it was asked, head by head.
 pub struct EvilSite {
@@ -71,4 +71,14 @@ impl EvilSite {
     pub fn asked(&self) -> Vec<String> {
         lock(&self.asked).clone()
     }
+}
+
+/// What a client without any check sends to a site, byte for byte, and all that it is answered: what a defence that has no switch stands
+/// against.
+pub async fn bare(url: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
 }

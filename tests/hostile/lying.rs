@@ -59,6 +59,7 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "reports-a-value-as-missing", tries: "misses something whose name is a telephone number", stopped_by: "what stands in a report is a name, with four digits at most", verdict: Verdict::Told("page-unrecognised missing=unnamed"), off: Off::By("its name is one", "page-unrecognised missing=holder-name"), run: Run::Story(misses) },
     Attack { name: "tells-a-value-by-its-code", tries: "ends with a value of the person as its code", stopped_by: "codes are the host's closed list", verdict: Verdict::Told("unclassified"), off: Off::By("it claims a code of the list", "not-a-customer"), run: Run::Story(tells_by_a_code) },
     Attack { name: "shows-a-step-of-its-own", tries: "reports a text of its own as progress", stopped_by: "steps are declared, others are not shown", verdict: Verdict::Nothing, off: Off::By("the step is declared", HONEST), run: Run::Story(steps) },
+    Attack { name: "forges-a-line-of-the-log", tries: "writes line breaks and orders to the terminal into its log, for a line that looks like the engine's", stopped_by: "what is no letter is written as an escape; outside of development none of its lines is shown", verdict: Verdict::Nothing, off: Off::Never("no line is written in another way"), run: Run::Story(forges_a_line) },
     Attack { name: "asks-in-its-own-words", tries: "asks the person for the password in words of its own", stopped_by: "the words are the manifest's and the journey's; a question has a few details and no others", verdict: Verdict::Refused("invalid-argument", "a prompt's details are"), off: Off::By("the words stand in a detail that is shown as data", HONEST), run: Run::Story(own_words) },
     Attack { name: "asks-for-what-it-did-not-declare", tries: "asks a question, and for an answer in clear that no manifest declares", stopped_by: "what is not declared of an answer is dropped", verdict: Verdict::Nothing, off: Off::By("the manifest declares it, in clear", HONEST), run: Run::Story(undeclared_answer) },
     Attack { name: "sends-the-person-elsewhere", tries: "sends the person to another site, to log in there", stopped_by: "a person is sent where a request may go", verdict: Verdict::Refused("capability-denied", "origins = [\"https://evil.example\"]"), off: Off::By("the site is declared", HONEST), run: Run::Story(sends_elsewhere) },
@@ -188,6 +189,17 @@ fn steps(world: &mut World, defence: Defence) -> Coming<'_> {
         let ran =
             world.run(steps.manifest(defence == Defence::Off, declared, "steps = [\"first\", \"marie-dupont\"]")).await;
         let harm = ran.steps.contains(&"marie-dupont".to_owned());
+        ran.came(harm)
+    })
+}
+
+fn forges_a_line(world: &mut World, _: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let site = site().await;
+        let ran = world.run(probe("forges-a-line", &site.url)).await;
+        assert!(ran.said().contains("all keys are lost"), "it was to write: {}", ran.said());
+        let orders = ['\r', '\n', '\u{1b}', '\u{202e}'];
+        let harm = ran.lines.iter().any(|line| line.contains(orders));
         ran.came(harm)
     })
 }

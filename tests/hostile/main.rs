@@ -21,6 +21,7 @@ mod limits;
 mod neighbours;
 mod pool;
 mod raw;
+mod switchless;
 
 use sample_bank::SampleBank;
 

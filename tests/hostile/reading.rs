@@ -12,9 +12,10 @@ use consentry_tests::echoing::{Answer, ECHOES, EchoSite, Sent};
 use crate::echoes::{repeats_both, repeats_the_word, traces};
 use crate::evil::EvilSite;
 use crate::suite::{Attack, Came, Coming, Defence, HONEST, Off, PASSWORD, Probe, Ran, Run, Verdict, World, probe};
+use crate::switchless::{BARE, cookie, header, keypad_code};
 
 /// What a source gives: a token, a code, the name of a session.
-const TOKEN: &str = "tok-4f9a8b7c6d5e";
+pub const TOKEN: &str = "tok-4f9a8b7c6d5e";
 const SCRUB: &str = "answers to a request with a secret are searched for it, in every spelling";
 const SINKS: &str = "sinks: a secret goes where the manifest says, as it says, as often as it says";
 const CAPTURE: &str = "capture rules cut it out before the connector sees the answer";
@@ -42,10 +43,12 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "encrypts-to-its-own-key", tries: "has the password encrypted with a key that it knows", stopped_by: "the manifest pins the key of every encryption, and the operator reads it", verdict: Verdict::Refused("capability-denied", "recipe = 'hex(aes-cbc(\"fedcba9876543210\"; raw))'"), off: Off::By("the manifest pins that key", HONEST), run: Run::Story(own_key) },
     Attack { name: "reads-four-characters", tries: "sends four characters of the password to a page that repeats them", stopped_by: "the answer to fewer than five characters is withheld: so few are not searched for", verdict: Verdict::Nothing, off: Off::By("it asks for five of what the manifest calls an identifier", HONEST), run: Run::Story(characters) },
     Attack { name: "asks-through-a-keypad", tries: "types a PIN on a keypad without a nine, to see whether it has one", stopped_by: "what depends on a value ends the run, always alike", verdict: Verdict::Told("secret-unusable"), off: Off::By("the PIN has no nine: it goes on, as everybody whose request was sent", HONEST), run: Run::Story(keypad) },
-    Attack { name: "times-a-keypad", tries: "measures how long two PINs take to be typed on its keypad", stopped_by: "the work is the same for all characters, and its clock counts milliseconds", verdict: Verdict::Nothing, off: Off::By("the site takes longer for one of them", HONEST), run: Run::Story(times) },
+    Attack { name: "times-a-keypad", tries: "measures how long two PINs take to be typed on its keypad", stopped_by: "the work is the same for all characters, and its clock counts milliseconds", verdict: Verdict::Nothing, off: Off::Shown("where the site takes longer for one of them, the connector sees that", HONEST), run: Run::Story(times) },
+    Attack { name: "reads-a-keypad-code", tries: "types a PIN with keys of one letter each, at a site that repeats them one by one", stopped_by: "the answer to what was typed on a keypad is withheld", verdict: Verdict::Nothing, off: Off::Shown("a client that shows the answer shows every key", BARE), run: Run::Story(keypad_code) },
+    Attack { name: "smuggles-a-secret-into-an-item", tries: "logs in at a site that repeats the password, and emits what it reads there as the person's name", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(into_an_item) },
     Attack { name: "uses-a-handle-after-the-login", tries: "sends the password after it said that the login worked", stopped_by: "the login fields are destroyed then, whatever handles remain", verdict: Verdict::Refused("capability-denied", "field.password is destroyed"), off: Off::By("it does not say so", HONEST), run: Run::Story(after_the_login) },
     Attack { name: "uses-a-code-twice", tries: "sends a one-time code a second time", stopped_by: "an answer is destroyed with its first use", verdict: Verdict::Refused("capability-denied", "answer.code is destroyed"), off: Off::By("it asks the person again", HONEST), run: Run::Story(twice) },
-    Attack { name: "reads-a-cookie", tries: "looks for the session's cookie in headers and bodies", stopped_by: "cookies stay in the host's jar; a handle is all there is", verdict: Verdict::Nothing, off: Off::By("the site says the same in another header", HONEST), run: Run::Story(cookie) },
+    Attack { name: "reads-a-cookie", tries: "looks for the session's cookie in headers and bodies", stopped_by: "cookies stay in the host's jar; a handle is all there is", verdict: Verdict::Nothing, off: Off::Shown("a client without a jar is told the cookie by the same answer", BARE), run: Run::Story(cookie) },
     captured("reads-a-token", "reads an access token in an answer", "POST /token", "from = \"POST {base}/token\""),
     captured("reads-a-token-under-another-label", "reads an access token in an answer that calls itself plain text", "POST /token?plain", "from = \"POST {base}/token\""),
     captured("reads-a-code-in-a-redirect", "reads an authorisation code in the redirect to the callback", "GET /authorise", "from = \"GET {base}/authorise\""),
@@ -54,8 +57,8 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "is-redirected-with-a-secret", tries: "logs in at a site that has the form sent again to another of its origins (status 307)", stopped_by: "a body with a secret is sent once, where its sink is", verdict: Verdict::Refused("source-unavailable", "status 307 or 308"), off: Off::By("the body holds a text of the connector's own", HONEST), run: Run::Story(|world, defence| redirected(world, defence.pick("", "text Correct-Horse-7!"), 307, true, true)) },
     Attack { name: "asks-this-machine", tries: "asks a declared origin on the engine's own machine", stopped_by: "https, and only public addresses, whatever is declared", verdict: Verdict::Refused("capability-denied", "scheme http is not allowed"), off: Off::By("the engine is in development mode", HONEST), run: Run::Story(this_machine) },
     Attack { name: "tells-by-a-name", tries: "asks for a host whose name is what it has read, for whoever answers for that zone", stopped_by: "origins are compared before a name is looked up, and are exact", verdict: Verdict::Refused("capability-denied", "is not a declared origin"), off: Off::By("the manifest declares that very name: it is looked up", "source-unavailable"), run: Run::Story(name) },
-    Attack { name: "smuggles-a-second-header", tries: "sends a header whose value holds a line break and another header", stopped_by: "a value with a line break ends the run", verdict: Verdict::Told("secret-unusable"), off: Off::By("there is no line break in it: it arrives", HONEST), run: Run::Story(|world, defence| header(world, defence, ["X-Note a\r\nx-other: evil", "X-Note a x-other: evil"], "evil")) },
-    Attack { name: "sets-a-header-of-the-hosts", tries: "sets the cookie of a session of its own", stopped_by: "headers that frame, route or identify are the host's", verdict: Verdict::Refused("invalid-argument", ""), off: Off::By("the header is none of those: it arrives", HONEST), run: Run::Story(|world, defence| header(world, defence, ["Cookie sid=evil", "X-Cookie sid=evil"], "sid=evil")) },
+    Attack { name: "smuggles-a-second-header", tries: "sends a header whose value holds a line break and another header", stopped_by: "a value with a line break ends the run", verdict: Verdict::Told("secret-unusable"), off: Off::Shown("the same bytes of a client without that check are two headers to the site", BARE), run: Run::Story(|world, defence| header(world, defence, "X-Note a\r\nx-other: evil", "\"x-other\": \"evil\"")) },
+    Attack { name: "sets-a-header-of-the-hosts", tries: "sets the cookie of a session of its own", stopped_by: "headers that frame, route or identify are the host's", verdict: Verdict::Refused("invalid-argument", ""), off: Off::Shown("the same header of a client without that list is the session to the site", BARE), run: Run::Story(|world, defence| header(world, defence, "Cookie sid=evil", "\"cookie\": \"sid=evil\"")) },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,7 +100,7 @@ fn source(sent: &Sent) -> Answer {
     }
 }
 
-async fn site() -> EchoSite {
+pub async fn site() -> EchoSite {
     EchoSite::start(source).await.unwrap()
 }
 
@@ -296,6 +299,22 @@ fn keypad(world: &mut World, defence: Defence) -> Coming<'_> {
     })
 }
 
+fn into_an_item(world: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let site = EchoSite::start(|sent| Answer {
+            body: ("text/html", format!("<p>{}</p>", sent.password)),
+            ..Answer::default()
+        });
+        let site = site.await.unwrap();
+        let emits = probe("emits-an-echo", &site.url).not_secret(defence == Defence::Off);
+        let ran = world.run(emits).await;
+        assert!(site.told().contains(PASSWORD), "the site was to repeat it");
+        let names = ran.collection.items.iter().filter_map(|item| item.get("full")?.as_text());
+        let harm = names.map(str::to_owned).collect::<String>().contains(PASSWORD);
+        ran.came(harm)
+    })
+}
+
 fn times(world: &mut World, defence: Defence) -> Coming<'_> {
     Box::pin(async move {
         let slow: fn(&Sent) -> Answer = |sent| {
@@ -334,18 +353,6 @@ fn twice(world: &mut World, defence: Defence) -> Coming<'_> {
         let heard = site.heard().iter().filter(|request| request.contains("motdepasse=271828")).count();
         assert!(heard > 0);
         ran.came(heard > 1)
-    })
-}
-
-fn cookie(world: &mut World, defence: Defence) -> Coming<'_> {
-    Box::pin(async move {
-        let tells: fn(&Sent) -> Answer =
-            |_| Answer { headers: vec![("x-note", TOKEN.to_owned())], ..Answer::default() };
-        let site = EchoSite::start(defence.pick(source, tells)).await.unwrap();
-        let ran = world.run(probe("fetches", &site.url).aim("GET /session")).await;
-        assert!(site.told().contains(TOKEN));
-        let harm = ran.said().contains(TOKEN);
-        ran.came(harm)
     })
 }
 
@@ -391,18 +398,5 @@ fn name(world: &mut World, defence: Defence) -> Coming<'_> {
         let ran = world.run(fetches.manifest(defence == Defence::Off, "origins = [\"{base}\"]", origins)).await;
         let looked_up = ran.said().contains("no address");
         ran.came(looked_up)
-    })
-}
-
-fn header<'w>(
-    world: &'w mut World,
-    defence: Defence,
-    [wrong, right]: [&'static str; 2],
-    heard: &'static str,
-) -> Coming<'w> {
-    Box::pin(async move {
-        let site = site().await;
-        let ran = world.run(probe("sets-a-header", &site.url).aim(defence.pick(wrong, right))).await;
-        ran.came(site.heard().iter().any(|request| request.contains(heard)))
     })
 }

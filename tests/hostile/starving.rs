@@ -52,8 +52,8 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "floods-the-log", tries: "writes 600 lines of 2,000 bytes", stopped_by: "what is too long or too much is lost, not the run", verdict: Verdict::Nothing, off: RAISED, run: Run::Story(floods_the_log) },
     Attack { name: "is-refused-at-length", tries: "emits an item with 100,000 wrong fields, for the host to write a sentence about each", stopped_by: "of one item so many are told as a category may have", verdict: Verdict::Told("bank.account=0!value-unparsable person.name=1"), off: Off::By("it emits 100 such items, and is told as much of each", "bank.account=0!value-unparsable person.name=1"), run: Run::Story(is_refused_at_length) },
     Attack { name: "floods-with-progress", tries: "reports 600 steps", stopped_by: "reports are counted, what is more is lost", verdict: Verdict::Nothing, off: RAISED, run: Run::Story(floods_with_progress) },
-    Attack { name: "doubles-a-recipe", tries: "joins a secret to itself 40 times over, for the host to write it out", stopped_by: "the steps of a recipe are bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::By("it doubles it three times", HONEST), run: Run::Story(|world, defence| refused(world, "doubles-a-recipe", defence.pick("40", "3"))) },
-    Attack { name: "stretches-without-end", tries: "asks for a key derivation of 4,294,967,295 rounds", stopped_by: "the work of a recipe is bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::By("it asks for 1,000 rounds", HONEST), run: Run::Story(|world, defence| refused(world, "stretches", defence.pick("4294967295", "1000"))) },
+    Attack { name: "doubles-a-recipe", tries: "joins a secret to itself 40 times over, for the host to write it out", stopped_by: "the steps of a recipe are bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::Shown("three times are allowed; that each is as long again is shown beside the code", HONEST), run: Run::Story(|world, defence| refused(world, "doubles-a-recipe", defence.pick("40", "3"))) },
+    Attack { name: "stretches-without-end", tries: "asks for a key derivation of 4,294,967,295 rounds", stopped_by: "the work of a recipe is bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::Shown("1,000 rounds are allowed; a round costs what it costs", HONEST), run: Run::Story(|world, defence| refused(world, "stretches", defence.pick("4294967295", "1000"))) },
     site("sends-a-body-without-end", "a site sends 64 KiB where the run may have less", LimitName::AnswerBytes, "bodies are counted as they arrive", |world, defence| hostile(world, defence, LimitName::AnswerBytes, 50_000, Sends { head: b"HTTP/1.1 200 OK\r\n\r\n", again: "body", times: 16_384, pause: 0 })),
     site("sends-a-head-without-end", "a site sends header after header", LimitName::HeadBytes, "heads are bounded", |world, defence| hostile(world, defence, LimitName::HeadBytes, 2_000, Sends { head: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n", again: "x-more: a header that nobody needs\r\n", times: 200, pause: 0 })),
     site("answers-a-little-at-a-time", "a site sends a byte, waits, and sends another", LimitName::Wall, "wall time", |world, defence| hostile(world, defence, LimitName::Wall, 1, Sends { head: b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n", again: "x", times: 20, pause: 400 })),
@@ -172,18 +172,23 @@ fn hostile<'w>(world: &'w mut World, defence: Defence, limit: LimitName, lower: 
     })
 }
 
+/// Of an answer that is much smaller as it is sent, and much larger as it is read.
+const PACKED_ALLOWED: u64 = 100_000;
+
 fn bomb(world: &mut World, defence: Defence) -> Coming<'_> {
     Box::pin(async move {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         packed.write_all(&vec![0; 1 << 20]).unwrap();
         let packed = packed.finish().unwrap();
-        assert!(packed.len() < 2_000);
+        assert!(packed.len() < PACKED_ALLOWED as usize / 50, "whoever counts what is sent lets it through");
         let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());
         let answer = [head.as_bytes(), &packed].concat();
         let site = EvilSite::sending(answer, Arc::from([]), 0, Duration::ZERO, "").await;
         let limit = LimitName::AnswerBytes;
-        let ran = world.run(probe("asks-once", &site.url).allowing(limit, allowed(defence, limit, 100_000))).await;
-        let harm = ran.told == HONEST;
+        let asks = probe("asks-once", &site.url).allowing(limit, allowed(defence, limit, PACKED_ALLOWED));
+        let ran = world.run(asks).await;
+        // What it had the host unpack, not what was sent.
+        let harm = ran.said().contains("1048576 bytes");
         ran.came(harm)
     })
 }

@@ -8,6 +8,7 @@ mod faulty_pages;
 mod identity;
 mod live_pages;
 mod logins;
+mod own_scripts;
 mod packaging;
 mod pages;
 mod printed;

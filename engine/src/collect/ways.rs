@@ -47,3 +47,28 @@ impl Ways {
         (Way { route, ..Way::default() }, gate.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Clock for Nobody {
+        fn now(&self) -> jiff::Timestamp {
+            jiff::Timestamp::UNIX_EPOCH
+        }
+    }
+
+    /// A connector that asks too much, or whose source is down, makes no other one wait.
+    #[test]
+    fn a_gate_is_one_connectors_and_one_data_sources() {
+        let ways = Ways::new(GateBounds::default(), Arc::new(Nobody));
+        let gate = |connector: &str, source: &str| ways.to(connector, source).1;
+        let bank = gate("bank", "main");
+        assert!(Arc::ptr_eq(&bank, &gate("bank", "main")));
+        for (connector, source) in [("hostile", "main"), ("bank", "branch"), ("bankm", "ain"), ("", "bankmain")] {
+            assert!(!Arc::ptr_eq(&bank, &gate(connector, source)), "{connector} {source}");
+        }
+    }
+}

@@ -20,7 +20,7 @@
 //! | stretch | the rounds | the pattern holds the least; [`WORK_MAX`] bounds the most |
 //! | decode | nothing | what can't be decoded ends the run |
 //! | characters | which positions | the pattern holds how many and how far; no position twice; a sink is used at most [`STEERED_USES_MAX`] times; the answer to fewer than [`NARROW`] of them is withheld ([`Recipe::is_narrow`]): one character can be neither cut out of a page nor left in it without telling which it is |
-//! | keypad | the keys | one character each, no two alike on either side, [`KEYS_MAX`] of at most [`KEY_BYTES_MAX`] bytes; a sink is used at most [`STEERED_USES_MAX`] times |
+//! | keypad | the keys | one character each, no two alike on either side, [`KEYS_MAX`] of at most [`KEY_BYTES_MAX`] bytes; a sink is used at most [`STEERED_USES_MAX`] times; the answer is withheld ([`Recipe::is_withheld`]): a site may repeat key by key what is searched for as one value, and keys of one letter make a short value |
 //! | encrypt | the IV | the key is none of its choices: a captured secret, an exact text, or [pinned](Pattern) by its SHA-256. So a connector can't have a secret encrypted to itself |
 //! | sign | the message | the key is the operator's, as it is. Of a token (`jwt-…`) the host owns `iat`, `nbf`, `exp` and `jti`: it is good for [`TOKEN_SECONDS`] seconds and once |
 //!
@@ -284,12 +284,25 @@ impl Recipe {
     /// which it is, as leaving it in would: the answer to a request that carries such a recipe can't be shown at all.
     #[must_use]
     pub fn is_narrow(&self) -> bool {
+        self.has(Step::is_narrow)
+    }
+
+    /// Whether the answer to a request that carries it is shown to no connector: it [is narrow](Self::is_narrow), or it was typed on a
+    /// keypad, whose keys are the connector's choice and may come back one by one.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.has(|step| step.is_narrow() || step.is_typed())
+    }
+
+    /// Whether such a step can be read off the result: there is no one-way function around it.
+    fn has(&self, wanted: impl Fn(&Step) -> bool + Copy) -> bool {
+        let inside = |pieces: &[Piece]| {
+            pieces.iter().any(|piece| matches!(piece, Piece::Secret(recipe, _) if recipe.has(wanted)))
+        };
         match &self.node {
             Node::Secret(_) => false,
-            Node::Join(pieces) => pieces.iter().any(Piece::is_narrow),
-            Node::Apply(step, lists) => {
-                !step.is_one_way() && (step.is_narrow() || lists.iter().flatten().any(Piece::is_narrow))
-            }
+            Node::Join(pieces) => inside(pieces),
+            Node::Apply(step, lists) => !step.is_one_way() && (wanted(step) || lists.iter().any(|list| inside(list))),
         }
     }
 
@@ -323,12 +336,6 @@ impl Recipe {
     #[must_use]
     pub fn approximate_bytes(&self) -> usize {
         self.size.guest_bytes + self.size.nodes as usize * size_of::<Piece>()
-    }
-}
-
-impl Piece {
-    fn is_narrow(&self) -> bool {
-        matches!(self, Piece::Secret(recipe, _) if recipe.is_narrow())
     }
 }
 

@@ -57,7 +57,7 @@ impl HostCtx {
             if field.set { Err(PageError::Unusable("a field that nobody types into")) } else { Ok(()) }
         });
         focused.await?;
-        self.give_to_page(&recipe, Some((&at, recipe.is_narrow())))?;
+        self.give_to_page(&recipe, Some((&at, recipe.is_withheld())))?;
         let text = self.typed(&recipe)?;
         let context = self.context()?;
         self.drive(async move { context.type_text(&at, &text).await }).await?;

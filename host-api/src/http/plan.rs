@@ -181,7 +181,7 @@ impl HostCtx {
         self.all_held(&recipe)?;
         if !leaves.is_empty() {
             parts.secret = true;
-            parts.withheld |= recipe.is_narrow();
+            parts.withheld |= recipe.is_withheld();
             parts.kinds.extend(leaves.iter().map(|leaf| leaf.kind));
             parts
                 .answers

@@ -98,3 +98,46 @@ fn calls() -> anyhow::Result<BpfProgram> {
     let [otherwise, listed] = [SeccompAction::Errno(libc::EPERM.unsigned_abs()), SeccompAction::Allow];
     Ok(SeccompFilter::new(allowed, otherwise, listed, std::env::consts::ARCH.try_into()?)?.try_into()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::PermissionDenied;
+
+    use super::*;
+
+    /// What a compiler that a connector has taken over would try: files, sockets, other programs, threads.
+    fn tried() -> Vec<(&'static str, std::io::Result<()>)> {
+        vec![
+            ("read a file", std::fs::File::open("/etc/passwd").map(drop)),
+            ("write a file", std::fs::OpenOptions::new().write(true).open("/dev/null").map(drop)),
+            ("list a folder", std::fs::read_dir("/").map(drop)),
+            ("look at a file", std::fs::metadata("/etc/passwd").map(drop)),
+            ("listen", std::net::TcpListener::bind("127.0.0.1:0").map(drop)),
+            ("send", std::net::UdpSocket::bind("127.0.0.1:0").map(drop)),
+            ("open a pipe between programs", std::os::unix::net::UnixStream::pair().map(drop)),
+            ("start a program", std::process::Command::new("/bin/true").status().map(drop)),
+            (
+                "start a thread",
+                std::thread::Builder::new().spawn(|| ()).map(|thread| thread.join().unwrap_or_default()),
+            ),
+            ("signal another", nix::sys::signal::kill(nix::unistd::Pid::this(), None).map_err(Into::into)),
+            ("give itself more", getrlimit(Resource::RLIMIT_AS).map(drop).map_err(Into::into)),
+        ]
+    }
+
+    #[test]
+    fn under_the_filter_there_are_no_files_no_sockets_no_programs_and_no_threads() {
+        for (what, came) in tried() {
+            assert!(came.is_ok(), "without the filter one can {what}: {came:?}");
+        }
+        let filter = calls().unwrap();
+        // A filter is of the thread that takes it, and of what that starts.
+        let limited = std::thread::spawn(move || {
+            seccompiler::apply_filter(&filter).unwrap();
+            tried()
+        });
+        for (what, came) in limited.join().unwrap() {
+            assert_eq!(came.map_err(|error| error.kind()), Err(PermissionDenied), "{what}");
+        }
+    }
+}

@@ -72,6 +72,11 @@ impl Step {
         matches!(self, Self::Characters(positions) if positions.count() < NARROW)
     }
 
+    /// Whether each character goes into the result by itself, as the connector says.
+    pub(super) fn is_typed(&self) -> bool {
+        matches!(self, Self::Keypad(_))
+    }
+
     /// `values` is one value for each list of pieces.
     pub(super) fn of(&self, values: &[Value]) -> Result<Value, EvaluationError> {
         match (self, values) {

@@ -5,7 +5,17 @@ use consentry_sdk::prelude::*;
 
 use crate::{Modes, aim, honest};
 
-pub const MODES: Modes = &[("reads-an-echo", reads_an_echo), ("guesses-beside-a-secret", guesses_beside_a_secret)];
+pub const MODES: Modes = &[
+    ("reads-an-echo", reads_an_echo),
+    ("guesses-beside-a-secret", guesses_beside_a_secret),
+    ("emits-an-echo", emits_an_echo),
+];
+
+/// For whoever receives the items.
+fn emits_an_echo() -> Result {
+    let page = post("/login").field("motdepasse", &credential("password")?).send()?.document(Some("html"))?;
+    items::PersonName::new().full(page.need("echo", "p", "text")?).emit()
+}
 
 fn reads_an_echo() -> Result {
     let password = credential("password")?;

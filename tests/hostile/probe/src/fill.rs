@@ -63,8 +63,13 @@ fn made(secret: &credentials::Secret, recipe: &str) -> Result<(credentials::Secr
         "four" => (secret.characters(&[1, 2, 3, 4])?, "raw"),
         "no-nine" => (secret.typed(&keys(9))?, "raw"),
         "keys" => (secret.typed(&keys(10))?, "raw"),
+        "letters" => (secret.typed(&('0'..='9').zip('a'..).map(letter).collect::<Vec<_>>())?, "raw"),
         _ => (secret::join(secret)?, "raw"),
     })
+}
+
+fn letter((digit, letter): (char, char)) -> (String, String) {
+    (digit.to_string(), letter.to_string())
 }
 
 fn keys(count: usize) -> Vec<(String, String)> {

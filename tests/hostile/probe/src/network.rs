@@ -17,7 +17,8 @@ pub const MODES: Modes = &[
 
 fn asks_once() -> Result {
     let answer = get("/").send()?;
-    log::write("info", &format!("status {} at {}", answer.status(), answer.url()));
+    let (status, size) = (answer.status(), answer.blob()?.size());
+    log::write("info", &format!("status {status} at {}, {size} bytes", answer.url()));
     honest()
 }
 

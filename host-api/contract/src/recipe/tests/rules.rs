@@ -228,9 +228,40 @@ fn single_characters_are_narrow_until_a_one_way_function() {
     assert!(Recipe::keypad(&one, keys).unwrap().is_narrow());
     assert!(Recipe::encrypt(Cipher::RsaOaep, vec![raw(&key)], vec![], vec![raw(&one)], [0; 32]).unwrap().is_narrow());
     let digest = Recipe::digest(Digest::Md5, vec![text("nonce"), raw(&one)]).unwrap();
-    assert!(!digest.is_narrow());
+    assert!(!digest.is_narrow() && !digest.is_withheld());
     let values = Values::of(&[("field.p", "s3cret")]);
     let all = outputs(&join(vec![piece(&digest, "hex")]), &values, &|_| true).unwrap();
     // The password, the digest, its encoding; not the one character, which would be cut out of every word that has it.
     assert_eq!(all.iter().map(|output| output.value.len()).collect::<Vec<_>>(), [6, 16, 32]);
+}
+
+/// A site may repeat key by key what is searched for as one value.
+#[test]
+fn what_is_typed_on_a_keypad_is_searched_for_and_its_answer_is_withheld_too() {
+    let (p, _) = secrets();
+    let typed = |key: fn(char) -> String| Recipe::keypad(&p, ('0'..='9').map(|c| (c.to_string(), key(c))).collect());
+    for typed in [typed(|c| c.to_string()).unwrap(), typed(|c| format!("key-number-{c}")).unwrap()] {
+        assert!(typed.is_withheld() && join(vec![text("pin="), piece(&typed, "hex")]).is_withheld());
+        assert!(!typed.is_narrow() && !p.is_withheld());
+        let all = outputs(&typed, &Values::of(&[("field.p", "271828")]), &|_| true).unwrap();
+        assert!(all.iter().any(|output| output.value.len() >= 6));
+        assert!(!Recipe::digest(Digest::Sha256, vec![raw(&typed)]).unwrap().is_withheld());
+    }
+}
+
+/// Why a recipe is bounded when it is described: each step of this one is as long again, and forty would be terabytes.
+#[test]
+fn a_recipe_that_is_joined_to_itself_doubles_and_ends_at_the_bound() {
+    let (mut recipe, values) = (secret("field.p"), Values::of(&[("field.p", "s3cret")]));
+    let mut lengths = Vec::new();
+    let refused = loop {
+        match Recipe::join(vec![raw(&recipe), raw(&recipe)]) {
+            Ok(doubled) => recipe = doubled,
+            Err(error) => break error,
+        }
+        lengths.push(evaluate(&recipe, &values).unwrap().len());
+    };
+    assert!(matches!(refused, RecipeError::TooManyNodes), "{refused}");
+    assert!(lengths.len() >= 3 && lengths.windows(2).all(|two| two[1] == 2 * two[0]), "{lengths:?}");
+    assert!(lengths.last().unwrap() <= &(6 * NODES_MAX as usize), "{lengths:?}");
 }
