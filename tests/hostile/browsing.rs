@@ -4,6 +4,7 @@
 use consentry_tests::echoing::{Answer, EchoSite, Sent};
 
 use crate::suite::{Attack, Came, Coming, Defence, HONEST, Off, PASSWORD, Probe, Run, Verdict, World, probe};
+use crate::switchless::BARE;
 
 const SCRUB: &str = "what pages show is searched for what was typed, for the rest of the run";
 const WITHHELD: &str = "a page on which a secret was pressed is neither read nor asked until it is left";
@@ -22,7 +23,7 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "reads-a-file-of-a-page", tries: "has the password typed into a page that makes a file of it, and reads that", stopped_by: SCRUB, verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| reads(world, defence, "go /form?how=file; secret #password; download #file")) },
     Attack { name: "asks-where-a-page-went", tries: "asks by patterns whether the address that a form was sent to has a password that begins with C", stopped_by: "patterns are held against addresses without secrets", verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| asks_addresses(world, defence, "go /form; secret #password; key Enter; sees .said; doubts url /said?word=C*")) },
     Attack { name: "asks-what-a-page-asked-for", tries: "asks by patterns whether a request of the page has a password that begins with C", stopped_by: "patterns are held against addresses without secrets", verdict: Verdict::Nothing, off: NO_SECRET, run: Run::Story(|world, defence| asks_addresses(world, defence, "go /form; secret #password; click #send; answers /echo?said=C*")) },
-    Attack { name: "opens-a-file", tries: "goes to a page that shows files of the engine's machine and pages of the browser's own in frames, in windows and in its own place, and reads them", stopped_by: "the browser shows a site neither, and what is read lies in the declared origins", verdict: Verdict::Nothing, off: Off::Never("nothing makes the browser show them to a site"), run: Run::Story(opens_files) },
+    Attack { name: "opens-a-file", tries: "goes to a page that shows files of the engine's machine and pages of the browser's own in frames, in windows and in its own place, and reads them", stopped_by: "the browser shows a site neither, and what is read lies in the declared origins", verdict: Verdict::Nothing, off: Off::Shown("the same browser shows that file to whoever starts it with its address", BARE), run: Run::Story(opens_files) },
     Attack { name: "asks-a-live-page", tries: "asks a page by selectors whether what was typed begins with C", stopped_by: "selectors that act on a live page ask for no value", verdict: Verdict::Refused("invalid-argument", "a live selector"), off: Off::By("the site writes the password where it names its elements", HONEST), run: Run::Story(asks) },
     Attack { name: "types-into-another-field", tries: "has the password typed into a search field, whose page shows what was searched for", stopped_by: "a secret goes into the field that its sink names", verdict: Verdict::Refused("capability-denied", "slot = \"field:#search\""), off: Off::By("the manifest declares it", HONEST), run: Run::Story(another_field) },
     Attack { name: "types-into-an-unknown-page", tries: "has the password typed into a page that no rule recognises", stopped_by: "a secret goes into pages that the manifest describes", verdict: Verdict::Refused("capability-denied", "no rule recognises this one"), off: Off::By("a rule recognises the page", HONEST), run: Run::Story(unknown_page) },
@@ -179,8 +180,19 @@ const FILES: &str =
 <script>fetch('file:///etc/passwd').then(it => it.text()).then(text => document.body.append(text)).catch(() => {});
 location = 'file:///etc/passwd';</script>";
 
-fn opens_files(world: &mut World, _: Defence) -> Coming<'_> {
+/// What the browser shows to whoever starts it, without a site and without its own sandbox.
+fn shown_by_the_browser_itself(address: &str) -> String {
+    let mut browser = std::process::Command::new("/usr/lib/chromium/chromium-headless-shell");
+    let shown = browser.args(["--no-sandbox", "--dump-dom", address]).output().unwrap();
+    String::from_utf8_lossy(&shown.stdout).into_owned()
+}
+
+fn opens_files(world: &mut World, defence: Defence) -> Coming<'_> {
     Box::pin(async move {
+        if defence == Defence::Off {
+            let said = shown_by_the_browser_itself("file:///etc/passwd");
+            return Came { told: BARE.to_owned(), harm: said.contains("root:"), said };
+        }
         let site = EchoSite::start(careless).await.unwrap();
         let aim = "go /files; sees .there; click #open; click #link; tell";
         let ran = world.run(browses(&site.url, aim)).await;
