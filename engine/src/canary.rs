@@ -2,18 +2,19 @@
 //! looks for each value as it is and in the encodings in which it could be there by accident ([`encodings`]), in files also where they
 //! are packed (gzip, zlib), and never says what it found, only which one and where.
 //!
-//! It shows absence in the places that it names, and nothing about others.
+//! It shows absence in the places that it names, and nothing about others. What it was to look into and could not, it names ([`Unseen`]).
 
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde::Serialize;
 
 mod encodings;
+mod packed;
 
 pub use encodings::encodings;
 
@@ -21,12 +22,6 @@ pub use encodings::encodings;
 pub const MEMORY_CHARS_MIN: usize = 10;
 /// How much is read at once.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Largest file that is looked through for packed members, and most that one of them may unpack to.
-const PACKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
-const UNPACKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// The first bytes of a member.
-const GZIP: u8 = 0x1f;
-const ZLIB: u8 = 0x78;
 /// Memory that was never touched.
 static NOTHING: [u8; PIECE_BYTES] = [0; PIECE_BYTES];
 /// What a `free` of the C library writes over the head of what is freed.
@@ -41,6 +36,26 @@ pub struct Searched {
     pub bytes: usize,
     /// Where a value was found: the place, and the value's place in the list. Never the value.
     pub found: Vec<(PathBuf, usize)>,
+    /// Where it was not looked, or not for all. None of these is shown to hold nothing.
+    pub unseen: Vec<(PathBuf, Unseen)>,
+}
+
+/// Why something was not searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Unseen {
+    /// Neither a file nor a folder.
+    #[error("it is neither a file nor a folder: copy what comes out of it into a file")]
+    Device,
+    /// Packed by something that is not unpacked here.
+    #[error(
+        "it is packed by something other than gzip or zlib, or too large to unpack here: unpack it, and search that"
+    )]
+    Packed,
+    /// The value in this place of the list is there by chance too often.
+    #[error("value {} is shorter than {MEMORY_CHARS_MIN} characters: plant a longer one", .0 + 1)]
+    Short(usize),
 }
 
 /// Values in all their encodings, looked for in one pass.
@@ -63,8 +78,16 @@ pub fn search(place: &Path, values: &[&str]) -> io::Result<Searched> {
         // What was named may be a link, as the open files of a process are; links below are followed by nobody.
         let kind = if path == place { std::fs::metadata(&path) } else { std::fs::symlink_metadata(&path) };
         match kind.and_then(|kind| search_one(&path, &kind, &needles, &mut places)) {
-            Ok(Some((bytes, found))) => searched.add(&path, bytes, found),
-            Ok(None) => {}
+            Ok(Some(Looked { bytes, found, is_packed })) => {
+                searched.add(&path, bytes, found);
+                searched.unseen.extend(is_packed.then(|| (path.clone(), Unseen::Packed)));
+            }
+            Ok(None) => {
+                // A pipe or a socket in a folder holds nothing; a disk does, and so may whatever somebody names.
+                let is_device = std::fs::metadata(&path)
+                    .is_ok_and(|kind| kind.file_type().is_block_device() || path == place && !kind.is_dir());
+                searched.unseen.extend(is_device.then(|| (path.clone(), Unseen::Device)));
+            }
             // It went while we were looking, as files of an engine that runs do.
             Err(error) if error.kind() == io::ErrorKind::NotFound && path != place => {}
             Err(error) => {
@@ -75,13 +98,21 @@ pub fn search(place: &Path, values: &[&str]) -> io::Result<Searched> {
     Ok(searched)
 }
 
-/// Searches one file; of a folder it puts down what is in it. What is neither (a socket, a pipe) holds nothing.
+/// What one file said.
+struct Looked {
+    bytes: usize,
+    found: BTreeSet<usize>,
+    /// Whether something in it is packed and was not unpacked.
+    is_packed: bool,
+}
+
+/// Searches one file; of a folder it puts down what is in it. What is neither (a socket, a pipe) is not opened.
 fn search_one(
     path: &Path,
     kind: &Metadata,
     needles: &Needles,
     places: &mut Vec<PathBuf>,
-) -> io::Result<Option<(usize, BTreeSet<usize>)>> {
+) -> io::Result<Option<Looked>> {
     if kind.is_dir() {
         for entry in std::fs::read_dir(path)? {
             places.push(entry?.path());
@@ -92,15 +123,19 @@ fn search_one(
     }
     let mut file = File::open(path)?;
     let (bytes, mut found) = needles.find_in(|piece| file.read(piece))?;
-    if kind.len() <= PACKED_BYTES_MAX {
-        unpacked(&std::fs::read(path)?, |member| {
+    let is_small = kind.len() <= packed::BYTES_MAX;
+    if is_small {
+        packed::unpacked(&std::fs::read(path)?, |member| {
             // It ends where it is damaged, or was none.
             let inside = needles.find_in(|piece| Ok(member.read(piece).unwrap_or(0)))?;
             found.extend(inside.1);
             Ok(())
         })?;
     }
-    Ok(Some((bytes, found)))
+    let mut head = [0; packed::HEAD_BYTES];
+    let length = File::open(path)?.read(&mut head)?;
+    let is_packed = packed::is_by_others(&head[..length]) || !is_small && packed::is_ours(&head[..length]);
+    Ok(Some(Looked { bytes, found, is_packed }))
 }
 
 /// Searches what a process has in memory and could have written to. Of each value only the tail is looked for, since the head of
@@ -111,8 +146,11 @@ fn search_one(
 pub fn search_memory(process: u32, values: &[&str]) -> io::Result<Searched> {
     let tails = values.iter().enumerate().filter(|(_, value)| value.chars().count() >= MEMORY_CHARS_MIN);
     let needles = Needles::of(tails.map(|(at, value)| (at, tail(value))))?;
-    let memory = File::open(format!("/proc/{process}/mem"))?;
+    let path = PathBuf::from(format!("/proc/{process}/mem"));
+    let memory = File::open(&path)?;
     let mut searched = Searched::default();
+    let short = values.iter().enumerate().filter(|(_, value)| value.chars().count() < MEMORY_CHARS_MIN);
+    searched.unseen.extend(short.map(|(at, _)| (path.clone(), Unseen::Short(at))));
     for line in std::fs::read_to_string(format!("/proc/{process}/maps"))?.lines() {
         let Some((start, end)) = writable(line) else { continue };
         let mut at = start;
@@ -136,6 +174,7 @@ impl Searched {
         self.files += other.files;
         self.bytes += other.bytes;
         self.found.extend(other.found);
+        self.unseen.extend(other.unseen);
         self
     }
 
@@ -181,29 +220,6 @@ impl Needles {
             kept = keep;
         }
     }
-}
-
-/// What of a file is packed: each member of gzip or zlib that begins anywhere in it, unpacked.
-fn unpacked(bytes: &[u8], mut each: impl FnMut(&mut dyn io::Read) -> io::Result<()>) -> io::Result<()> {
-    for at in packed_members(bytes) {
-        let member = &bytes[at..];
-        let mut reader: Box<dyn io::Read> = match member[0] {
-            GZIP => Box::new(flate2::read::GzDecoder::new(member)),
-            _ => Box::new(flate2::read::ZlibDecoder::new(member)),
-        };
-        each(&mut (&mut reader).take(UNPACKED_BYTES_MAX))?;
-    }
-    Ok(())
-}
-
-/// Where a member of gzip or zlib may begin.
-fn packed_members(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    let begins = |at: &usize| match bytes[*at..] {
-        [GZIP, 0x8b, 8, ..] => true,
-        [ZLIB, kind, ..] => (u16::from(ZLIB) << 8 | u16::from(kind)).is_multiple_of(31) && kind & 0x20 == 0,
-        _ => false,
-    };
-    (0..bytes.len()).filter(begins)
 }
 
 /// The end of a value that is still there when its head was overwritten.
@@ -261,7 +277,7 @@ mod tests {
         let line = "p=Correct-Horse-7%21\n".repeat(10).into_bytes();
         let mut gzip = flate2::write::GzEncoder::new(b"before".to_vec(), flate2::Compression::best());
         gzip.write_all(&line).unwrap();
-        let mut zlib = flate2::write::ZlibEncoder::new(vec![ZLIB, ZLIB, 0x9c], flate2::Compression::fast());
+        let mut zlib = flate2::write::ZlibEncoder::new(vec![0x78, 0x78, 0x9c], flate2::Compression::fast());
         zlib.write_all(&line).unwrap();
         for bytes in [gzip.finish().unwrap(), zlib.finish().unwrap()] {
             assert!(!String::from_utf8_lossy(&bytes).contains("Horse"));

@@ -1,5 +1,5 @@
 //! The command line. Tables and sentences for people, `--json` for machines, and exit codes that tell whose turn it is:
-//! 0 complete, 1 an error outside of a collection, 2 wrong usage, 3 partial, and 10, 20, 30, 40, 50 for a failure blamed on
+//! 0 complete, 1 an error outside of a collection, 2 wrong usage, 3 partial, 4 keys that a passphrase or a PIN does not open, and 10, 20, 30, 40, 50 for a failure blamed on
 //! the person, the Data Source, the connector, the platform, the recipient.
 
 use std::io::Write;
@@ -11,6 +11,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::collect::compile::limited;
+use crate::keys::pkcs11::TokenError;
+use crate::keys::software::KeyFileError;
 
 mod anonymity;
 mod audit;
@@ -40,6 +42,10 @@ mod verify;
 
 /// How long work on threads of its own may go on once a command is done.
 const THREADS_WAIT: Duration = Duration::from_secs(5);
+
+/// A passphrase or a PIN does not open the keys. Whoever starts a node again by itself must not after this: a token locks itself after a few
+/// wrong PINs.
+const KEYS_REFUSED: u8 = 4;
 
 /// Moves a person's data only on their consent, only to the Online Service they chose, and forgets it.
 #[derive(Debug, Parser)]
@@ -155,9 +161,16 @@ pub fn run() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("consentry: {error:#}");
-            ExitCode::FAILURE
+            if is_key_refused(&error) { ExitCode::from(KEYS_REFUSED) } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn is_key_refused(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(TokenError::Pin))
+            || matches!(cause.downcast_ref(), Some(KeyFileError::Damaged | KeyFileError::NoPassphrase))
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -81,7 +81,8 @@ pub enum KeyState {
     Current,
     /// Another one seals and signs. Still published: whoever read the keys yesterday can go on with it.
     Previous,
-    /// Not published any more.
+    /// Nothing is sealed to it or signed with it any more. One that opens is published no more; one that signed still is, so that what it
+    /// signed is checked until it is destroyed.
     Retired,
 }
 
@@ -133,7 +134,8 @@ pub enum KeyError {
 /// Holds keys and does what needs them.
 #[async_trait]
 pub trait KeyProvider: Send + Sync + fmt::Debug {
-    /// The public keys of a duty that are not retired, newest first: the first one seals and signs. Published as JWKS.
+    /// The public keys of a duty, newest first: the first one seals and signs. Published as JWKS: all of a duty that signs, since
+    /// what a key signed is checked with it as long as it is there; of one that opens, those that are not retired.
     ///
     /// # Errors
     /// [`KeyError::Missing`], and [`KeyError::WrongDuty`] for a duty whose keys have no public half.
@@ -178,10 +180,10 @@ pub trait KeyProvider: Send + Sync + fmt::Debug {
     async fn unwrap_record(&self, wrap: &Wrap, aad: &[u8]) -> Result<RecordKey, KeyError>;
 
     /// HMAC-SHA-256 under the key of a month, which is made on first use and dies at the first instant of the thirteenth
-    /// month after it.
+    /// month after it. Where a clock that was ahead destroyed it before its month was over, another one is made in its place.
     ///
     /// # Errors
-    /// [`KeyError::Destroyed`] from then on, whatever the clock says later.
+    /// [`KeyError::Destroyed`] from then on; also where a clock is set back afterwards, once the month is over by it.
     async fn month_hmac(&self, month: Month, data: &[u8], now: Timestamp) -> Result<[u8; 32], KeyError>;
 
     /// Destroys the keys of months whose time is over.
@@ -202,13 +204,14 @@ pub trait KeyProvider: Send + Sync + fmt::Debug {
     /// [`KeyError::File`] or [`KeyError::Unavailable`]: the duty has the keys that it had.
     async fn rotate(&self, duty: Duty, now: Timestamp) -> Result<KeyInfo, KeyError>;
 
-    /// Publishes a key no more. It still opens. To retire it again changes nothing.
+    /// Takes a key out of use: one that opens is published no more, and still opens; one that signed is published on, and signs no
+    /// more. To retire it again changes nothing.
     ///
     /// # Errors
     /// [`KeyError::Current`], [`KeyError::Unknown`].
     async fn retire(&self, kid: &str) -> Result<KeyInfo, KeyError>;
 
-    /// Destroys a key. What it alone opens is gone.
+    /// Destroys a key. What it alone opens is gone; what it signed checks out no more.
     ///
     /// # Errors
     /// [`KeyError::Current`], [`KeyError::Unknown`].
@@ -307,6 +310,16 @@ impl Duty {
         }
     }
 
+    /// Whether what its keys signed is checked with them by others.
+    pub(crate) fn signs(self) -> bool {
+        self.algorithm() == Some(Algorithm::Ps256)
+    }
+
+    /// Whether a key of it is published, retired or not.
+    fn publishes(self, retired: bool) -> bool {
+        !retired || self.signs()
+    }
+
     /// Its name in the key file and in messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -339,6 +352,12 @@ impl fmt::Display for Duty {
 /// When the key of a month dies.
 fn end_of(month: Month) -> Timestamp {
     month.first_instant_after(MONTH_KEY_LIFE_MONTHS)
+}
+
+/// Whether the key of a month is gone for good. One that is gone before its month is over was destroyed by a clock that was ahead: without
+/// another one nobody could log in until the month ends.
+fn is_over(month: Month, is_gone: bool, now: Timestamp) -> bool {
+    now >= end_of(month) || is_gone && now >= month.first_instant_after(1)
 }
 
 fn month_name(month: Month) -> String {

@@ -99,9 +99,19 @@ pub enum StoreError {
     /// A key table that its root does not open.
     #[error(
         "the key table {table} does not open: it is older than the keys that it stands under, or damaged. Put the newest copy of \
-         tables, roots and keys in its place; without one, what stood in it is gone, and the file can be taken away"
+         tables, roots and keys in its place; without one, what stood in it is gone: take the file away, and `consentry keys adopt` goes on \
+         with what is left"
     )]
     Table {
+        /// Its name.
+        table: String,
+    },
+    /// A key table whose file is not there, though nothing has erased it: its roots are.
+    #[error(
+        "the key table {table} is missing, and nothing has erased it. Put the newest copy of tables, roots and keys in its place; without \
+         one, what stood in it is gone, and `consentry keys adopt` goes on with what is left"
+    )]
+    NoTable {
         /// Its name.
         table: String,
     },

@@ -1,8 +1,9 @@
 //! How long secrets stand in memory in clear, counted for the whole process. No value, no length and no name is in it.
 //!
-//! A secret is in clear in four moments: from its opening until the run's vault has sealed it, while it is evaluated into a request, from when
-//! the client takes that request until it has written it, and while its answer is searched for it. In between it is sealed, but for an answer
-//! to a question, which stands open until the connector takes it, ten minutes at the most.
+//! A secret is in clear in four moments: from its opening until the run's vault has sealed it, while it is evaluated into a request or for
+//! a page, from when the client takes that request, or the browser what is typed, until it has written it, and while its answer is
+//! searched for it. In between it is sealed, but for an answer to a question, which stands open until the connector takes it, ten minutes
+//! at the most.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ pub enum Moment {
     Open,
     /// From opening the first secret of a request to sealing what was made of them all.
     Evaluate,
-    /// From opening what was made to the client's letting go of it.
+    /// From opening what was made to the client's, or the browser's, letting go of it.
     Send,
     /// From opening the secrets for the search in an answer to wiping them.
     Search,

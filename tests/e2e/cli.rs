@@ -435,7 +435,7 @@ async fn an_engine_without_keys_or_with_another_passphrase_says_what_to_do() {
     let serve = format!("serve --config {}", node.path("consentry.toml").display());
     std::fs::write(node.path("passphrase"), "another one").unwrap();
     let called = call(words(&serve)).await;
-    assert!(called.code == Some(1) && called.err.contains("passphrase"), "{called:?}");
+    assert!(called.code == Some(4) && called.err.contains("passphrase"), "{called:?}");
     std::fs::remove_file(node.path("data/keys")).unwrap();
     let called = call(words(&serve)).await;
     assert!(called.code == Some(1) && called.err.contains("consentry keys generate"), "{called:?}");

@@ -47,9 +47,14 @@ fn confines(beside: &str, tenths: &str) {
 #[test]
 fn the_unit_names_what_the_command_line_has_and_the_node_needs() {
     let text = std::fs::read_to_string(root().join("packaging/consentry.service")).unwrap();
-    for line in
-        ["MemorySwapMax=0", "LimitMEMLOCK=8M", "LimitCORE=0", "LoadCredential=passphrase:", "NoNewPrivileges=yes"]
-    {
+    for line in [
+        "RestartPreventExitStatus=4",
+        "MemorySwapMax=0",
+        "LimitMEMLOCK=8M",
+        "LimitCORE=0",
+        "LoadCredential=passphrase:",
+        "NoNewPrivileges=yes",
+    ] {
         assert!(text.lines().any(|each| each.starts_with(line)), "{line}");
     }
     // Compiled connectors are written by the node and run by it.

@@ -14,7 +14,7 @@ const NAMED_IN: [(&str, &[&str]); 8] = [
     ("axum", &["engine/src/api", "engine/src/console", "engine/src/journey", "examples/", "tests/"]),
     ("clap", &["engine/src/cli", "examples/", "tests/"]),
     ("sled", &["engine/src/store/sled", "tests/benches/figures.rs"]),
-    ("cryptoki", &["engine/src/keys/pkcs11"]),
+    ("cryptoki", &["engine/src/keys/pkcs11", "tests/e2e/keys.rs"]),
     ("hyper", &["host-api/src/network/", "tests/"]),
     // Pages of the console are made of cells that have no way in for a person's words; the desk writes its own.
     (

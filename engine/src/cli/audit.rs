@@ -37,6 +37,7 @@ pub(super) fn noted(config: &Config, deed: Deed, about: Option<About>) -> anyhow
 
 /// The same, for whoever showed an operator's key.
 pub(super) fn noted_by(by: Actor, config: &Config, deed: Deed, about: Option<About>) -> anyhow::Result<()> {
+    setup::as_owner(config)?;
     let folder = config.engine.data_folder.join("audit");
     leave(&folder, (by, deed, about), &Entropy::system(), SystemClock.now())
         .with_context(|| format!("{} can't be written: nothing is done that is not in the audit log", folder.display()))

@@ -22,6 +22,17 @@ mod service;
 
 /// How it ends when something was found: as any failure.
 const FOUND: u8 = 1;
+/// How it ends when nothing was found, and it was not looked everywhere: as whatever is done in part.
+const UNSEEN: u8 = 3;
+
+/// How a search ends.
+fn ended(is_found: bool, is_unseen: bool) -> ExitCode {
+    match (is_found, is_unseen) {
+        (true, _) => ExitCode::from(FOUND),
+        (false, true) => ExitCode::from(UNSEEN),
+        (false, false) => ExitCode::SUCCESS,
+    }
+}
 
 /// Planted values.
 #[derive(Debug, Subcommand)]
@@ -92,7 +103,10 @@ fn search(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     }
     if options.json {
         let found: Vec<_> = all.found.iter().map(|(place, at)| json!({ "place": place, "value": at + 1 })).collect();
-        writeln!(out, "{}", json!({ "values": values.len(), "bytes": all.bytes, "found": found }))?;
+        let unseen: Vec<_> =
+            all.unseen.iter().map(|(place, why)| json!({ "place": place, "why": why.to_string() })).collect();
+        let told = json!({ "values": values.len(), "bytes": all.bytes, "found": found, "not-searched": unseen });
+        writeln!(out, "{told}")?;
     } else {
         for (place, files, bytes, found) in told {
             writeln!(out, "searched {place}: {files} files or mappings, {bytes} bytes, {found} found")?;
@@ -100,9 +114,12 @@ fn search(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         for (place, at) in &all.found {
             writeln!(out, "FOUND    value {} in {}", at + 1, place.display())?;
         }
+        for (place, why) in &all.unseen {
+            writeln!(out, "NOT SEARCHED {}: {why}", place.display())?;
+        }
         writeln!(out, "{} of {} values found anywhere", distinct(&all), values.len())?;
     }
-    Ok(if all.found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+    Ok(ended(!all.found.is_empty(), !all.unseen.is_empty()))
 }
 
 fn distinct(searched: &Searched) -> usize {

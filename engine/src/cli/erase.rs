@@ -21,8 +21,8 @@ use crate::operator::Deed;
 use crate::operator::audit::About;
 use crate::store::StoreError;
 
-/// How long an engine that runs has to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long an engine that runs has to take a request.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// How often it is looked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -92,26 +92,42 @@ async fn ask(config: &Config, scope: Scope) -> anyhow::Result<ErasureReceipt> {
     let requests = config.engine.data_folder.join("erase");
     let mut name = [0; 16];
     entropy.with(|rng| rng.fill_bytes(&mut name));
-    let [request, answer] = ["request", "receipt"].map(|end| requests.join(format!("{}.{end}", hex::encode(name))));
+    let [request, receipt, refused] =
+        ["request", "receipt", "refused"].map(|end| requests.join(format!("{}.{end}", hex::encode(name))));
     crate::forward::file::receive(&request, scope.to_string().as_bytes(), &entropy)
         .with_context(|| format!("{} can't be written", request.display()))?;
-    let answered = async {
-        loop {
-            match std::fs::read_to_string(&answer) {
-                Ok(token) => break token,
-                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
-            }
+    let taken = async {
+        while request.exists() {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    let Ok(token) = tokio::time::timeout(ANSWER_WITHIN, answered).await else {
-        std::fs::remove_file(&request).ok();
-        bail!("the engine that runs on {} does not answer", config.engine.data_folder.display());
+    if tokio::time::timeout(TAKEN_WITHIN, taken).await.is_err() && std::fs::remove_file(&request).is_ok() {
+        bail!("the engine that runs on {} does not answer; nothing was erased", config.engine.data_folder.display());
+    }
+    let told_at = tokio::time::Instant::now() + TAKEN_WITHIN;
+    let mut told = false;
+    let token = loop {
+        if let Ok(token) = std::fs::read_to_string(&receipt) {
+            break token;
+        }
+        if let Ok(why) = std::fs::read_to_string(&refused) {
+            std::fs::remove_file(&refused)?;
+            bail!("the engine did not do it: {why}. What was erased before that stays erased; ask again");
+        }
+        if !told && tokio::time::Instant::now() > told_at {
+            told = true;
+            eprintln!(
+                "consentry: the engine is at work; whoever stops waiting here finds the receipt in {} when it is done",
+                receipt.display()
+            );
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     };
     let keys = setup::keys(config)?.publics(Duty::Signing).await?;
-    let receipt = ErasureReceipt::verify(&token, &keys)
-        .with_context(|| format!("what the engine answered in {} is no receipt of it", answer.display()))?;
-    std::fs::remove_file(&answer)?;
-    Ok(receipt)
+    let checked = ErasureReceipt::verify(&token, &keys)
+        .with_context(|| format!("what the engine answered in {} is no receipt of it", receipt.display()))?;
+    std::fs::remove_file(&receipt)?;
+    Ok(checked)
 }
 
 /// The receipt for a person.
@@ -125,6 +141,9 @@ pub(super) fn tell(facts: &Facts, out: &mut dyn Write) -> anyhow::Result<()> {
     }
     for key in &facts.keys {
         writeln!(out, "key      {} destroyed {} by {}", key.key, key.at, key.provider)?;
+    }
+    if facts.unnamed > 0 {
+        writeln!(out, "and {} records and keys more, which the receipt counts and does not name", facts.unnamed)?;
     }
     for place in &facts.searched {
         writeln!(out, "searched {}: {} looked at, {} found", place.place, place.looked_at, place.found)?;

@@ -48,14 +48,16 @@ pub(super) enum Command {
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Publishes a key no more. What was sealed to it still opens.
+    /// Takes a key out of use that another one has followed: it is published no more, and what was sealed to it still opens. One that signed
+    /// stays published, so that what it signed is checked.
     Retire {
         /// The key's id.
         kid: String,
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Destroys a key that is not the current one of its duty. What it alone opens is gone for good.
+    /// Destroys a key that is not the current one of its duty. What it alone opens is gone for good; what it signed, receipts among it, is
+    /// taken for forged from then on.
     Destroy {
         /// The key's id.
         kid: String,
@@ -111,11 +113,18 @@ pub(super) fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<ExitC
         }
         Command::Retire { kid, file } => {
             let key = block_on(opened_to(&file, Deed::KeyRetire, &kid)?.retire(&kid))?;
-            writeln!(out, "{} for {} is published no more; what was sealed to it still opens", key.kid, key.duty)?;
+            let then = match key.duty.signs() {
+                true => "signs nothing any more; it stays published, and what it signed is checked with it",
+                false => "is published no more; what was sealed to it still opens",
+            };
+            writeln!(out, "{} for {} {then}", key.kid, key.duty)?;
         }
         Command::Destroy { kid, file, yes: _ } => {
-            let gone = block_on(opened_to(&file, Deed::KeyDestroy, &kid)?.destroy(&kid, now))?;
-            writeln!(out, "{} was destroyed at {} by {}", gone.key, gone.at, gone.provider)?;
+            let keys = opened_to(&file, Deed::KeyDestroy, &kid)?;
+            let signed = block_on(keys.list())?.iter().any(|key| key.kid == kid && key.duty.signs());
+            let gone = block_on(keys.destroy(&kid, now))?;
+            let then = if signed { "; what it signed is taken for forged from now on, receipts among it" } else { "" };
+            writeln!(out, "{} was destroyed at {} by {}{then}", gone.key, gone.at, gone.provider)?;
         }
         Command::Adopt { file, yes: _ } => adopt(&file, out)?,
         Command::Recipient { name } => pair(&name, Algorithm::RsaOaep256, out)?,

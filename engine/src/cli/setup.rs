@@ -1,9 +1,10 @@
 //! What several commands need: an engine from a configuration, connectors from a folder.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 
 use crate::clock::{Clock, SystemClock};
@@ -24,6 +25,22 @@ pub(super) fn passphrase_in(path: &Path) -> anyhow::Result<SecretString> {
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
+/// Refuses an account that the data folder does not belong to. What root leaves there, the engine of another account can't read: its keys
+/// first of all.
+pub(super) fn as_owner(config: &Config) -> anyhow::Result<()> {
+    let folder = &config.engine.data_folder;
+    let Ok(there) = folder.metadata() else { return Ok(()) };
+    let (owner, account) = (there.uid(), rustix::process::geteuid().as_raw());
+    if owner != account {
+        bail!(
+            "{} belongs to the account {owner}, and this runs as {account}: run it as the account that the engine runs as, as in \
+             `runuser -u NAME -- consentry …`; what another one writes there, the engine can't read. Nothing was done",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
 /// An engine as the configuration says, its keys opened, its connectors loaded.
 pub(super) async fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
     let folder = config.connectors()?;
@@ -38,6 +55,7 @@ pub(super) fn with_keys(config: &Config) -> anyhow::Result<Builder> {
 
 /// The keys of a node, opened.
 pub(super) fn keys(config: &Config) -> anyhow::Result<Arc<dyn KeyProvider>> {
+    as_owner(config)?;
     let passphrase = match config.keys.place()? {
         KeysPlace::File { passphrase } => passphrase_in(passphrase)?,
         KeysPlace::Token { module, token, pin } => {
@@ -59,6 +77,15 @@ pub(super) fn make_keys(config: &Config) -> anyhow::Result<String> {
     match config.keys.place()? {
         KeysPlace::File { passphrase } => {
             let (path, passphrase) = (key_file(config), passphrase_in(passphrase)?);
+            let roots = config.engine.data_folder.join("roots");
+            if roots.exists() && !path.exists() {
+                bail!(
+                    "{} is there, and opens with the keys that were in {} alone: put the copy of these back. Without one, nothing that is \
+                     kept opens any more: move roots, tables and store away, and make keys then",
+                    roots.display(),
+                    path.display()
+                );
+            }
             std::fs::create_dir_all(&config.engine.data_folder)
                 .with_context(|| format!("{} can't be made", config.engine.data_folder.display()))?;
             SoftwareKeys::generate(&path, passphrase, now)?;

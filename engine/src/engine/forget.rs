@@ -1,10 +1,10 @@
 //! Erasure because somebody asked for it: of a session, of a person, of everything that an Online Service had done. What a law
 //! keeps stays, and the receipt names it.
 
+pub(super) mod asked;
 mod survivors;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,41 +138,12 @@ impl Engine {
             destroyed: counts(&before.records, &keys),
             erased: before.records,
             keys,
+            unnamed: 0,
             searched,
             survives: survivors.at(now),
             not_claimed: NOT_CLAIMED.map(str::to_owned).into(),
         };
         Ok(ErasureReceipt::sign(facts, &*self.keys).await?)
-    }
-
-    /// Does the erasures that were asked for through files of the data folder, which only its owner can write, and leaves their
-    /// receipts beside them. What can't be done now is done later.
-    pub(super) async fn answer_requests(&self) {
-        let Some(folder) = &self.requests else { return };
-        // None there is next to always the case.
-        let Ok(entries) = std::fs::read_dir(folder) else { return };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            if path.extension().is_none_or(|end| end != "request") {
-                continue;
-            }
-            if let Err(error) = self.answer_erasure(&path).await {
-                tracing::error!(file = %path.display(), error = crate::causes::chain(&error), "an erasure that was asked for can't be done now");
-            }
-        }
-    }
-
-    async fn answer_erasure(&self, path: &Path) -> Result<(), EngineError> {
-        let failed = |error: std::io::Error| EngineError::Platform(Box::new(error));
-        let text = crate::secret_file::read_private(path).map_err(failed)?;
-        let scope = std::str::from_utf8(&text).ok().and_then(|text| text.trim_end().parse().ok());
-        let Some(scope) = scope else {
-            tracing::error!(file = %path.display(), "this asks for no erasure");
-            return std::fs::remove_file(path).map_err(failed);
-        };
-        let receipt = self.erase(scope).await?;
-        let answer = path.with_extension("receipt");
-        crate::forward::file::receive(&answer, receipt.token().as_bytes(), &self.entropy).map_err(failed)?;
-        std::fs::remove_file(path).map_err(failed)
     }
 
     async fn wait_for_its_end(&self, session: &Arc<Session>) -> Result<(), EngineError> {

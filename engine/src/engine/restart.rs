@@ -196,7 +196,7 @@ impl Engine {
             self.write_log().await;
         }
         let erased = self.erase_due(now).await;
-        self.answer_requests().await;
+        self.answer_requests();
         self.answer_retests();
         // Keys that can't be reached keep nobody from being told, nor the others' steps from being taken.
         let (mut taken_in, mut settled) = (Ok(()), Ok(()));

@@ -18,6 +18,8 @@ pub const TYP: &str = "consentry-erasure+jwt";
 /// Longest receipt, in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 const FORMAT: u8 = 1;
+/// Most records, and most keys, that a receipt names; it counts them all. So whoever checks it can hold it.
+pub const NAMED_MAX: usize = 10_000;
 
 /// What no erasure here reaches. Each receipt says it.
 pub const NOT_CLAIMED: [&str; 4] = [
@@ -58,10 +60,14 @@ pub struct Facts {
     /// How many keys were destroyed, by kind.
     #[serde(default)]
     pub destroyed: BTreeMap<String, usize>,
-    /// The records that are gone.
+    /// The records that are gone: up to [`NAMED_MAX`] of them.
     pub erased: Vec<ErasedRecord>,
-    /// The root keys that were destroyed with them, of key tables and of the key provider: which, when, and who held them.
+    /// The root keys that were destroyed with them, of key tables and of the key provider: which, when, and who held them; up to
+    /// [`NAMED_MAX`] of them.
     pub keys: Vec<Destroyed>,
+    /// How many more records and keys are gone than are named.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unnamed: usize,
     /// Where was searched for what is left.
     pub searched: Vec<Searched>,
     /// What is still kept at this moment, until when, and why.
@@ -126,7 +132,11 @@ impl ErasureReceipt {
     /// # Errors
     /// [`KeyError`].
     pub async fn sign(facts: Facts, keys: &dyn KeyProvider) -> Result<Self, KeyError> {
-        let facts = Facts { format: FORMAT, ..facts };
+        let mut facts = Facts { format: FORMAT, ..facts };
+        let named = facts.erased.len() + facts.keys.len();
+        facts.erased.truncate(NAMED_MAX);
+        facts.keys.truncate(NAMED_MAX);
+        facts.unnamed = named - facts.erased.len() - facts.keys.len();
         let payload = serde_json::to_vec(&facts).map_err(|_| Refused)?;
         let token = keys.sign_compact(Duty::Signing, TYP, &payload).await?;
         Ok(Self { facts, token })
@@ -153,6 +163,11 @@ impl ErasureReceipt {
     pub fn token(&self) -> &str {
         &self.token
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl FromStr for Scope {

@@ -60,6 +60,26 @@ async fn put<T: Record<Row = R>, R: Storable>(shelves: &Shelves, name: &str, not
 }
 
 #[tokio::test]
+async fn what_a_pass_can_not_do_about_one_key_keeps_it_from_no_other() {
+    let (clock, folder) =
+        (Arc::new(ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap())), tempfile::tempdir().unwrap());
+    let (entropy, keys) =
+        (Arc::new(Entropy::from(StdRng::seed_from_u64(1))), crate::keys::software::tests::keys_in(folder.path()));
+    let shelves = Shelves::memory(keys.clone(), entropy.clone(), clock.clone());
+    let outbox = Outbox::new(&shelves, entropy);
+    let _tag = keys.month_hmac(Month::of(clock.now()), b"login", clock.now()).await.unwrap();
+    put(&shelves, "s1", SessionNote, Term::from(clock.now())).await;
+    clock.set(Month::of(clock.now()).first_instant_after(13));
+    let other = std::fs::File::open(folder.path().join("keys")).unwrap();
+    other.lock().unwrap();
+    let held = due(&shelves, &outbox, &*keys, clock.now()).await;
+    assert!(matches!(held, Err(EraseError::Keys(KeyError::File(_)))), "{held:?}");
+    assert_eq!(shelves.keys_used(), 0, "the record's own key needs no key file to go");
+    other.unlock().unwrap();
+    assert_eq!(due(&shelves, &outbox, &*keys, clock.now()).await.unwrap().erased.get("R04"), Some(&1));
+}
+
+#[tokio::test]
 async fn a_pass_erases_what_is_due_and_nothing_else() {
     let clock = Arc::new(ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap()));
     let entropy = Arc::new(Entropy::from(StdRng::seed_from_u64(1)));

@@ -60,7 +60,7 @@ impl TokenKeys {
             if let Err(lacks) = holder.try_duty(duty) {
                 for key in made {
                     holder.change(|session, catalogue| match catalogue.key(key.duty, &key.kid) {
-                        Some(key) => objects::destroy(session, key),
+                        Some(key) => objects::destroy(session, catalogue, key),
                         None => Ok(()),
                     })?;
                 }
@@ -118,7 +118,7 @@ impl KeyProvider for TokenKeys {
         self.blocking(OPERATION, move |holder| {
             holder.newest(duty)?;
             let catalogue = holder.catalogue()?;
-            let published = catalogue.keys.iter().rev().filter(|key| key.duty == duty && !key.retired);
+            let published = catalogue.keys.iter().rev().filter(|key| key.duty == duty && duty.publishes(key.retired));
             published.map(|key| holder.public(key)).collect()
         })
         .await
@@ -180,7 +180,7 @@ impl KeyProvider for TokenKeys {
         let kid = kid.to_owned();
         self.blocking(OPERATION, move |holder| {
             let key = holder.dispensable(&kid)?;
-            holder.change(|session, _| objects::retire(session, &key))?;
+            holder.change(|session, catalogue| objects::retire(session, catalogue, &key))?;
             let catalogue = holder.catalogue_now()?;
             catalogue.key(key.duty, &kid).map(|key| catalogue.info(key)).ok_or(KeyError::Unknown(kid))
         })
@@ -191,7 +191,7 @@ impl KeyProvider for TokenKeys {
         let kid = kid.to_owned();
         self.blocking(OPERATION, move |holder| {
             let key = holder.dispensable(&kid)?;
-            holder.change(|session, _| objects::destroy(session, &key))?;
+            holder.change(|session, catalogue| objects::destroy(session, catalogue, &key))?;
             Ok(holder.destroyed(kid, now))
         })
         .await

@@ -5,6 +5,7 @@
 //! not have that gap.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-use super::{Destroyed, Duty, KeyError, KeyInfo, KeyProvider, RecordKey, Wrap, end_of, month_name};
+use super::{Destroyed, Duty, KeyError, KeyInfo, KeyProvider, RecordKey, Wrap, end_of, is_over, month_name};
 use crate::clock::Month;
 use crate::jose::{PublicKey, Refused};
 
@@ -36,6 +37,8 @@ pub struct SoftwareKeys {
     file: Option<KeyFile>,
     /// None without a file.
     seen: RwLock<Option<Seen>>,
+    /// Whether the file was gone when it was last looked for.
+    gone: AtomicBool,
     made_at: Timestamp,
     /// One change of the set at a time.
     changing: Mutex<()>,
@@ -91,7 +94,8 @@ impl SoftwareKeys {
         let making = std::array::from_fn(|_| Mutex::new(()));
         let (file, version) = file.unzip();
         let seen = version.map(|taken| Seen { taken, looked_at: taken });
-        Self { set: RwLock::new(set), file, seen: RwLock::new(seen), made_at, changing: Mutex::new(()), making }
+        let gone = AtomicBool::new(false);
+        Self { set: RwLock::new(set), file, seen: RwLock::new(seen), gone, made_at, changing: Mutex::new(()), making }
     }
 
     fn set(&self) -> KeySet {
@@ -112,7 +116,9 @@ impl SoftwareKeys {
     async fn current(&self) -> KeySet {
         let Some(file) = self.file.clone() else { return self.set() };
         let unseen = |version: &Version| self.seen().is_some_and(|seen| seen.looked_at != *version);
-        if !file.version().is_ok_and(|version| unseen(&version)) {
+        let version = file.version();
+        self.tell_once_if_gone(&file, version.is_err());
+        if !version.is_ok_and(|version| unseen(&version)) {
             return self.set();
         }
         let _one_at_a_time = self.changing.lock().await;
@@ -130,6 +136,17 @@ impl SoftwareKeys {
             }
         }
         self.set()
+    }
+
+    /// The keys live on in this process alone: whoever can still do something about it must hear of it before its end.
+    fn tell_once_if_gone(&self, file: &KeyFile, gone: bool) {
+        let before = self.gone.swap(gone, Ordering::Relaxed);
+        if gone && !before {
+            tracing::error!(
+                file = %file.path().display(),
+                "the key file is gone or can't be looked at: put its newest copy back before this engine stops, and make no other keys"
+            );
+        }
     }
 
     /// Changes the set as the file has it: first in the file, then here.
@@ -211,7 +228,12 @@ impl KeyProvider for SoftwareKeys {
             Material::Aes(_) => Err(KeyError::WrongDuty(duty)),
         };
         let set = self.current().await;
-        set.entries.iter().rev().filter(|entry| entry.duty == duty && !entry.retired).map(public).collect()
+        set.entries
+            .iter()
+            .rev()
+            .filter(|entry| entry.duty == duty && duty.publishes(entry.retired))
+            .map(public)
+            .collect()
     }
 
     async fn unwrap(&self, duty: Duty, kid: &str, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
@@ -265,10 +287,11 @@ impl KeyProvider for SoftwareKeys {
 
     async fn month_hmac(&self, month: Month, data: &[u8], now: Timestamp) -> Result<[u8; 32], KeyError> {
         let name = month_name(month);
-        let over = |set: &KeySet| now >= end_of(month) || set.destroyed.iter().any(|gone| gone.key == name);
         let set = self.current().await;
-        let key = match set.months.get(&month) {
-            _ if over(&set) => return Err(KeyError::Destroyed(name)),
+        let key = set.months.get(&month);
+        let is_gone = key.is_none() && set.destroyed.iter().any(|gone| gone.key == name);
+        let key = match key {
+            _ if is_over(month, is_gone, now) => return Err(KeyError::Destroyed(name)),
             Some(key) => key.clone(),
             None => self.change(|set| Ok(set.month(month)?)).await?,
         };

@@ -31,9 +31,9 @@ impl Shelves {
     /// # Errors
     /// [`StoreError`]: the copy can't be read.
     pub async fn try_copy(&self, folder: &Path) -> Result<Opened, StoreError> {
-        let tables = FolderFiles::open(&folder.join("tables")).await?;
+        let tables = FolderFiles::open(&folder.join("tables"), |_| false).await?;
         let mut keys: BTreeMap<KeyName, RecordKey> = self.tables().keys();
-        let roots = self.tables().roots().of_copy(&FolderFiles::open(folder).await?).await?;
+        let roots = self.tables().roots().of_copy(&FolderFiles::open(folder, |_| false).await?).await?;
         let (count, of_copy) = self.tables().read_copy(&tables, &roots).await?;
         let mut opened = Opened { tables: count, tables_opened: of_copy.len(), ..Opened::default() };
         keys.extend(of_copy.into_iter().flatten());

@@ -45,14 +45,19 @@ pub(crate) struct FolderFiles {
 }
 
 impl FolderFiles {
-    /// Opens a folder, which is made if it is not there, and clears away what a crash left half-written.
-    pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// Opens a folder, which is made if it is not there, and clears away what a crash left half-written of the files that are ours:
+    /// others may be writing theirs.
+    pub(crate) async fn open(
+        folder: &Path,
+        is_ours: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let folder = folder.to_owned();
         blocking(move || {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
             for entry in fs::read_dir(&folder)? {
                 let path = entry?.path();
-                if path.to_string_lossy().ends_with(UNFINISHED) && path.is_file() {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if name.strip_suffix(UNFINISHED).is_some_and(&is_ours) && path.is_file() {
                     fs::remove_file(&path)?;
                 }
             }

@@ -22,6 +22,13 @@ pub(super) struct Mark {
     pub(super) time: Time,
 }
 
+/// Whether store and key tables must be those that belong together, or somebody says that what is there is all there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    Must,
+    Accepted,
+}
+
 /// How a store does not fit the key tables beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -117,21 +117,31 @@ impl FileRoots {
         destroy: &[Root],
         now: Timestamp,
     ) -> Result<Vec<Destroyed>, StoreError> {
+        let gone = self.replace(make, destroy).await?;
+        self.held().is_spent |= !gone.is_empty();
+        Ok(gone.iter().map(|root| destroyed(root, now)).collect())
+    }
+
+    /// As [`Self::change`], where nothing was let go: whatever stood under those stands under these.
+    pub(super) async fn advance(&self, make: &[Root], destroy: &[Root]) -> Result<(), StoreError> {
+        self.replace(make, destroy).await.map(drop)
+    }
+
+    /// Makes these, destroys those, and tells which of those were there.
+    async fn replace(&self, make: &[Root], destroy: &[Root]) -> Result<Vec<Root>, StoreError> {
         let _one_at_a_time = self.changing.lock().await;
         let (mut roots, mark, known) = self.known();
         for root in make {
             let new = || self.entropy.with(|rng| RecordKey::generate(rng));
             roots.entry(root.clone()).or_insert_with(new);
         }
-        let gone = destroy.iter().filter(|root| roots.remove(root).is_some());
-        let gone: Vec<_> = gone.map(|root| destroyed(root, now)).collect();
+        let gone: Vec<Root> = destroy.iter().filter(|root| roots.remove(root).is_some()).cloned().collect();
         let under = match known {
             Some(under) => under,
             None => self.fresh_root(mark).await?,
         };
         self.write(&roots, mark, &under).await?;
         let mut held = self.held();
-        held.is_spent |= !gone.is_empty();
         (held.roots, held.under) = (roots, Some(under));
         Ok(gone)
     }

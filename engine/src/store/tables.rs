@@ -1,8 +1,9 @@
 //! Where the keys of records are: in key tables, one for each period or each day, and never in the store.
 //!
 //! A table is one small file that is rewritten whole. Its content is sealed under a root key of this generation of it, which
-//! somebody else holds ([`FileRoots`]). Whatever drops a key writes the next generation, without it, under the next root,
-//! and destroys the root before: what was dropped is gone also for whoever kept the older file. A day's table goes as a whole.
+//! somebody else holds ([`FileRoots`]). Each rewrite is the next generation, under the next root, and destroys the root before: what
+//! was dropped is gone also for whoever kept the older file, and an older file is never taken for the newest. A day's table goes as a
+//! whole: its roots first. So a table that has both its roots and no file was not erased, but lost.
 //!
 //! Keys are made some at a time, before any record has them, so that a new record seldom waits for its table. What nobody
 //! waits for is dropped with the next rewrite, [`Tables::due`] at the latest; those who wait at once share one.
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::files::Files;
+use super::mark::Fit;
 use super::roots::FileRoots;
 use super::time::{Late, Time};
 use crate::entropy::Entropy;
@@ -58,7 +60,7 @@ struct Held {
 
 #[derive(Default)]
 struct Table {
-    /// The root that its file stands under; the next one is there, too.
+    /// The root that its file stands under; once there is a file, the next one is there, too.
     generation: u64,
     rows: BTreeMap<KeyName, Row>,
     /// Those of the rows that no record has.
@@ -83,16 +85,18 @@ impl Tables {
     /// With those of the folder. Finishes what a crash cut off.
     ///
     /// # Errors
-    /// [`StoreError::Table`] for a table without its root: it was put back from an older copy.
+    /// [`StoreError::Table`] for a table without its root: it was put back from an older copy. [`StoreError::NoTable`] for roots without
+    /// their table, unless that is accepted: then they go.
     pub(super) async fn open(
         files: Arc<dyn Files>,
         roots: Arc<FileRoots>,
         entropy: Arc<Entropy>,
         now: Timestamp,
+        fit: Fit,
     ) -> Result<Self, StoreError> {
         let this = Self::fresh(files, roots, entropy);
         this.0.held().time = this.0.roots.mark().time;
-        this.0.load(now).await?;
+        this.0.load(now, fit).await?;
         Ok(this)
     }
 

@@ -88,8 +88,9 @@ async fn received(State(bank): State<Arc<Bank>>) -> Result<Json<Value>, Refused>
     }
 }
 
-async fn customers() -> Json<Value> {
-    let told = |person: &Person| json!({"login": person.login, "password": person.password, "code": person.code, "shown": person.shown()});
+async fn customers(State(bank): State<Arc<Bank>>) -> Json<Value> {
+    let settings = bank.settings();
+    let told = |person: &Person| json!({"login": person.login, "password": settings.password_of(person), "code": settings.code_of(person), "shown": person.shown()});
     Json([&MARIE, &JULIE].into_iter().map(told).collect())
 }
 

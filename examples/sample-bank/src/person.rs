@@ -3,6 +3,7 @@
 
 use jiff::civil::{Date, date};
 
+use crate::settings::Settings;
 use crate::state::SiteState;
 
 /// The bank's own code.
@@ -79,15 +80,15 @@ impl Person {
     }
 
     /// Who has this login number and this secret code.
-    pub(crate) fn with_code(login: &str, code: &str) -> Option<RightLogin> {
-        let person = Self::with_number(login).filter(|person| person.code == code)?;
+    pub(crate) fn with_code(login: &str, code: &str, settings: &Settings) -> Option<RightLogin> {
+        let person = Self::with_number(login).filter(|person| settings.code_of(person) == code)?;
         Some(RightLogin { person, fault: None })
     }
 
     /// Who has this login number and this password, or one that names a fault.
-    pub(crate) fn with_login(login: &str, password: &str) -> Option<RightLogin> {
+    pub(crate) fn with_login(login: &str, password: &str, settings: &Settings) -> Option<RightLogin> {
         let (person, fault) = (Self::with_number(login)?, SiteState::of_password(password));
-        (person.password == password || fault.is_some()).then_some(RightLogin { person, fault })
+        (settings.password_of(person) == password || fault.is_some()).then_some(RightLogin { person, fault })
     }
 
     fn with_number(login: &str) -> Option<&'static Person> {

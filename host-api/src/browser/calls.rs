@@ -60,7 +60,7 @@ impl HostCtx {
         self.give_to_page(&recipe, Some((&at, recipe.is_withheld())))?;
         let text = self.typed(&recipe)?;
         let context = self.context()?;
-        self.drive(async move { context.type_text(&at, &text).await }).await?;
+        self.drive(async move { context.type_secret(&at, &text).await }).await?;
         self.used_up(&recipe);
         Ok(())
     }
@@ -82,9 +82,9 @@ impl HostCtx {
         });
         let keys = keys.await?;
         self.give_to_page(&recipe, Some((&at, true)))?;
-        let text: Zeroizing<String> = self.typed(&recipe)?;
+        let text = self.typed(&recipe)?;
         let context = self.context()?;
-        let pressed = self.drive(async move { context.press(&at, &keys, text).await }).await;
+        let pressed = self.drive(async move { context.press(&at, &keys, &text).await }).await;
         self.used_up(&recipe);
         // A key that can't be pressed is known by the character that was to be pressed.
         let pressed = pressed.map_err(|fail| if matches!(fail, Fail::Fault(_)) { self.unusable() } else { fail })?;

@@ -311,6 +311,6 @@ pub(super) fn failure(error: &str) -> PageError {
 
 /// A text as the protocol takes it, without a copy of ours.
 #[derive(Serialize)]
-pub(super) struct Typed<'t> {
-    pub(super) text: &'t str,
+pub(super) struct Typed<T> {
+    pub(super) text: T,
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::context::{Context, PageError};
 use super::frame::{At, Element, Place, Typed};
 use super::scripts;
-use super::transport::CallError;
+use super::transport::{CallError, Secret};
+use crate::network::Payload;
 
 /// How long an element may take to come to rest and lie open: pages slide, fade and cover themselves while they load.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -148,6 +149,16 @@ impl Context {
         }
         let session = self.frame(at)?.session;
         Ok(self.transport().tell(&session, "Input.insertText", Typed { text }).await?)
+    }
+
+    /// The same for a secret, which is in clear no longer than it takes to write it to the browser.
+    pub(super) async fn type_secret(&self, at: &At, secret: &Payload) -> Result<(), PageError> {
+        if secret.is_empty() {
+            return self.key(at, "Delete").await;
+        }
+        let session = self.frame(at)?.session;
+        let typed = Typed { text: Secret(secret) };
+        Ok(self.transport().tell_secret(&session, "Input.insertText", typed).await?)
     }
 
     /// Sets the value of a field that can't be typed into.

@@ -7,13 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
+
+use crate::clear::{Clear, Moment};
+use crate::memory::locked;
+use crate::network::Payload;
 
 /// Largest message of the browser, in bytes: a document of the largest size that a manifest may ask for, escaped.
 const MESSAGE_BYTES_MAX: usize = 192 << 20;
@@ -55,10 +60,19 @@ impl std::fmt::Debug for Event {
 /// The connection to one browser.
 #[derive(Clone)]
 pub(super) struct Transport {
-    out: mpsc::UnboundedSender<Zeroizing<Vec<u8>>>,
+    out: mpsc::UnboundedSender<Message>,
     shared: Arc<Shared>,
     patience: Duration,
 }
+
+/// What goes to the browser. One that holds a secret stands in locked pages, and in clear as long as this is there.
+struct Message {
+    bytes: Zeroizing<Vec<u8>>,
+    _clear: Option<Clear>,
+}
+
+/// A secret as the protocol takes it: text, opened while it is written down.
+pub(super) struct Secret<'s>(pub(super) &'s Payload);
 
 struct Shared {
     next: AtomicU64,
@@ -188,15 +202,26 @@ impl Transport {
         method: &'static str,
         params: impl Serialize,
     ) -> Result<R, CallError> {
+        let answer = self.ask(session, method, |id| self.write(id, session, method, params)).await?;
+        serde_json::from_str(answer.get()).map_err(|_| CallError::Refused(method))
+    }
+
+    /// Has a call written, and waits for its answer.
+    async fn ask(
+        &self,
+        session: &str,
+        method: &'static str,
+        write: impl FnOnce(u64) -> Result<(), CallError>,
+    ) -> Result<Box<RawValue>, CallError> {
         let (answer, answered) = oneshot::channel();
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         self.shared.routes().waiting.insert(id, Waiting { session: session.to_owned(), answer });
         let _waits = Waits(&self.shared, id);
-        self.write(id, session, method, params)?;
+        write(id)?;
         tokio::select! {
             biased;
             answered = answered => match answered {
-                Ok(Ok(result)) => serde_json::from_str(result.get()).map_err(|_| CallError::Refused(method)),
+                Ok(Ok(result)) => Ok(result),
                 Ok(Err(Refused::Crashed)) => Err(CallError::Crashed),
                 Ok(Err(Refused::Error)) => Err(CallError::Refused(method)),
                 Err(_) => Err(CallError::Gone),
@@ -216,6 +241,16 @@ impl Transport {
         self.call::<serde::de::IgnoredAny>(session, method, params).await.map(drop)
     }
 
+    /// As [`Self::tell`], with what holds a secret.
+    pub(super) async fn tell_secret(
+        &self,
+        session: &str,
+        method: &'static str,
+        params: impl Serialize,
+    ) -> Result<(), CallError> {
+        self.ask(session, method, |id| self.write_secret(id, session, method, params)).await.map(drop)
+    }
+
     /// Calls and waits for nothing; calls of a session keep their order.
     pub(super) fn post(&self, session: &str, method: &'static str, params: impl Serialize) {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
@@ -223,13 +258,49 @@ impl Transport {
         let _ = self.write(id, session, method, params);
     }
 
-    fn write(&self, id: u64, session_id: &str, method: &'static str, params: impl Serialize) -> Result<(), CallError> {
-        // Room for a secret that is all escapes: growing would leave a copy behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(32 << 10));
-        serde_json::to_writer(&mut *bytes, &Outgoing { id, method, params, session_id })
-            .map_err(|_| CallError::Refused(method))?;
-        bytes.push(0);
-        self.out.send(bytes).map_err(|_| CallError::Gone)
+    /// As [`Self::post`], with what holds a secret.
+    pub(super) fn post_secret(&self, session: &str, method: &'static str, params: impl Serialize) {
+        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let _ = self.write_secret(id, session, method, params);
+    }
+
+    fn write(&self, id: u64, session: &str, method: &'static str, params: impl Serialize) -> Result<(), CallError> {
+        let bytes = encoded(id, session, method, params)?;
+        self.out.send(Message { bytes, _clear: None }).map_err(|_| CallError::Gone)
+    }
+
+    fn write_secret(
+        &self,
+        id: u64,
+        session: &str,
+        method: &'static str,
+        params: impl Serialize,
+    ) -> Result<(), CallError> {
+        let clear = Moment::Send.begin();
+        let bytes = locked(|| encoded(id, session, method, params))?;
+        self.out.send(Message { bytes, _clear: Some(clear) }).map_err(|_| CallError::Gone)
+    }
+}
+
+fn encoded(
+    id: u64,
+    session_id: &str,
+    method: &'static str,
+    params: impl Serialize,
+) -> Result<Zeroizing<Vec<u8>>, CallError> {
+    // Room for a secret that is all escapes: growing would leave a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(32 << 10));
+    serde_json::to_writer(&mut *bytes, &Outgoing { id, method, params, session_id })
+        .map_err(|_| CallError::Refused(method))?;
+    bytes.push(0);
+    Ok(bytes)
+}
+
+impl Serialize for Secret<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let opened = self.0.open_counted();
+        let text = std::str::from_utf8(&opened).map_err(|_| S::Error::custom("no text"))?;
+        serializer.serialize_str(text)
     }
 }
 
@@ -281,13 +352,9 @@ impl Routes {
     }
 }
 
-async fn write(
-    mut to: pipe::Sender,
-    mut outgoing: mpsc::UnboundedReceiver<Zeroizing<Vec<u8>>>,
-    gone: CancellationToken,
-) {
+async fn write(mut to: pipe::Sender, mut outgoing: mpsc::UnboundedReceiver<Message>, gone: CancellationToken) {
     while let Some(message) = outgoing.recv().await {
-        if to.write_all(&message).await.is_err() {
+        if to.write_all(&message.bytes).await.is_err() {
             gone.cancel();
             return;
         }
@@ -341,6 +408,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_secret_that_is_typed_stands_in_locked_pages_and_is_counted_until_the_browser_took_it() {
+        let (out, mut outgoing) = mpsc::unbounded_channel();
+        let gone = CancellationToken::new();
+        let shared = Arc::new(Shared { next: AtomicU64::new(1), routes: Mutex::default(), gone });
+        let transport = Transport { out, shared, patience: Duration::from_millis(1) };
+        let sealed = Payload::secret(Zeroizing::new("pass\u{e9}\"word".as_bytes().to_vec())).unwrap();
+        let typed = crate::browser::frame::Typed { text: Secret(&sealed) };
+        assert_eq!(transport.tell_secret("s", "Input.insertText", typed).await, Err(CallError::Late));
+        let message = outgoing.try_recv().unwrap();
+        let read: serde_json::Value = serde_json::from_slice(message.bytes.strip_suffix(&[0]).unwrap()).unwrap();
+        assert_eq!(read["params"]["text"], "pass\u{e9}\"word");
+        assert!(crate::memory::is_locked(&message.bytes) && message._clear.is_some());
+        transport.post("s", "Page.reload", json!({}));
+        assert!(outgoing.try_recv().unwrap()._clear.is_none());
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_message_that_is_too_long_is_let_go_and_those_behind_it_are_heard() {

@@ -9,15 +9,18 @@ use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{Leaf, LeafKind, Recipe, Slot};
 use futures_util::future::try_join_all;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::context::{Context, PageError};
 use super::frame::{At, Element};
 use super::reading::Looked;
 use super::scripts;
 use super::state::Challenge;
+use super::transport::Secret;
+use crate::clear::Moment;
 use crate::ctx::HostCtx;
 use crate::fault::Fail;
+use crate::memory::locked;
+use crate::network::Payload;
 
 /// Most keys of a keypad.
 const KEYS_MAX: usize = 64;
@@ -33,8 +36,8 @@ struct Introduced<'s> {
 #[derive(Serialize)]
 struct Credentials<'s> {
     response: &'static str,
-    username: &'s str,
-    password: &'s str,
+    username: Secret<'s>,
+    password: Secret<'s>,
 }
 
 impl Context {
@@ -92,15 +95,22 @@ impl Context {
         Ok((element, identity))
     }
 
-    /// Presses the keys for each character; none if a character has no key.
+    /// Presses the keys for each character; none if a character has no key. Between two of them the secret is sealed: a page takes its time.
     pub(super) async fn press(
         &self,
         at: &At,
         keys: &[(String, Element)],
-        secret: Zeroizing<String>,
+        secret: &Payload,
     ) -> Result<Option<()>, PageError> {
-        for character in secret.chars() {
-            let key = keys.iter().find(|(named, _)| named.chars().eq([character]));
+        for place in 0.. {
+            let key = {
+                let _clear = Moment::Send.begin();
+                let text = secret.open_counted();
+                let Some(character) = std::str::from_utf8(&text).ok().and_then(|text| text.chars().nth(place)) else {
+                    break;
+                };
+                keys.iter().find(|(named, _)| named.chars().eq([character]))
+            };
             let Some((_, element)) = key else { return Ok(None) };
             self.click_soon(at, element).await?;
         }
@@ -161,13 +171,15 @@ impl HostCtx {
         Ok(())
     }
 
-    /// The value, as text. An error here may depend on it, so it ends the run.
-    pub(super) fn typed(&mut self, recipe: &Recipe) -> Result<Zeroizing<String>, Fail> {
-        let value = self.evaluated(recipe)?;
-        match std::str::from_utf8(&value) {
-            Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-            Err(_) => Err(self.unusable()),
-        }
+    /// The value, which is text, sealed until the browser takes it. An error here may depend on it, so it ends the run.
+    pub(super) fn typed(&mut self, recipe: &Recipe) -> Result<Payload, Fail> {
+        let _clear = Moment::Evaluate.begin();
+        locked(|| {
+            let value = self.evaluated(recipe)?;
+            let is_text = std::str::from_utf8(&value).is_ok();
+            let sealed = Payload::secret(value).ok().filter(|_| is_text);
+            sealed.ok_or_else(|| self.unusable())
+        })
     }
 
     /// Retention R09: an answer is used once.
@@ -216,9 +228,10 @@ impl HostCtx {
         self.give_to_page(&login, None)?;
         self.give_to_page(&password, None)?;
         let (username, password_text) = (self.typed(&login)?, self.typed(&password)?);
-        let response = Credentials { response: "ProvideCredentials", username: &username, password: &password_text };
+        let (username, password_text) = (Secret(&username), Secret(&password_text));
+        let response = Credentials { response: "ProvideCredentials", username, password: password_text };
         let introduced = Introduced { request_id: &challenge.request, auth_challenge_response: response };
-        context.transport().post(&challenge.session, "Fetch.continueWithAuth", introduced);
+        context.transport().post_secret(&challenge.session, "Fetch.continueWithAuth", introduced);
         [&login, &password].into_iter().for_each(|recipe| self.used_up(recipe));
         self.spend(LimitName::BytesOut, 4096)
     }

@@ -70,19 +70,26 @@ impl Payload {
     pub fn open(&self) -> Bytes {
         match &self.0 {
             Held::Plain(bytes) => bytes.clone(),
+            Held::Sealed(sealed) => Bytes::from_owner(Opened { _clear: Moment::Send.begin(), bytes: sealed.open() }),
+        }
+    }
+
+    /// The bytes, in locked pages, for whoever counts how long they stand in clear.
+    pub(crate) fn open_counted(&self) -> Zeroizing<Vec<u8>> {
+        match &self.0 {
+            Held::Plain(bytes) => locked(|| Zeroizing::new(bytes.to_vec())),
             Held::Sealed(sealed) => sealed.open(),
         }
     }
 }
 
 impl Sealed {
-    fn open(&self) -> Bytes {
-        let clear = Moment::Send.begin();
+    fn open(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = locked(|| Zeroizing::new(self.ciphertext.clone()));
         // It was sealed here, under this key: it opens.
         let length = self.key.open_in_place(nonce(), Aad::empty(), &mut bytes).map_or(0, |opened| opened.len());
         bytes.truncate(length);
-        Bytes::from_owner(Opened { bytes, _clear: clear })
+        bytes
     }
 }
 

@@ -122,8 +122,11 @@ async fn a_token_that_lacks_something_a_wrong_pin_and_a_wrong_name_are_refused_a
     }
     std::fs::write(&config, good).unwrap();
     std::fs::write(first.path("pin"), "another").unwrap();
-    let (opened, said) = run(&first, &["keys", "list"]);
-    assert!(!opened && said.contains("the token refuses the PIN"), "{said}");
+    let mut listed = Command::new(binary("consentry").unwrap());
+    listed.args(["keys", "list"]).arg("--config").arg(&config);
+    let refused = first.with_variables(&mut listed).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(4) && said.contains("the token refuses the PIN"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

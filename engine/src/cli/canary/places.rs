@@ -10,7 +10,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::home::Home;
-use crate::canary::{Searched, search, search_memory};
+use crate::canary::{Searched, Unseen, search, search_memory};
 
 /// Shortest value that is looked for by itself; digits that are shorter stand in any log by chance.
 const CHARS_MIN: usize = 8;
@@ -51,6 +51,11 @@ pub(super) struct Report {
     pub(super) bytes: usize,
     pub(super) in_clear: Vec<Clear>,
     pub(super) found: Vec<Found>,
+    /// What was not searched, or not for everything, and why.
+    pub(super) not_searched: BTreeSet<String>,
+    /// Whether a whole place was not.
+    #[serde(skip)]
+    pub(super) is_partial: bool,
 }
 
 /// How long secrets stood in memory in clear, in one of the moments in which they do.
@@ -152,6 +157,16 @@ impl Report {
         search: impl FnOnce(&[&str]) -> io::Result<Searched>,
     ) -> anyhow::Result<()> {
         let searched = search(&values.texts())?;
+        for (place, why) in searched.unseen {
+            match why {
+                // It is looked for in every file all the same.
+                Unseen::Short(at) => self.not_searched.insert(format!("memory, for {}: too short", values.names[at])),
+                why => {
+                    self.is_partial = true;
+                    self.not_searched.insert(format!("{}: {why}", place.display()))
+                }
+            };
+        }
         self.places += searched.files;
         self.bytes += searched.bytes;
         let found: BTreeSet<_> = searched.found.into_iter().map(|(place, at)| (place, &values.names[at])).collect();

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{BuildError, Secrets};
 use crate::consent::notice::Operator;
+use crate::engine::forget::asked::{ASKED, TAKEN};
 use crate::entropy::Entropy;
 use crate::processing::Processing;
 
@@ -39,7 +40,7 @@ pub(super) fn log_origin(public: &Url) -> String {
     format!("{host}{port}{}/v1/log", public.path().trim_end_matches('/'))
 }
 
-/// The folder in which the node's owner asks for erasures.
+/// The folder in which the node's owner asks for erasures. What was taken in the last life, and not done, is asked for again.
 pub(super) fn folder_of_requests(data: Option<&Path>) -> Result<Option<PathBuf>, BuildError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let Some(data) = data else { return Ok(None) };
@@ -47,6 +48,13 @@ pub(super) fn folder_of_requests(data: Option<&Path>) -> Result<Option<PathBuf>,
     for path in [&erasures, &retests] {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|source| BuildError::Secret { path: path.clone(), source })?;
+    }
+    let unreadable = |source| BuildError::Secret { path: erasures.clone(), source };
+    for entry in std::fs::read_dir(&erasures).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|end| end == TAKEN) {
+            std::fs::rename(&path, path.with_extension(ASKED)).map_err(unreadable)?;
+        }
     }
     Ok(Some(erasures))
 }

@@ -99,15 +99,24 @@ async fn a_receipt_names_what_operators_did_and_nothing_whose_time_is_over() {
 async fn a_node_that_runs_is_asked_through_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::new(now()));
+    // Taken, and not done when its engine crashed.
+    std::fs::create_dir(folder.path().join("erase")).unwrap();
+    crate::forward::file::receive(&folder.path().join("erase/three.taken"), b"ses_", &Entropy::system()).unwrap();
     let world = world_in(Some(folder.path()), clock, crate::keys::software::tests::keys()).await;
     let session = world.agreed().await;
     let request = folder.path().join("erase/one.request");
     crate::forward::file::receive(&request, session.id().to_string().as_bytes(), &Entropy::system()).unwrap();
     crate::forward::file::receive(&folder.path().join("erase/two.request"), b"all", &Entropy::system()).unwrap();
     world.engine.sweep().await.unwrap();
-    let left: Vec<_> =
-        std::fs::read_dir(folder.path().join("erase")).unwrap().map(|each| each.unwrap().file_name()).collect();
-    assert_eq!(left, ["one.receipt"]);
+    assert!(!request.exists(), "it is taken, and the sweep waits for nobody");
+    world.engine.tasks.close();
+    world.engine.tasks.wait().await;
+    let left = std::fs::read_dir(folder.path().join("erase")).unwrap().map(|each| each.unwrap().file_name());
+    let mut left: Vec<_> = left.map(|name| name.into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, ["one.receipt", "three.refused", "two.refused"]);
+    let why = std::fs::read_to_string(folder.path().join("erase/two.refused")).unwrap();
+    assert!(why.contains("asks for no erasure"), "{why}");
     let token = std::fs::read_to_string(folder.path().join("erase/one.receipt")).unwrap();
     let receipt = ErasureReceipt::verify(&token, &world.engine.signing_keys().await.unwrap()).unwrap();
     assert_eq!(receipt.facts().scope, Scope::Session(session.id()));

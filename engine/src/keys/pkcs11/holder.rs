@@ -21,7 +21,7 @@ use super::objects::{self, Catalogue, Key};
 use super::token::{Failed, Settings, Token, TokenError};
 use crate::clock::Month;
 use crate::jose::{Algorithm, PublicKey, Refused, jwe, jws};
-use crate::keys::{Destroyed, Duty, KeyError, KeyInfo, KeyState, RecordKey, Wrap, end_of, month_name};
+use crate::keys::{Destroyed, Duty, KeyError, KeyInfo, KeyState, RecordKey, Wrap, end_of, is_over, month_name};
 
 /// How long what is on the token is taken to be as it was.
 const FRESH: Duration = Duration::from_secs(1);
@@ -231,11 +231,12 @@ impl Holder {
 
     pub(super) fn month_hmac(&self, month: Month, data: &[u8], now: Timestamp) -> Result<[u8; 32], KeyError> {
         let gone = || KeyError::Destroyed(month_name(month));
-        let over = |catalogue: &Catalogue| now >= end_of(month) || catalogue.over >= Some(month);
+        let find = |catalogue: &Catalogue| catalogue.months.get(&month)?.first().copied();
+        let over =
+            |catalogue: &Catalogue| is_over(month, find(catalogue).is_none() && catalogue.over >= Some(month), now);
         if over(&*self.catalogue()?) {
             return Err(gone());
         }
-        let find = |catalogue: &Catalogue| catalogue.months.get(&month).copied();
         let tag = |session: &Session, key| session.sign(&Mechanism::Sha256Hmac, key, data);
         let tag = match self.on_key(find, tag)? {
             Some(tag) => tag,
@@ -251,13 +252,9 @@ impl Holder {
     }
 
     pub(super) fn destroy_due(&self, now: Timestamp) -> Result<Vec<Destroyed>, KeyError> {
-        let due = |catalogue: &Catalogue| -> Vec<(Month, ObjectHandle)> {
-            catalogue
-                .months
-                .iter()
-                .filter(|(month, _)| now >= end_of(**month))
-                .map(|(month, key)| (*month, *key))
-                .collect()
+        let due = |catalogue: &Catalogue| -> Vec<(Month, Vec<ObjectHandle>)> {
+            let over = catalogue.months.iter().filter(|(month, _)| now >= end_of(**month));
+            over.map(|(month, keys)| (*month, keys.clone())).collect()
         };
         if due(&*self.catalogue()?).is_empty() {
             return Ok(vec![]);
@@ -266,7 +263,7 @@ impl Holder {
             let due = due(catalogue);
             // First that they are over, so that none is made anew in the place of one that is gone.
             objects::note_over(session, due.iter().map(|(month, _)| *month).max().max(catalogue.over))?;
-            due.iter().try_for_each(|(_, key)| session.destroy_object(*key))?;
+            due.iter().flat_map(|(_, keys)| keys).try_for_each(|key| session.destroy_object(*key))?;
             Ok(due)
         })?;
         Ok(gone.into_iter().map(|(month, _)| self.destroyed(month_name(month), now)).collect())

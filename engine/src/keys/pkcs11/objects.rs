@@ -30,7 +30,8 @@ const ROOT: &str = "root";
 pub(super) struct Catalogue {
     /// In the order they were made.
     pub(super) keys: Vec<Key>,
-    pub(super) months: BTreeMap<Month, ObjectHandle>,
+    /// Of each month one key, and whatever a second maker or a copy left beside it.
+    pub(super) months: BTreeMap<Month, Vec<ObjectHandle>>,
     pub(super) roots: Vec<RootKey>,
     /// The latest month whose key is gone for good.
     pub(super) over: Option<Month>,
@@ -104,7 +105,7 @@ impl Catalogue {
                         all.keys.push(Key { handle, kid, duty, made_at, retired });
                     }
                     Some(Label::Month(month)) if class == ObjectClass::SECRET_KEY => {
-                        all.months.insert(month, handle);
+                        all.months.entry(month).or_default().push(handle);
                     }
                     Some(Label::Root(owner)) if class == ObjectClass::SECRET_KEY => {
                         let Ok(kid) = String::from_utf8(id) else { continue };
@@ -224,14 +225,19 @@ pub(super) fn public_parts(session: &Session, kid: &str) -> Result<Option<Public
     Ok(Some((modulus, exponent)))
 }
 
-pub(super) fn retire(session: &Session, key: &Key) -> Result<(), Error> {
-    let Key { duty, made_at, .. } = *key;
-    session.update_attributes(key.handle, &[Attribute::Label(Label::Key { duty, made_at, retired: true }.write())])
+pub(super) fn retire(session: &Session, all: &Catalogue, key: &Key) -> Result<(), Error> {
+    let same = all.keys.iter().filter(|other| other.duty == key.duty && other.kid == key.kid);
+    same.into_iter().try_for_each(|Key { handle, duty, made_at, .. }| {
+        let label = Label::Key { duty: *duty, made_at: *made_at, retired: true };
+        session.update_attributes(*handle, &[Attribute::Label(label.write())])
+    })
 }
 
-/// Destroys a key, the secret half first: without it the public one is nothing.
-pub(super) fn destroy(session: &Session, key: &Key) -> Result<(), Error> {
-    session.destroy_object(key.handle)?;
+/// Destroys a key, the secret half first: without it the public one is nothing. A token may hold it twice, as a copy or by a restored backup:
+/// all of them go.
+pub(super) fn destroy(session: &Session, all: &Catalogue, key: &Key) -> Result<(), Error> {
+    let same = all.keys.iter().filter(|other| other.duty == key.duty && other.kid == key.kid);
+    same.map(|key| key.handle).try_for_each(|object| session.destroy_object(object))?;
     let public =
         [Attribute::Token(true), Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(key.kid.clone().into())];
     session.find_objects(&public)?.into_iter().try_for_each(|object| session.destroy_object(object))

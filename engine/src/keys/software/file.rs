@@ -4,11 +4,12 @@
 //! A crash leaves the old file or the new one. Two programs that change it take turns by a lock on it, so that neither loses what
 //! the other did.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use secrecy::{ExposeSecret, SecretString};
@@ -23,6 +24,11 @@ const SALT_BYTES: usize = 32;
 const HEADER_BYTES: usize = MAGIC.len() + 1 + SALT_BYTES + NONCE_LEN;
 /// Largest file that is read: thousands of keys.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// How long somebody else may hold it.
+const HELD_MAX: Duration = Duration::from_secs(3);
+/// How often it is tried meanwhile.
+const HELD_AGAIN: Duration = Duration::from_millis(10);
 
 /// What is wrong with the key file. It never says anything about a key.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +52,12 @@ pub enum KeyFileError {
     /// Wrong passphrase, or changed by somebody: the two can't be told apart.
     #[error("the passphrase is wrong, or the key file is damaged")]
     Damaged,
+    /// Somebody does not let go of it.
+    #[error(
+        "another program holds a lock on the key file, and did not let go of it for {} s: `lslocks` names it; nothing was changed",
+        HELD_MAX.as_secs()
+    )]
+    Held,
     /// The disk.
     #[error("the key file can't be read or written")]
     Io(#[from] io::Error),
@@ -157,11 +169,21 @@ impl KeyFile {
         Ok(Version::of(&fs::metadata(&self.path)?))
     }
 
-    /// Keeps everybody else from changing it, as long as what is returned lives. Blocks until it is free.
+    /// Keeps everybody else from changing it, as long as what is returned lives. Blocks until it is free, for some seconds
+    /// at the most: whoever may open the file may also hold it, and erasing must not wait for them.
     pub(super) fn hold(&self) -> Result<File, KeyFileError> {
+        let until = Instant::now() + HELD_MAX;
         loop {
             let file = there(&self.path)?;
-            file.lock()?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                    std::thread::sleep(HELD_AGAIN);
+                    continue;
+                }
+                Err(TryLockError::WouldBlock) => return Err(KeyFileError::Held),
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
             // Whoever held it may have put another file in its place.
             if Version::of(&file.metadata()?) == self.version()? {
                 return Ok(file);

@@ -119,8 +119,11 @@ async fn a_months_key_dies_at_the_first_instant_of_the_thirteenth_month() {
     assert_eq!(keys.destroy_due(last).await.unwrap(), []);
     let gone = keys.destroy_due(end).await.unwrap();
     assert_eq!(gone, [Destroyed { key: "month-2026-11".into(), at: end, provider: "software".into() }]);
-    let back = keys.month_hmac(month, b"login", now()).await;
+    let over = "2026-12-01T00:00:00Z".parse().unwrap();
+    let back = keys.month_hmac(month, b"login", over).await;
     assert!(matches!(back, Err(KeyError::Destroyed(_))), "a clock that is set back does not bring it back: {back:?}");
+    // The clock was ahead by mistake, and the month is not over: whoever logs in now needs a key.
+    assert_ne!(keys.month_hmac(month, b"login", now()).await.unwrap(), tag, "another one");
 }
 
 #[tokio::test]

@@ -10,25 +10,18 @@ use crate::entropy::Entropy;
 use crate::keys::KeyProvider;
 use crate::store::files::{Files, FolderFiles};
 use crate::store::head::Head;
-use crate::store::mark::MARK;
-use crate::store::roots::FileRoots;
+use crate::store::mark::{Fit, MARK};
+use crate::store::roots::{FileRoots, ROOTS};
 use crate::store::sled::SledStore;
-use crate::store::tables::Tables;
+use crate::store::tables::{TableName, Tables};
 use crate::store::{Store, StoreError};
-
-/// Whether a store must be the one of the key tables beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    Must,
-    Accepted,
-}
 
 impl Shelves {
     /// Shelves in a folder of this machine: the records in `store`, the key tables in `tables`, the root keys in the file
     /// `roots`. Finishes what a crash cut off, and what the tables say was erased goes from the store.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if another engine has the folder; [`StoreError::Table`], [`StoreError::NoTables`] and
+    /// [`StoreError::InUse`] if another engine has the folder; [`StoreError::Table`], [`StoreError::NoTable`], [`StoreError::NoTables`] and
     /// [`StoreError::NoStore`] if store, tables and roots are not those that belong together: then nothing was changed.
     pub async fn sled(
         folder: &Path,
@@ -40,7 +33,8 @@ impl Shelves {
     }
 
     /// As [`Self::sled`], and takes the store that is there for the one of the key tables, also where it is an older one, another or
-    /// none: the keys of what it does not have are destroyed, and what it has without keys goes, both for good. For an operator who
+    /// none: the keys of what it does not have are destroyed, and what it has without keys goes, both for good. So does what stood in a
+    /// key table whose file is not there. For an operator who
     /// put a copy back, or knows that there is none.
     ///
     /// # Errors
@@ -63,8 +57,8 @@ impl Shelves {
     ) -> Result<Self, StoreError> {
         // The store first: whoever has it, has the folder.
         let store = Box::new(SledStore::open(&folder.join("store")).await?);
-        let roots = Arc::new(FolderFiles::open(folder).await?);
-        let tables = Arc::new(FolderFiles::open(&folder.join("tables")).await?);
+        let roots = Arc::new(FolderFiles::open(folder, |name| name == ROOTS).await?);
+        let tables = Arc::new(FolderFiles::open(&folder.join("tables"), |name| TableName::read(name).is_some()).await?);
         let opened = Self::fitting(store, tables, roots, keys, entropy, clock, fit).await;
         opened.map_err(|error| match error {
             StoreError::NoStore { how, .. } => StoreError::NoStore { folder: folder.to_owned(), how },
@@ -103,7 +97,7 @@ impl Shelves {
             _ => {}
         }
         let mark = roots.mark().beside(held.as_deref().filter(|_| !roots.is_marked()));
-        let tables = Tables::open(tables, Arc::new(roots), entropy.clone(), clock.now()).await?;
+        let tables = Tables::open(tables, Arc::new(roots), entropy.clone(), clock.now(), fit).await?;
         let shelves = Self::with(store, tables, entropy, clock);
         shelves.0.agree().await?;
         shelves.0.settle(Some(mark), shelves.0.clock.now()).await?;

@@ -284,3 +284,44 @@ async fn shelves_on_disk_keep_what_they_hold_and_show_nothing_of_it() {
         }
     }
 }
+
+/// Whether a file below this folder has these bytes, as they are or written as text.
+fn is_below(folder: &std::path::Path, bytes: &[u8]) -> bool {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+    let texts = [hex::encode(bytes), STANDARD_NO_PAD.encode(bytes), URL_SAFE_NO_PAD.encode(bytes)];
+    let forms: Vec<&[u8]> = texts.iter().map(String::as_bytes).chain([bytes]).collect();
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return is_below(&path, bytes);
+        }
+        let held = std::fs::read(path).unwrap();
+        forms.iter().any(|form| held.windows(form.len()).any(|part| part == *form))
+    })
+}
+
+#[tokio::test]
+async fn no_key_of_a_record_stands_in_any_file_in_clear() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new("2026-11-21T10:00:00Z".parse().unwrap()));
+    let shelves = Shelves::sled(folder.path(), keys(), Arc::new(Entropy::system()), clock.clone()).await.unwrap();
+    for name in ["one", "two"] {
+        shelves.shelf().put(name, &Note(name.into()), Expect::Absent, Term::from(clock.now())).await.unwrap();
+        shelves.shelf().put(name, &Request(name.into()), Expect::Absent, Term::open()).await.unwrap();
+    }
+    shelves.shelf::<R23SealedParcel>().delete::<Note>("one").await.unwrap();
+    shelves.destroy_due(clock.now() + SignedDuration::from_mins(1)).await.unwrap();
+    let tables = shelves.tables();
+    let records: Vec<[u8; 32]> = tables.keys().values().map(|key| *key.danger_bytes()).collect();
+    let roots = tables.roots().list().into_iter().map(|root| *tables.roots().key(&root).unwrap().danger_bytes());
+    let all: Vec<[u8; 32]> = records.into_iter().chain(roots).collect();
+    assert!(all.len() > 64, "{}", all.len());
+    let names: Vec<String> = tables.keys().keys().map(|name| format!("{name:?}")).collect();
+    drop(shelves);
+    assert!(names.iter().any(|name| is_below(folder.path(), name.as_bytes())), "a key's name is there, and is found");
+    for key in all {
+        assert!(!is_below(folder.path(), &key));
+    }
+}

@@ -33,7 +33,7 @@ impl TableName {
     }
 
     /// Reads a file's name.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(in crate::store) fn read(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('-')?;
         let known = match kind {
             "within" => rest.parse::<u32>().is_ok(),

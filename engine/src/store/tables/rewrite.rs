@@ -10,6 +10,7 @@ use super::{Inner, KeyName, NAME_BYTES, Row, StoreError, Table, TableName};
 use crate::keys::{Destroyed, RecordKey, Root};
 use crate::seal::{joined, open_bytes};
 use crate::store::files::Room;
+use crate::store::mark::Fit;
 use crate::store::roots::{ROOTS, envelope, split, unwrapped};
 
 const FORMAT: u8 = 1;
@@ -30,7 +31,7 @@ struct Header {
 /// A table's next file.
 struct Next {
     table: TableName,
-    /// The generation before, if this one lets something go.
+    /// The generation before; none for a table's first file.
     before: Option<u64>,
     generation: u64,
     fresh: Vec<(KeyName, RecordKey)>,
@@ -38,7 +39,7 @@ struct Next {
 }
 
 impl Inner {
-    pub(super) async fn load(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn load(&self, now: Timestamp, fit: Fit) -> Result<(), StoreError> {
         let mut there: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
         for root in self.roots.list() {
             there.entry(root.table).or_default().insert(root.generation);
@@ -61,6 +62,15 @@ impl Inner {
                 make.push(root(&name, table.generation + 1));
             }
             tables.insert(name, table);
+        }
+        // A table begins with one root, then comes its file, then the next root: whoever has two had a file. Without any file at all, nobody
+        // knows here whether there was something to be had.
+        let is_lost = |(name, left): &(&String, &BTreeSet<u64>)| {
+            left.len() > 1
+                && TableName::read(name).is_some_and(|name| !tables.contains_key(&name) && !name.is_over(now))
+        };
+        if let Some((name, _)) = there.iter().find(is_lost).filter(|_| fit == Fit::Must && !tables.is_empty()) {
+            return Err(StoreError::NoTable { table: name.clone() });
         }
         let of = |(table, left): (String, BTreeSet<u64>)| {
             left.into_iter().map(move |generation| Root { table: table.clone(), generation })
@@ -85,7 +95,7 @@ impl Inner {
         if held.is_empty() { Ok(vec![]) } else { self.rewrite(&held, now).await }
     }
 
-    /// Writes these tables anew, each with so many keys more. Afterwards the roots of what they let go are destroyed, all in
+    /// Writes these tables anew, each with so many keys more. Afterwards the roots that they stood under are destroyed, all in
     /// one change. What fails leaves the files as they were, or ahead of what is known here; it is done again then.
     pub(super) async fn rewrite(
         &self,
@@ -102,13 +112,14 @@ impl Inner {
                 }
             };
             self.write(&next, body).await?;
-            if let Some(before) = next.before {
-                make.push(root(name, next.generation + 1));
-                destroy.push(root(name, before));
-            }
+            make.push(root(name, next.generation + 1));
+            destroy.extend(next.before.map(|before| root(name, before)));
             done.push(next);
         }
-        let gone = if destroy.is_empty() { vec![] } else { self.roots.change(&make, &destroy, now).await? };
+        let gone = match done.iter().any(|next| !next.dropped.is_empty()) {
+            true => self.roots.change(&make, &destroy, now).await?,
+            false => self.roots.advance(&make, &destroy).await.map(|()| vec![])?,
+        };
         let mut held = self.held();
         for Next { table, generation, fresh, dropped, .. } in done {
             let table = held.tables.entry(table).or_default();
@@ -120,12 +131,12 @@ impl Inner {
         Ok(gone)
     }
 
-    /// Makes the roots of a table that is not there. A table that was there once begins beyond where it ended.
+    /// Makes the first root of a table that is not there. A table that was there once begins beyond where it ended.
     async fn begin(&self, name: &TableName, now: Timestamp) -> Result<(), StoreError> {
         let left = self.roots.list().into_iter().filter(|root| root.table == name.as_str());
         let first = left.map(|root| root.generation).min();
         let generation = first.unwrap_or_else(|| u64::try_from(now.as_millisecond()).unwrap_or_default());
-        self.roots.change(&[root(name, generation), root(name, generation + 1)], &[], now).await?;
+        self.roots.advance(&[root(name, generation)], &[]).await?;
         self.held().tables.insert(name.clone(), Table { generation, ..Table::default() });
         Ok(())
     }
@@ -142,7 +153,8 @@ impl Inner {
             body.extend_from_slice(&name.0);
             body.extend_from_slice(key.danger_bytes());
         }
-        let before = (!table.closing.is_empty()).then_some(table.generation);
+        // Its first file was not written, or not to the end, if there is no next root.
+        let before = self.roots.key(&root(name, table.generation + 1)).map(|_| table.generation);
         let generation = table.generation + u64::from(before.is_some());
         Some((Next { table: name.clone(), before, generation, fresh, dropped: table.closing.clone() }, body))
     }

@@ -38,7 +38,7 @@ fn keys() -> Arc<dyn KeyProvider> {
 /// What a start makes of these files: tables in one place, roots in another.
 async fn open(tables: &Arc<MemoryStore>, roots: &Arc<MemoryStore>, now: Timestamp) -> Result<Tables, StoreError> {
     let roots = FileRoots::open(roots.clone(), keys(), entropy()).await?;
-    Tables::open(tables.clone(), Arc::new(roots), entropy(), now).await
+    Tables::open(tables.clone(), Arc::new(roots), entropy(), now, Fit::Must).await
 }
 
 struct World {
@@ -203,7 +203,7 @@ async fn a_rewrite_that_dies_anywhere_is_finished_by_the_next_start() {
         let below = memory();
         let store = Faulty::new(below.clone(), fault, usize::MAX);
         let roots = FileRoots::open(Arc::new(store.clone()), keys(), entropy()).await.unwrap();
-        let tables = Tables::open(Arc::new(store.clone()), Arc::new(roots), entropy(), now()).await.unwrap();
+        let tables = Tables::open(Arc::new(store.clone()), Arc::new(roots), entropy(), now(), Fit::Must).await.unwrap();
         let (kept, ..) = tables.take(&hour(), None, now()).await.unwrap();
         let (dropped, ..) = tables.take(&hour(), None, now()).await.unwrap();
         let older = below.copy();

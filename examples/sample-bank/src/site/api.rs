@@ -33,7 +33,7 @@ pub(crate) struct PageNumber {
 
 /// Gives a token for a login.
 pub(crate) async fn token(State(bank): State<Arc<Bank>>, Json(login): Json<Login>) -> Response {
-    let right = Person::with_login(&login.login, &login.password);
+    let right = Person::with_login(&login.login, &login.password, &bank.settings());
     let state = right.and_then(|right| right.fault).unwrap_or(bank.settings().state);
     let mut memory = bank.memory();
     memory.received = Some(Received { login: login.login, password: login.password });

@@ -15,8 +15,8 @@ use crate::person::Person;
 use crate::session::Step;
 
 const WRONG: Notice = Notice::Error("Identifiant ou code secret incorrect.");
-/// Digits of a secret code.
-const CODE_DIGITS: usize = 6;
+/// Most digits of a secret code; customers have six, unless the settings say otherwise.
+const CODE_DIGITS_MAX: usize = 64;
 
 /// Builds the form, and counts what the frame says was pressed.
 const FORM: &str = "
@@ -32,7 +32,7 @@ form.append(client, cle, places, pad, enter);
 addEventListener('message', event => {
     if (event.origin !== location.origin) return;
     places.value += event.data;
-    enter.disabled = places.value.length !== 6;
+    enter.disabled = places.value.length < Number(form.dataset.chiffres);
 });";
 
 /// Says which place was pressed, never which digit.
@@ -69,8 +69,9 @@ fn digit(key: u32, place: u32) -> u32 {
 
 pub(crate) async fn form(visit: Visit, Query(why): Query<Why>) -> Html<String> {
     let notice = (why.motif.as_deref() == Some("refus")).then_some(WRONG);
+    let digits = visit.bank.settings().code_digits();
     let body = html! {
-        form #agence method="post" action="/branch" {}
+        form #agence method="post" action="/branch" data-chiffres=(digits) {}
         script { (PreEscaped(FORM)) }
     };
     page("Agence en ligne", visit.is_inside(), notice, body)
@@ -95,9 +96,9 @@ pub(crate) async fn keypad(Query(key): Query<Key>) -> Html<String> {
 }
 
 pub(crate) async fn submit(mut visit: Visit, Form(form): Form<CodeForm>) -> Response {
-    let digits = form.places.chars().take(CODE_DIGITS).filter_map(|place| place.to_digit(10));
+    let digits = form.places.chars().take(CODE_DIGITS_MAX).filter_map(|place| place.to_digit(10));
     let code: String = digits.map(|place| digit(form.cle, place).to_string()).collect();
-    let login = Person::with_code(&form.client, &code);
+    let login = Person::with_code(&form.client, &code, &visit.bank.settings());
     visit.bank.memory().received = Some(Received { login: form.client, password: code });
     let Some(login) = login else { return found("/branch?motif=refus") };
     let id = {

@@ -93,7 +93,7 @@ fn login_page(mut visit: Visit, status: StatusCode, notice: Option<Notice>) -> R
 }
 
 pub(crate) async fn submit(mut visit: Visit, Form(form): Form<LoginForm>) -> Response {
-    let login = Person::with_login(&form.identifiant, &form.motdepasse);
+    let login = Person::with_login(&form.identifiant, &form.motdepasse, &visit.bank.settings());
     visit.bank.memory().received = Some(Received { login: form.identifiant, password: form.motdepasse });
     if !visit.spend_form(&form.jeton) {
         return login_page(visit, StatusCode::FORBIDDEN, Some(FORM_SPENT));

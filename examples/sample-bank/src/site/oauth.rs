@@ -83,7 +83,7 @@ pub(crate) async fn submit(State(bank): State<Arc<Bank>>, Form(said): Form<Said>
         return back(&asked, "error", "access_denied");
     }
     let everybodys = bank.settings().state;
-    let login = Person::with_login(&said.login, &said.password)
+    let login = Person::with_login(&said.login, &said.password, &bank.settings())
         .filter(|login| login.fault.unwrap_or(everybodys) != SiteState::WrongPassword);
     let Some(login) = login else {
         return consent(&said.named, Some(WRONG)).into_response();

@@ -48,11 +48,12 @@ pub(crate) async fn otp(visit: Visit) -> Response {
 fn otp_page(visit: &Visit, notice: Option<Notice>) -> Html<String> {
     let phone = visit.with(|session| session.person().map(|person| person.phone)).flatten().unwrap_or_default();
     let last_two: String = phone.chars().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
+    let digits = visit.with(|session| session.code.chars().count()).unwrap_or(6).max(6);
     let fields = html! {
-        p { "Un code à 6 chiffres vient d’être envoyé par SMS au " span.telephone { "•• •• •• •• " (last_two) } "." }
+        p { "Un code à " (digits) " chiffres vient d’être envoyé par SMS au " span.telephone { "•• •• •• •• " (last_two) } "." }
         p {
             label for="code" { "Code de sécurité" }
-            input #code type="text" name="code" inputmode="numeric" maxlength="6" autocomplete="one-time-code" required;
+            input #code type="text" name="code" inputmode="numeric" maxlength=(digits) autocomplete="one-time-code" required;
         }
     };
     page(

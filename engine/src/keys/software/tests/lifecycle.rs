@@ -103,3 +103,15 @@ async fn a_file_that_is_spoilt_or_gone_takes_no_key_from_an_engine_that_runs_and
     keys.rotate(Duty::Storage, now()).await.unwrap();
     assert_eq!(keys.list().await.unwrap().len(), before.len() + 1);
 }
+
+#[tokio::test]
+async fn whoever_does_not_let_go_of_the_file_holds_nothing_up_for_long() {
+    let (_folder, path, keys) = written();
+    let other = fs::File::open(&path).unwrap();
+    other.lock().unwrap();
+    let held = keys.rotate(Duty::Storage, now()).await;
+    assert!(matches!(held, Err(KeyError::File(KeyFileError::Held))), "{held:?}");
+    assert_eq!(keys.list().await.unwrap().len(), Duty::ALL.len(), "what needs no change goes on");
+    other.unlock().unwrap();
+    keys.rotate(Duty::Storage, now()).await.unwrap();
+}

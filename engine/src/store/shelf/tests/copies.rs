@@ -251,3 +251,57 @@ async fn a_store_without_its_tables_is_not_taken_for_one_that_was_erased() {
     std::fs::rename(folder.path().join("away"), live.join("tables")).unwrap();
     assert_eq!(text(&open(&live, &keys).await.unwrap(), "two").await.as_deref(), Some("two"));
 }
+
+#[tokio::test]
+async fn a_single_table_that_is_missing_or_older_is_not_taken_for_an_erasure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (live, keys) = (folder.path().join("live"), keys());
+    let shelves = open(&live, &keys).await.unwrap();
+    let shelf = shelves.shelf::<R23SealedParcel>();
+    shelves.shelf().put("kept", &Request("kept".into()), Expect::Absent, Term::open()).await.unwrap();
+    let put = async |name: String| {
+        shelf.put(&name, &Note(name.clone()), Expect::Absent, Term::from(crate::fixtures::now())).await.unwrap();
+    };
+    put("first".into()).await;
+    copy(&live, &folder.path().join("copy"));
+    // Nothing goes, and the table has new keys more than once.
+    for number in 0..100 {
+        put(format!("later-{number}")).await;
+    }
+    drop((shelf, shelves));
+    copy(&live, &folder.path().join("newest"));
+    let listed = std::fs::read_dir(live.join("tables")).unwrap().map(|entry| entry.unwrap().file_name());
+    let table = listed.map(|name| name.into_string().unwrap()).find(|name| name.starts_with("within-")).unwrap();
+    let file = live.join("tables").join(&table);
+
+    std::fs::copy(folder.path().join("copy/tables").join(&table), &file).unwrap();
+    let older = open(&live, &keys).await.unwrap_err();
+    assert!(matches!(&older, StoreError::Table { table: told } if *told == table), "{older:?}");
+    std::fs::remove_file(&file).unwrap();
+    let missing = open(&live, &keys).await.unwrap_err();
+    assert!(matches!(&missing, StoreError::NoTable { table: told } if *told == table), "{missing:?}");
+    assert!(missing.to_string().contains("keys adopt"), "{missing}");
+
+    std::fs::copy(folder.path().join("newest/tables").join(&table), &file).unwrap();
+    let shelves = open(&live, &keys).await.unwrap();
+    for name in ["first", "later-0", "later-99"] {
+        assert_eq!(text(&shelves, name).await.as_deref(), Some(name), "nothing was changed meanwhile");
+    }
+    drop(shelves);
+    std::fs::remove_file(&file).unwrap();
+    let shelves = adopt(&live, &keys).await;
+    assert_eq!((text(&shelves, "first").await, shelves.keys_used()), (None, 1), "somebody said that it is lost");
+    assert_eq!(request(&shelves, "kept").await.as_deref(), Some("kept"));
+    drop(shelves);
+    assert!(open(&live, &keys).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_start_clears_away_its_own_unfinished_files_and_not_the_key_file_of_a_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["keys.new", "roots.new"] {
+        std::fs::write(folder.path().join(name), "half").unwrap();
+    }
+    drop(open(folder.path(), &keys()).await.unwrap());
+    assert!(folder.path().join("keys.new").exists() && !folder.path().join("roots.new").exists());
+}
