@@ -26,6 +26,21 @@ async fn a_failure_is_told_with_stage_page_and_whose_turn_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_no_login_has_is_named_before_anything_is_sent() {
+    let desk = Desk::new().await;
+    let latin = desk.folder.path().join("latin");
+    std::fs::write(&latin, b"caf\xe9").unwrap();
+    let long = format!("--yes --field login={} --field password={}", JULIE.login, "x".repeat(4097));
+    let latin = format!("--yes --field login={} --field-file password={}", JULIE.login, latin.display());
+    for given in [long, latin] {
+        let called = call(desk.collect(&given)).await;
+        assert_eq!(called.code, Some(1), "{}", called.err);
+        assert!(called.err.contains("password is longer than 4096 bytes, or is not UTF-8"), "{}", called.err);
+    }
+    assert!(desk.bank.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_reads_their_own_language_to_the_end() {
     let desk = Desk::new().await;
     let wrong = format!("--yes --language fr --field login={} --field password=Wrong-Horse-0!", JULIE.login);

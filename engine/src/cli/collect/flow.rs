@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use consentry_contract::failure::{Code, Text};
 
 use super::super::interrupt::Interrupt;
 use super::super::terminal::Terminal;
 use super::{Options, Receiver, pick, request, show, words};
 use crate::consent::notice;
-use crate::credentials::{self, Values};
+use crate::credentials::{self, VALUE_BYTES_MAX, Values};
 use crate::data::Category;
 use crate::engine::catalogue::LoginField;
 use crate::engine::{Engine, EngineError};
@@ -235,6 +235,13 @@ impl Flow<'_> {
     async fn seal(&self, session: &Session, question: Option<QuestionId>, values: &Values) -> anyhow::Result<String> {
         let keys = self.engine.intake_keys().await?;
         let key = RecipientKey::from_public(keys.into_iter().next().context("the engine has no key for logins")?)?;
+        // Sealed, it would be refused without a word about which one it was.
+        let is_wrong = |value: &[u8]| value.len() > VALUE_BYTES_MAX || std::str::from_utf8(value).is_err();
+        if let Some((name, _)) = values.iter().find(|(_, value)| is_wrong(value)) {
+            bail!(
+                "{name} is longer than {VALUE_BYTES_MAX} bytes, or is not UTF-8: give another one; this was sent to nobody"
+            );
+        }
         let message = credentials::write(session.id(), question, values);
         Ok(Entropy::system().with(|rng| jwe::seal(&message, jwe::Content::Plain, &key, rng))?)
     }
