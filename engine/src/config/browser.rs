@@ -22,7 +22,7 @@ pub struct BrowserSection {
     pub shared_account: bool,
     /// Where its profiles are made, on a file system in memory.
     pub folder: Option<PathBuf>,
-    /// Collections with open pages at once; others wait for a turn. Twice the number of cores by itself.
+    /// Collections with open pages at once; others wait for a turn. Eight times the number of cores, at most 24, by itself.
     pub runs_max: Option<usize>,
     /// Longest wait for a turn.
     pub queue_seconds: Option<u64>,
