@@ -203,8 +203,7 @@ impl Engine {
             return Err(EngineError::Sealed);
         }
         let values = check_fields(connector, fields)?;
-        let base = self.settings.base(connector.id(), &lending.source);
-        let plan = connector.plan(&lending.source, base).map_err(|error| EngineError::Source(error.to_string()))?;
+        let plan = self.plan(connector, &lending.source)?;
         Ok(Order {
             package: connector.package.clone(),
             plan,

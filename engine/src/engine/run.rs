@@ -127,13 +127,15 @@ impl Engine {
         }
     }
 
-    /// The connector compiles and fits the contract, and every secret of the operator that it declares is there. Asked before
-    /// a grant is used: a run that is bound to fail opens no login.
+    /// The connector compiles and fits the contract, what its manifest declares can be resolved at the Data Source's address, and
+    /// every secret of the operator that it declares is there. Asked before a grant is used: a run that is bound to fail opens no
+    /// login.
     pub(super) async fn check_usable(&self, connector: &Connector, source: &str) -> Result<(), EngineError> {
         if let Some(error) = missing_secret(connector, source, &self.settings.secrets(connector.id(), source)) {
             tracing::error!("{error}");
             return Err(error);
         }
+        self.plan(connector, source)?;
         let (collector, package) = (self.collector.clone(), connector.package.clone());
         let prepared = tokio::task::spawn_blocking(move || collector.prepare(&package).map(drop)).await;
         match prepared {
@@ -230,8 +232,7 @@ impl Engine {
     fn order(&self, parts: &Parts<'_>, vault: Vault, stopper: Stopper) -> Result<Order, EngineError> {
         let Parts { session, connector, grant, run, visit } = *parts;
         let manifest = connector.package.manifest();
-        let base = self.settings.base(manifest.id().as_str(), grant.source());
-        let plan = connector.plan(grant.source(), base).map_err(|error| EngineError::Source(error.to_string()))?;
+        let plan = self.plan(connector, grant.source())?;
         let prompter = AskPerson::new(session.clone(), self.clock.clone(), self.entropy.clone(), manifest.answers());
         let watch = Watch {
             session: session.clone(),

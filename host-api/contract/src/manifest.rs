@@ -25,7 +25,7 @@ use crate::page::Page;
 pub use error::{ManifestError, ManifestErrors};
 pub use parts::{Answer, CaptureAt, Field, FieldPattern, Label, Owner, RequestRule, Source};
 pub use permission::{Permission, PermissionKind};
-pub use plan::{Capture, PlanError, SourcePlan};
+pub use plan::{Capture, PlanError, SourcePlan, check_base};
 pub use url::{Origin, UrlPattern, UrlProblem};
 pub use words::{AnswerKind, Capability, FieldKind, Method, PromptKind, SourceKind};
 

@@ -41,6 +41,25 @@ async fn a_field_that_no_login_has_is_named_before_anything_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_no_run_could_use_is_told_before_a_login_is_opened() {
+    let desk = Desk::new().await;
+    for (base, told) in [
+        ("http://no-such.invalid", "http is"),
+        ("https://bank.example/?a=b", "no query"),
+        ("ftp://bank.example", "the scheme"),
+    ] {
+        let mut flags = desk.collect(&login());
+        let at = flags.iter().position(|word| *word == desk.bank.site_url).unwrap();
+        flags[at] = base.to_owned();
+        let called = call(flags).await;
+        assert_ne!(called.code, Some(0), "{called:?}");
+        assert!(called.err.contains("base") && called.err.contains(told), "{base}: {}", called.err);
+        assert_eq!(called.json()["receipts"], json!([]), "no login was opened");
+    }
+    assert!(desk.bank.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_reads_their_own_language_to_the_end() {
     let desk = Desk::new().await;
     let wrong = format!("--yes --language fr --field login={} --field password=Wrong-Horse-0!", JULIE.login);

@@ -1,15 +1,29 @@
-//! What a run is begun with: the fields that the connector asks for and nothing else, and what its guest may do this time.
+//! What a run is begun with: the plan of its Data Source, the fields that the connector asks for and nothing else, and what its guest may do this time.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use consentry_contract::manifest::SourcePlan;
 use consentry_host_api::Grants;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::credentials::{Fields, Values};
 use crate::data::Category;
-use crate::engine::EngineError;
 use crate::engine::catalogue::Connector;
+use crate::engine::{Engine, EngineError};
+
+impl Engine {
+    /// What a run is held to, at the address that the operator has set.
+    pub(in crate::engine) fn plan(&self, connector: &Connector, source: &str) -> Result<Arc<SourcePlan>, EngineError> {
+        let base = self.settings.base(connector.id(), source);
+        connector.plan(source, base).map_err(|error| {
+            let told = EngineError::Source(format!("{}/{source}: {error}", connector.id()));
+            tracing::error!("{told}");
+            told
+        })
+    }
+}
 
 /// Every field that must be there is there, none is unknown, each has its form.
 pub(in crate::engine) fn check_fields(connector: &Connector, fields: Fields) -> Result<Values, EngineError> {
