@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use consentry_contract::manifest::check_base;
+use consentry_contract::manifest;
 use consentry_host_api::network::gate::GateBounds;
 use consentry_host_api::network::{Proxy, ProxyLogin, Route};
 use serde::Deserialize;
@@ -353,7 +353,7 @@ impl SourceSection {
                 "it holds a login; the person's come from the person, the operator's from `secret-files`",
             ));
         }
-        check_base(base).map_err(|problem| told(&problem))
+        manifest::base(base.as_str()).map(drop).map_err(|problem| told(&problem))
     }
 
     fn proxy(&self, login: Option<&str>) -> Result<Option<Proxy>, ConfigError> {

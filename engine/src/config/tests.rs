@@ -84,6 +84,11 @@ fn values_that_make_no_sense_are_refused_by_key() {
             "source oidc-provider/demo: base: a base URL has no query",
         ),
         (
+            "# base = \"http://127.0.0.1:3000\"",
+            "base = \"https://x.example/#a\"",
+            "source oidc-provider/demo: base: a URL in a manifest has no fragment",
+        ),
+        (
             "[[operator-key]]",
             "[[source]]\nconnector = \"oidc-provider\"\nid = \"demo\"\n[[operator-key]]",
             "source oidc-provider/demo: it has two sections",

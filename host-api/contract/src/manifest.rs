@@ -25,7 +25,7 @@ use crate::page::Page;
 pub use error::{ManifestError, ManifestErrors};
 pub use parts::{Answer, CaptureAt, Field, FieldPattern, Label, Owner, RequestRule, Source};
 pub use permission::{Permission, PermissionKind};
-pub use plan::{Capture, PlanError, SourcePlan, check_base};
+pub use plan::{Capture, PlanError, SourcePlan, base};
 pub use url::{Origin, UrlPattern, UrlProblem};
 pub use words::{AnswerKind, Capability, FieldKind, Method, PromptKind, SourceKind};
 
@@ -190,7 +190,7 @@ impl Manifest {
                 source_id: id.to_owned(),
                 known: self.sources.iter().map(|source| source.id.as_str()).collect::<Vec<_>>().join(", "),
             })?;
-        let base = base_override.map(|url| plan::base(url.as_str()).map_err(PlanError::Base)).transpose()?;
+        let base = base_override.map(|url| base(url.as_str()).map_err(PlanError::Base)).transpose()?;
         plan::resolve(self, source, base.as_ref()).map_err(PlanError::Manifest)
     }
 }

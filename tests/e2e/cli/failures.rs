@@ -46,14 +46,16 @@ async fn an_address_that_no_run_could_use_is_told_before_a_login_is_opened() {
     for (base, told) in [
         ("http://no-such.invalid", "http is"),
         ("https://bank.example/?a=b", "no query"),
+        ("https://bank.example/#a", "no fragment"),
         ("ftp://bank.example", "the scheme"),
     ] {
         let mut flags = desk.collect(&login());
         let at = flags.iter().position(|word| *word == desk.bank.site_url).unwrap();
         flags[at] = base.to_owned();
         let called = call(flags).await;
-        assert_ne!(called.code, Some(0), "{called:?}");
-        assert!(called.err.contains("base") && called.err.contains(told), "{base}: {}", called.err);
+        assert_eq!(called.code, Some(1), "{called:?}");
+        let error = called.json()["error"].clone();
+        assert!(error.as_str().is_some_and(|text| text.contains("base URL") && text.contains(told)), "{base}: {error}");
         assert_eq!(called.json()["receipts"], json!([]), "no login was opened");
     }
     assert!(desk.bank.requests().is_empty());

@@ -1,4 +1,5 @@
-//! What a run is begun with: the plan of its Data Source, the fields that the connector asks for and nothing else, and what its guest may do this time.
+//! What a run is begun with: the plan of its Data Source, the fields that the connector asks for and nothing else, and what its
+//! guest may do this time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -133,23 +133,17 @@ impl SourcePlan {
     }
 }
 
-/// Reads a base URL.
-pub(super) fn base(text: &str) -> Result<Url, String> {
-    let url = absolute(text).map_err(|problem| problem.to_string())?;
-    check_base(&url)?;
-    Ok(url)
-}
-
-/// Checks what an operator sets instead of a manifest's base URL, before any run could need it.
+/// Reads a base URL: a manifest's own, or what an operator sets instead of it, before any run could need it.
 ///
 /// # Errors
-/// What is wrong with it: no origin that may be reached, a query, or a `*`.
-pub fn check_base(url: &Url) -> Result<(), String> {
-    Origin::of(url).map_err(|problem| problem.to_string())?;
+/// What is wrong with it: no absolute URL written plainly, no origin that may be reached, a query, or a `*`.
+pub fn base(text: &str) -> Result<Url, String> {
+    let url = absolute(text).map_err(|problem| problem.to_string())?;
+    Origin::of(&url).map_err(|problem| problem.to_string())?;
     if url.query().is_some() || url.path().contains('*') {
         return Err("a base URL has no query and no `*`".to_owned());
     }
-    Ok(())
+    Ok(url)
 }
 
 /// Resolves the manifest for a source; the errors are those of this source alone.
