@@ -160,7 +160,10 @@ pub fn run() -> ExitCode {
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("consentry: {error:#}");
+            eprintln!(
+                "consentry: {error:#}{}",
+                if needs_room(&error) { "; make room there, and do it again" } else { "" }
+            );
             if is_key_refused(&error) { ExitCode::from(KEYS_REFUSED) } else { ExitCode::FAILURE }
         }
     }
@@ -171,6 +174,12 @@ fn is_key_refused(error: &anyhow::Error) -> bool {
         matches!(cause.downcast_ref(), Some(TokenError::Pin))
             || matches!(cause.downcast_ref(), Some(KeyFileError::Damaged | KeyFileError::NoPassphrase))
     })
+}
+
+/// Whether a disk is full, and what went wrong there has not said yet what to do about it.
+fn needs_room(error: &anyhow::Error) -> bool {
+    let full = |error: &std::io::Error| error.kind() == std::io::ErrorKind::StorageFull;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(full)) && !format!("{error:#}").contains("make room")
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

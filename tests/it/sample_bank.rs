@@ -93,7 +93,7 @@ async fn every_state_has_its_own_right_code() {
             "bank.account=3 bank.transaction=0!page-unrecognised person.name=1 because page-unrecognised @operations missing=amount"
         }
         SiteState::NotACustomer => "not-a-customer @not-a-customer",
-        SiteState::RedirectLoop => "limit-exceeded limit=redirects",
+        SiteState::RedirectLoop => "source-unavailable limit=redirects",
         SiteState::HugePage => {
             "bank.account=3!limit-exceeded bank.transaction=0!limit-exceeded person.name=1 because limit-exceeded limit=answer-bytes"
         }

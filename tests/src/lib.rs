@@ -3,6 +3,7 @@
 pub mod breaking;
 pub mod child;
 pub mod collecting;
+pub mod disk;
 pub mod echoing;
 pub mod journey;
 pub mod logins;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use consentry_contract::{failure, item};
 
+use crate::entropy::Entropy;
+
 mod tables {
     include!(concat!(env!("OUT_DIR"), "/carried.rs"));
 }
@@ -109,5 +111,5 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(path, bytes)
+    crate::forward::file::publish(path, bytes, &Entropy::system())
 }

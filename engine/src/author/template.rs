@@ -71,7 +71,7 @@ pub enum TemplateError {
 /// Writes a new connector into this folder, which is made, and whose last part is its name. `manifest` stands for the template's own.
 ///
 /// # Errors
-/// [`TemplateError`]; what was written before stays.
+/// [`TemplateError`]; nothing of it is left.
 pub fn write(folder: &Path, template: Template, manifest: Option<&str>) -> Result<String, TemplateError> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if !is_name(&name) {
@@ -80,26 +80,33 @@ pub fn write(folder: &Path, template: Template, manifest: Option<&str>) -> Resul
     if folder.exists() {
         return Err(TemplateError::Exists(folder.to_owned()));
     }
+    fill(folder, &name, template, manifest).inspect_err(|_| {
+        // It was not there before. If it can't be removed either, the first error tells more.
+        let _ = std::fs::remove_dir_all(folder);
+    })?;
+    Ok(name)
+}
+
+fn fill(folder: &Path, name: &str, template: Template, manifest: Option<&str>) -> Result<(), TemplateError> {
     let write = |path: &str, bytes: &[u8]| {
         let failed = |source| TemplateError::Write { path: folder.to_owned(), source };
         carried::write(&folder.join(path), bytes).map_err(failed)
     };
     let cargo = carried::shared("Cargo.toml.in").unwrap_or_default();
-    write("Cargo.toml", named(cargo, &name).as_bytes())?;
+    write("Cargo.toml", named(cargo, name).as_bytes())?;
     // Cargo takes out of it what is not needed.
     write("Cargo.lock", carried::lock())?;
     write(".gitignore", b"/target\n")?;
     for (path, bytes) in carried::template(template.name()) {
         match path.strip_prefix(FOLDER).map(|_| path.ends_with(ENDING)) {
-            Some(true) => write(path, &recording(bytes, &name)?)?,
-            _ => write(path, named(bytes, &name).as_bytes())?,
+            Some(true) => write(path, &recording(bytes, name)?)?,
+            _ => write(path, named(bytes, name).as_bytes())?,
         }
     }
     if let Some(manifest) = manifest {
-        write("manifest.proposed.toml", named(manifest.as_bytes(), &name).as_bytes())?;
+        write("manifest.proposed.toml", named(manifest.as_bytes(), name).as_bytes())?;
     }
-    carried::write_sdk(folder).map_err(|source| TemplateError::Write { path: folder.to_owned(), source })?;
-    Ok(name)
+    carried::write_sdk(folder).map_err(|source| TemplateError::Write { path: folder.to_owned(), source })
 }
 
 fn named(text: &[u8], name: &str) -> String {

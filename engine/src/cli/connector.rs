@@ -182,12 +182,9 @@ fn keygen(name: &Path, passphrase: &Path, out: &mut dyn Write) -> anyhow::Result
         path.push(format!(".{ending}"));
         PathBuf::from(path)
     });
-    if public.exists() {
-        anyhow::bail!("{} exists; keys are never overwritten", public.display());
-    }
     let passphrase = setup::passphrase_in(passphrase)?;
-    let text = SigningKey::generate(&secret, &passphrase).with_context(|| secret.display().to_string())?;
-    std::fs::write(&public, text).with_context(|| format!("{} can't be written", public.display()))?;
+    let (key, text) = SigningKey::generate(&passphrase)?;
+    setup::write_pair((&secret, key.as_bytes()), (&public, text.as_bytes()))?;
     writeln!(out, "{}\n{}", secret.display(), public.display())?;
     Ok(())
 }

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
@@ -199,16 +197,9 @@ fn pair(name: &Path, algorithm: Algorithm, out: &mut dyn Write) -> anyhow::Resul
         path.push(format!(".{ending}"));
         PathBuf::from(path)
     });
-    if public.exists() || private.exists() {
-        bail!("{} or {} exists; keys are never overwritten", public.display(), private.display());
-    }
     let key = PrivateKey::generate(algorithm)?;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&private);
-    let mut file = file.with_context(|| format!("{} can't be made", private.display()))?;
-    file.write_all(&key.danger_to_pkcs8()).with_context(|| format!("{} can't be written", private.display()))?;
-    file.sync_all()?;
-    std::fs::write(&public, format!("{:#}\n", key.public().to_jwk()))
-        .with_context(|| format!("{} can't be written", public.display()))?;
+    let jwk = format!("{:#}\n", key.public().to_jwk());
+    setup::write_pair((&private, &key.danger_to_pkcs8()), (&public, jwk.as_bytes()))?;
     writeln!(out, "{}\n{}", public.display(), private.display())?;
     Ok(())
 }

@@ -20,6 +20,7 @@ use similar::TextDiff;
 use super::{ConfigFile, connector};
 use crate::clock::{Clock, SystemClock};
 use crate::collect::compile::Compiler;
+use crate::entropy::Entropy;
 use crate::maintenance;
 use crate::maintenance::reports::View;
 use crate::named_file;
@@ -166,7 +167,7 @@ async fn pull(reports: &View<'_>, ticket: &str, to: &Path, out: &mut dyn Write) 
     let Some(best) = reports.best_of(ticket).await? else {
         bail!("nobody gave a report for this break, or there is no such break");
     };
-    std::fs::write(to, serde_json::to_vec_pretty(&best.report)?)
+    crate::forward::file::publish(to, &serde_json::to_vec_pretty(&best.report)?, &Entropy::system())
         .with_context(|| format!("{} can't be written", to.display()))?;
     Ok(writeln!(out, "{}: {}, {}", to.display(), best.id, best.report.proof.name())?)
 }

@@ -12,6 +12,8 @@ use crate::collect::compile::Compiler;
 use crate::config::{Config, KeysPlace};
 use crate::engine::catalogue::{Catalogue, Folder};
 use crate::engine::{Builder, Engine};
+use crate::entropy::Entropy;
+use crate::forward;
 use crate::keys::pkcs11::Settings;
 use crate::keys::software::KeyFileError;
 use crate::keys::{KeyError, KeyProvider, SoftwareKeys, TokenKeys};
@@ -23,6 +25,15 @@ pub(super) fn passphrase_in(path: &Path) -> anyhow::Result<SecretString> {
     let bytes = secret_file::read_private(path).with_context(told)?;
     let text = std::str::from_utf8(&bytes).with_context(told)?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
+/// Writes the two halves of a new key: both, or none.
+pub(super) fn write_pair(secret: (&Path, &[u8]), public: (&Path, &[u8])) -> anyhow::Result<()> {
+    if let Some(path) = [secret.0, public.0].into_iter().find(|path| path.exists()) {
+        bail!("{} exists; keys are never overwritten", path.display());
+    }
+    forward::file::create_pair(secret, public, &Entropy::system())
+        .with_context(|| format!("{} and {} can't be written", secret.0.display(), public.0.display()))
 }
 
 /// Refuses an account that the data folder does not belong to. What root leaves there, the engine of another account can't read: its keys

@@ -348,13 +348,14 @@ impl Engine {
     /// Answers an open question with what was sealed for it.
     ///
     /// # Errors
-    /// [`EngineError::Sealed`] and [`EngineError::NotAsked`].
+    /// [`EngineError::Sealed`], [`EngineError::Fields`] and [`EngineError::NotAsked`]. The question stays open after the first two.
     pub async fn answer(&self, session: &Session, jwe: &str) -> Result<(), EngineError> {
         let plaintext = self.keys.open(Duty::Intake, jwe, CREDENTIALS_BYTES_MAX).await?;
         let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
         drop(plaintext);
         let question = fields.question().filter(|_| fields.session() == session.id()).ok_or(EngineError::Sealed)?;
-        Ok(session.answer(question, fields.into_values(), self.clock.now())?)
+        let values = fields.into_values().map_err(|unusable| EngineError::Fields(format!("the answer {unusable}")))?;
+        Ok(session.answer(question, values, self.clock.now())?)
     }
 
     /// Takes a person back whom a connector sent elsewhere, and tells the run that waits for them what they bring.

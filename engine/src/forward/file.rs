@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::entropy::Entropy;
 
+/// Who may read a file: its owner, or whoever the process's mask lets.
+const OWNER: u32 = 0o600;
+const EVERYBODY: u32 = 0o666;
+
 /// Tells which file is written for a name: a symbolic link leads to its file, which must exist. What is no regular file (a
 /// device, a pipe, a folder) is refused: to replace it would take it from whoever uses it.
 ///
@@ -30,9 +34,7 @@ pub fn target(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// As [`receive`].
 pub fn can_receive(path: &Path, entropy: &Entropy) -> io::Result<()> {
-    let (_, partial) = beside(&target(path)?, entropy)?;
-    drop(Half(Some(&partial)));
-    Ok(())
+    Half::beside(&target(path)?, b"", OWNER, entropy).map(drop)
 }
 
 /// Writes a file whole, readable by its owner only, and returns once it is durable. An earlier file of that name is replaced
@@ -42,24 +44,38 @@ pub fn can_receive(path: &Path, entropy: &Entropy) -> io::Result<()> {
 /// # Errors
 /// As [`target`], or the disk's. Nothing half-written is left.
 pub fn receive(path: &Path, bytes: &[u8], entropy: &Entropy) -> io::Result<()> {
-    let path = &target(path)?;
-    let (mut file, partial) = beside(path, entropy)?;
-    let mut half = Half(Some(&partial));
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path)?;
-    half.0 = None;
+    replace(&target(path)?, bytes, OWNER, entropy)
+}
+
+/// As [`receive`], for what is no secret: whoever the process's mask lets may read it.
+///
+/// # Errors
+/// As [`receive`].
+pub fn publish(path: &Path, bytes: &[u8], entropy: &Entropy) -> io::Result<()> {
+    replace(&target(path)?, bytes, EVERYBODY, entropy)
+}
+
+/// Writes the two halves of a key to new files, the secret one for its owner alone: both, or none.
+///
+/// # Errors
+/// There is such a file, which is left as it is, or the disk's.
+pub fn create_pair(secret: (&Path, &[u8]), public: (&Path, &[u8]), entropy: &Entropy) -> io::Result<()> {
+    create(secret.0, secret.1, OWNER, entropy)?;
+    create(public.0, public.1, EVERYBODY, entropy).inspect_err(|_| drop(Half(secret.0.to_owned())))
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32, entropy: &Entropy) -> io::Result<()> {
+    let mut half = Half::beside(path, bytes, mode, entropy)?;
+    std::fs::rename(&half.0, path)?;
+    half.0.clear();
     File::open(folder_of(path))?.sync_all()
 }
 
-/// A new file in the folder of this one.
-fn beside(path: &Path, entropy: &Entropy) -> io::Result<(File, PathBuf)> {
-    let mut secret = [0; 16];
-    entropy.with(|rng| rng.fill_bytes(&mut secret));
-    let partial = folder_of(path).join(format!(".{}.partial", hex::encode(secret)));
-    // Made by us or not at all: also a link or a pipe under this name is an error.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
-    Ok((file, partial))
+fn create(path: &Path, bytes: &[u8], mode: u32, entropy: &Entropy) -> io::Result<()> {
+    let half = Half::beside(path, bytes, mode, entropy)?;
+    std::fs::hard_link(&half.0, path)?;
+    drop(half);
+    File::open(folder_of(path))?.sync_all()
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -69,15 +85,31 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A file that is not whole yet. It goes unless it got its name.
-struct Half<'a>(Option<&'a Path>);
+/// A file under a name of its own, in the folder of the one that it is to be. It goes unless it got that name.
+struct Half(PathBuf);
 
-impl Drop for Half<'_> {
+impl Half {
+    /// Writes all of it, durably, to a new file.
+    fn beside(path: &Path, bytes: &[u8], mode: u32, entropy: &Entropy) -> io::Result<Self> {
+        let mut secret = [0; 16];
+        entropy.with(|rng| rng.fill_bytes(&mut secret));
+        let name = folder_of(path).join(format!(".{}.partial", hex::encode(secret)));
+        // Made by us or not at all: also a link or a pipe under this name is an error.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&name)?;
+        let half = Self(name);
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(half)
+    }
+}
+
+impl Drop for Half {
     fn drop(&mut self) {
-        if let Some(path) = self.0 {
-            // If it can't be removed either, the first error tells more.
-            let _ = std::fs::remove_file(path);
+        if self.0.as_os_str().is_empty() {
+            return;
         }
+        // If it can't be removed either, the first error tells more.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -184,5 +216,21 @@ mod tests {
         assert!(receive(&path, b"bytes", &entropy()).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         assert!(receive(&folder.path().join("no/such/folder"), b"bytes", &entropy()).is_err());
+    }
+
+    #[test]
+    fn of_a_pair_there_are_both_or_none_and_nobody_elses_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let [secret, public] = ["key", "pub"].map(|name| folder.path().join(name));
+        let pair = || create_pair((&secret, b"secret"), (&public, b"public"), &entropy());
+        std::fs::write(&public, b"theirs").unwrap();
+        assert_eq!(pair().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&public).unwrap(), b"theirs");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no half");
+        std::fs::remove_file(&public).unwrap();
+        pair().unwrap();
+        assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(pair().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

@@ -336,7 +336,7 @@ fn clear_half_written(folder: &Path) -> Result<(), StoreError> {
         let path = entry?.path();
         let is = |end: &str| path.to_string_lossy().ends_with(end);
         if is_empty && path.file_name() == Some(SETTINGS.as_ref()) || is(UNFINISHED) && !is_whole(&fs::read(&path)?) {
-            tracing::warn!(file = %path.display(), "an earlier start was cut off while it wrote this file: it is taken away");
+            tracing::warn!(file = %path.display(), "a start was cut off while it wrote this file: it is taken away");
             fs::remove_file(&path)?;
         }
     }
@@ -352,10 +352,16 @@ fn is_whole(summary: &[u8]) -> bool {
 
 fn open(config: &sled::Config, folder: &Path) -> Result<Db, StoreError> {
     clear_half_written(folder)?;
-    config.open().map_err(|error| match error {
+    let opened = config.open().map_err(|error| match error {
         // sled reports a lock that somebody else holds as an error of kind `Other`, or as `WouldBlock`.
         sled::Error::Io(error) if is_lock(&error) => StoreError::InUse,
         error => opening_failed(error, folder),
+    });
+    opened.inspect_err(|error| {
+        if matches!(error, StoreError::Full) {
+            // What can't be taken away now is at the next start.
+            let _ = clear_half_written(folder);
+        }
     })
 }
 

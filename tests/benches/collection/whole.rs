@@ -114,7 +114,7 @@ impl EngineKeys {
         let keys: &dyn KeyProvider = &self.keys;
         let opened = keys.open(Duty::Intake, &self.sealed_login, CREDENTIALS_BYTES_MAX).await?;
         let mut run = Collecting::by(bank.package.clone()).at(&bank.url).wanting(&WANTED);
-        for (name, value) in Fields::read(&opened)?.into_values().into_inner() {
+        for (name, value) in Fields::read(&opened)?.into_values()?.into_inner() {
             run = run.field(&name, std::str::from_utf8(&value)?);
         }
         let collection = run.collect(collector).await?;

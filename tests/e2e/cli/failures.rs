@@ -1,9 +1,10 @@
 //! What a script and a person are told when something goes wrong, and what a connector's author finds on standard error.
 
+use consentry_tests::disk::SmallDisk;
 use sample_bank::{Change, JULIE, SiteState};
 use serde_json::json;
 
-use super::{Desk, call, connector, folder_with, login, manifest, words};
+use super::{Desk, call, connector, failure, folder_with, login, manifest, words};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_told_with_stage_page_and_whose_turn_it_is() {
@@ -59,6 +60,24 @@ async fn an_address_that_no_run_could_use_is_told_before_a_login_is_opened() {
         assert_eq!(called.json()["receipts"], json!([]), "no login was opened");
     }
     assert!(desk.bank.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_leaves_no_half_of_a_parcel_and_names_the_file() {
+    let desk = Desk::new().await;
+    let Some(disk) = SmallDisk::at(&desk.folder.path().join("small"), 4) else { return };
+    disk.fill();
+    let mut flags = desk.collect(&login());
+    let at = flags.iter().position(|word| *word == desk.out().display().to_string()).unwrap();
+    flags[at] = desk.folder.path().join("small/parcel.json").display().to_string();
+    let called = call(flags.clone()).await;
+    assert_eq!(failure(&called), (Some(1), json!("delivery-failed")), "{called:?}");
+    assert!(called.err.contains("small/parcel.json can't be written: make room there"), "{}", called.err);
+    assert_eq!(disk.list(), []);
+    disk.resize(64);
+    let called = call(flags).await;
+    assert_eq!(called.code, Some(0), "{called:?}");
+    assert!(matches!(&disk.list()[..], [(name, size)] if name == "parcel.json" && *size > 1000), "{:?}", disk.list());
 }
 
 #[tokio::test(flavor = "multi_thread")]

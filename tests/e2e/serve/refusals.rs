@@ -1,122 +1,11 @@
 //! What the engine refuses: one clear answer each, and everybody else is served on.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use consentry::entropy::Entropy;
-use consentry::jose::jwe::{self, Content};
-use consentry::jose::{Algorithm, PrivateKey, RecipientKey};
-use consentry_tests::journey::{Journey, Reply, client, send};
+use consentry_tests::journey::{Journey, client, send};
 use consentry_tests::service::BEARER;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{EVENT, LOGIN, World};
-
-async fn credentials(person: &Journey, jwe: &str) -> Reply {
-    person.call(Method::POST, "credentials", Some(jwe.into())).await.unwrap()
-}
-
-/// One problem document, whose words do not tell one cause from another.
-fn check_sealed(reply: &Reply, what: &str) {
-    assert_eq!((reply.status.as_u16(), reply.media.as_str()), (400, "application/problem+json"), "{what}: {reply:?}");
-    let problem = reply.json();
-    assert_eq!(problem["type"], "urn:consentry:failure:decrypt-failed", "{what}");
-    assert!(
-        problem["title"].is_string() && problem["next"].is_string() && problem["detail"].is_null(),
-        "{what}: {problem}"
-    );
-    assert_eq!(problem["failure"]["blame"], "person", "{what}");
-}
-
-/// The token with another header.
-fn with_header(token: &str, change: impl Fn(&mut Value)) -> String {
-    let (header, rest) = token.split_once('.').unwrap();
-    let mut header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
-    change(&mut header);
-    format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
-}
-
-/// The token with one bit of one part flipped.
-fn damaged(token: &str, part: usize) -> String {
-    let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
-    let mut bytes = URL_SAFE_NO_PAD.decode(&parts[part]).unwrap();
-    bytes[0] ^= 1;
-    parts[part] = URL_SAFE_NO_PAD.encode(bytes);
-    parts.join(".")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_sealed_for_this_session_is_refused_alike() {
-    let world = World::new().await;
-    let (bystander, mut bystander_events) = world.agreed().await;
-    let other_key = PrivateKey::generate(Algorithm::RsaOaep256).unwrap();
-
-    for (what, make) in [
-        ("another key under our key's name", 0),
-        ("another key", 1),
-        ("another algorithm", 2),
-        ("another encryption", 3),
-        ("a damaged tag", 4),
-        ("a damaged key", 5),
-        ("a damaged text", 6),
-        ("another session's login", 7),
-        ("nothing", 8),
-        ("an answer instead of a login", 9),
-    ] {
-        let (person, _) = world.agreed().await;
-        let good = person.seal(None, &LOGIN).await.unwrap();
-        let typed = person.typed(None, &LOGIN).unwrap();
-        let to_other = || {
-            let key = RecipientKey::from_public(other_key.public().clone()).unwrap();
-            Entropy::system().with(|rng| jwe::seal(&typed, Content::Plain, &key, rng)).unwrap()
-        };
-        let token = match make {
-            0 => {
-                let kid = person.published_key().await.unwrap().public().kid().to_owned();
-                with_header(&to_other(), |header| header["kid"] = kid.as_str().into())
-            }
-            1 => to_other(),
-            2 => with_header(&good, |header| header["alg"] = "RSA1_5".into()),
-            3 => with_header(&good, |header| header["enc"] = "A128GCM".into()),
-            4 => damaged(&good, 4),
-            5 => damaged(&good, 1),
-            6 => damaged(&good, 3),
-            7 => bystander.seal(None, &LOGIN).await.unwrap(),
-            8 => String::new(),
-            _ => person.seal(Some("qst_01JD8Z3M7K0000000000000000"), &LOGIN).await.unwrap(),
-        };
-        check_sealed(&credentials(&person, &token).await, what);
-        assert_eq!(person.status().await.unwrap()["state"], "awaiting-credentials", "{what}");
-    }
-    assert!(world.bank.requests().is_empty());
-    // The one whose login was tried elsewhere goes on undisturbed.
-    bystander.log_in(&LOGIN).await.unwrap();
-    bystander_events.until("in-review", EVENT).await.unwrap();
-    // Who sent one that was none gives another.
-    let (person, mut events) = world.agreed().await;
-    check_sealed(&credentials(&person, &damaged(&person.seal(None, &LOGIN).await.unwrap(), 4)).await, "first");
-    person.log_in(&LOGIN).await.unwrap();
-    events.until("in-review", EVENT).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_login_that_does_not_fit_the_form_is_refused_by_field_and_without_a_value() {
-    let world = World::new().await;
-    for (fields, named) in [
-        (vec![("login", "12345678")], "password"),
-        (vec![("login", "not-a-number"), ("password", "x")], "login"),
-        // Who confuses names and values may have put a password there: an unknown name is not repeated.
-        (vec![("login", "12345678"), ("password", "x"), ("shoe", "43")], "a field that the connector does not ask for"),
-    ] {
-        let (person, _) = world.agreed().await;
-        let token = person.seal(None, &fields).await.unwrap();
-        let reply = credentials(&person, &token).await;
-        assert_eq!((reply.status.as_u16(), reply.media.as_str()), (422, "application/problem+json"), "{reply:?}");
-        let problem = reply.json();
-        assert!(problem["detail"].as_str().unwrap().contains(named), "{problem}");
-        assert!(!problem.to_string().contains("not-a-number") && !problem.to_string().contains("43"), "{problem}");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_said_to_be_something_else_is_refused_with_415() {
@@ -177,6 +66,37 @@ async fn a_request_is_refused_with_what_is_wrong_with_it() {
         assert_eq!((reply.status.as_u16(), reply.media.as_str()), (422, "application/problem+json"), "{reply:?}");
         assert!(reply.json()["detail"].as_str().unwrap().contains(named), "{reply:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_at_which_the_connector_may_not_collect_is_refused_before_a_grant_is_used() {
+    let mut world = World::prepared().await;
+    // Without the ground for it, only a bank on this machine is nobody's bank.
+    let ground = "tpp-exempt = \"a bank of made-up people, for tests and demonstrations\"\n";
+    world.update("sample-bank.wasm", &[(ground, "")]);
+    world.node.approve("connectors/sample-bank.wasm").unwrap();
+    tokio::task::block_in_place(|| world.node.serve()).unwrap();
+    let (person, _) = world.agreed().await;
+    // The operator moves the source while the person looks for their password.
+    let path = world.node.path("consentry.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let moved = config.replace(&world.bank.site_url, "https://bank.example");
+    assert_ne!(moved, config);
+    std::fs::write(&path, moved).unwrap();
+    world.kill_and_restart();
+
+    let sealed = person.seal(None, &LOGIN).await.unwrap();
+    let reply = person.call(Method::POST, "credentials", Some(sealed.into())).await.unwrap();
+    assert_eq!((reply.status.as_u16(), reply.media.as_str()), (422, "application/problem+json"), "{reply:?}");
+    assert!(reply.json()["detail"].as_str().unwrap().contains("is a payment account"), "{reply:?}");
+    let status = person.status().await.unwrap();
+    assert_eq!((&status["state"], &status["code"]), (&json!("failed"), &json!("platform-failed")), "{status}");
+    assert_eq!(person.receipts().await.unwrap(), Vec::<Value>::new(), "no login was opened");
+    // Nobody else gets so far.
+    let other = world.service.ask(&world.node).await.unwrap();
+    let refused = other.choose("sample-bank", "sample-bank").await.unwrap_err().to_string();
+    assert!(refused.contains("is a payment account"), "{refused}");
+    assert!(world.bank.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,8 +71,8 @@ kinds! {
         "Nobody is asking this (any more)."
         "Read the session's state and events; they say what comes next."
     FIELDS "fields" [UNPROCESSABLE_ENTITY]
-        "The login is not complete."
-        "Send the fields that the connector's manifest declares."
+        "The login or the answer can't be used."
+        "Send the fields that are asked for, each as UTF-8 of at most 4096 bytes."
     CONSENT "consent" [CONFLICT]
         "The consent does not allow this."
         "Show the person the notice again and let them decide."

@@ -41,7 +41,7 @@ const ENDS: [(&str, End); 27] = [
     ("wrong-amount", Partial(Code::ValueUnparsable)),
     ("missing-column", Partial(Code::PageUnrecognised)),
     ("not-a-customer", Failed(Code::NotACustomer)),
-    ("redirect-loop", Failed(Code::LimitExceeded)),
+    ("redirect-loop", Failed(Code::SourceUnavailable)),
     ("huge-page", Partial(Code::LimitExceeded)),
     ("gateway-timeout", Failed(Code::SourceUnavailable)),
     ("json-error", Failed(Code::PageUnrecognised)),

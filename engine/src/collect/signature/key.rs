@@ -1,12 +1,11 @@
 //! Keys that sign connectors, in the files of minisign: the secret one encrypted with a passphrase, for its owner only.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
 
 use super::attach;
 use crate::secret_file;
@@ -15,8 +14,8 @@ use crate::secret_file;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The file can't be read or written.
-    #[error("the key file can't be read or written")]
+    /// The file can't be read.
+    #[error("the key file can't be read")]
     Io(#[from] io::Error),
     /// It is something else, or the passphrase is another one.
     #[error("this is no secret key, or its passphrase is another one")]
@@ -45,22 +44,18 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a key, writes the secret half to a new file that only its owner can read, encrypted with the passphrase, and gives the
-    /// text of the public half's file.
+    /// Makes a key, and gives the texts of its files: the secret half, encrypted with the passphrase, and the public one.
     ///
     /// # Errors
-    /// [`KeyError::Io`] if the file exists, among others.
-    pub fn generate(path: &Path, passphrase: &SecretString) -> Result<String, KeyError> {
+    /// [`KeyError::NoPassphrase`].
+    pub fn generate(passphrase: &SecretString) -> Result<(Zeroizing<String>, String), KeyError> {
         if passphrase.expose_secret().is_empty() {
             return Err(KeyError::NoPassphrase);
         }
         let failed = |_| KeyError::Failed;
         let pair = KeyPair::generate_encrypted_keypair(Some(passphrase.expose_secret().to_owned())).map_err(failed)?;
         let secret = pair.sk.to_box(Some("secret key for connectors")).map_err(failed)?.into_string();
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(secret.as_bytes())?;
-        file.sync_all()?;
-        Ok(pair.pk.to_box().map_err(failed)?.into_string())
+        Ok((Zeroizing::new(secret), pair.pk.to_box().map_err(failed)?.into_string()))
     }
 
     /// Makes a key that dies with the process, and the text of its public half's file.

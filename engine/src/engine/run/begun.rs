@@ -29,11 +29,12 @@ impl Engine {
 /// Every field that must be there is there, none is unknown, each has its form.
 pub(in crate::engine) fn check_fields(connector: &Connector, fields: Fields) -> Result<Values, EngineError> {
     let declared = connector.package.manifest().fields();
-    let mut values = fields.into_values();
     // Its name is not repeated: whoever confuses names may have put a value there.
-    if values.iter().any(|(name, _)| declared.iter().all(|field| field.name.as_str() != name)) {
+    if fields.names().any(|name| declared.iter().all(|field| field.name.as_str() != name)) {
         return Err(EngineError::Fields("there is a field that the connector does not ask for".to_owned()));
     }
+    let values = fields.into_values();
+    let mut values = values.map_err(|unusable| EngineError::Fields(format!("{} {unusable}", unusable.name)))?;
     values.retain(|(_, value)| !value.is_empty());
     for field in declared {
         let value = values.iter().find(|(name, _)| name == field.name.as_str()).map(|(_, value)| value);

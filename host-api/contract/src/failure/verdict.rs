@@ -5,6 +5,7 @@
 
 use super::{Code, Failure, Missing, Name, PageId, Retry, Stage};
 use crate::item;
+use crate::limits::LimitName;
 
 /// What the host noted while the connector ran.
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ pub enum Quality {
 
 impl RunFacts {
     /// The limit that is told as [`Code::FlowTimeout`].
-    pub const WALL_TIME: &'static str = crate::limits::LimitName::Wall.as_str();
+    pub const WALL_TIME: &'static str = LimitName::Wall.as_str();
 
     /// A run that has seen nothing yet.
     #[must_use]
@@ -169,14 +170,13 @@ impl RunFacts {
             Retry::After if self.login_submitted => Retry::WithPerson,
             retry => retry,
         };
-        let limited = matches!(code, Code::LimitExceeded | Code::FlowTimeout);
         Failure {
             retry,
             stage: self.stage,
             page: self.page.clone(),
             missing: self.missing.clone().filter(|_| code == Code::PageUnrecognised),
             retry_after_ms: self.retry_after_ms,
-            limit: self.limit.clone().filter(|_| limited),
+            limit: self.limit.clone().filter(|limit| code_of(limit) == code),
             ..Failure::new(code)
         }
     }
@@ -184,13 +184,22 @@ impl RunFacts {
     /// What the host saw, in the order in which it counts.
     fn seen(&self, guest: &GuestEnd) -> Option<Code> {
         if let Some(limit) = &self.limit {
-            return Some(if limit.as_str() == Self::WALL_TIME { Code::FlowTimeout } else { Code::LimitExceeded });
+            return Some(code_of(limit));
         }
         if *guest == GuestEnd::Trapped {
             return Some(Code::Trap);
         }
         let page = (self.unrecognised || self.missing.is_some()).then_some(Code::PageUnrecognised);
         self.host.or(self.declared).or(page)
+    }
+}
+
+/// The code under which a limit is told. A site that redirects without end is at fault itself: its connector can do nothing better.
+fn code_of(limit: &Name) -> Code {
+    match LimitName::parse(limit.as_str()) {
+        Some(LimitName::Wall) => Code::FlowTimeout,
+        Some(LimitName::Redirects) => Code::SourceUnavailable,
+        _ => Code::LimitExceeded,
     }
 }
 

@@ -159,7 +159,7 @@ pub(super) static TABLE: [Row; Code::ALL.len()] = [
         &Facts(Source, After, Navigate, Claim::Page),
         ["Their site can't be reached.", "Leur site est injoignable."],
         ["Try again later.", "Réessayez plus tard."],
-        "The source does not answer, or answers 5xx.",
+        "The source does not answer, answers 5xx, or redirects without end (`limit` is `redirects` then).",
     ),
     row(
         Code::SourceMaintenance,

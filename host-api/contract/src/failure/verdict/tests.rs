@@ -90,6 +90,13 @@ fn limits_and_waits_are_told_and_a_submitted_login_is_never_tried_again_alone() 
         (failure.code, failure.limit, failure.retry),
         (Code::FlowTimeout, Some(name(RunFacts::WALL_TIME)), Retry::After)
     );
+    // A site that redirects without end is at fault itself, and the limit's name is told all the same.
+    let facts = RunFacts { limit: Some(name(LimitName::Redirects.as_str())), ..nothing() };
+    let failure = verdict(&facts, &GuestEnd::Stopped).unwrap_err();
+    assert_eq!(
+        (failure.code, failure.blame, failure.limit),
+        (Code::SourceUnavailable, Blame::Source, Some(name("redirects")))
+    );
     let facts = RunFacts { declared: Some(Code::RateLimited), retry_after_ms: Some(30_000), ..nothing() };
     let failure = verdict(&facts, &GuestEnd::Returned).unwrap_err();
     assert_eq!((failure.retry, failure.retry_after_ms), (Retry::WithPerson, Some(30_000)));
