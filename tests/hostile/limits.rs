@@ -156,7 +156,7 @@ async fn a_hostile_site_ends_the_run_by_the_limit_it_hits() {
             "HTTP/1.1 102 Processing\r\n\r\n",
             "limit-exceeded limit=bytes-in",
         ),
-        (vec![], found, "", "limit-exceeded limit=redirects"),
+        (vec![], found, "", "source-unavailable limit=redirects"),
         (vec![(LimitName::Requests, 5)], found, "", "limit-exceeded limit=requests"),
         (vec![], "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok", "", "source-unavailable"),
         (vec![], "HTTP/1.1 200 OK\r\ncontent-encoding: zstd\r\n\r\nok", "", "source-unavailable"),

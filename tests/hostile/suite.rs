@@ -300,6 +300,7 @@ impl Verdict {
             Self::Nothing => came.told == HONEST,
             Self::Refused(code, text) => came.told.split(' ').next() == Some(code) && came.said.contains(text),
             Self::Limit(LimitName::Wall) => came.told == "flow-timeout limit=wall-seconds",
+            Self::Limit(LimitName::Redirects) => came.told == "source-unavailable limit=redirects",
             Self::Limit(limit) => {
                 came.told.starts_with("limit-exceeded") && came.told.ends_with(&format!("limit={limit}"))
             }
@@ -315,6 +316,7 @@ impl Verdict {
             Self::Nothing => "goes on, gains nothing".to_owned(),
             Self::Refused(code, _) => format!("`{code}`"),
             Self::Limit(LimitName::Wall) => "`flow-timeout`, `wall-seconds`".to_owned(),
+            Self::Limit(LimitName::Redirects) => "`source-unavailable`, `redirects`".to_owned(),
             Self::Limit(limit) => format!("`limit-exceeded`, `{limit}`"),
             Self::Trap => "`trap`".to_owned(),
             Self::NotLoaded(_) => "not loaded".to_owned(),
