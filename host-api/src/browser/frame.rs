@@ -53,13 +53,39 @@ pub(super) struct Place {
     pub(super) fault: String,
 }
 
+/// Which document was looked at: a frame may show another one in a moment.
+#[derive(Serialize)]
+pub(super) struct Seen {
+    /// Its origin, as the host knows it by its address.
+    pub(super) origin: String,
+    /// When it began, which no two of a frame share.
+    pub(super) began: String,
+}
+
 /// A document's markup.
 #[derive(Deserialize)]
 pub(super) struct Markup {
     pub(super) url: String,
     pub(super) html: String,
     pub(super) kind: String,
+    pub(super) began: String,
     large: bool,
+}
+
+/// A script that is asked about an element.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked<'a, A> {
+    object_id: &'a str,
+    function_declaration: &'static str,
+    arguments: A,
+    return_by_value: bool,
+}
+
+/// An argument of a script.
+#[derive(Serialize)]
+pub(super) struct Argument<T> {
+    pub(super) value: T,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +147,7 @@ impl Context {
     /// What is known of a frame of a page that works.
     pub(super) fn frame(&self, at: &At) -> Result<Frame, PageError> {
         self.session(&at.page)?;
-        self.state().frames.get(at.frame()).cloned().ok_or(PageError::Closed)
+        self.state().frames.get(at.frame()).cloned().ok_or(PageError::Left)
     }
 
     /// Runs a script of ours in a frame.
@@ -158,6 +184,7 @@ impl Context {
         asked["functionDeclaration"] = script.into();
         asked["arguments"] = arguments.iter().map(|value| json!({ "value": value })).collect();
         asked["returnByValue"] = by_value.into();
+        asked["awaitPromise"] = by_value.into();
         let returned = self.transport().call::<Returned>(session, "Runtime.callFunctionOn", asked).await;
         self.or_hung(session, returned)
     }
@@ -199,6 +226,20 @@ impl Context {
     ) -> Result<R, PageError> {
         let on = json!({ "objectId": element.object });
         self.function(&element.session, script, on, arguments, true).await?.read()
+    }
+
+    /// The same, with a secret among the arguments, which is in clear no longer than it takes to write them to the browser.
+    pub(super) async fn ask_with_secret<R: DeserializeOwned>(
+        &self,
+        element: &Element,
+        script: &'static str,
+        arguments: impl Serialize,
+    ) -> Result<R, PageError> {
+        let (object_id, return_by_value) = (&*element.object, true);
+        let asked = Asked { object_id, function_declaration: script, arguments, return_by_value };
+        let call = self.transport().call_secret::<Returned>(&element.session, "Runtime.callFunctionOn", asked);
+        let returned = call.await;
+        self.or_hung(&element.session, returned)?.read()
     }
 
     /// A number that tells an element from every other of its page.
@@ -307,10 +348,4 @@ pub(super) fn failure(error: &str) -> PageError {
         "net::ERR_INVALID_AUTH_CREDENTIALS" => PageError::Failed("the login was refused"),
         _ => PageError::Failed("the connection broke off"),
     }
-}
-
-/// A text as the protocol takes it, without a copy of ours.
-#[derive(Serialize)]
-pub(super) struct Typed<T> {
-    pub(super) text: T,
 }

@@ -1,4 +1,4 @@
-//! Hands on a page: clicks where a person would click, and text that is typed, which no script of ours ever holds. What can't be seen,
+//! Hands on a page: clicks where a person would click, and text that is typed by a script of ours, to which it is an argument. What can't be seen,
 //! or is covered, is not clicked.
 
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::context::{Context, PageError};
-use super::frame::{At, Element, Place, Typed};
+use super::frame::{Argument, At, Element, Place, Seen};
 use super::scripts;
 use super::transport::{CallError, Secret};
 use crate::network::Payload;
 
 /// How long an element may take to come to rest and lie open: pages slide, fade and cover themselves while they load.
-const SETTLE: Duration = Duration::from_secs(3);
+pub(super) const SETTLE: Duration = Duration::from_secs(3);
 /// How often it is looked at meanwhile.
-const AGAIN: Duration = Duration::from_millis(50);
+pub(super) const AGAIN: Duration = Duration::from_millis(50);
 /// Keys that may be pressed: name, code, number, and what it writes.
 const KEYS: [(&str, &str, u32, &str); 11] = [
     ("Enter", "Enter", 13, "\r"),
@@ -53,35 +53,34 @@ impl Context {
 
     /// Clicks an element that lies open.
     async fn click_element(&self, at: &At, element: &Element) -> Result<(), PageError> {
+        let place = self.aim(at, element).await?;
+        self.strike(at, &place).await
+    }
+
+    /// Where an element lies open.
+    pub(super) async fn aim(&self, at: &At, element: &Element) -> Result<Place, PageError> {
         let place = self.place(at, element).await?;
-        let session = self.session(&at.page)?;
-        let mouse = |kind: &str, clicks: u32| json!({ "type": kind, "x": place.x, "y": place.y, "button": if clicks == 0 { "none" } else { "left" }, "clickCount": clicks });
-        let does =
-            |kind: &str, clicks| self.transport().tell(&session, "Input.dispatchMouseEvent", mouse(kind, clicks));
-        if self.frame(at)?.session != session {
+        if self.frame(at)?.session != self.session(&at.page)? {
             // A frame in a process of its own: which one is meant, the browser knows by the last picture that it has, and it may have been scrolled since.
-            does("mouseMoved", 0).await?;
+            self.mouse(at, &place, "mouseMoved", 0).await?;
             if !self.ask_element::<bool>(element, scripts::IS_POINTED_AT, &[]).await? {
                 return Err(PageError::Unusable("covered by something else"));
             }
         }
-        // Sent at once they stay in order, and the page draws one picture for all instead of three.
-        try_join_all(
-            [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 1)].map(|(kind, clicks)| does(kind, clicks)),
-        )
-        .await?;
-        Ok(())
+        Ok(place)
     }
 
-    /// The same for one that is known, as soon as it does.
-    pub(super) async fn click_soon(&self, at: &At, element: &Element) -> Result<(), PageError> {
-        let until = Instant::now() + SETTLE;
-        loop {
-            match self.click_element(at, element).await {
-                Err(error) if may_pass(&error) && Instant::now() < until => tokio::time::sleep(AGAIN).await,
-                clicked => return clicked,
-            }
-        }
+    /// Clicks there, whatever is there.
+    pub(super) async fn strike(&self, at: &At, place: &Place) -> Result<(), PageError> {
+        // Sent at once they stay in order, and the page draws one picture for all instead of three.
+        let all = [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 1)];
+        try_join_all(all.map(|(kind, clicks)| self.mouse(at, place, kind, clicks))).await.map(drop)
+    }
+
+    async fn mouse(&self, at: &At, place: &Place, kind: &str, clicks: u32) -> Result<(), PageError> {
+        let button = if clicks == 0 { "none" } else { "left" };
+        let does = json!({ "type": kind, "x": place.x, "y": place.y, "button": button, "clickCount": clicks });
+        Ok(self.transport().tell(&self.session(&at.page)?, "Input.dispatchMouseEvent", does).await?)
     }
 
     /// Where an element is, as seen from the page; it lies open, and so do the frames that it stands in. Scrolls to it if need be.
@@ -117,53 +116,40 @@ impl Context {
         }
     }
 
-    /// Makes a field the one that is typed into; `secret` if what will be typed is one. Answers whether its value is to be set instead.
-    pub(super) async fn focus(&self, at: &At, selector: &str, origin: &str, secret: bool) -> Result<Focus, PageError> {
+    /// Types into a field, as soon as that can be; only into that of this document, where one is named. What was in it before goes.
+    pub(super) async fn fill(
+        &self,
+        at: &At,
+        selector: &str,
+        text: Text<'_>,
+        seen: Option<&Seen>,
+    ) -> Result<(), PageError> {
         let until = Instant::now() + SETTLE;
         loop {
-            let element = self.element(at, selector).await;
-            let fault = match &element {
-                Ok(element) => {
-                    self.ask_element::<String>(element, scripts::FOCUS, &[origin.into(), secret.into()]).await
-                }
-                Err(error) => Err(error.clone()),
+            let filled = match self.element(at, selector).await {
+                Ok(element) => self.fill_element(&element, text, seen).await,
+                Err(error) => Err(error),
             };
-            let focused = match (fault.as_deref(), element) {
-                (Ok(word @ ("" | "set")), Ok(element)) => return Ok(Focus { element, set: word == "set" }),
-                (Ok("moved"), _) => return Err(PageError::Moved),
-                (Ok(word), _) => usable(word),
-                (Err(error), _) => Err(error.clone()),
-            };
-            match focused {
+            match filled {
                 Err(error) if may_pass(&error) && Instant::now() < until => tokio::time::sleep(AGAIN).await,
-                Err(error) => return Err(error),
-                Ok(()) => return Err(PageError::Unusable("no field")),
+                filled => return filled,
             }
         }
     }
 
-    /// Types into the field that has the focus.
-    pub(super) async fn type_text(&self, at: &At, text: &str) -> Result<(), PageError> {
-        if text.is_empty() {
-            return self.key(at, "Delete").await;
-        }
-        let session = self.frame(at)?.session;
-        Ok(self.transport().tell(&session, "Input.insertText", Typed { text }).await?)
-    }
-
-    /// The same for a secret, which is in clear no longer than it takes to write it to the browser.
-    pub(super) async fn type_secret(&self, at: &At, secret: &Payload) -> Result<(), PageError> {
-        if secret.is_empty() {
-            return self.key(at, "Delete").await;
-        }
-        let session = self.frame(at)?.session;
-        let typed = Typed { text: Secret(secret) };
-        Ok(self.transport().tell_secret(&session, "Input.insertText", typed).await?)
-    }
-
-    /// Sets the value of a field that can't be typed into.
-    pub(super) async fn set_value(&self, field: &Focus, text: &str) -> Result<(), PageError> {
-        self.ask_element::<Value>(&field.element, scripts::SET, &[text.into()]).await.map(drop)
+    async fn fill_element(&self, element: &Element, text: Text<'_>, seen: Option<&Seen>) -> Result<(), PageError> {
+        let word: String = match text {
+            Text::None => self.ask_element(element, scripts::FILL, &[Value::Null, true.into(), json!(seen)]).await?,
+            Text::Open(text) => {
+                self.ask_element(element, scripts::FILL, &[text.into(), false.into(), json!(seen)]).await?
+            }
+            Text::Secret(secret) => {
+                let arguments =
+                    (Argument { value: Secret(secret) }, Argument { value: true }, Argument { value: seen });
+                self.ask_with_secret(element, scripts::FILL, arguments).await?
+            }
+        };
+        usable(&word)
     }
 
     /// Presses a key.
@@ -224,25 +210,29 @@ impl Context {
 }
 
 /// Whether it may be otherwise in a moment: something is not there yet, or its frame is being replaced.
-fn may_pass(error: &PageError) -> bool {
+pub(super) fn may_pass(error: &PageError) -> bool {
     matches!(error, PageError::Unusable(_) | PageError::Nothing | PageError::Call(CallError::Refused(_)))
 }
 
-/// A field that has the focus.
-pub(super) struct Focus {
-    element: Element,
-    /// It has its value set instead of typed.
-    pub(super) set: bool,
+/// What goes into a field.
+#[derive(Clone, Copy)]
+pub(super) enum Text<'t> {
+    /// Nothing yet: a secret follows when it is known that it can.
+    None,
+    Open(&'t str),
+    Secret(&'t Payload),
 }
 
 /// What a script of ours says about an element.
 pub(super) fn usable(word: &str) -> Result<(), PageError> {
     Err(PageError::Unusable(match word {
         "" => return Ok(()),
+        "moved" => return Err(PageError::Moved),
         "hidden" => "hidden",
         "disabled" => "disabled",
         "covered" => "covered by something else",
         "no field" => "no field of this kind",
+        "outside" => "outside of the keypad that the sink names",
         _ => "without such an option",
     }))
 }

@@ -19,7 +19,7 @@ use wasmtime::component::Resource;
 use zeroize::Zeroizing;
 
 use super::context::{Context, PageError};
-use super::frame::{At, failure};
+use super::frame::{At, Seen, failure};
 use super::scripts;
 use super::state::Request;
 use super::transport::CallError;
@@ -47,6 +47,8 @@ pub(super) struct Came {
     pub(super) bytes: Vec<u8>,
     /// What stands behind the path of its address is for page rules alone.
     pub(super) veiled: bool,
+    /// When the document began; empty where it is none of a page.
+    pub(super) began: String,
 }
 
 /// The same, as it may be seen.
@@ -54,6 +56,8 @@ pub(super) struct Looked {
     pub(super) document: Option<Document>,
     pub(super) recognition: Recognition,
     pub(super) url: Url,
+    /// Which document it was.
+    pub(super) seen: Seen,
     status: u16,
     headers: HeaderMap,
     kind: String,
@@ -82,7 +86,8 @@ impl Context {
             let (status, headers) = self.state().head(&frame);
             let url = Url::parse(&markup.url).map_err(|_| PageError::Failed("it has no address"))?;
             let (method, kind, bytes) = (Method::GET, markup.kind, markup.html.into_bytes());
-            return Ok(Came { method, url, status, headers, kind, bytes, veiled: frame.veiled });
+            let (veiled, began) = (frame.veiled, markup.began);
+            return Ok(Came { method, url, status, headers, kind, bytes, veiled, began });
         }
     }
 
@@ -189,7 +194,7 @@ impl Context {
         let url = Url::parse(&request.url).map_err(|_| PageError::Failed("it has no address"))?;
         let method = request.method.parse().unwrap_or(Method::GET);
         let Request { status, headers, mime: kind, .. } = request;
-        Ok(Some(Came { method, url, status, headers, kind, bytes, veiled: false }))
+        Ok(Some(Came { method, url, status, headers, kind, bytes, veiled: false, began: String::new() }))
     }
 }
 
@@ -230,7 +235,8 @@ impl HostCtx {
 
     /// Takes out what nobody may see, and recognises what is left.
     pub(super) fn look(&mut self, came: Came) -> Result<Looked, Fail> {
-        let Came { method, url: request_url, status, headers, kind, bytes, veiled } = came;
+        let Came { method, url: request_url, status, headers, kind, bytes, veiled, began } = came;
+        let seen = Seen { origin: request_url.origin().ascii_serialization(), began };
         let echoes = self.page_echoes()?;
         let whole_url = self.masked(&echoes, request_url.clone())?;
         let url = if veiled { path_of(whole_url.clone()) } else { whole_url.clone() };
@@ -250,7 +256,8 @@ impl HostCtx {
         let Body { bytes, charset, document, changed } = body;
         let recognition = self.recognise(&whole_url, status, document.as_ref())?;
         let (body, as_it_came) = (Arc::new(Zeroizing::new(bytes)), echoes.is_empty() && !changed);
-        Ok(Looked { document, recognition, url, status, headers: header_map(headers), kind, body, charset, as_it_came })
+        let headers = header_map(headers);
+        Ok(Looked { document, recognition, url, seen, status, headers, kind, body, charset, as_it_came })
     }
 
     /// Gives a connector what was looked at; a page that is a failure, or says one, is a fault.

@@ -1,5 +1,6 @@
 //! The few scripts that the host runs on a page, each fixed: whatever a connector says goes in as an argument. They run in a world of their
-//! own, where the page's scripts can't change what they use, and answer with what the document is like, never with what was typed into it.
+//! own, where the page's scripts can't change what they use nor see their arguments, and answer with what the document is like, never with what
+//! was typed into it.
 
 /// The first element that matches and is seen, else the first.
 pub(super) const FIND: &str = "function(selector) {
@@ -49,26 +50,37 @@ pub(super) const INSIDE: &str = "function(x, y) {
     return { x: left, y: top, fault };
 }";
 
-/// Makes a field the one that is typed into, all of its content marked. A field of a secret is remembered, and has no value in what is
-/// read of the page from then on.
-pub(super) const FOCUS: &str = "function(origin, secret) {
-    if (self.origin !== origin) return 'moved';
-    if (!(this instanceof HTMLInputElement || this instanceof HTMLTextAreaElement)) return 'no field';
+/// Makes a field the one that is typed into, and types, unless there is nothing to type yet: all in one go, so that no other script runs between
+/// the look at what has the focus and the typing, but for listeners of the page's own to the focus, which the look comes after. What is typed is an
+/// argument, which the page's scripts see when it is in the field. Days and the like are set. Where a secret goes, the document has to be the one
+/// that was recognised; its field is remembered, and has no value in what is read of the page from then on.
+pub(super) const FILL: &str = "function(text, secret, seen) {
+    if (seen !== null && (self.origin !== seen.origin || String(performance.timeOrigin) !== seen.began)) return 'moved';
+    const area = this instanceof HTMLTextAreaElement;
+    if (!area && !(this instanceof HTMLInputElement)) return 'no field';
+    const typed = area || ['text', 'search', 'url', 'tel', 'email', 'password', 'number'].includes(this.type);
+    const set = ['date', 'time', 'month', 'week', 'datetime-local', 'color', 'range'].includes(this.type);
+    if (!typed && !set) return 'no field';
     if (!this.checkVisibility({ visibilityProperty: true })) return 'hidden';
     if (this.disabled || this.readOnly) return 'disabled';
     this.scrollIntoView({ block: 'center', behavior: 'instant' });
     this.focus();
     this.select();
     if (document.activeElement !== this) return 'covered';
+    // What is typed replaces what is marked, wherever that is.
+    const marked = getSelection();
+    if (typed && marked.anchorNode?.childNodes[marked.anchorOffset] !== this) return 'covered';
+    if (text === null) return '';
     if (secret) (globalThis.secrets ??= new WeakSet()).add(this);
-    return ['date', 'time', 'month', 'week', 'datetime-local', 'color', 'range'].includes(this.type) ? 'set' : '';
-}";
-
-/// Sets the value of a field that is not typed into: days and the like.
-pub(super) const SET: &str = "function(value) {
-    this.value = value;
+    // Other documents than HTML know no typing by script.
+    if (typed && document.contentType === 'text/html') {
+        document.execCommand(text === '' ? 'delete' : 'insertText', false, text);
+        return '';
+    }
+    this.value = text;
     this.dispatchEvent(new Event('input', { bubbles: true }));
     this.dispatchEvent(new Event('change', { bubbles: true }));
+    return '';
 }";
 
 /// Chooses options of a select element by value.
@@ -86,21 +98,37 @@ pub(super) const SELECT: &str = "function(values) {
     return '';
 }";
 
-/// Whether an element stands in one that matches.
-pub(super) const IS_WITHIN: &str = "function(selector) { return this.closest(selector) !== null; }";
+/// Whether an element is of the document that was recognised, and stands in one that matches.
+pub(super) const IS_WITHIN: &str = "function(selectors, seen) {
+    if (self.origin !== seen.origin || String(performance.timeOrigin) !== seen.began) return 'moved';
+    return selectors.some(selector => this.closest(selector) !== null) ? '' : 'outside';
+}";
 
-/// The origin of a document.
-pub(super) const ORIGIN: &str = "function() { return self.origin; }";
+/// Listens for the next press that the document hears, if it is still the one that was recognised.
+pub(super) const LISTEN: &str = "function(seen) {
+    if (self.origin !== seen.origin || String(performance.timeOrigin) !== seen.began) return 'moved';
+    globalThis.heard = new Promise(tell => {
+        globalThis.silence = () => tell(false);
+        const own = each => each === this || (each instanceof HTMLLabelElement && each.control === this);
+        const hears = press => tell(press.isTrusted && press.composedPath().some(own));
+        addEventListener('pointerdown', hears, { capture: true, once: true });
+    });
+    return '';
+}";
+
+/// Whether that press was one of the element's; known as soon as it is heard, or nothing more can be.
+pub(super) const IS_HEARD: &str = "function() { return globalThis.heard; }";
+pub(super) const SILENCE: &str = "function() { globalThis.silence(); }";
 
 /// The document as markup. It is copied into one that runs and loads nothing, and in the copy fields show what is in them now; once a secret
 /// was typed only what the markup says, and fields for passwords and of secrets nothing at all.
 pub(super) const MARKUP: &str = "function(typed, most) {
-    const root = document.documentElement;
-    if (root === null) return { url: document.URL, html: '', kind: 'text/html', large: false };
+    const [root, began] = [document.documentElement, String(performance.timeOrigin)];
+    if (root === null) return { url: document.URL, html: '', kind: 'text/html', large: false, began };
     if (document.contentType !== 'text/html') {
         const text = new XMLSerializer().serializeToString(document);
         const large = text.length > most;
-        return { url: document.URL, html: large ? '' : text, kind: document.contentType, large };
+        return { url: document.URL, html: large ? '' : text, kind: document.contentType, large, began };
     }
     const copy = document.implementation.createHTMLDocument('').importNode(root, true);
     const fields = 'input, textarea, option';
@@ -124,5 +152,5 @@ pub(super) const MARKUP: &str = "function(typed, most) {
     });
     const html = '<!DOCTYPE html>' + copy.outerHTML;
     const large = html.length > most;
-    return { url: document.URL, html: large ? '' : html, kind: 'text/html', large };
+    return { url: document.URL, html: large ? '' : html, kind: 'text/html', large, began };
 }";

@@ -54,7 +54,16 @@ impl State {
         vec![Reaction::Narrow(self.narrow())]
     }
 
+    /// Something of a secret may stand where it should not: pages reach nothing any more.
+    pub(super) fn cut(&mut self) -> Option<Vec<Origin>> {
+        self.is_cut = true;
+        self.narrow()
+    }
+
     fn narrow(&self) -> Option<Vec<Origin>> {
+        if self.is_cut {
+            return Some(Vec::new());
+        }
         let here: Vec<&Standing> = self.standing.iter().filter(|standing| self.shows(&standing.at)).collect();
         let origins = || here.iter().flat_map(|standing| standing.origins.iter().cloned()).collect();
         (!here.is_empty()).then(origins)
@@ -107,6 +116,15 @@ mod tests {
         state.frames.remove("main");
         state.left();
         assert!(!state.is_withheld());
+    }
+
+    #[test]
+    fn pages_that_are_cut_reach_nothing_again() {
+        let mut state = State::default();
+        pages(&mut state, &["main"]);
+        state.stands(&At::page("main".to_owned()), Vec::new(), true);
+        assert_eq!(state.cut(), Some(Vec::new()));
+        assert!(!reaches(&shows(&mut state, "main", "second")));
     }
 
     #[test]

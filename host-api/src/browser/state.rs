@@ -149,6 +149,7 @@ pub(super) struct State {
     pub(super) logins: BTreeSet<String>,
     pub(super) challenges: VecDeque<Challenge>,
     pub(super) standing: Vec<Standing>,
+    pub(super) is_cut: bool,
     /// Documents on their way that a page asked for which may not be read.
     veiled: BTreeSet<String>,
 }
@@ -171,6 +172,7 @@ impl Default for State {
             logins: BTreeSet::new(),
             challenges: VecDeque::new(),
             standing: Vec::new(),
+            is_cut: false,
             veiled: BTreeSet::new(),
         }
     }
@@ -254,6 +256,7 @@ impl State {
     fn detached(&mut self, it: &ADetached) -> Vec<Reaction> {
         self.tabs.retain(|tab| tab.session != it.session_id);
         self.frames.retain(|_, frame| frame.session != it.session_id);
+        self.ends_flights(&it.session_id);
         let mut reactions = self.left();
         reactions.push(Reaction::Detached { session: it.session_id.clone() });
         reactions
@@ -263,7 +266,15 @@ impl State {
         if let Some(tab) = self.tabs.iter_mut().find(|tab| tab.session == session) {
             tab.crashed = true;
         }
+        self.ends_flights(session);
         vec![Reaction::Crashed { session: session.to_owned() }]
+    }
+
+    /// Nobody tells how requests end whose page or process is gone.
+    fn ends_flights(&mut self, session: &str) {
+        if self.flights.extract_if(|_, request| request.session == session).count() > 0 {
+            self.busy = Instant::now();
+        }
     }
 
     fn frame(&mut self, session: &str, id: &str, above: Option<String>) {

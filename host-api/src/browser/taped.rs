@@ -113,6 +113,7 @@ impl HostCtx {
             bytes: hop.body.0.to_vec(),
             headers: hop.headers,
             veiled: false,
+            began: String::new(),
         })
     }
 
@@ -181,7 +182,7 @@ impl HostCtx {
     }
 
     fn new_page(&mut self) -> Result<Resource<Page>, Fail> {
-        Ok(self.table.push(Page { at: At::page(String::new()) })?)
+        Ok(self.table.push(Page { at: At::page(String::new()), closed: false })?)
     }
 }
 

@@ -6,6 +6,7 @@ mod egress;
 mod faults;
 mod site;
 mod tls;
+mod typing;
 mod warm;
 mod way;
 
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::browser::context::PageError;
+use crate::browser::input::Text;
 use crate::browser::launch::Process;
 use crate::egress::Egress;
 use crate::network::gate::{Gate, GateBounds};
@@ -144,11 +146,8 @@ async fn goes_fills_clicks_and_reads(settings: BrowserSettings) {
     let desk = Desk::with(settings).await;
     let context = desk.context(&[&site]).await;
     let at = context.at(&site.url("/")).await.unwrap();
-    let field = context.focus(&at, "input[name=login]", &site.origin(), false).await.unwrap();
-    assert!(!field.set);
-    context.type_text(&at, "Zoë \"7\"").await.unwrap();
-    context.focus(&at, "input[name=password]", &site.origin(), true).await.unwrap();
-    context.type_text(&at, "s3cret&more").await.unwrap();
+    context.fill(&at, "input[name=login]", Text::Open("Zoë \"7\""), None).await.unwrap();
+    context.fill(&at, "input[name=password]", Text::Open("s3cret&more"), None).await.unwrap();
     context.choose(&at, "select[name=kind]", &["b".to_owned()]).await.unwrap();
     let html = context.html(&at).await;
     assert!(html.contains("value=\"Zoë &quot;7&quot;\""), "{html}");
@@ -159,10 +158,9 @@ async fn goes_fills_clicks_and_reads(settings: BrowserSettings) {
     let html = context.html(&at).await;
     assert!(html.contains("login=Zo%C3%AB+%227%22&amp;password=s3cret%26more&amp;kind=b"), "{html}");
     assert_eq!(
-        context.focus(&at, "#said", &site.origin(), false).await.err(),
-        Some(PageError::Unusable("no field of this kind"))
+        context.fill(&at, "#said", Text::Open("text"), None).await,
+        Err(PageError::Unusable("no field of this kind"))
     );
-    assert_eq!(context.focus(&at, "#said", "http://127.0.0.1:9", false).await.err(), Some(PageError::Moved));
     assert_eq!(context.click(&at, "#nowhere").await, Err(PageError::Nothing));
     drop(context);
     desk.end().await;

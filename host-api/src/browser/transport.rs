@@ -241,14 +241,15 @@ impl Transport {
         self.call::<serde::de::IgnoredAny>(session, method, params).await.map(drop)
     }
 
-    /// As [`Self::tell`], with what holds a secret.
-    pub(super) async fn tell_secret(
+    /// As [`Self::call`], with what holds a secret.
+    pub(super) async fn call_secret<R: DeserializeOwned>(
         &self,
         session: &str,
         method: &'static str,
         params: impl Serialize,
-    ) -> Result<(), CallError> {
-        self.ask(session, method, |id| self.write_secret(id, session, method, params)).await.map(drop)
+    ) -> Result<R, CallError> {
+        let answer = self.ask(session, method, |id| self.write_secret(id, session, method, params)).await?;
+        serde_json::from_str(answer.get()).map_err(|_| CallError::Refused(method))
     }
 
     /// Calls and waits for nothing; calls of a session keep their order.
@@ -288,8 +289,8 @@ fn encoded(
     method: &'static str,
     params: impl Serialize,
 ) -> Result<Zeroizing<Vec<u8>>, CallError> {
-    // Room for a secret that is all escapes: growing would leave a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(32 << 10));
+    // Room for a script and a secret that is all escapes: growing would leave a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(36 << 10));
     serde_json::to_writer(&mut *bytes, &Outgoing { id, method, params, session_id })
         .map_err(|_| CallError::Refused(method))?;
     bytes.push(0);

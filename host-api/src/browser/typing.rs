@@ -1,17 +1,20 @@
-//! Secrets on pages. Each is typed by the host, into a field that the manifest's sinks name, on the page that they name, after the frame's
-//! origin was looked at in that moment. The connector learns that it was done, or the run ends.
+//! Secrets on pages. Each is typed by the host, into a field that the manifest's sinks name, on the page that they name, in one go with the
+//! look at the document, its origin and its focus. The connector learns that it was done, or the run ends.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use consentry_contract::failure::Code;
 use consentry_contract::limits::LimitName;
 use consentry_contract::recipe::{Leaf, LeafKind, Recipe, Slot};
 use futures_util::future::try_join_all;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::context::{Context, PageError};
-use super::frame::{At, Element};
+use super::frame::{At, Element, Seen};
+use super::input::{AGAIN, SETTLE, may_pass, usable};
 use super::reading::Looked;
 use super::scripts;
 use super::state::Challenge;
@@ -65,14 +68,16 @@ impl Context {
         Ok(())
     }
 
-    /// The keys of a keypad: each is another element, and all stand where the manifest says.
+    /// The keys of a keypad: each is another element, and all are of the document that was recognised and stand where the manifest says.
     pub(super) async fn keys(
         &self,
         at: &At,
         keys: &[(String, String)],
         containers: &[String],
+        seen: &Seen,
     ) -> Result<Vec<(String, Element)>, PageError> {
-        let found = try_join_all(keys.iter().map(|(_, selector)| self.key_of_pad(at, selector, containers))).await?;
+        let found = try_join_all(keys.iter().map(|(_, selector)| self.key_of_pad(at, selector, containers, seen)));
+        let found = found.await?;
         let each: BTreeSet<i64> = found.iter().map(|(_, identity)| *identity).collect();
         if each.len() < found.len() {
             return Err(PageError::Unusable("the key of another character too"));
@@ -82,15 +87,15 @@ impl Context {
     }
 
     /// A key of a keypad, and what tells it from others.
-    async fn key_of_pad(&self, at: &At, selector: &str, containers: &[String]) -> Result<(Element, i64), PageError> {
+    async fn key_of_pad(
+        &self,
+        at: &At,
+        selector: &str,
+        containers: &[String],
+        seen: &Seen,
+    ) -> Result<(Element, i64), PageError> {
         let element = self.element(at, selector).await?;
-        let mut within = false;
-        for container in containers {
-            within |= self.ask_element::<bool>(&element, scripts::IS_WITHIN, &[container.as_str().into()]).await?;
-        }
-        if !within {
-            return Err(PageError::Unusable("outside of the keypad that the sink names"));
-        }
+        usable(&self.ask_element::<String>(&element, scripts::IS_WITHIN, &[json!(containers), json!(seen)]).await?)?;
         let identity = self.identity(&element).await?;
         Ok((element, identity))
     }
@@ -101,6 +106,7 @@ impl Context {
         at: &At,
         keys: &[(String, Element)],
         secret: &Payload,
+        seen: &Seen,
     ) -> Result<Option<()>, PageError> {
         for place in 0.. {
             let key = {
@@ -112,9 +118,39 @@ impl Context {
                 keys.iter().find(|(named, _)| named.chars().eq([character]))
             };
             let Some((_, element)) = key else { return Ok(None) };
-            self.click_soon(at, element).await?;
+            self.press_key(at, element, seen).await?;
         }
         Ok(Some(()))
+    }
+
+    /// Presses a key, as soon as it lies open.
+    pub(super) async fn press_key(&self, at: &At, key: &Element, seen: &Seen) -> Result<(), PageError> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            match self.press_now(at, key, seen).await {
+                Err(error) if may_pass(&error) && Instant::now() < until => tokio::time::sleep(AGAIN).await,
+                pressed => return pressed,
+            }
+        }
+    }
+
+    /// Where it was pressed is the character. A page may bring something else there between the look and the press, a frame of another origin
+    /// too: so the document is asked whether its key has heard it.
+    async fn press_now(&self, at: &At, key: &Element, seen: &Seen) -> Result<(), PageError> {
+        let place = self.aim(at, key).await?;
+        usable(&self.ask_element::<String>(key, scripts::LISTEN, &[json!(seen)]).await?)?;
+        let struck = async {
+            let struck = self.strike(at, &place).await;
+            // Whoever was to hear it has heard it by now. A document that has gone on since said so before.
+            let _ = self.ask_element::<Value>(key, scripts::SILENCE, &[]).await;
+            struck
+        };
+        let heard = self.ask_element::<bool>(key, scripts::IS_HEARD, &[]);
+        match tokio::join!(heard, struck) {
+            (Ok(true), _) => Ok(()),
+            (Err(error), _) | (_, Err(error)) if !may_pass(&error) => Err(error),
+            _ => Err(PageError::Elsewhere),
+        }
     }
 }
 
