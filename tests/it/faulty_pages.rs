@@ -11,7 +11,7 @@ use consentry::collect::Collector;
 use consentry_contract::limits::{LimitName, Wishes};
 use consentry_host_api::browser::{BrowserSettings, Chromium};
 use consentry_host_api::ports::Answer as Given;
-use consentry_tests::collecting::{Collecting, Reaction, collector, lock};
+use consentry_tests::collecting::{Collecting, Reaction, collector, lock, told};
 use consentry_tests::disk::SmallDisk;
 use consentry_tests::echoing::{Answer, EchoSite, Sent};
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +28,10 @@ fn site(sent: &Sent) -> Answer {
         "/eats" => html(EATS),
         "/hangs" => html(HANGS),
         "/storm" => html(STORM),
+        "/around" => html("<iframe id=inner src=/inner></iframe>"),
+        "/inner" => html("<button id=away onclick='parent.location.href = \"/fine\"'>away</button>"),
+        "/opens" => html("<button id=open onclick='window.open(\"/closes\")'>open</button>"),
+        "/closes" => html("<button id=shut onclick='window.close()'>shut</button>"),
         "/round" => Answer { status: 302, headers: vec![("location", "/round".to_owned())], ..html("") },
         "/huge" => html(&format!("<p>{}</p>", "much ".repeat(1 << 19))),
         "/file" => html("<a id=file href=/large>a file</a>"),
@@ -39,6 +43,14 @@ fn site(sent: &Sent) -> Answer {
         "/asks" => html("<canvas id=captcha width=20 height=20 style='display:block'></canvas>"),
         _ => html("<p class=fine>fine</p>"),
     }
+}
+
+/// What a collection is told as, behind whose fault that is, and what was said.
+async fn blamed(collecting: Collecting, collector: &Collector) -> (String, String) {
+    let seen = collecting.seen.clone();
+    let collection = collecting.collect(collector).await.unwrap();
+    let blame = collection.result.as_ref().err().map_or("nobody", |failure| failure.blame.name());
+    (format!("{blame}: {}", told(&collection)), lock(&seen.lines).join("\n"))
 }
 
 fn with(settings: BrowserSettings) -> Collector {
@@ -65,19 +77,32 @@ async fn a_page_that_fails_is_told_as_what_it_is_and_harms_no_other_collection()
     let answer = asked.recv().await.unwrap();
     let pid = collector.browser.as_ref().unwrap().pid();
     for (aim, expected) in [
-        ("go /round", "source-unavailable limit=redirects"),
-        ("go /huge; tell ", "limit-exceeded limit=document-bytes"),
-        ("go /storm; tell ", "source-unavailable"),
-        ("go /hangs; doubts network-idle ; tell ; tell ", "source-unavailable"),
-        ("go /eats; doubts selector #never; waits selector #never", "source-unavailable"),
+        ("go /round", "source: source-unavailable limit=redirects"),
+        ("go /around; frame #inner; click #away; waits selector #never", "source: source-unavailable"),
+        ("go /opens; click #open; popup; click #shut; waits selector #never", "source: source-unavailable"),
+        ("go /huge; tell ", "connector: limit-exceeded limit=document-bytes"),
+        ("go /storm; tell ", "source: source-unavailable"),
+        ("go /hangs; doubts network-idle ; tell ; tell ", "source: source-unavailable"),
+        ("go /eats; doubts selector #never; waits selector #never", "source: source-unavailable"),
+        ("go /fine; close; tell ", "connector: invalid-argument"),
     ] {
-        let (told, said) = ran(steps(&site.url, aim).collecting(), &collector).await;
+        let (told, said) = blamed(steps(&site.url, aim).collecting(), &collector).await;
         assert_eq!(told, expected, "{aim}: {said}");
     }
     assert_eq!(collector.browser.as_ref().unwrap().pid(), pid, "the browser itself goes on");
     let _ = answer.send(Given::Given(Vec::new().into()));
     let (told, said) = beside.await.unwrap();
     assert_eq!(told, HONEST, "{said}");
+    // It is killed in mid-flow.
+    let (killed, mut asked) = waiting(&site);
+    let kill = async {
+        let answer = asked.recv().await.unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(pid.unwrap()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        let _ = answer.send(Given::Given(Vec::new().into()));
+    };
+    let ((told, said), ()) = tokio::join!(blamed(killed, &collector), kill);
+    assert_eq!(told, "platform: browser-unavailable", "{said}");
     collector.browser.as_ref().unwrap().shut_down().await;
 }
 
@@ -110,7 +135,7 @@ async fn a_full_disk_is_the_platforms_fault_and_leaves_nothing_behind() {
     let (told, said) = {
         let full = async {
             let answer = asked.recv().await.unwrap();
-            let full = ran(steps(&site.url, "go /file; download #file").collecting(), &collector).await;
+            let full = blamed(steps(&site.url, "go /file; download #file").collecting(), &collector).await;
             let _ = answer.send(Given::Given(Vec::new().into()));
             full
         };
@@ -118,15 +143,15 @@ async fn a_full_disk_is_the_platforms_fault_and_leaves_nothing_behind() {
         assert_eq!(beside.0, HONEST, "the other goes on: {}", beside.1);
         full
     };
-    assert_eq!(told, "browser-unavailable", "{said}");
+    assert_eq!(told, "platform: browser-unavailable", "{said}");
     assert!(said.contains("no room"), "{said}");
     // And one that has no room to begin with.
     let browser = collector.browser.as_ref().unwrap();
     browser.shut_down().await;
     assert!(disk.list().is_empty() && browsers_at(folder.path()) == 0, "no profile, no process");
     disk.fill();
-    let (told, said) = ran(steps(&site.url, "go /file; download #file").collecting(), &collector).await;
-    assert_eq!(told, "browser-unavailable", "{said}");
+    let (told, said) = blamed(steps(&site.url, "go /file; download #file").collecting(), &collector).await;
+    assert_eq!(told, "platform: browser-unavailable", "{said}");
     browser.shut_down().await;
     disk.clear();
     let (told, said) = ran(steps(&site.url, "go /fine; sees .fine").collecting(), &collector).await;
