@@ -1,9 +1,12 @@
 //! Every function that a connector has on a page, by a guest in the real sandbox and a real browser, against sites of a few lines. What a
 //! page of a whole Data Source is like stands in `sample_branch.rs`.
 
+use std::path::Path;
+
 use consentry::collect::Collector;
 use consentry::collect::package::Package;
 use consentry::collect::signature::Trust;
+use consentry_host_api::browser::{BrowserSettings, Chromium};
 use consentry_host_api::ports::Question;
 use consentry_tests::collecting::{Collecting, Reaction, collector, lock, told};
 use consentry_tests::echoing::{Answer, EchoSite, Sent};
@@ -113,6 +116,7 @@ for (let digit = 0; digit < 10; digit++) {
     document.querySelector('#keys').append(key);
 }
 </script>";
+const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF";
 const POPUP: &str = "<button id=open onclick='window.open(\"/small\")'>open</button>";
 const DIALOGS: &str = "<button id=ask onclick='document.body.append(Object.assign(document.createElement(\"p\"), { className: confirm(\"sure?\") ? \"yes\" : \"no\" }))'>ask</button>";
 const PICTURE: &str = "<div style=height:1300px></div><canvas id=captcha width=120 height=40 style='display:block'></canvas><script>
@@ -137,7 +141,10 @@ fn site(sent: &Sent) -> Answer {
             headers: vec![("www-authenticate", "Basic realm=\"here\"".to_owned())],
             ..html("<p class=asked>who are you?</p>")
         },
-        "/files" => html("<a id=file href=/file.pdf>a file</a><a id=page href=/small>a page</a>"),
+        "/files" => html(
+            "<a id=file href=/file.pdf>a file</a><a id=shown href=/shown.pdf>one that is shown</a><a id=page href=/small>a page</a>",
+        ),
+        "/shown.pdf" => Answer { body: ("application/pdf", PDF.to_owned()), ..Answer::default() },
         "/file.pdf" => Answer {
             headers: vec![("content-disposition", "attachment; filename=\"../../evil.pdf\"".to_owned())],
             body: ("application/pdf", "%PDF-1.7 with these bytes".to_owned()),
@@ -369,11 +376,20 @@ async fn a_site_that_asks_the_browser_is_answered_where_the_manifest_says_and_no
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_a_click_brings_comes_as_its_bytes() {
-    let (site, _, collector) = sites().await;
-    let (told, said) = steps(&site.url, "go /files; download #file").run(&collector).await;
-    assert_eq!(told, HONEST, "{said}");
-    assert!(said.contains("file %PDF-1.7 with these bytes") && said.contains("25 bytes"), "{said}");
-    end(&collector).await;
+    let site = EchoSite::start(site).await.unwrap();
+    for program in ["chromium-headless-shell", "chromium"] {
+        let program = Some(Path::new("/usr/lib/chromium").join(program));
+        let browser = Chromium::new(BrowserSettings { program, ..BrowserSettings::at_a_desk() });
+        let collector = Collector { browser: Some(browser), ..collector().unwrap() };
+        let (told, said) = steps(&site.url, "go /files; download #file").run(&collector).await;
+        assert_eq!(told, HONEST, "{said}");
+        assert!(said.contains("file %PDF-1.7 with these bytes") && said.contains("25 bytes"), "{said}");
+        // One that a site would show in the page, where the browser can.
+        let (told, said) = steps(&site.url, "go /files; download #shown").run(&collector).await;
+        assert_eq!(told, HONEST, "{said}");
+        assert!(said.contains(&format!("{} bytes", PDF.len())), "{said}");
+        end(&collector).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

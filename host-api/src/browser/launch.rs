@@ -68,6 +68,9 @@ const ARGUMENTS: [&str; 25] = [
      SpareRendererForSitePerProcess,BackForwardCache,RenderDocument",
 ];
 
+/// A document that a site shows in the page is a file, as it is to the shell, which has nothing to show one in.
+const PREFERENCES: &str = r#"{"plugins":{"always_open_pdf_externally":true}}"#;
+
 /// WebRTC by the proxy or not at all; the browser and its shell each read another of these.
 const WEBRTC: [&str; 2] = [
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -316,13 +319,21 @@ impl Profile {
             match made {
                 Ok(lock) => {
                     lock.try_lock().map_err(|_| fault(io::ErrorKind::WouldBlock.into()))?;
-                    return Ok(Self { path, account, _lock: lock });
+                    let made = Self { path, account, _lock: lock };
+                    account.act(|| made.prefer()).map_err(fault)?;
+                    return Ok(made);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(fault(error)),
             }
         }
         Err(fault(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    fn prefer(&self) -> io::Result<()> {
+        let folder = self.path.join("Default");
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        std::fs::write(folder.join("Preferences"), PREFERENCES)
     }
 }
 
