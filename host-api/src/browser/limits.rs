@@ -191,12 +191,17 @@ pub(super) fn bound_pages(browser: u32, runs_as: Option<(u32, u32)>, settings: &
     };
     let makers: Vec<u32> = check::descendants(browser).into_iter().filter(makes_pages).collect();
     let all = makers.iter().flat_map(|maker| std::iter::once(*maker).chain(check::descendants(*maker)));
-    let bounded: Vec<bool> = all.map(|pid| bound(pid, settings) || bound_as(pid, runs_as, settings)).collect();
-    if bounded.is_empty() || bounded.contains(&false) {
+    let unbounded = all.filter(|pid| !is_bounded(*pid, runs_as, settings)).count();
+    if makers.is_empty() || unbounded > 0 {
         tracing::warn!(
             "the browser's pages have no bounds of their own on memory and processor time: nobody may set them here"
         );
     }
+}
+
+/// Bounds a process, unless it has ended since it was looked for.
+fn is_bounded(pid: u32, runs_as: Option<(u32, u32)>, settings: &BrowserSettings) -> bool {
+    bound(pid, settings) || bound_as(pid, runs_as, settings) || !Path::new(&format!("/proc/{pid}")).exists()
 }
 
 fn bound(pid: u32, settings: &BrowserSettings) -> bool {
@@ -219,6 +224,13 @@ fn bound_as(pid: u32, runs_as: Option<(u32, u32)>, settings: &BrowserSettings) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_lacks_no_bounds() {
+        let mut ended = Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        assert!(is_bounded(ended.id(), None, &BrowserSettings::default()));
+    }
 
     #[test]
     fn a_browser_gets_its_group_where_groups_may_be_made() {

@@ -17,6 +17,7 @@ async fn sites() -> Site {
         "GET /round" => site::answer("302 Found", "Location: /round\r\n", b""),
         "GET /scripted" => page("<script>location.href = '/scripted'</script>"),
         "GET /silent" => Vec::new(),
+        "GET /asks" => page("<script>fetch('/silent')</script>"),
         "GET /guards" => page("<button>x</button><script>onbeforeunload = told => told.preventDefault()</script>"),
         "GET /storm" => page("<script>for (let i = 0; i < 100; i++) alert(i)</script>"),
         "GET /popups" => page("<button onclick='for (let i = 0; i < 40; i++) window.open(\"/\")'>x</button>"),
@@ -96,6 +97,25 @@ async fn a_page_or_a_browser_that_ends_is_told_at_once() {
     goes_on(&desk, &site).await;
     assert_ne!(desk.chromium.pid(), Some(pid));
     assert!(until(|| !folder.exists()).await, "the profile of the one that was killed goes, too");
+    desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_a_page_that_is_gone_are_waited_for_by_nobody() {
+    let (desk, site) = (Desk::new().await, sites().await);
+    for crashes in [false, true] {
+        let context = desk.context(&[&site]).await;
+        let at = context.at(&site.url("/asks")).await.unwrap();
+        assert!(until(|| context.state().under_way() == 1).await);
+        assert!(!context.is_idle(Instant::now() + Duration::from_secs(1)).await.unwrap());
+        if crashes {
+            let session = context.session(&at.page).unwrap();
+            let _ = context.transport().tell(&session, "Page.crash", serde_json::json!({})).await;
+        } else {
+            context.close_page(&at.page);
+        }
+        assert!(context.is_idle(Instant::now() + Duration::from_secs(20)).await.unwrap());
+    }
     desk.end().await;
 }
 

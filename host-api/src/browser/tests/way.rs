@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
@@ -38,6 +39,30 @@ async fn a_name_with_a_private_address_is_reached_by_no_page() {
         assert!(names.1.lock().unwrap().iter().all(|name| name == "bank.example"));
     }
     desk.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_no_collection_reaches_nothing() {
+    let _alone = ALONE.lock().await;
+    let process = Process::start(&BrowserSettings::at_a_desk()).await.unwrap();
+    let listener = process.ground.listen().await.unwrap();
+    let call = |session: String, method, asked| {
+        let transport = process.transport.clone();
+        async move { transport.call::<serde_json::Value>(&session, method, asked).await }
+    };
+    let leave = json!({ "autoAttach": false, "waitForDebuggerOnStart": false, "flatten": true });
+    call(String::new(), "Target.setAutoAttach", leave).await.unwrap();
+    let made = call(String::new(), "Target.createTarget", json!({ "url": "about:blank" })).await.unwrap();
+    let asked = json!({ "targetId": made["targetId"], "flatten": true });
+    let attached = call(String::new(), "Target.attachToTarget", asked).await.unwrap();
+    let session = attached["sessionId"].as_str().unwrap().to_owned();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let went = call(session, "Page.navigate", json!({ "url": url })).await.unwrap();
+    assert_eq!(went["errorText"], "net::ERR_PROXY_CONNECTION_FAILED");
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let ground = process.ground.clone();
+    drop(process);
+    ground.run(|| Ok(())).await.unwrap();
 }
 
 /// An HTTP proxy of an operator's that takes everybody who has the login where they ask to go; what it was asked, head by head.
