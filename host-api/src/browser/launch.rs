@@ -26,7 +26,7 @@ use super::check;
 use super::ground::Ground;
 use super::limits::{self, Confines};
 use super::settings::BrowserSettings;
-use super::transport::Transport;
+use super::transport::{CallError, Transport};
 
 /// How profiles are called, so that those of an engine that was killed are found.
 const PREFIX: &str = "consentry-browser-";
@@ -126,7 +126,11 @@ impl Process {
             user_agent: String,
         }
         let version = self.transport.call::<Version>("", "Browser.getVersion", json!({}));
-        let version = tokio::time::timeout(START, version).await.map_err(|_| BrowserError::Gone)??;
+        let version = tokio::time::timeout(START, version).await.map_err(|_| BrowserError::Gone)?;
+        let version = version.map_err(|error| match error {
+            CallError::Gone => BrowserError::Ended,
+            error => error.into(),
+        })?;
         self.agent = version.user_agent;
         if let Some(confines) = &self.confines {
             confines.take_in(self.pid);

@@ -57,6 +57,12 @@ pub enum BrowserError {
          see docs/browser.md"
     )]
     Unconfined,
+    /// It ended before it said a word.
+    #[error(
+        "the browser ended as soon as it was started, as it does where it may make no user namespaces for its sandbox: in a container, \
+         allow `clone`, `unshare` and `setns` by its seccomp profile; see docs/browser.md"
+    )]
+    Ended,
     /// It ended, or does not answer.
     #[error("the browser ended or does not answer")]
     Gone,

@@ -143,6 +143,14 @@ async fn a_browser_whose_pages_nothing_confines_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_ends_as_soon_as_it_is_started_is_refused_with_what_to_do() {
+    let _alone = ALONE.lock().await;
+    let ends = BrowserSettings { program: Some("/bin/true".into()), ..BrowserSettings::at_a_desk() };
+    let refused = Process::start(&ends).await.err().unwrap();
+    assert!(matches!(refused, BrowserError::Ended) && refused.to_string().contains("seccomp"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_holds_much_without_a_page_is_started_anew() {
     let site = sites().await;
     for (rest_bytes, anew) in [(1 << 20, true), (1 << 40, false)] {
