@@ -23,6 +23,7 @@ mod lending;
 mod log;
 mod memory;
 mod mount;
+mod power_loss;
 mod questions;
 mod receipt;
 mod refusals;
