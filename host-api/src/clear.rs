@@ -1,4 +1,5 @@
-//! How long secrets stand in memory in clear, counted for the whole process. No value, no length and no name is in it.
+//! How long secrets stand in memory in clear, counted for the whole process: each moment, and each run's moments together. No value, no
+//! length and no name is in it.
 //!
 //! A secret is in clear in four moments: from its opening until the run's vault has sealed it, while it is evaluated into a request or for
 //! a page, from when the client takes that request, or the browser what is typed, until it has written it, and while its answer is
@@ -6,6 +7,7 @@
 //! at the most.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The moments.
@@ -50,10 +52,22 @@ struct Histogram {
 }
 
 static COUNTS: [Histogram; 4] = [const { Histogram::new() }; 4];
+static RUNS: Histogram = Histogram::new();
 
 impl Histogram {
     const fn new() -> Self {
         Self { within: [const { AtomicU64::new(0) }; BOUNDS.len() + 1], sum: AtomicU64::new(0) }
+    }
+
+    fn add(&self, lasted: Duration) {
+        let place = BOUNDS.iter().position(|bound| lasted <= *bound).unwrap_or(BOUNDS.len());
+        self.within[place].fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn counted(&self) -> Counted {
+        let within = self.within.each_ref().map(|count| count.load(Ordering::Relaxed));
+        Counted { within, sum: Duration::from_nanos(self.sum.load(Ordering::Relaxed)) }
     }
 }
 
@@ -73,16 +87,76 @@ impl Moment {
 
     /// What was counted since the process began.
     pub fn counted(self) -> Counted {
-        let histogram = &COUNTS[self as usize];
-        let within = histogram.within.each_ref().map(|count| count.load(Ordering::Relaxed));
-        Counted { within, sum: Duration::from_nanos(histogram.sum.load(Ordering::Relaxed)) }
+        COUNTS[self as usize].counted()
     }
 
-    /// Begins such a moment, which ends when what is returned is dropped.
+    /// Begins such a moment, which ends when what is returned is dropped. It belongs to no run.
     #[must_use]
     pub fn begin(self) -> Clear {
-        Clear { moment: self, since: Instant::now() }
+        Clear { moment: self, since: Instant::now(), run: None }
     }
+}
+
+/// How long any secret of one run stands in clear: moments that overlap count once. It is counted when its last copy is dropped, which
+/// is when the run's vault and all that was made from it are gone.
+#[derive(Debug, Clone, Default)]
+pub struct RunInClear(Arc<Whole>);
+
+#[derive(Debug, Default)]
+struct Whole(Mutex<Stretch>);
+
+#[derive(Debug, Default)]
+struct Stretch {
+    /// Moments that are under way, and since when there was one.
+    under_way: Option<(usize, Instant)>,
+    before: Duration,
+}
+
+impl RunInClear {
+    /// As [`Moment::begin`], in this run.
+    #[must_use]
+    pub fn begin(&self, moment: Moment) -> Clear {
+        let clear = moment.begin();
+        self.0.change(|stretch| {
+            let (count, since) = stretch.under_way.unwrap_or((0, clear.since));
+            stretch.under_way = Some((count + 1, since));
+        });
+        Clear { run: Some(self.clone()), ..clear }
+    }
+
+    fn end(&self) {
+        self.0.change(|stretch| match stretch.under_way {
+            Some((1, since)) => {
+                stretch.before += since.elapsed();
+                stretch.under_way = None;
+            }
+            Some((count, since)) => stretch.under_way = Some((count - 1, since)),
+            None => {}
+        });
+    }
+}
+
+impl Whole {
+    fn change(&self, change: impl FnOnce(&mut Stretch)) {
+        // Whoever panicked in between left two numbers that fit.
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        self.change(|stretch| {
+            // A run of which nothing was opened says nothing about those of which something was.
+            if !stretch.before.is_zero() {
+                RUNS.add(stretch.before);
+            }
+        });
+    }
+}
+
+/// What was counted of runs since the process began: of each, how long any of its secrets stood in clear.
+pub fn runs() -> Counted {
+    RUNS.counted()
 }
 
 /// Something is in clear as long as this is there.
@@ -90,15 +164,15 @@ impl Moment {
 pub struct Clear {
     moment: Moment,
     since: Instant,
+    run: Option<RunInClear>,
 }
 
 impl Drop for Clear {
     fn drop(&mut self) {
-        let lasted = self.since.elapsed();
-        let place = BOUNDS.iter().position(|bound| lasted <= *bound).unwrap_or(BOUNDS.len());
-        let histogram = &COUNTS[self.moment as usize];
-        histogram.within[place].fetch_add(1, Ordering::Relaxed);
-        histogram.sum.fetch_add(u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        COUNTS[self.moment as usize].add(self.since.elapsed());
+        if let Some(run) = &self.run {
+            run.end();
+        }
     }
 }
 
@@ -115,5 +189,28 @@ mod tests {
         let sum = Moment::Send.counted().sum;
         drop(clear);
         assert!(all() > before && Moment::Send.counted().sum > sum);
+    }
+
+    #[test]
+    fn moments_of_a_run_that_overlap_count_once_and_the_run_when_its_last_copy_goes() {
+        let run = RunInClear::default();
+        let spent = |run: &RunInClear| run.0.0.lock().unwrap().before;
+        let begun = Instant::now();
+        let (outer, inner) = (run.begin(Moment::Evaluate), run.begin(Moment::Open));
+        std::thread::yield_now();
+        drop(inner);
+        assert_eq!(spent(&run), Duration::ZERO, "one is under way");
+        drop(outer);
+        let first = spent(&run);
+        assert!(first > Duration::ZERO && first <= begun.elapsed());
+        drop(run.begin(Moment::Search));
+        assert!(spent(&run) > first && spent(&run) <= begun.elapsed());
+
+        let all = || runs().within.iter().sum::<u64>();
+        let (before, late) = (all(), run.begin(Moment::Send));
+        drop(run);
+        assert_eq!(all(), before, "what was made from it is there");
+        drop(late);
+        assert!(all() > before);
     }
 }

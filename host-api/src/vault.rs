@@ -10,6 +10,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use consentry_contract::recipe::{Leaf, LeafKind, Reveal};
 use zeroize::Zeroizing;
 
+use crate::clear::RunInClear;
 use crate::memory::locked;
 
 /// The vault can't be used; never says why in terms of a value.
@@ -33,6 +34,7 @@ pub struct Vault {
     public: HashMap<String, String>,
     filled: Arc<AtomicBool>,
     stands_in: bool,
+    in_clear: RunInClear,
 }
 
 /// Sealed copies of the secrets that a request carried, for the search in its answer: by then the secrets may be used up, destroyed or
@@ -75,7 +77,26 @@ impl Vault {
     /// Never with 32 bytes; the key's length is checked by the library.
     pub fn new(run_key: Zeroizing<[u8; 32]>) -> Result<Self, VaultError> {
         let run_key = RandomizedNonceKey::new(&AES_256_GCM, run_key.as_ref()).map_err(|_| VaultError)?;
-        Ok(Self { run_key, values: HashMap::new(), public: HashMap::new(), filled: Arc::default(), stands_in: false })
+        Ok(Self {
+            run_key,
+            values: HashMap::new(),
+            public: HashMap::new(),
+            filled: Arc::default(),
+            stands_in: false,
+            in_clear: RunInClear::default(),
+        })
+    }
+
+    /// The same, of a run whose secrets were in clear before.
+    #[must_use]
+    pub fn of(mut self, in_clear: RunInClear) -> Self {
+        self.in_clear = in_clear;
+        self
+    }
+
+    /// How long its secrets stand in clear, wherever they do.
+    pub(crate) fn in_clear(&self) -> &RunInClear {
+        &self.in_clear
     }
 
     /// A vault for a replay: it knows which secrets there were and none of their values, so nothing is evaluated from it.

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -50,6 +50,7 @@ pub struct Node {
     pub url: String,
     child: Option<Child>,
     variables: Vec<(String, PathBuf)>,
+    program: &'static str,
 }
 
 /// A Data Source that an engine serves: the only one of its connector, and called like it.
@@ -116,7 +117,7 @@ impl Node {
         std::fs::write(path("signer.jwk.json"), &service.signer)?;
         std::fs::write(path("commitments"), &service.commitments)?;
         std::fs::write(path("consentry.toml"), configuration(&url, source, categories, service, &developer_key()?))?;
-        let node = Self { folder, url, child: None, variables: vec![] };
+        let node = Self { folder, url, child: None, variables: vec![], program: "consentry" };
         node.take_keys()?;
         node.approve(&format!("connectors/{}.wasm", source.id))?;
         Ok(node)
@@ -140,6 +141,11 @@ impl Node {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Another program than the engine that is given to people, from its next start on.
+    pub fn set_program(&mut self, name: &'static str) {
+        self.program = name;
+    }
+
     /// Gives a command the variables of the engine.
     pub fn with_variables<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.envs(self.variables.iter().map(|(name, value)| (name, value)))
@@ -156,7 +162,7 @@ impl Node {
     /// It does not answer in time, or ended.
     pub fn serve(&mut self) -> anyhow::Result<()> {
         let log = |name| File::options().create(true).append(true).open(self.path(name));
-        let mut command = Command::new(binary("consentry")?);
+        let mut command = Command::new(binary(self.program)?);
         let child = self
             .with_variables(&mut command)
             .args(["--log", "trace", "serve", "--config"])
@@ -195,18 +201,26 @@ impl Node {
     /// # Errors
     /// It was not running, does not end, or not well.
     pub fn stop(&mut self) -> anyhow::Result<()> {
-        let mut child = self.child.take().context("the engine is not running")?;
-        kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGTERM)?;
+        kill(Pid::from_raw(i32::try_from(self.process()?)?), Signal::SIGTERM)?;
+        let status = self.ended()?;
+        ensure!(status.success(), "the engine ended with {status}:\n{}", tail(&self.path("stderr")));
+        Ok(())
+    }
+
+    /// Waits until the process has ended by itself.
+    ///
+    /// # Errors
+    /// It was not running, or does not end.
+    pub fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        let child = self.child.as_mut().context("the engine is not running")?;
         let deadline = Instant::now() + ENDS_WITHIN;
         while Instant::now() < deadline {
             if let Some(status) = child.try_wait()? {
-                ensure!(status.success(), "the engine ended with {status}:\n{}", tail(&self.path("stderr")));
-                return Ok(());
+                self.child = None;
+                return Ok(status);
             }
             std::thread::sleep(ASK_EVERY);
         }
-        child.kill()?;
-        child.wait()?;
         bail!("the engine did not end within {} s", ENDS_WITHIN.as_secs())
     }
 

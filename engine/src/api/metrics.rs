@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use axum::Extension;
 use axum::extract::State;
-use consentry_host_api::clear::{BOUNDS, Moment};
+use consentry_host_api::clear::{self, BOUNDS, Counted, Moment};
 use consentry_host_api::memory;
 
 use super::describe::Note;
@@ -30,17 +30,15 @@ fn text() -> String {
          while its answer was searched for them.\n# TYPE {name} histogram\n"
     );
     for moment in Moment::ALL {
-        let (counted, label) = (moment.counted(), moment.name());
-        let mut so_far = 0;
-        for (bound, count) in BOUNDS.iter().zip(counted.within) {
-            so_far += count;
-            let _ = writeln!(text, "{name}_bucket{{moment=\"{label}\",le=\"{}\"}} {so_far}", bound.as_secs_f64());
-        }
-        let all: u64 = counted.within.iter().sum();
-        let _ = writeln!(text, "{name}_bucket{{moment=\"{label}\",le=\"+Inf\"}} {all}");
-        let _ = writeln!(text, "{name}_sum{{moment=\"{label}\"}} {}", counted.sum.as_secs_f64());
-        let _ = writeln!(text, "{name}_count{{moment=\"{label}\"}} {all}");
+        text += &histogram(name, &format!("moment=\"{}\"", moment.name()), moment.counted());
     }
+    let name = "consentry_plaintext_run_seconds";
+    let _ = writeln!(
+        text,
+        "# HELP {name} Of each run, how long any of its secrets stood in memory in clear, all its moments together.\n\
+         # TYPE {name} histogram"
+    );
+    text += &histogram(name, "", clear::runs());
     let name = "consentry_plaintext_blocks_total";
     let _ = writeln!(
         text,
@@ -49,6 +47,21 @@ fn text() -> String {
         memory::inside(),
         memory::beside()
     );
+    text
+}
+
+/// The lines of one histogram with these labels.
+fn histogram(name: &str, labels: &str, counted: Counted) -> String {
+    let (mut text, mut so_far) = (String::new(), 0);
+    let comma = if labels.is_empty() { "" } else { "," };
+    for (bound, count) in BOUNDS.iter().zip(counted.within) {
+        so_far += count;
+        let _ = writeln!(text, "{name}_bucket{{{labels}{comma}le=\"{}\"}} {so_far}", bound.as_secs_f64());
+    }
+    let all: u64 = counted.within.iter().sum();
+    let _ = writeln!(text, "{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {all}");
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+    let _ = writeln!(text, "{name}_sum{labels} {}\n{name}_count{labels} {all}", counted.sum.as_secs_f64());
     text
 }
 

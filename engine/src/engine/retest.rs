@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use consentry_contract::failure::{Code, Failure, Gathered};
-use consentry_host_api::clear::Moment;
+use consentry_host_api::clear::{Moment, RunInClear};
 use consentry_host_api::memory::locked;
 use consentry_host_api::ports::{Asked, Prompter, Question};
 use consentry_host_api::stop::Stopper;
@@ -196,7 +196,8 @@ impl Engine {
         // A token that is away refuses as one does to which it was not sealed: neither makes the login useless.
         let opened = self.keys.open(Duty::Maintenance, jwe, CREDENTIALS_BYTES_MAX).await;
         let plaintext = opened.map_err(|_| EngineError::Platform("a lent login does not open now".into()))?;
-        let _clear = Moment::Open.begin();
+        let in_clear = RunInClear::default();
+        let _clear = in_clear.begin(Moment::Open);
         let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
         drop(plaintext);
         if fields.session() != lending.session || fields.question().is_some() {
@@ -208,7 +209,7 @@ impl Engine {
             package: connector.package.clone(),
             plan,
             grants: grants(connector, consent.collected(), consent.history_days(), self.clock.now(), false),
-            vault: self.fill_vault(connector, &lending.source, values, None)?,
+            vault: self.fill_vault(connector, &lending.source, values, None)?.of(in_clear),
             language: lending.language.clone(),
             callback: (self.settings.callback().to_owned(), self.secret()),
             prompter: Arc::new(Nobody),

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use consentry_contract::failure::{Code, Failure};
 use consentry_contract::manifest::{FieldKind, PERSON_ADDRESS};
 use consentry_contract::recipe::{Leaf, LeafKind};
-use consentry_host_api::clear::Moment;
+use consentry_host_api::clear::{Moment, RunInClear};
 use consentry_host_api::memory::locked;
 use consentry_host_api::stop::Stopper;
 use consentry_host_api::tape::NoTape;
@@ -164,7 +164,8 @@ impl Engine {
         let _ = self.ledger.accept_planned(&leaf, run.started()).await?;
         let plaintext = self.keys.open(Duty::Intake, jwe, CREDENTIALS_BYTES_MAX).await?;
         let (login, vault) = {
-            let _clear = Moment::Open.begin();
+            let in_clear = RunInClear::default();
+            let _clear = in_clear.begin(Moment::Open);
             let fields = locked(|| Fields::read(&plaintext)).map_err(|_| EngineError::Sealed)?;
             drop(plaintext);
             if fields.session() != session.id() || fields.question().is_some() {
@@ -172,9 +173,9 @@ impl Engine {
             }
             let values = check_fields(connector, fields)?;
             #[cfg(feature = "leaks-for-tests")]
-            leak::leak(&values, self.requests.as_deref());
+            leak::leak(&values, self.requests.as_deref().and_then(std::path::Path::parent));
             let login = locked(|| login_of(connector, &values));
-            (login, self.fill_vault(connector, grant.source(), values, parts.visit.address)?)
+            (login, self.fill_vault(connector, grant.source(), values, parts.visit.address)?.of(in_clear))
         };
         // The token or the disk may take its time: by now nothing but the login's name is in clear.
         if let Some(login) = login {

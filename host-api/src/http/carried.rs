@@ -114,7 +114,7 @@ impl HostCtx {
         if carried.is_empty() {
             return Ok(Echoes::default());
         }
-        let clear = Moment::Search.begin();
+        let clear = self.vault.in_clear().begin(Moment::Search);
         let manifest = self.manifest.clone();
         let hidden = |leaf: &Leaf| is_hidden(&manifest, leaf);
         let (mut given, mut taken) = (Vec::new(), Vec::new());

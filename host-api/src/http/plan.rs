@@ -281,7 +281,8 @@ impl HostCtx {
     }
 
     fn assemble(&mut self, method: Method, url: Url, parts: Parts) -> Result<Flight, Fail> {
-        let _clear = parts.secret.then(|| Moment::Evaluate.begin());
+        let in_clear = self.vault.in_clear().clone();
+        let _clear = parts.secret.then(|| in_clear.begin(Moment::Evaluate));
         let shown = url.clone();
         let identity = self.identity(&parts)?;
         let url = self.with_query(url, &parts)?;
@@ -300,7 +301,7 @@ impl HostCtx {
             .entry("accept-language")
             .or_insert(HeaderValue::from_str(&self.language).unwrap_or_else(|_| HeaderValue::from_static("en")));
         let body = match self.encode_body(&parts, &mut headers)? {
-            Some(body) if parts.secret => Some(Payload::secret(body).map_err(|_| self.unusable())?),
+            Some(body) if parts.secret => Some(Payload::secret_of(body, in_clear).map_err(|_| self.unusable())?),
             body => body.map(Payload::plain),
         };
         let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use zeroize::Zeroizing;
 
-use crate::clear::{Clear, Moment};
+use crate::clear::{Clear, Moment, RunInClear};
 use crate::memory::locked;
 
 /// What a request carries. `Debug` shows how much at the most.
@@ -28,6 +28,8 @@ struct Sealed {
     key: LessSafeKey,
     /// With its tag.
     ciphertext: Vec<u8>,
+    /// The run whose secrets they are.
+    run: RunInClear,
 }
 
 /// A body could not be sealed: the library failed, which it does without a reason.
@@ -45,12 +47,17 @@ impl Payload {
     ///
     /// # Errors
     /// [`PayloadError`].
-    pub fn secret(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, PayloadError> {
+    pub fn secret(bytes: Zeroizing<Vec<u8>>) -> Result<Self, PayloadError> {
+        Self::secret_of(bytes, RunInClear::default())
+    }
+
+    /// The same, of a run.
+    pub(crate) fn secret_of(mut bytes: Zeroizing<Vec<u8>>, run: RunInClear) -> Result<Self, PayloadError> {
         let mut key = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| PayloadError)?;
         let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).map(LessSafeKey::new).map_err(|_| PayloadError)?;
         let tag = key.seal_in_place_separate_tag(nonce(), Aad::empty(), &mut bytes).map_err(|_| PayloadError)?;
-        Ok(Self(Held::Sealed(Arc::new(Sealed { key, ciphertext: [&bytes, tag.as_ref()].concat() }))))
+        Ok(Self(Held::Sealed(Arc::new(Sealed { key, ciphertext: [&bytes, tag.as_ref()].concat(), run }))))
     }
 
     /// How many bytes.
@@ -70,7 +77,9 @@ impl Payload {
     pub fn open(&self) -> Bytes {
         match &self.0 {
             Held::Plain(bytes) => bytes.clone(),
-            Held::Sealed(sealed) => Bytes::from_owner(Opened { _clear: Moment::Send.begin(), bytes: sealed.open() }),
+            Held::Sealed(sealed) => {
+                Bytes::from_owner(Opened { _clear: sealed.run.begin(Moment::Send), bytes: sealed.open() })
+            }
         }
     }
 

@@ -2,13 +2,19 @@
 //! something in one that leaks.
 
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Output, Stdio};
 
+use consentry_tests::canary;
+use consentry_tests::journey::{client, send};
 use consentry_tests::node::{binary, connector};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
 use sample_bank::JULIE;
 use serde_json::Value;
 
-use super::World;
+use super::memory::mappings_with;
+use super::{LOGIN, World};
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
@@ -87,5 +93,35 @@ fn an_engine_that_leaks_is_caught() {
             let is_told = |line: &str| line.starts_with(&format!("FOUND    {value} in ")) && line.contains(place);
             assert!(told.lines().any(is_told), "{value}, {place}: {told}");
         }
+    }
+}
+
+/// Run as the test before. The engine is told to panic with the login that it has just opened as the message: once so that the process goes
+/// on, and once so that it ends, where a core may be written.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine that was built to leak"]
+async fn a_panic_with_an_opened_login_tells_its_place_alone() {
+    let (_, most) = getrlimit(Resource::RLIMIT_CORE).unwrap();
+    setrlimit(Resource::RLIMIT_CORE, most, most).unwrap();
+    for ends in [false, true] {
+        let mut world = World::prepared().await;
+        world.node.set_program("consentry-leaky");
+        std::fs::write(world.node.path("data/panics"), if ends { "ends" } else { "" }).unwrap();
+        tokio::task::block_in_place(|| world.node.serve()).unwrap();
+        let (person, _events) = world.agreed().await;
+        assert!(person.log_in(&LOGIN).await.is_err(), "nobody answers what panicked");
+        if ends {
+            let status = tokio::task::block_in_place(|| world.node.ended()).unwrap();
+            assert_eq!((status.signal(), status.core_dumped()), (Some(Signal::SIGABRT as i32), false));
+        } else {
+            let health = send(client().unwrap().get(format!("{}/v1/health", world.node.url))).await.unwrap();
+            assert!(health.status.is_success(), "it goes on");
+            let process = world.node.process().unwrap();
+            tokio::task::block_in_place(|| assert_eq!(mappings_with(process, JULIE.password), [""; 0]));
+        }
+        let told = std::fs::read_to_string(world.node.path("stderr")).unwrap();
+        assert!(told.contains("leak.rs:") && told.contains("its message is not shown"), "{told}");
+        let values = [JULIE.login, JULIE.password];
+        assert_eq!(canary::search(&world.node.path(""), &values).unwrap().found, []);
     }
 }

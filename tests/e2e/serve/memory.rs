@@ -15,7 +15,7 @@ use sample_bank::JULIE;
 use super::{EVENT, World};
 
 /// In how many mappings of a process one of these values is, in any encoding.
-fn mappings_with(process: u32, value: &str) -> Vec<String> {
+pub(super) fn mappings_with(process: u32, value: &str) -> Vec<String> {
     let needles = encodings(value);
     let memory = File::open(format!("/proc/{process}/mem")).unwrap();
     let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
@@ -61,6 +61,7 @@ async fn a_login_is_nowhere_in_memory_once_it_was_used() {
         let counted = metrics.lines().find_map(|line| line.strip_prefix(&counted)).unwrap();
         assert!(counted.parse::<u64>().unwrap() >= 2, "a login and a code: {metrics}");
     }
+    assert_eq!(runs_in_clear(&metrics).0, 1, "the collection is one run: {metrics}");
     for value in [JULIE.login, JULIE.password, person.session()] {
         assert!(!metrics.contains(value));
     }
@@ -69,6 +70,35 @@ async fn a_login_is_nowhere_in_memory_once_it_was_used() {
     tokio::task::block_in_place(|| {
         assert_eq!(mappings_with(process, JULIE.accounts[0].iban), [""; 0], "what was shared is sealed")
     });
+}
+
+/// Of how many runs it was counted how long a secret of theirs stood in clear, and the seconds of them all.
+fn runs_in_clear(metrics: &str) -> (u64, f64) {
+    let of = |what: &str| {
+        let name = format!("consentry_plaintext_run_seconds_{what} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap()
+    };
+    (of("count").parse().unwrap(), of("sum").parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_secrets_stand_in_clear_is_counted_for_each_run() {
+    let world = World::new().await;
+    let metrics = async || {
+        let metrics = send(client().unwrap().get(format!("{}/v1/metrics", world.node.url))).await.unwrap();
+        runs_in_clear(&String::from_utf8(metrics.bytes).unwrap())
+    };
+    let mut before = metrics().await;
+    assert_eq!(before, (0, 0.0));
+    for runs in 1..=2 {
+        let begun = Instant::now();
+        let (_person, _events) = world.in_review().await;
+        let took = begun.elapsed().as_secs_f64();
+        let (count, sum) = metrics().await;
+        assert_eq!(count, runs);
+        assert!(sum > before.1 && sum - before.1 < took, "{sum} after {before:?}, and {took} by the clock");
+        before = (count, sum);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
