@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use consentry::collect::Collector;
-use consentry_contract::limits::{LimitName, Wishes};
-use consentry_tests::collecting::{Collecting, collector, lock, told};
+use consentry_contract::limits::{Beyond, LimitName, Wishes};
+use consentry_tests::collecting::{Collecting, collector, lock, told, told_whole};
 use sample_bank::{MARIE, SampleBank};
 
 use crate::evil::EvilSite;
@@ -54,7 +54,6 @@ const TABLE: &[(LimitName, Option<u64>, &str, &str)] = &[
         "limit-exceeded limit=document-answer-bytes",
     ),
     (LimitName::SecretBytes, Some(10), "logs-in-after-authenticated", "limit-exceeded limit=secret-bytes"),
-    // Bounded, and no failure of the run's.
     (LimitName::SelectorBytes, None, "asks-with-a-long-selector", "invalid-argument"),
     (LimitName::LogLines, None, "writes-too-many-lines", "person.name=1"),
     (LimitName::LogLineBytes, None, "writes-too-many-lines", "person.name=1"),
@@ -92,10 +91,19 @@ async fn every_limit_ends_what_hits_it_by_its_own_name() {
         let attack = if *mode == "emits-too-much" { attack.wanting(&["bank.transaction"]) } else { attack };
         let seen = attack.seen.clone();
         let collection = attack.collect(&collector).await.unwrap();
-        let found = told(&collection);
-        if found != *expected && !(expected.starts_with('!') && found.ends_with(expected)) {
+        let (found, whole) = (told(&collection), told_whole(&collection));
+        // What the table of limits says of it, too, but for questions with too many details, which no limit counts.
+        let beyond = match limit.row().beyond {
+            _ if *mode == "asks-with-many-details" => true,
+            Beyond::Ends => whole.contains("limit-exceeded") && whole.ends_with(&format!(" limit={limit}")),
+            Beyond::TimesOut => whole == format!("flow-timeout limit={limit}"),
+            Beyond::Lost | Beyond::Cut | Beyond::Waits => whole == "person.name=1",
+            Beyond::Refused => whole == "invalid-argument",
+        };
+        let fits = found == *expected || expected.starts_with('!') && found.ends_with(expected);
+        if !fits || !beyond {
             wrong
-                .push(format!("{limit} by {mode}\n  found    {found}: {:?}\n  expected {expected}", lock(&seen.lines)));
+                .push(format!("{limit} by {mode}\n  found    {whole}: {:?}\n  expected {expected}", lock(&seen.lines)));
         }
         if *limit == LimitName::Progress {
             assert_eq!(lock(&seen.steps).len(), 7);

@@ -229,14 +229,15 @@ fn limits(form: &Form, out: &mut dyn Write) -> anyhow::Result<()> {
         let row = |limit: &LimitName| {
             let row = limit.row();
             json!({
-                "name": row.name, "unit": row.unit.to_string(), "default": row.default, "maximum": row.maximum, "bounds": row.bounds,
+                "name": row.name, "unit": row.unit.to_string(), "default": row.default, "maximum": row.maximum,
+                "beyond": row.beyond.to_string().trim_matches('`'), "bounds": row.bounds,
             })
         };
         writeln!(out, "{}", Value::from_iter(LimitName::ALL.iter().map(row)))?;
         return Ok(());
     }
     let mut table = Table::new();
-    table.set_header(["limit", "unit", "default", "maximum", "bounds"]);
+    table.set_header(["limit", "unit", "default", "maximum", "what is more", "bounds"]);
     for limit in LimitName::ALL {
         let row = limit.row();
         table.add_row([
@@ -244,6 +245,7 @@ fn limits(form: &Form, out: &mut dyn Write) -> anyhow::Result<()> {
             &row.unit.to_string(),
             &row.default.to_string(),
             &row.maximum.to_string(),
+            row.beyond.to_string().trim_matches('`'),
             row.bounds,
         ]);
     }
