@@ -11,8 +11,7 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "looks-for-anothers-cookies", tries: "looks for a session that another run opened at the same site", stopped_by: "a cookie jar for each run", verdict: Verdict::Nothing, off: Off::By("it looks again in the same run", HONEST), run: Run::Story(|world, defence| earlier(world, defence, |line| line.ends_with(" true"))) },
     Attack { name: "searches-the-slot-of-another", tries: "searches memory, table and globals of the pool's one slot for what the run before filled them with", stopped_by: "what a run leaves is given back or overwritten", verdict: Verdict::Told(ENDED), off: Off::By("the same run has filled them: it finds that, and crashes for joy", "trap"), run: Run::Story(searches) },
     Attack { name: "plants-compiled-code", tries: "puts machine code of its own into the cache, under the name of a connector", stopped_by: "only code with this engine's tag is loaded", verdict: Verdict::Told("compiled again"), off: Off::By("the engine that wrote it has the same key", "loaded"), run: Run::Story(plants) },
-    Attack { name: "keeps-a-note", tries: "keeps a note for the next run; its manifest asks for that", stopped_by: "no run here has the consent for that, whatever the manifest says", verdict: Verdict::Refused("capability-denied", "no consent for automatic synchronisation"), off: Off::Shown("what it keeps in its own memory is there later in the same run", HONEST), run: Run::Story(|world, defence| keeps(world, "keeps-a-note", defence.pick("", "memory"), true)) },
-    Attack { name: "keeps-a-note-unasked", tries: "keeps a note for the next run, which its manifest does not ask for", stopped_by: "capabilities are granted one by one", verdict: Verdict::Refused("capability-denied", r#"capabilities = ["session-state"]"#), off: Off::Shown("what it keeps in its own memory is there later in the same run", HONEST), run: Run::Story(|world, defence| keeps(world, "keeps-a-note", defence.pick("", "memory"), false)) },
+    Attack { name: "keeps-a-note", tries: "keeps a note for the next run, whether its manifest asks for that or not", stopped_by: "capabilities are granted one by one, and no run here has the consent for this one, whatever the manifest says", verdict: Verdict::Refused("capability-denied", "no consent for automatic synchronisation"), off: Off::Shown("what it keeps in its own memory is there later in the same run", HONEST), run: Run::Story(notes) },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,6 +65,18 @@ fn keeps<'w>(world: &'w mut World, mode: &'static str, aim: &'static str, declar
         let ran = world.run(keeps.manifest(declared, "\"http\", \"prompt\"", granted)).await;
         let harm = ran.said().contains("found Some(\"read of Marie\")");
         ran.came(harm)
+    })
+}
+
+fn notes(world: &mut World, defence: Defence) -> Coming<'_> {
+    Box::pin(async move {
+        let aim = defence.pick("", "memory");
+        let unasked = keeps(world, "keeps-a-note", aim, false).await;
+        let line = r#"capabilities = ["session-state"]"#;
+        if defence == Defence::On && (unasked.told != "capability-denied" || !unasked.said.contains(line)) {
+            return Came { harm: true, ..unasked };
+        }
+        keeps(world, "keeps-a-note", aim, true).await
     })
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use consentry::collect::package::{MANIFEST_SECTION, Package};
 use consentry::collect::signature::Trust;
+use consentry_contract::limits::LimitName;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -25,13 +26,17 @@ pub fn guest(text: &str) -> Package {
 
 /// The same, not yet read by anybody.
 pub fn component(text: &str) -> Vec<u8> {
+    component_with(text, MANIFEST)
+}
+
+fn component_with(text: &str, manifest: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).unwrap();
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap();
     let world = resolve.select_world(&[package], Some("connector")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let mut component = ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap();
-    CustomSection { name: MANIFEST_SECTION.into(), data: MANIFEST.as_bytes().into() }
+    CustomSection { name: MANIFEST_SECTION.into(), data: manifest.as_bytes().into() }
         .append_to_component(&mut component);
     component
 }
@@ -74,19 +79,25 @@ impl Place {
 
 const CLOCK: &str = "consentry:connector/clock@0.1.1";
 
-/// A guest that calls most kinds of functions of the contract, with this in this place.
-pub fn edge(place: Place, edge: &str) -> Vec<u8> {
-    let at =
-        |wanted: Place, otherwise: &'static str| if wanted == place { edge.to_owned() } else { otherwise.to_owned() };
+/// A guest that calls most kinds of functions of the contract, with these in their places. Its manifest asks for all the memory, tables and
+/// time that a run may have.
+pub fn edge(texts: &[(Place, &str)]) -> Vec<u8> {
+    let at = |wanted: Place, otherwise: &'static str| {
+        let texts: Vec<_> = texts.iter().filter(|(place, _)| *place == wanted).map(|(_, text)| *text).collect();
+        if texts.is_empty() { otherwise.to_owned() } else { texts.join(" ") }
+    };
     let text = include_str!("edge.wat")
         .replace("(;BODY;)", &at(Place::Body, ""))
         .replace("(;ROOM;)", &at(Place::Room, "(global.get $free)"))
         .replace("(;END;)", &at(Place::End, "(i32.const 0)"))
         .replace("(;PAGES;)", &at(Place::Memory, "1"))
         .replace("(;START;)", &at(Place::Start, ""));
+    let asks = [LimitName::Memory, LimitName::TableElements, LimitName::Cpu]
+        .map(|limit| format!("{limit} = {}", limit.row().maximum));
+    let greedy = format!("{MANIFEST}\n[limits]\n{}\n", asks.join("\n"));
     let renamed = |from: &str, to: &str| {
         assert_eq!(from.len(), to.len(), "a name of the same length, so that nothing else changes");
-        let mut bytes = component(&text);
+        let mut bytes = component_with(&text, &greedy);
         let places: Vec<usize> = memchr::memmem::find_iter(&bytes, from.as_bytes()).collect();
         assert!(!places.is_empty());
         for place in places {
@@ -94,9 +105,9 @@ pub fn edge(place: Place, edge: &str) -> Vec<u8> {
         }
         bytes
     };
-    match place {
-        Place::Import => renamed(CLOCK, edge),
-        Place::Function => renamed("uuid", edge),
-        _ => component(&text),
+    match texts {
+        [(Place::Import, edge)] => renamed(CLOCK, edge),
+        [(Place::Function, edge)] => renamed("uuid", edge),
+        _ => component_with(&text, &greedy),
     }
 }

@@ -27,8 +27,7 @@ const fn takes(
 #[rustfmt::skip] // a table
 pub const ATTACKS: &[Attack] = &[
     takes("spins", "turns in a loop", TIME, ("spins", "300000000"), (LimitName::Cpu, Some(100))),
-    Attack { name: "spins-beside-others", tries: "spins four times at once, on the threads of everybody's runs", stopped_by: "guests have threads of their own and hand over every 2 ms; who spins goes on behind all others", verdict: Verdict::Nothing, off: Off::Never("the engine has no other way to run; measured is the honest run beside them, which ends well while they spin"), run: Run::Story(|_, _| crate::neighbours::beside("spins", "")) },
-    Attack { name: "spins-between-waits", tries: "spins four times at once, and waits for a millisecond now and then, to be taken for one that waits", stopped_by: "what was spent is waited for sixteen times as long before a guest is in front again", verdict: Verdict::Nothing, off: Off::Never("the same; which guests go in front is tested beside the code"), run: Run::Story(|_, _| crate::neighbours::beside("spins-between-waits", "3000000")) },
+    Attack { name: "spins-beside-others", tries: "spins four times at once, on the threads of everybody's runs, without a pause or with one of a millisecond now and then, to be taken for one that waits", stopped_by: "guests have threads of their own and hand over every 2 ms; who spins goes on behind all others, until what was spent has been waited for sixteen times as long", verdict: Verdict::Nothing, off: Off::Never("the engine has no other way to run; measured is the honest run beside them, which ends well while they spin; which guests go in front is tested beside the code"), run: Run::Story(|_, _| crate::neighbours::beside()) },
     takes("calls-without-end", "calls the host 200,000 times for nothing", TIME, ("calls", "200000"), (LimitName::Cpu, Some(50))),
     takes("churns-blobs", "has the host copy, count and wipe 20 times 8 MiB", TIME, ("churns-blobs", "20"), (LimitName::Cpu, Some(20))),
     takes("sleeps", "waits without end", "wall time", ("sleeps", "10000"), (LimitName::Wall, Some(1))),
@@ -37,6 +36,9 @@ pub const ATTACKS: &[Attack] = &[
     takes("keeps-blobs", "has the host keep 40 MiB of blobs", "blobs are counted", ("keeps-too-many-blobs", "40"), (LimitName::BlobBytes, None)),
     takes("keeps-recipes", "has the host keep 2.4 MB of recipes", "all that the host holds for a run is one sum", ("keeps-recipes", "40"), (LimitName::HostMemory, Some(1 << 20))),
     takes("keeps-large-documents", "has the host keep three trees of 480 kB of source each", "all that the host holds for a run is one sum", ("keeps-documents", "3"), (LimitName::HostMemory, Some(10 << 20))),
+    takes("keeps-answers", "has the host keep 150 answers of the site", "all that the host holds for a run is one sum", ("keeps-answers", "150"), (LimitName::HostMemory, Some(100_000))),
+    takes("reads-without-end", "reads a page 150 times", "what comes in is counted", ("reads-too-much", "150"), (LimitName::BytesIn, Some(20_000))),
+    takes("opens-much-text", "has a document parsed that holds 500 kB of text", "the texts of a tree are counted while it grows", ("opens-much-text", ""), (LimitName::DocumentTextBytes, Some(100_000))),
     takes("opens-many-documents", "opens 300 documents and lets none go", "documents are counted", ("opens-too-many-documents", "300"), (LimitName::Documents, None)),
     takes("opens-a-large-document", "has 5 MiB parsed", "the source of a document is bounded", ("opens-too-large-a-document", ""), (LimitName::DocumentBytes, None)),
     takes("opens-a-deep-document", "has 600 nested elements parsed", "the depth of a tree is bounded while it grows", ("opens-a-deep-document", "600"), (LimitName::DocumentDepth, None)),
@@ -50,10 +52,9 @@ pub const ATTACKS: &[Attack] = &[
     Attack { name: "floods-the-source-at-once", tries: "sends 40 requests at the same time", stopped_by: "so many are under way as the limit says, the others wait", verdict: Verdict::Nothing, off: RAISED, run: Run::Story(floods_at_once) },
     Attack { name: "floods-with-items", tries: "emits 60 items", stopped_by: "items are counted", verdict: Verdict::Told("bank.transaction=50!limit-exceeded person.name=0!limit-exceeded"), off: Off::By("the operator allows the maximum", "bank.transaction=60 person.name=1"), run: Run::Story(floods_with_items) },
     Attack { name: "floods-the-log", tries: "writes 600 lines of 2,000 bytes", stopped_by: "what is too long or too much is lost, not the run", verdict: Verdict::Nothing, off: RAISED, run: Run::Story(floods_the_log) },
-    Attack { name: "is-refused-at-length", tries: "emits an item with 100,000 wrong fields, for the host to write a sentence about each", stopped_by: "of one item so many are told as a category may have", verdict: Verdict::Told("bank.account=0!value-unparsable person.name=1"), off: Off::By("it emits 100 such items, and is told as much of each", "bank.account=0!value-unparsable person.name=1"), run: Run::Story(is_refused_at_length) },
+    Attack { name: "is-refused-at-length", tries: "emits an item with 100,000 wrong fields, for the host to write a sentence about each", stopped_by: "of one item so many are told as a category may have", verdict: Verdict::Told("bank.account=0!value-unparsable person.name=1"), off: Off::Shown("a hundred items with forty wrong fields are a hundred times so much: there is something to write about each", "bank.account=0!value-unparsable person.name=1"), run: Run::Story(is_refused_at_length) },
     Attack { name: "floods-with-progress", tries: "reports 600 steps", stopped_by: "reports are counted, what is more is lost", verdict: Verdict::Nothing, off: RAISED, run: Run::Story(floods_with_progress) },
-    Attack { name: "doubles-a-recipe", tries: "joins a secret to itself 40 times over, for the host to write it out", stopped_by: "the steps of a recipe are bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::Shown("three times are allowed; that each is as long again is shown beside the code", HONEST), run: Run::Story(|world, defence| refused(world, "doubles-a-recipe", defence.pick("40", "3"))) },
-    Attack { name: "stretches-without-end", tries: "asks for a key derivation of 4,294,967,295 rounds", stopped_by: "the work of a recipe is bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::Shown("1,000 rounds are allowed; a round costs what it costs", HONEST), run: Run::Story(|world, defence| refused(world, "stretches", defence.pick("4294967295", "1000"))) },
+    Attack { name: "describes-endless-work", tries: "joins a secret to itself 40 times over, for the host to write it out, or asks for a key derivation of 4,294,967,295 rounds", stopped_by: "the steps and the work of a recipe are bounded when it is described", verdict: Verdict::Refused("invalid-argument", ""), off: Off::Shown("three times and 1,000 rounds are allowed; that each is as long again, and that a round costs what it costs, is shown beside the code", HONEST), run: Run::Story(|world, defence| refused(world, defence.pick([("doubles-a-recipe", "40"), ("stretches", "4294967295")], [("doubles-a-recipe", "3"), ("stretches", "1000")]))) },
     site("sends-a-body-without-end", "a site sends 64 KiB where the run may have less", LimitName::AnswerBytes, "bodies are counted as they arrive", |world, defence| hostile(world, defence, LimitName::AnswerBytes, 50_000, Sends { head: b"HTTP/1.1 200 OK\r\n\r\n", again: "body", times: 16_384, pause: 0 })),
     site("sends-a-head-without-end", "a site sends header after header", LimitName::HeadBytes, "heads are bounded", |world, defence| hostile(world, defence, LimitName::HeadBytes, 2_000, Sends { head: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n", again: "x-more: a header that nobody needs\r\n", times: 200, pause: 0 })),
     site("answers-a-little-at-a-time", "a site sends a byte, waits, and sends another", LimitName::Wall, "wall time", |world, defence| hostile(world, defence, LimitName::Wall, 1, Sends { head: b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n", again: "x", times: 20, pause: 400 })),
@@ -139,10 +140,14 @@ fn floods_with_progress(world: &mut World, defence: Defence) -> Coming<'_> {
     })
 }
 
-fn refused<'w>(world: &'w mut World, mode: &'static str, aim: &'static str) -> Coming<'w> {
+fn refused<'w>(world: &'w mut World, recipes: [(&'static str, &'static str); 2]) -> Coming<'w> {
     Box::pin(async move {
         let bank = crate::bank().await;
+        let [(mode, aim), second] = recipes;
+        let first = world.run(probe(mode, &bank.site_url).aim(aim)).await;
+        let (mode, aim) = second;
         let ran = world.run(probe(mode, &bank.site_url).aim(aim)).await;
+        assert_eq!(first.told, ran.told, "both are stopped, or neither");
         let harm = ran.told == HONEST;
         ran.came(harm)
     })

@@ -101,9 +101,10 @@ pub enum Run {
     /// A probe that wants so much; what the operator allows less of, and how much: the usual, if nothing stands there. Without the
     /// defence the operator allows what the table of limits has as maximum. It has won when it comes to its end.
     Takes { mode: &'static str, aim: &'static str, limit: LimitName, allowed: Option<u64> },
-    /// A guest in text with one of these two in its place: what wasmtime or the loader stops, and the same made legal. It has won when it
-    /// gets past.
-    Edge { place: raw::Place, edge: &'static str, legal: &'static str },
+    /// A guest in text with this in its place, and what there is instead of its defence. It has won when it gets past.
+    Edge { place: raw::Place, edge: &'static str, without: Without },
+    /// Rules that have no switch: none of the guests that break one gets past, and each that keeps it does.
+    Rules(&'static [Rule]),
     /// A secret where the manifest does not have it: what the manifest says instead, and what is heard then. `{second}` is another site,
     /// which is declared all the while.
     Fills { aim: &'static str, change: [&'static str; 2], heard: &'static str },
@@ -112,6 +113,20 @@ pub enum Run {
     /// A story of its own.
     Story(for<'w> fn(&'w mut World, Defence) -> Coming<'w>),
 }
+
+/// What there is instead of a defence against a guest in text.
+#[derive(Clone, Copy)]
+pub enum Without {
+    /// The same guest has moved the bound: it did this before, in this place.
+    Before(raw::Place, &'static str),
+    /// The operator allows the maximum of this limit, which is lower otherwise.
+    Raised(LimitName, u64),
+    /// It does the same where nobody looks.
+    Elsewhere(&'static str),
+}
+
+/// A rule of wasm or of the component model: where it is broken, how, how it is kept, and what the run is told as then.
+pub struct Rule(pub raw::Place, pub &'static str, pub &'static str, pub &'static str);
 
 /// A named attack.
 pub struct Attack {
@@ -264,6 +279,19 @@ impl World {
         Ran { told: told(&collection), lines, steps, asked: Vec::new(), collection }
     }
 
+    /// A guest in text with these in their places. It did harm if it came past the one that counts.
+    async fn edge(&mut self, place: raw::Place, texts: &[(raw::Place, &str)], limits: &[(LimitName, u64)]) -> Came {
+        let package = match Package::read(raw::edge(texts), &Trust::default().or_unsigned()) {
+            Ok(package) => package,
+            Err(error) => return Came::not_loaded(error),
+        };
+        let ran = self.ran(Collecting::by(package), limits).await;
+        // What it says behind the place in question; what is behind its end can't say anything.
+        let past = ran.lines.contains(&"info: past".to_owned()) && !place.is_end();
+        let harm = past || place.is_end() && ran.told != "trap";
+        ran.came(harm)
+    }
+
     async fn came(&mut self, attack: &Attack, defence: Defence) -> Came {
         match &attack.run {
             Run::Takes { mode, aim, limit, allowed } => {
@@ -275,17 +303,28 @@ impl World {
                 let harm = ran.told == HONEST;
                 ran.came(harm)
             }
-            Run::Edge { place, edge, legal } => {
-                let bytes = raw::edge(*place, defence.pick(edge, legal));
-                let package = match Package::read(bytes, &Trust::default().or_unsigned()) {
-                    Ok(package) => package,
-                    Err(error) => return Came::not_loaded(error),
-                };
-                let ran = self.ran(Collecting::by(package), &[(LimitName::Cpu, 500)]).await;
-                // What it says behind the place in question; what is behind its end can't say anything.
-                let past = ran.lines.contains(&"info: past".to_owned()) && !place.is_end();
-                let harm = past || place.is_end() && ran.told != "trap";
-                ran.came(harm)
+            Run::Edge { place, edge, without } => {
+                let (mut texts, mut limits) = (vec![(*place, *edge)], vec![(LimitName::Cpu, 500)]);
+                match (without, defence) {
+                    (Without::Raised(limit, lower), _) => {
+                        limits.push((*limit, defence.pick(*lower, limit.row().maximum)))
+                    }
+                    (Without::Before(place, text), Defence::Off) => texts.insert(0, (*place, text)),
+                    (Without::Elsewhere(text), Defence::Off) => texts = vec![(*place, text)],
+                    (_, Defence::On) => {}
+                }
+                self.edge(*place, &texts, &limits).await
+            }
+            Run::Rules(rules) => {
+                for Rule(place, broken, kept, told) in *rules {
+                    let came =
+                        self.edge(*place, &[(*place, defence.pick(broken, kept))], &[(LimitName::Cpu, 500)]).await;
+                    if came.harm == (defence == Defence::On) || came.told != defence.pick("trap", *told) {
+                        return Came { told: format!("{}: {broken}", came.told), ..came };
+                    }
+                }
+                let told = defence.pick("trap", ENDED).to_owned();
+                Came { told, harm: defence == Defence::Off, said: String::new() }
             }
             Run::Fills { aim, change, heard } => crate::reading::fill(self, defence, aim, *change, heard).await,
             Run::Fetches { aim, from } => crate::reading::fetch(self, defence, aim, from).await,

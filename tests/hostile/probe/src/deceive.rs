@@ -54,6 +54,7 @@ fn value<'b>(kind: &str, text: &str, blob: &'b Blob) -> output::Value<'b> {
         "instant" => output::Value::Instant(text.to_owned()),
         "blob" => output::Value::Blob(blob),
         "long" => output::Value::Text(text.repeat(1_000)),
+        "piece" => output::Value::Text(text.repeat(75)),
         _ => output::Value::Text(text.to_owned()),
     }
 }
