@@ -95,8 +95,7 @@ async fn every_limit_ends_what_hits_it_by_its_own_name() {
         // What the table of limits says of it, too, but for questions with too many details, which no limit counts.
         let beyond = match limit.row().beyond {
             _ if *mode == "asks-with-many-details" => true,
-            Beyond::Ends => whole.contains("limit-exceeded") && whole.ends_with(&format!(" limit={limit}")),
-            Beyond::TimesOut => whole == format!("flow-timeout limit={limit}"),
+            Beyond::Ends(code) => whole.contains(code.name()) && whole.ends_with(&format!(" limit={limit}")),
             Beyond::Lost | Beyond::Cut | Beyond::Waits => whole == "person.name=1",
             Beyond::Refused => whole == "invalid-argument",
         };

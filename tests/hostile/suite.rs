@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use consentry::collect::package::{Package, PackageError};
 use consentry::collect::signature::Trust;
 use consentry::collect::{Collection, Collector};
-use consentry_contract::limits::LimitName;
+use consentry_contract::failure::Code;
+use consentry_contract::limits::{Beyond, LimitName};
 use consentry_host_api::ports::Question;
 use consentry_tests::collecting::{Collecting, Reaction, collector, connector, lock, told};
 use consentry_tests::versions::changed;
@@ -338,10 +339,8 @@ impl Verdict {
         match self {
             Self::Nothing => came.told == HONEST,
             Self::Refused(code, text) => came.told.split(' ').next() == Some(code) && came.said.contains(text),
-            Self::Limit(LimitName::Wall) => came.told == "flow-timeout limit=wall-seconds",
-            Self::Limit(LimitName::Redirects) => came.told == "source-unavailable limit=redirects",
             Self::Limit(limit) => {
-                came.told.starts_with("limit-exceeded") && came.told.ends_with(&format!("limit={limit}"))
+                came.told.starts_with(told_by(limit).name()) && came.told.ends_with(&format!("limit={limit}"))
             }
             Self::Trap => came.told == "trap",
             Self::NotLoaded(text) => came.told.starts_with("not loaded: ") && came.told.contains(text),
@@ -354,14 +353,18 @@ impl Verdict {
         match self {
             Self::Nothing => "goes on, gains nothing".to_owned(),
             Self::Refused(code, _) => format!("`{code}`"),
-            Self::Limit(LimitName::Wall) => "`flow-timeout`, `wall-seconds`".to_owned(),
-            Self::Limit(LimitName::Redirects) => "`source-unavailable`, `redirects`".to_owned(),
-            Self::Limit(limit) => format!("`limit-exceeded`, `{limit}`"),
+            Self::Limit(limit) => format!("`{}`, `{limit}`", told_by(limit)),
             Self::Trap => "`trap`".to_owned(),
             Self::NotLoaded(_) => "not loaded".to_owned(),
             Self::Told(told) => format!("`{told}`"),
         }
     }
+}
+
+/// The code of a limit that ends a run.
+fn told_by(limit: LimitName) -> Code {
+    let Beyond::Ends(code) = limit.row().beyond else { panic!("{limit} ends nothing") };
+    code
 }
 
 /// Runs every attack of a theme, with and without its defence.

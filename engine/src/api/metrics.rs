@@ -26,8 +26,8 @@ pub(super) async fn metrics(State(engine): At, over: Option<Extension<OverTls>>)
 fn text() -> String {
     let name = "consentry_plaintext_seconds";
     let mut text = format!(
-        "# HELP {name} How long secrets stood in memory in clear: while they were evaluated into a request, while the client sent it, \
-         while its answer was searched for them.\n# TYPE {name} histogram\n"
+        "# HELP {name} How long secrets stood in memory in clear: from their opening until they were sealed for the run, while they were \
+         evaluated into a request or for a page, while the client or the browser took it, while an answer was searched for them.\n# TYPE {name} histogram\n"
     );
     for moment in Moment::ALL {
         text += &histogram(name, &format!("moment=\"{}\"", moment.name()), moment.counted());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::document;
+use crate::failure::Code;
 
 /// What a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +34,15 @@ impl fmt::Display for Unit {
 /// What happens where more is wanted than a limit allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beyond {
-    /// The run ends with `limit-exceeded`, which names the limit. What it had emitted goes to the person, as incomplete.
-    Ends,
-    /// As [`Self::Ends`], with `flow-timeout`: it may be the person or the Data Source that took so long.
-    TimesOut,
+    /// The run ends with this code, and the failure names the limit. What it had emitted goes to the person, as incomplete. It is
+    /// `flow-timeout` where the person or the Data Source may have taken so long, and `source-unavailable` where the Data Source sends from one
+    /// place to the next without end: its connector can do nothing better.
+    Ends(Code),
     /// What is more waits its turn. Nothing is lost by it.
     Waits,
     /// What is more is lost, and the run goes on: it says something to people who look on, and brings them nothing.
     Lost,
-    /// As [`Self::Lost`], and what fits is kept.
+    /// What does not fit is lost, the rest is kept.
     Cut,
     /// The call is refused with `invalid-argument`, as every other fault in a text that the connector's author wrote; no run can be allowed more.
     Refused,
@@ -50,8 +51,7 @@ pub enum Beyond {
 impl fmt::Display for Beyond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Ends => "`limit-exceeded`",
-            Self::TimesOut => "`flow-timeout`",
+            Self::Ends(code) => return write!(f, "`{code}`"),
             Self::Waits => "waits",
             Self::Lost => "is lost",
             Self::Cut => "is cut off",
@@ -78,7 +78,7 @@ pub struct Row {
 }
 
 macro_rules! limits {
-    ($($variant:ident $name:literal $unit:ident $default:expr, $maximum:expr, $beyond:ident, $bounds:literal;)*) => {
+    ($($variant:ident $name:literal $unit:ident $default:expr, $maximum:expr, $beyond:expr, $bounds:literal;)*) => {
         /// The name of a limit.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -95,49 +95,50 @@ macro_rules! limits {
                 unit: Unit::$unit,
                 default: $default,
                 maximum: $maximum,
-                beyond: Beyond::$beyond,
+                beyond: $beyond,
                 bounds: $bounds,
             },
         )*];
     };
 }
 
+const ENDS: Beyond = Beyond::Ends(Code::LimitExceeded);
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 limits! {
-    Memory "memory" Bytes 32 * MIB, 128 * MIB, Ends, "the connector's own memory";
-    TableElements "table-elements" Count 4_096, 65_536, Ends, "the connector's own tables (function pointers)";
-    Stack "stack" Bytes 256 * KIB, 256 * KIB, Ends, "the connector's own calls that are open in each other; the same for all";
-    Wall "wall-seconds" Seconds 300, 1_800, TimesOut, "the time from start to end, waiting for the person included";
-    Cpu "cpu-milliseconds" Milliseconds 5_000, 60_000, Ends, "the CPU time of the connector and of the host on its behalf";
-    Requests "requests" Count 200, 2_000, Ends, "requests to the Data Source, redirects included";
-    RequestsAtOnce "requests-at-once" Count 4, 16, Waits, "requests that are under way at the same time";
-    Redirects "redirects" Count 10, 20, Ends, "redirects of one request";
-    BytesIn "bytes-in" Bytes 64 * MIB, 512 * MIB, Ends, "what comes from the Data Source, unpacked, and what of it comes over the wire, beside heads";
-    BytesOut "bytes-out" Bytes 4 * MIB, 64 * MIB, Ends, "what is sent to the Data Source, each secret as if it had 4 KiB";
-    AnswerBytes "answer-bytes" Bytes 16 * MIB, 64 * MIB, Ends, "one answer of the Data Source, after it is unpacked";
-    HeadBytes "head-bytes" Bytes 64 * KIB, 256 * KIB, Ends, "the head of one answer of the Data Source";
-    Prompts "prompts" Count 10, 50, Ends, "questions to the person";
-    Items "items" Count 20_000, 200_000, Ends, "items emitted";
-    ItemBytes "item-bytes" Bytes 17 * MIB, 17 * MIB, Ends, "all items together as a parcel writes them, their documents in Base64: what one parcel can hold";
-    LogLines "log-lines" Count 500, 5_000, Lost, "lines of log";
-    LogLineBytes "log-line-bytes" Bytes 512, 4 * KIB, Cut, "one line of log";
-    Progress "progress" Count 500, 5_000, Lost, "reports of progress";
-    HostMemory "host-memory" Bytes 96 * MIB, 512 * MIB, Ends, "what the host holds for the run: answers, documents, blobs, recipes and items";
-    Handles "handles" Count 1_024, 8_192, Ends, "secrets, requests, answers and blobs held at the same time";
-    BlobBytes "blob-bytes" Bytes 32 * MIB, 128 * MIB, Ends, "blobs held at the same time";
-    Documents "documents" Count 256, 4_096, Ends, "documents and their parts held at the same time";
-    DocumentBytes "document-bytes" Bytes 4 * MIB, 16 * MIB, Ends, "the source of one document";
-    DocumentNodes "document-nodes" Count 200_000, 1_000_000, Ends, "elements, texts and attributes, or JSON values, of one document";
-    DocumentDepth "document-depth" Count 512, 1_024, Ends, "the levels of one HTML or XML document";
-    DocumentJsonDepth "document-json-depth" Count 256, 256, Ends, "the levels of one JSON document";
-    DocumentAttributes "document-attributes" Count 256, 1_024, Ends, "the attributes of one element";
-    DocumentTextBytes "document-text-bytes" Bytes 16 * MIB, 64 * MIB, Ends, "the texts and attribute values that one document holds";
-    SelectorBytes "selector-bytes" Bytes 512, 512, Refused, "one selector or pointer; the same for all";
-    SelectorSteps "selector-steps" Count 20_000_000, 200_000_000, Ends, "the nodes that one question to a document looks at";
-    DocumentAnswerBytes "document-answer-bytes" Bytes 8 * MIB, 32 * MIB, Ends, "the answer to one question to a document";
-    SecretBytes "secret-bytes" Bytes MIB, 4 * MIB, Ends, "what the answer to a request with secrets is searched for, all spellings together";
+    Memory "memory" Bytes 32 * MIB, 128 * MIB, ENDS, "the connector's own memory";
+    TableElements "table-elements" Count 4_096, 65_536, ENDS, "the connector's own tables (function pointers)";
+    Stack "stack" Bytes 256 * KIB, 256 * KIB, ENDS, "the connector's own calls that are open in each other; the same for all";
+    Wall "wall-seconds" Seconds 300, 1_800, Beyond::Ends(Code::FlowTimeout), "the time from start to end, waiting for the person included";
+    Cpu "cpu-milliseconds" Milliseconds 5_000, 60_000, ENDS, "the CPU time of the connector and of the host on its behalf";
+    Requests "requests" Count 200, 2_000, ENDS, "requests to the Data Source, redirects included";
+    RequestsAtOnce "requests-at-once" Count 4, 16, Beyond::Waits, "requests that are under way at the same time";
+    Redirects "redirects" Count 10, 20, Beyond::Ends(Code::SourceUnavailable), "redirects of one request";
+    BytesIn "bytes-in" Bytes 64 * MIB, 512 * MIB, ENDS, "what comes from the Data Source, unpacked, and what of it comes over the wire, beside heads";
+    BytesOut "bytes-out" Bytes 4 * MIB, 64 * MIB, ENDS, "what is sent to the Data Source, each secret as if it had 4 KiB";
+    AnswerBytes "answer-bytes" Bytes 16 * MIB, 64 * MIB, ENDS, "one answer of the Data Source, after it is unpacked";
+    HeadBytes "head-bytes" Bytes 64 * KIB, 256 * KIB, ENDS, "the head of one answer of the Data Source";
+    Prompts "prompts" Count 10, 50, ENDS, "questions to the person";
+    Items "items" Count 20_000, 200_000, ENDS, "items emitted";
+    ItemBytes "item-bytes" Bytes 17 * MIB, 17 * MIB, ENDS, "all items together as a parcel writes them, their documents in Base64: what one parcel can hold";
+    LogLines "log-lines" Count 500, 5_000, Beyond::Lost, "lines of log";
+    LogLineBytes "log-line-bytes" Bytes 512, 4 * KIB, Beyond::Cut, "one line of log";
+    Progress "progress" Count 500, 5_000, Beyond::Lost, "reports of progress";
+    HostMemory "host-memory" Bytes 96 * MIB, 512 * MIB, ENDS, "what the host holds for the run: answers, documents, blobs, recipes and items";
+    Handles "handles" Count 1_024, 8_192, ENDS, "secrets, requests, answers and blobs held at the same time";
+    BlobBytes "blob-bytes" Bytes 32 * MIB, 128 * MIB, ENDS, "blobs held at the same time";
+    Documents "documents" Count 256, 4_096, ENDS, "documents and their parts held at the same time";
+    DocumentBytes "document-bytes" Bytes 4 * MIB, 16 * MIB, ENDS, "the source of one document";
+    DocumentNodes "document-nodes" Count 200_000, 1_000_000, ENDS, "elements, texts and attributes, or JSON values, of one document";
+    DocumentDepth "document-depth" Count 512, 1_024, ENDS, "the levels of one HTML or XML document";
+    DocumentJsonDepth "document-json-depth" Count 256, 256, ENDS, "the levels of one JSON document";
+    DocumentAttributes "document-attributes" Count 256, 1_024, ENDS, "the attributes of one element";
+    DocumentTextBytes "document-text-bytes" Bytes 16 * MIB, 64 * MIB, ENDS, "the texts and attribute values that one document holds";
+    SelectorBytes "selector-bytes" Bytes 512, 512, Beyond::Refused, "one selector or pointer; the same for all";
+    SelectorSteps "selector-steps" Count 20_000_000, 200_000_000, ENDS, "the nodes that one question to a document looks at";
+    DocumentAnswerBytes "document-answer-bytes" Bytes 8 * MIB, 32 * MIB, ENDS, "the answer to one question to a document";
+    SecretBytes "secret-bytes" Bytes MIB, 4 * MIB, ENDS, "what the answer to a request with secrets is searched for, all spellings together";
 }
 
 impl LimitName {

@@ -5,7 +5,7 @@
 
 use super::{Code, Failure, Missing, Name, PageId, Retry, Stage};
 use crate::item;
-use crate::limits::LimitName;
+use crate::limits::{Beyond, LimitName};
 
 /// What the host noted while the connector ran.
 #[derive(Debug, Clone)]
@@ -194,11 +194,10 @@ impl RunFacts {
     }
 }
 
-/// The code under which a limit is told. A site that redirects without end is at fault itself: its connector can do nothing better.
+/// The code under which a limit is told.
 fn code_of(limit: &Name) -> Code {
-    match LimitName::parse(limit.as_str()) {
-        Some(LimitName::Wall) => Code::FlowTimeout,
-        Some(LimitName::Redirects) => Code::SourceUnavailable,
+    match LimitName::parse(limit.as_str()).map(|limit| limit.row().beyond) {
+        Some(Beyond::Ends(code)) => code,
         _ => Code::LimitExceeded,
     }
 }
