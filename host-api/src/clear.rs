@@ -1,10 +1,10 @@
 //! How long secrets stand in memory in clear, counted for the whole process: each moment, and each run's moments together. No value, no
 //! length and no name is in it.
 //!
-//! A secret is in clear in four moments: from its opening until the run's vault has sealed it, while it is evaluated into a request or for
+//! A secret is in clear in these moments: from its opening until the run's vault has sealed it, while it is evaluated into a request or for
 //! a page, from when the client takes that request, or the browser what is typed, until it has written it, and while its answer is
-//! searched for it. In between it is sealed, but for an answer to a question, which stands open until the connector takes it, ten minutes
-//! at the most.
+//! searched for it; an answer to a question from when it came until the connector takes it, ten minutes at the most. In between it is
+//! sealed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub enum Moment {
     /// From opening what was sealed in the browser to sealing it for the run.
     Open,
+    /// From a person's answer to the connector's taking it.
+    Answer,
     /// From opening the first secret of a request to sealing what was made of them all.
     Evaluate,
     /// From opening what was made to the client's, or the browser's, letting go of it.
@@ -51,7 +53,7 @@ struct Histogram {
     sum: AtomicU64,
 }
 
-static COUNTS: [Histogram; 4] = [const { Histogram::new() }; 4];
+static COUNTS: [Histogram; Moment::ALL.len()] = [const { Histogram::new() }; Moment::ALL.len()];
 static RUNS: Histogram = Histogram::new();
 
 impl Histogram {
@@ -73,12 +75,13 @@ impl Histogram {
 
 impl Moment {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Open, Self::Evaluate, Self::Send, Self::Search];
+    pub const ALL: [Self; 5] = [Self::Open, Self::Answer, Self::Evaluate, Self::Send, Self::Search];
 
     /// Its name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Answer => "answer",
             Self::Evaluate => "evaluate",
             Self::Send => "send",
             Self::Search => "search",
@@ -97,7 +100,7 @@ impl Moment {
     }
 }
 
-/// How long any secret of one run stands in clear: moments that overlap count once. It is counted when its last copy is dropped, which
+/// How long any secret of one run stands in clear: moments that overlap count once (but for an answer, which counts whole). It is counted when its last copy is dropped, which
 /// is when the run's vault and all that was made from it are gone.
 #[derive(Debug, Clone, Default)]
 pub struct RunInClear(Arc<Whole>);
@@ -116,12 +119,7 @@ impl RunInClear {
     /// As [`Moment::begin`], in this run.
     #[must_use]
     pub fn begin(&self, moment: Moment) -> Clear {
-        let clear = moment.begin();
-        self.0.change(|stretch| {
-            let (count, since) = stretch.under_way.unwrap_or((0, clear.since));
-            stretch.under_way = Some((count + 1, since));
-        });
-        Clear { run: Some(self.clone()), ..clear }
+        moment.begin().of(self)
     }
 
     fn end(&self) {
@@ -167,6 +165,18 @@ pub struct Clear {
     run: Option<RunInClear>,
 }
 
+impl Clear {
+    /// The same, in this run, to which it has belonged since it began.
+    pub(crate) fn of(mut self, run: &RunInClear) -> Self {
+        run.0.change(|stretch| {
+            let (count, since) = stretch.under_way.unwrap_or((0, self.since));
+            stretch.under_way = Some((count + 1, since.min(self.since)));
+        });
+        self.run = Some(run.clone());
+        self
+    }
+}
+
 impl Drop for Clear {
     fn drop(&mut self) {
         COUNTS[self.moment as usize].add(self.since.elapsed());
@@ -203,8 +213,13 @@ mod tests {
         drop(outer);
         let first = spent(&run);
         assert!(first > Duration::ZERO && first <= begun.elapsed());
+        let answer = Moment::Answer.begin();
         drop(run.begin(Moment::Search));
-        assert!(spent(&run) > first && spent(&run) <= begun.elapsed());
+        let second = spent(&run);
+        assert!(second > first && second <= begun.elapsed());
+        // It came before it was known whose it is.
+        drop(answer.of(&run));
+        assert!(spent(&run) > second * 2 - first);
 
         let all = || runs().within.iter().sum::<u64>();
         let (before, late) = (all(), run.begin(Moment::Send));

@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+use crate::clear::{Clear, Moment, RunInClear};
+
 /// A question to the person, as a connector asked it and after the manifest's words were put to it.
 #[derive(Clone)]
 pub struct Question {
@@ -34,7 +36,7 @@ pub type Parts = Vec<(String, Zeroizing<Vec<u8>>)>;
 /// What a person typed as an answer. It is taken once: by the run that asked, or by who finds that it was kept for long enough (retention row R09).
 #[derive(Clone)]
 pub struct Typed {
-    parts: Arc<Mutex<Option<Parts>>>,
+    parts: Arc<Mutex<Option<(Parts, Clear)>>>,
     at: Option<Timestamp>,
 }
 
@@ -53,13 +55,22 @@ impl Typed {
     /// Takes it, if nobody has. To let go of what is taken wipes it.
     #[must_use]
     pub fn take(&self) -> Option<Parts> {
+        self.held().map(|(parts, _)| parts)
+    }
+
+    /// The same, for this run: its answer has been in clear since it came, and is until what is beside the parts is dropped.
+    pub(crate) fn take_in(&self, run: &RunInClear) -> Option<(Parts, Clear)> {
+        self.held().map(|(parts, clear)| (parts, clear.of(run)))
+    }
+
+    fn held(&self) -> Option<(Parts, Clear)> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl From<Parts> for Typed {
     fn from(parts: Parts) -> Self {
-        Self { parts: Arc::new(Mutex::new(Some(parts))), at: None }
+        Self { parts: Arc::new(Mutex::new(Some((parts, Moment::Answer.begin())))), at: None }
     }
 }
 

@@ -179,17 +179,20 @@ impl prompt::HostChallenge for HostCtx {
         };
         let given = match answer {
             // One that nobody waited for as long as it may be kept is gone.
-            Answer::Given(typed) => typed.take().map(|parts| (typed.came(), parts)).ok_or(How::Expired),
+            Answer::Given(typed) => {
+                let taken = typed.take_in(self.vault.in_clear());
+                taken.map(|(parts, clear)| (typed.came(), parts, clear)).ok_or(How::Expired)
+            }
             Answer::Denied => Err(How::Denied),
             Answer::Expired => Err(How::Expired),
         };
         let (how, parts) = match &given {
-            Ok((_, parts)) => (How::Given, self.parts(&kind, parts)),
+            Ok((_, parts, _)) => (How::Given, self.parts(&kind, parts)),
             Err(how) => (*how, Vec::new()),
         };
         self.ports.tape.outside(Event::Prompt { how, parts });
         match given {
-            Ok((came, parts)) => {
+            Ok((came, parts, _clear)) => {
                 self.facts.host = None;
                 self.answers_until = came.unwrap_or_else(|| self.ports.clock.now()).checked_add(ANSWER_LIFE).ok();
                 self.take_answer(&kind, parts).map(|()| true)

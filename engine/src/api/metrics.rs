@@ -26,7 +26,7 @@ pub(super) async fn metrics(State(engine): At, over: Option<Extension<OverTls>>)
 fn text() -> String {
     let name = "consentry_plaintext_seconds";
     let mut text = format!(
-        "# HELP {name} How long secrets stood in memory in clear: from their opening until they were sealed for the run, while they were \
+        "# HELP {name} How long secrets stood in memory in clear: from their opening until they were sealed for the run, an answer until it was taken, while they were \
          evaluated into a request or for a page, while the client or the browser took it, while an answer was searched for them.\n# TYPE {name} histogram\n"
     );
     for moment in Moment::ALL {
@@ -35,7 +35,7 @@ fn text() -> String {
     let name = "consentry_plaintext_run_seconds";
     let _ = writeln!(
         text,
-        "# HELP {name} Of each run, how long any of its secrets stood in memory in clear, all its moments together.\n\
+        "# HELP {name} Of each run, how long any of its secrets stood in memory in clear, all its moments together; without what is typed and pressed on pages.\n\
          # TYPE {name} histogram"
     );
     text += &histogram(name, "", clear::runs());

@@ -61,6 +61,10 @@ async fn a_login_is_nowhere_in_memory_once_it_was_used() {
         let counted = metrics.lines().find_map(|line| line.strip_prefix(&counted)).unwrap();
         assert!(counted.parse::<u64>().unwrap() >= 2, "a login and a code: {metrics}");
     }
+    assert!(
+        metrics.contains("consentry_plaintext_seconds_count{moment=\"answer\"} 1\n"),
+        "the code, until it was taken: {metrics}"
+    );
     assert_eq!(runs_in_clear(&metrics).0, 1, "the collection is one run: {metrics}");
     for value in [JULIE.login, JULIE.password, person.session()] {
         assert!(!metrics.contains(value));

@@ -175,7 +175,7 @@ impl Drill {
         let listens = self.engine.as_ref().context("an engine runs")?.listens;
         let asked = Asked { method: "GET", path: "/v1/metrics", token: None, body: None };
         let metrics = String::from_utf8(asked.ask(listens)?.good("metrics")?)?;
-        Ok(["open", "evaluate", "send", "search"]
+        Ok(["open", "answer", "evaluate", "send", "search"]
             .into_iter()
             .filter_map(|moment| Clear::of(moment, &metrics))
             .collect())
