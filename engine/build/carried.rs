@@ -7,14 +7,33 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Tables, and the folders that they hold.
-const FOLDERS: [(&str, &str); 4] = [
+const FOLDERS: [(&str, &str); 5] = [
     ("SDK", "connectors/sdk/src"),
     ("PDF", "connectors/pdf/src"),
+    ("CONTRACT", "host-api/contract/src"),
     ("WIT", "wit"),
     ("TEMPLATES", "connectors/templates"),
 ];
-/// What the SDK stands on that is ours, too: it is carried with it, in a folder of its own.
-const BESIDE: (&str, &str) = ("consentry-pdf", "pdf");
+/// What the SDK stands on that is ours, too: each is carried with it, in a folder of its own.
+const BESIDE: [(&str, &str); 2] = [("consentry-pdf", "pdf"), ("consentry-contract", "contract")];
+/// What the part of the contract stands on by which pages are read and items checked, in an author's own tests.
+const PAGES: [&str; 15] = [
+    "cssparser",
+    "encoding_rs",
+    "hashbrown",
+    "html5ever",
+    "html5gum",
+    "iban_validate",
+    "jiff",
+    "precomputed-hash",
+    "selectors",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "url",
+    "xml5ever",
+    "zeroize",
+];
 
 /// The connector that is the template for a browser, and what of its room that takes: a second copy would go another way.
 const BROWSER: &str = "connectors/sample-branch";
@@ -48,7 +67,11 @@ pub fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         }
         writeln!(out, "];")?;
     }
-    for (name, package) in [("SDK_DEPENDENCIES", "sdk"), ("PDF_DEPENDENCIES", "pdf")] {
+    for (name, package) in [
+        ("SDK_DEPENDENCIES", "connectors/sdk"),
+        ("PDF_DEPENDENCIES", "connectors/pdf"),
+        ("CONTRACT_DEPENDENCIES", "host-api/contract"),
+    ] {
         writeln!(out, "pub(super) static {name}: &str = {:?};", dependencies(&root, package)?)?;
     }
     Ok(out)
@@ -73,17 +96,39 @@ fn browser(root: &Path, out: &mut String) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a package stands on, with the versions that the workspace names, and its features.
+/// What a package stands on, with the versions that the workspace names, and its features; beside what is there in tests outside of
+/// WebAssembly only.
 fn dependencies(root: &Path, package: &str) -> Result<String, Box<dyn Error>> {
     let read = |path: &str| -> Result<Table, Box<dyn Error>> {
         let path = root.join(path);
         println!("cargo::rerun-if-changed={}", path.display());
         Ok(std::fs::read_to_string(path)?.parse::<Table>()?)
     };
-    let (own, workspace) = (read(&format!("connectors/{package}/Cargo.toml"))?, read("Cargo.toml")?);
+    let (own, workspace) = (read(&format!("{package}/Cargo.toml"))?, read("Cargo.toml")?);
     let versions = workspace["workspace"]["dependencies"].as_table().ok_or("no versions")?;
+    let mut asked = own["dependencies"].as_table().ok_or("no dependencies")?.clone();
+    if package.ends_with("contract") {
+        asked.retain(|name, _| PAGES.contains(&name));
+    }
     let mut out = Table::new();
-    for (name, asked) in own["dependencies"].as_table().ok_or("no dependencies")? {
+    out.extend(own.get("features").map(|features| ("features".to_owned(), features.clone())));
+    out.insert("dependencies".to_owned(), resolved(&asked, versions)?);
+    if let Some(targets) = own.get("target").and_then(Value::as_table) {
+        let mut natively = Table::new();
+        for (target, asked) in targets {
+            let asked = asked["dependencies"].as_table().ok_or("no dependencies")?;
+            let table = Table::from_iter([("dependencies".to_owned(), resolved(asked, versions)?)]);
+            natively.insert(target.clone(), Value::Table(table));
+        }
+        out.insert("target".to_owned(), Value::Table(natively));
+    }
+    Ok(toml::to_string(&out)?)
+}
+
+/// Dependencies as they stand outside of the workspace.
+fn resolved(asked: &Table, versions: &Table) -> Result<Value, Box<dyn Error>> {
+    let mut out = Table::new();
+    for (name, asked) in asked {
         let shared = asked.get("workspace").and_then(Value::as_bool) == Some(true);
         let version = if shared { versions.get(name).ok_or("an unknown version")? } else { asked };
         let mut version = match version {
@@ -91,17 +136,15 @@ fn dependencies(root: &Path, package: &str) -> Result<String, Box<dyn Error>> {
             number => Table::from_iter([("version".to_owned(), number.clone())]),
         };
         if version.contains_key("path") {
-            if name != BESIDE.0 {
-                return Err(format!("the SDK is given to authors alone, so it can't stand on {name}").into());
-            }
-            version.insert("path".to_owned(), Value::from(BESIDE.1));
+            let beside = BESIDE.iter().find(|(beside, _)| name == beside);
+            let (_, path) =
+                beside.ok_or_else(|| format!("the SDK is given to authors alone, so it can't stand on {name}"))?;
+            version.insert("path".to_owned(), Value::from(*path));
         }
         version.extend(asked.get("optional").map(|optional| ("optional".to_owned(), optional.clone())));
         out.insert(name.clone(), Value::Table(version));
     }
-    let features = own.get("features").map(|features| ("features".to_owned(), features.clone()));
-    let dependencies = Some(("dependencies".to_owned(), Value::Table(out)));
-    Ok(toml::to_string(&Table::from_iter(features.into_iter().chain(dependencies)))?)
+    Ok(Value::Table(out))
 }
 
 fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {

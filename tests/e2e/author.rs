@@ -53,6 +53,7 @@ fn the_tutorial_works_as_it_is_written() {
     let [out, err] = [&done.stdout, &done.stderr].map(|text| String::from_utf8_lossy(text));
     assert!(done.status.success(), "{out}\n{err}");
     assert!(out.contains("bank.account=3 bank.balance=3 bank.transaction=12"), "{out}\n{err}");
+    assert!(out.contains("test result: ok. 2 passed; 0 failed"), "{out}\n{err}");
     let parcel = std::fs::read_to_string(root().join("target/tutorial/parcel.json")).unwrap();
     assert!(parcel.contains("bank.transaction"), "{parcel}");
     assert!(!out.contains("Correct-Horse-7!") && !err.contains("Correct-Horse-7!"), "{out}\n{err}");

@@ -29,6 +29,15 @@ description = \"The text of a PDF, line by line, for connectors: read in the san
 edition = \"2024\"
 publish = false
 ";
+const CONTRACT_HEAD: &str = "# Written by `consentry connector new` and `build`, which replace what is changed here.
+[package]
+name = \"consentry-contract\"
+description = \"How the host reads pages and checks items, for a connector's own tests: no connector holds it.\"
+edition = \"2024\"
+publish = false
+";
+/// The part of it by which pages are read and items checked.
+const CONTRACT_MODULES: [&str; 5] = ["document", "failure", "item", "limits", "plain"];
 const SDK_BUILD: &str = "//! Hands on what follows from the host's tables.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,22 +60,36 @@ pub fn sdk() -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = vec![
         (PathBuf::from("Cargo.toml"), head(SDK_HEAD, tables::SDK_DEPENDENCIES)),
         (PathBuf::from("pdf/Cargo.toml"), head(PDF_HEAD, tables::PDF_DEPENDENCIES)),
+        (PathBuf::from("contract/Cargo.toml"), head(CONTRACT_HEAD, tables::CONTRACT_DEPENDENCIES)),
+        (PathBuf::from("contract/src/lib.rs"), contract_head().into_bytes()),
         (PathBuf::from("build.rs"), SDK_BUILD.as_bytes().to_vec()),
         (PathBuf::from("generated/items.rs"), item::rust_constructors().into_bytes()),
         (PathBuf::from("generated/codes.rs"), failure::rust_codes().into_bytes()),
         (PathBuf::from("generated/currencies.rs"), item::rust_currencies().into_bytes()),
     ];
-    // What stands in for the host in native tests needs the host's own crates, which are not carried: there is the contract alone.
-    for (path, bytes) in tables::SDK.iter().filter(|(path, _)| *path != "native.rs") {
+    for (path, bytes) in tables::SDK {
         let text = String::from_utf8_lossy(bytes).replace("\"../../wit\"", "\"wit\"");
-        let text = text.replace("#[cfg(target_arch = \"wasm32\")]", "#[cfg(all())]");
-        let text = text.replace("#[cfg(not(target_arch = \"wasm32\"))]", "#[cfg(any())]");
         files.push((Path::new("src").join(path), text.into_bytes()));
     }
-    let pdf = tables::PDF.iter().filter(|(path, _)| *path != "tests.rs");
+    let is_test = |path: &str| path.ends_with("tests.rs") || path.contains("tests/");
+    let pdf = tables::PDF.iter().filter(|(path, _)| !is_test(path));
     files.extend(pdf.map(|(path, bytes)| (Path::new("pdf/src").join(path), bytes.to_vec())));
+    let pages = tables::CONTRACT.iter().filter(|(path, _)| {
+        let module = path.split(['/', '.']).next().unwrap_or_default();
+        CONTRACT_MODULES.contains(&module) && !is_test(path)
+    });
+    files.extend(pages.map(|(path, bytes)| (Path::new("contract/src").join(path), bytes.to_vec())));
     files.extend(wit().map(|(path, bytes)| (Path::new("wit").join(path), bytes.to_vec())));
     files
+}
+
+/// What of the contract is carried, in a library of its own. What only the host asks for is not missed there.
+fn contract_head() -> String {
+    let modules = CONTRACT_MODULES.map(|module| format!("pub mod {module};\n"));
+    format!(
+        "//! How the host reads pages and checks items.\n\n#![allow(dead_code, unused_imports)]\n\n{}",
+        modules.concat()
+    )
 }
 
 /// The texts of the contract.

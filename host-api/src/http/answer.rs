@@ -202,7 +202,7 @@ impl HostCtx {
                 // The page that it should have been.
                 let nearest = seen.nearest(self.plan.pages());
                 self.facts.page = nearest.map(|missing| missing.page.clone());
-                self.facts.missing = nearest.map(Missing::required);
+                self.facts.missing = nearest.map(|missing| Missing::required(&missing.at));
             }
         }
         match failure {

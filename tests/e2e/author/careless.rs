@@ -46,7 +46,7 @@ pub(super) fn is_not_published(folder: &Path, name: &str) {
     let careless = changed(&careless, ".secret(\"code\")?;", ".text(\"code\")?;\n    log::write(\"info\", &code);");
     let careless = changed(&careless, ".field(\"code\", &code)", ".field(\"code\", code)");
     // What is brought depends on chance where there are no accounts.
-    let chance = "    if page.is(\"no-accounts\") {\n        let label = consentry_sdk::contract::random::bytes(1).first().map(u8::to_string);\n        \
+    let chance = "    if page.page().as_deref() == Some(\"no-accounts\") {\n        let label = consentry_sdk::contract::random::bytes(1).first().map(u8::to_string);\n        \
                   items::BankAccount::new(\"by-chance\").label(label).emit()?;\n    }\n    let mut accounts = Vec::new();";
     let careless = changed(&careless, "    let mut accounts = Vec::new();", chance);
     std::fs::write(&code, format!("{careless}{CARELESS}")).unwrap();

@@ -5,6 +5,9 @@ use consentry_sdk::prelude::*;
 
 consentry_sdk::connector!(collect);
 
+#[cfg(test)]
+mod tests;
+
 fn collect() -> Result {
     progress::step("login");
     let home = login()?;
@@ -39,7 +42,7 @@ struct Account {
     operations: String,
 }
 
-fn accounts(page: &Page) -> Result<Vec<Account>> {
+fn accounts(page: &Document) -> Result<Vec<Account>> {
     let columns = [
         link("operations", ".libelle a"),
         text("label", ".libelle"),

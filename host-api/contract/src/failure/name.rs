@@ -32,10 +32,10 @@ impl Name {
 pub struct Missing(String);
 
 impl Missing {
-    /// Something that a page rule requires.
+    /// Something that a page rule requires, by its selector or pointer.
     #[must_use]
-    pub fn required(missing: &crate::page::Missing) -> Self {
-        Self(crate::plain::plain(&missing.at).into_owned())
+    pub fn required(at: &str) -> Self {
+        Self(crate::plain::plain(at).into_owned())
     }
 
     /// As it is written.

@@ -48,7 +48,7 @@ fn tape(page: Option<&str>, body: &str) -> Tape {
 
 fn report(page: Option<PageId>, good: Option<&Shapes>) -> Report {
     let wanted = page::Missing { page: "accounts".parse().unwrap(), at: "main table#comptes".to_owned() };
-    let missing = Some(Missing::required(&wanted));
+    let missing = Some(Missing::required(&wanted.at));
     let failure = Failure { page, missing, ..Failure::new(Code::PageUnrecognised) };
     let mut report = Draft::of(&failure, &tape(None, CHANGED), &allowed(), "sha256:0", "0").proved(None, &allowed());
     report.good = good.and_then(|good| good.expected(&report).cloned());
