@@ -17,6 +17,7 @@ use crate::consent::Notice;
 use crate::data::Digest;
 use crate::id::{ConsentId, ReceiptId, RunId, SessionId};
 use crate::online_service::KeyHash;
+use crate::outcome::Run;
 use crate::request::DataRequest;
 
 mod door;
@@ -64,6 +65,8 @@ struct Inner {
     /// The hash of the state by which the person of the run comes back from another place, once.
     way_back: Option<KeyHash>,
     review: Option<Review>,
+    /// The run of what was in review when the session ended.
+    undecided: Option<Run>,
     sending: Option<Sending>,
     notes: Notes,
     /// How the person's browser comes in.
@@ -165,6 +168,7 @@ impl Session {
             typed: None,
             way_back: None,
             review: None,
+            undecided: None,
             sending: None,
             notes: Notes::default(),
             door: Door::default(),
@@ -264,11 +268,23 @@ impl Session {
         self.events.push(now, What::State { state: next.clone(), failure: inner.failure.clone().map(Box::new) });
         if next.is_end() {
             inner.place = None;
+            // Nobody decides about it any more: it goes now, whatever is still to be done about its run.
+            inner.undecided = inner.review.take().map(|review| review.run).or(inner.undecided.take());
         }
         if next.is_end() || matches!(next, State::AwaitingCredentials { .. }) {
             inner.stop(step);
         }
         Ok(next)
+    }
+
+    /// Keeps its times: takes down a question, and what was typed and not taken, and ends the session itself with what it holds in
+    /// memory.
+    pub fn keep_times(&self, now: Timestamp) {
+        self.sweep_question(now);
+        if now >= self.deadline() {
+            // Refused if it had ended before.
+            let _ = self.step(Step::DeadlineReached, now);
+        }
     }
 
     /// Takes what an ended session still holds; nothing from one that goes on.
@@ -277,7 +293,7 @@ impl Session {
         if !inner.state.is_end() {
             return Left::default();
         }
-        Left { review: inner.review.take(), sending: inner.sending.take(), busy: inner.busy }
+        Left { undecided: inner.undecided.take(), sending: inner.sending.take(), busy: inner.busy }
     }
 
     /// Reads its events from the one after `seen` on.

@@ -15,7 +15,7 @@ use super::harden::may_be_swapped;
 use super::{sandbox, setup};
 use crate::api::tls::Tls;
 use crate::config::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 
 /// How often the engine looks at the clock.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -95,14 +95,19 @@ async fn drained(engine: Arc<Engine>, first: impl Future<Output = ()>, bound: Du
     }
 }
 
-/// Lets the engine look at the clock, again and again. A store that can't be reached now may be reached later.
+/// Lets the engine look at the clock, again and again. What waits for a token or for an Online Service keeps nothing from being forgotten in time.
 pub(super) async fn sweep(engine: Arc<Engine>) {
+    tokio::join!(again(|| engine.keep_times()), again(|| engine.sweep()));
+}
+
+/// A store that can't be reached now may be reached later.
+async fn again<F: Future<Output = Result<(), EngineError>>>(work: impl Fn() -> F) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut trouble = None;
     loop {
         ticks.tick().await;
-        let now = engine.sweep().await.err().map(|error| crate::causes::chain(&error).to_string());
+        let now = work().await.err().map(|error| crate::causes::chain(&error).to_string());
         // A full disk stays full for hours: it is told once.
         match (&trouble, &now) {
             (before, Some(error)) if before.as_ref() != Some(error) => {

@@ -230,10 +230,9 @@ impl Engine {
     /// nothing.
     pub(super) async fn end_left(&self, session: &Arc<Session>) {
         let left = session.take_left();
-        if let Some(review) = left.review {
-            drop(review.data);
+        if let Some(run) = left.undecided {
             let outcome = self.outcome(session, None).await;
-            self.conclude(session, review.run.end(outcome)).await;
+            self.conclude(session, run.end(outcome)).await;
         }
         if let Some(Sending { run, parcel, .. }) = left.sending {
             self.try_take_back(session, parcel).await;

@@ -177,6 +177,18 @@ impl Engine {
         probed.is_ok()
     }
 
+    /// Does what may not be late, and waits for no key provider: lets the keys of records go that are due, takes down questions and what was
+    /// typed, ends sessions whose time is over. Call it every second, beside [`Self::sweep`], which does what follows from it.
+    ///
+    /// # Errors
+    /// [`EngineError::Platform`]: what the disk refused. The sessions' times are kept all the same.
+    pub async fn keep_times(&self) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.sessions.all().iter().for_each(|session| session.keep_times(now));
+        self.shelves.drop_due(now).await?;
+        Ok(())
+    }
+
     /// Does what is due by the clock: destroys keys, ends sessions and deliveries whose time is over, takes down questions, tells
     /// Online Services, erases what is past its period. Call it every second; calling it more often does no harm.
     ///
@@ -184,6 +196,7 @@ impl Engine {
     /// The first thing that failed, after all others were done: call it again.
     pub async fn sweep(self: &Arc<Self>) -> Result<(), EngineError> {
         self.follow_folder();
+        self.sessions.all().iter().for_each(|session| session.keep_times(self.clock.now()));
         let now = self.clock.now();
         // Before sessions end: the keys that are due wait for no receipt.
         let destroyed = self.shelves.destroy_due(now).await.map(drop);
@@ -221,7 +234,6 @@ impl Engine {
 
     async fn sweep_sessions(&self, now: Timestamp, takes_writes: bool) {
         for session in self.sessions.all() {
-            session.sweep_question(now);
             if session.is_unnoted()
                 && takes_writes
                 && let Err(error) = self.withdraw(&session).await

@@ -127,8 +127,8 @@ pub struct Offer {
 /// What a session still held when it ended. Its owner ends the run and erases the rest.
 #[derive(Default)]
 pub struct Left {
-    /// Data that nobody decided about.
-    pub review: Option<Review>,
+    /// The run whose data nobody decided about. They went with the session's end.
+    pub undecided: Option<Run>,
     /// A parcel that nobody acknowledged.
     pub sending: Option<Sending>,
     /// Somebody else holds the run and will end it.

@@ -160,7 +160,7 @@ impl Session {
     }
 
     /// Takes down a question whose time is over, and destroys an answer that the connector did not take within its time (retention row R09).
-    pub fn sweep_question(&self, now: Timestamp) {
+    pub(super) fn sweep_question(&self, now: Timestamp) {
         let typed = self.lock().typed.take_if(|(_, until)| now >= *until);
         drop(typed.and_then(|(typed, _)| typed.take()));
         let open = self.lock().pending.as_ref().map(|pending| (pending.question, pending.until));

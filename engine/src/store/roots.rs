@@ -32,8 +32,10 @@ pub(super) struct FileRoots {
     keys: Arc<dyn KeyProvider>,
     entropy: Arc<Entropy>,
     held: Mutex<Held>,
-    /// One change at a time.
+    /// One change at a time. Nobody who holds it waits for the provider, but for the file's very first root.
     changing: tokio::sync::Mutex<()>,
+    /// One new root of the provider at a time.
+    settling: tokio::sync::Mutex<()>,
 }
 
 struct Held {
@@ -43,8 +45,10 @@ struct Held {
     is_marked: bool,
     /// What the file stands under; none before it is written.
     under: Option<Arc<Under>>,
-    /// Whether the provider's root is to be destroyed: the file let something go since it was written under it.
-    is_spent: bool,
+    /// How often the file let something go, and how often it had when the provider's root that it stood under was last destroyed: where
+    /// they differ, the one that it stands under is to be destroyed.
+    let_go: u64,
+    settled: u64,
 }
 
 /// The key of the file, and its wrap under a root of the provider.
@@ -66,8 +70,10 @@ impl FileRoots {
     /// Without any. The file is not looked at.
     pub(super) fn fresh(files: Arc<dyn Files>, keys: Arc<dyn KeyProvider>, entropy: Arc<Entropy>) -> Self {
         let mark = entropy.with(|rng| Mark::fresh(rng));
-        let held = Mutex::new(Held { roots: BTreeMap::new(), mark, is_marked: false, under: None, is_spent: false });
-        Self { files, keys, entropy, held, changing: tokio::sync::Mutex::default() }
+        let held =
+            Mutex::new(Held { roots: BTreeMap::new(), mark, is_marked: false, under: None, let_go: 0, settled: 0 });
+        let (changing, settling) = Default::default();
+        Self { files, keys, entropy, held, changing, settling }
     }
 
     /// With those of the file.
@@ -118,7 +124,7 @@ impl FileRoots {
         now: Timestamp,
     ) -> Result<Vec<Destroyed>, StoreError> {
         let gone = self.replace(make, destroy).await?;
-        self.held().is_spent |= !gone.is_empty();
+        self.held().let_go += u64::from(!gone.is_empty());
         Ok(gone.iter().map(|root| destroyed(root, now)).collect())
     }
 
@@ -149,27 +155,33 @@ impl FileRoots {
     /// Notes a mark, and puts the file under a new root of the provider if it let anything go under the one it has. That one is
     /// destroyed, and named. Does nothing where there is nothing to do.
     pub(super) async fn settle(&self, mark: Option<Mark>, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let (roots, old, known) = self.known();
-        let (is_spent, mark) = (self.held().is_spent, mark.unwrap_or(old));
-        if !is_spent && mark == old {
+        let _one_at_a_time = self.settling.lock().await;
+        let (mark, is_spent, is_new, known) = {
+            let held = self.held();
+            let next = mark.unwrap_or(held.mark);
+            (next, held.let_go != held.settled, next != held.mark, held.under.clone())
+        };
+        if !is_spent && !is_new {
             return Ok(vec![]);
         }
         let under = match known {
             Some(under) if !is_spent => under,
             _ => self.fresh_root(mark).await?,
         };
-        self.write(&roots, mark, &under).await?;
         let kid = under.wrap.kid.clone();
-        {
+        let let_go = {
+            let _one_at_a_time = self.changing.lock().await;
+            let (roots, ..) = self.known();
+            self.write(&roots, mark, &under).await?;
             let mut held = self.held();
             (held.mark, held.is_marked, held.under) = (mark, true, Some(under));
-        }
+            held.let_go
+        };
         if !is_spent {
             return Ok(vec![]);
         }
         let gone = self.keys.destroy_roots(&mark.owner(), &kid, now).await?;
-        self.held().is_spent = false;
+        self.held().settled = let_go;
         Ok(gone)
     }
 
@@ -229,7 +241,7 @@ impl FileRoots {
         let roots = roots_of(roots).ok_or_else(damaged)?;
         let under = Some(Arc::new(Under { key, wrap: read.wrap }));
         // What its last life let go, nobody knows.
-        Ok(Held { roots, mark, is_marked: read.v == FORMAT, under, is_spent: true })
+        Ok(Held { roots, mark, is_marked: read.v == FORMAT, under, let_go: 1, settled: 0 })
     }
 }
 

@@ -189,9 +189,18 @@ impl Shelves {
     /// # Errors
     /// [`StoreError`]: ask again.
     pub async fn destroy_due(&self, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
-        let mut gone = self.0.tables.due(now).await?;
+        let mut gone = self.drop_due(now).await?;
         gone.extend(self.0.settle(None, now).await?);
         Ok(gone)
+    }
+
+    /// The first half of [`Self::destroy_due`], which waits for the disk alone: the keys that are due are in none of the files any more. A
+    /// copy of `roots` from before opens what they opened until the second half is done.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn drop_due(&self, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
+        self.0.tables.due(now).await
     }
 
     pub(super) fn store(&self) -> &Watched {

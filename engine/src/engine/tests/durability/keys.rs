@@ -16,6 +16,10 @@ pub(super) struct CountingKeys {
     only_looks: bool,
     /// Nothing is destroyed: the token is away.
     is_away: AtomicBool,
+    /// Nothing is answered: the token hangs.
+    hangs: AtomicBool,
+    /// Told when somebody begins to wait for it.
+    waits: tokio::sync::Notify,
 }
 
 impl CountingKeys {
@@ -25,6 +29,8 @@ impl CountingKeys {
             opened: AtomicUsize::default(),
             only_looks: false,
             is_away: AtomicBool::default(),
+            hangs: AtomicBool::default(),
+            waits: tokio::sync::Notify::default(),
         })
     }
 
@@ -35,7 +41,16 @@ impl CountingKeys {
             opened: AtomicUsize::default(),
             only_looks: true,
             is_away: AtomicBool::default(),
+            hangs: AtomicBool::default(),
+            waits: tokio::sync::Notify::default(),
         })
+    }
+
+    async fn answers(&self) {
+        if self.hangs.load(Ordering::SeqCst) {
+            self.waits.notify_one();
+            std::future::pending::<()>().await;
+        }
     }
 
     /// How many sealed messages of people were opened, in all lives.
@@ -58,6 +73,7 @@ impl KeyProvider for CountingKeys {
     }
 
     async fn sign(&self, duty: Duty, kid: &str, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.answers().await;
         self.below.sign(duty, kid, message).await
     }
 
@@ -66,10 +82,12 @@ impl KeyProvider for CountingKeys {
     }
 
     async fn wrap_under_root(&self, owner: &str, key: &RecordKey, aad: &[u8]) -> Result<Wrap, KeyError> {
+        self.answers().await;
         self.below.wrap_under_root(owner, key, aad).await
     }
 
     async fn destroy_roots(&self, owner: &str, but: &str, now: jiff::Timestamp) -> Result<Vec<Destroyed>, KeyError> {
+        self.answers().await;
         if self.is_away.load(Ordering::SeqCst) {
             return Err(KeyError::Unavailable("the token is away".into()));
         }
@@ -121,4 +139,32 @@ async fn a_token_that_is_away_keeps_no_other_step_from_being_taken() {
     assert!(!request.exists(), "what comes after keys was done all the same");
     keys.is_away.store(false, Ordering::SeqCst);
     world.engine.sweep().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_hangs_keeps_nothing_beyond_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    let keys = CountingKeys::over(&crate::keys::software::tests::keys());
+    let world = world_in(Some(folder.path()), clock, keys.clone()).await;
+    let (one, other) = (world.in_review().await, world.in_review().await);
+    // Something was let go, and is to be settled with the token.
+    world.engine.withdraw(&one).await.unwrap();
+    keys.hangs.store(true, Ordering::SeqCst);
+    let engine = world.engine.clone();
+    let stuck = tokio::spawn(async move { engine.sweep().await });
+    keys.waits.notified().await;
+    world.pass(59);
+    world.engine.keep_times().await.unwrap();
+    let used = world.engine.shelves.keys_used();
+    assert_eq!(other.state(), State::InReview);
+    world.pass(1);
+    let kept = tokio::time::timeout(std::time::Duration::from_secs(20), world.engine.keep_times()).await;
+    assert!(matches!(kept, Ok(Ok(()))), "it waits for nobody");
+    assert_eq!(other.state(), State::Expired);
+    assert!(other.with_review(|_| ()).is_none(), "what was found is gone from memory");
+    let left = world.engine.shelves.keys_used();
+    assert!(left < used, "{left} of {used}: the keys of their rows are in no file");
+    assert!(!stuck.is_finished(), "the token hangs all the while");
+    stuck.abort();
 }
