@@ -183,6 +183,7 @@ impl Drop for Clear {
         if let Some(run) = &self.run {
             run.end();
         }
+        crate::memory::wipe_stack();
     }
 }
 

@@ -4,7 +4,7 @@
 //! Work that holds secrets in clear takes its memory from pages that are never written to a swap device nor to a core file. It has an end
 //! (that is what makes it small), so the region is small, too; what does not fit comes from the heap, which is counted.
 //!
-//! What it can't reach: stacks, registers, memory that a C library takes for itself, and the kernel's own copies.
+//! Of the stack, what work in the clear left is wiped behind it ([`wipe_stack`]). What it can't reach: deeper stacks, registers, memory that a C library takes for itself, and the kernel's own copies.
 
 #![expect(unsafe_code, reason = "an allocator is unsafe by its interface; locking pages is a call of the kernel")]
 
@@ -61,11 +61,22 @@ pub fn locked<T>(work: impl FnOnce() -> T) -> T {
     impl Drop for Inside {
         fn drop(&mut self) {
             let _ = DEPTH.try_with(|depth| depth.set(depth.get() - 1));
+            wipe_stack();
         }
     }
     let _ = DEPTH.try_with(|depth| depth.set(depth.get() + 1));
     let _inside = Inside;
     work()
+}
+
+/// How deep the calls that work on secrets reach: those of ciphers and encoders.
+const STACK_BYTES: usize = 32 << 10;
+
+/// Wipes what calls that have returned left on the stack below: registers that were put aside, and pieces of texts that a cipher or a copy
+/// worked on. For whoever has just let go of something in clear.
+#[inline(never)]
+pub fn wipe_stack() {
+    std::hint::black_box(&mut [0_u8; STACK_BYTES]);
 }
 
 /// Whether there are locked pages; asks for them if nobody has yet.
