@@ -122,6 +122,12 @@ impl RunInClear {
         moment.begin().of(self)
     }
 
+    /// Whether any of its secrets is in clear now.
+    #[cfg(test)]
+    pub(crate) fn is_in_clear(&self) -> bool {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).under_way.is_some()
+    }
+
     fn end(&self) {
         self.0.change(|stretch| match stretch.under_way {
             Some((1, since)) => {

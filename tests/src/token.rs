@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use base64::Engine as _;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -85,6 +86,26 @@ impl Token {
             .output()
             .context("softhsm2-util: run `tests/token/install target/token`")?;
         ensure!(made.status.success(), "no token: {}", String::from_utf8_lossy(&made.stderr));
+        Ok(())
+    }
+
+    /// Gives it a key pair (PKCS#8 DER) that another program made, under this label.
+    ///
+    /// # Errors
+    /// The token does not take it.
+    pub fn import(&self, key: &[u8], label: &str) -> anyhow::Result<()> {
+        let file = self.folder.path().join("key.pem");
+        let text = base64::engine::general_purpose::STANDARD.encode(key);
+        std::fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"))?;
+        let made = Command::new("softhsm2-util")
+            .arg("--module")
+            .arg(&self.module)
+            .args(["--token", LABEL, "--pin", PIN, "--id", "6b6579", "--label", label, "--import"])
+            .arg(&file)
+            .env(self.variable.0, &self.variable.1)
+            .output()
+            .context("softhsm2-util: run `tests/token/install target/token`")?;
+        ensure!(made.status.success(), "not imported: {}", String::from_utf8_lossy(&made.stderr));
         Ok(())
     }
 

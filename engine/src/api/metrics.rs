@@ -35,7 +35,7 @@ fn text() -> String {
     let name = "consentry_plaintext_run_seconds";
     let _ = writeln!(
         text,
-        "# HELP {name} Of each run, how long any of its secrets stood in memory in clear, all its moments together; without what is typed and pressed on pages.\n\
+        "# HELP {name} Of each run, how long any of its secrets stood in memory in clear, all its moments together.\n\
          # TYPE {name} histogram"
     );
     text += &histogram(name, "", clear::runs());

@@ -10,6 +10,7 @@ use super::context::{Context, PageError};
 use super::scripts;
 use super::state::Frame;
 use super::transport::CallError;
+use crate::clear::RunInClear;
 
 /// The world of the host's scripts.
 const WORLD: &str = "consentry";
@@ -233,11 +234,12 @@ impl Context {
         &self,
         element: &Element,
         script: &'static str,
+        run: &RunInClear,
         arguments: impl Serialize,
     ) -> Result<R, PageError> {
         let (object_id, return_by_value) = (&*element.object, true);
         let asked = Asked { object_id, function_declaration: script, arguments, return_by_value };
-        let call = self.transport().call_secret::<Returned>(&element.session, "Runtime.callFunctionOn", asked);
+        let call = self.transport().call_secret::<Returned>(run, &element.session, "Runtime.callFunctionOn", asked);
         let returned = call.await;
         self.or_hung(&element.session, returned)?.read()
     }

@@ -146,7 +146,7 @@ impl Context {
             Text::Secret(secret) => {
                 let arguments =
                     (Argument { value: Secret(secret) }, Argument { value: true }, Argument { value: seen });
-                self.ask_with_secret(element, scripts::FILL, arguments).await?
+                self.ask_with_secret(element, scripts::FILL, &secret.run(), arguments).await?
             }
         };
         usable(&word)

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::clear::{Clear, Moment};
+use crate::clear::{Clear, Moment, RunInClear};
 use crate::memory::locked;
 use crate::network::Payload;
 
@@ -241,14 +241,15 @@ impl Transport {
         self.call::<serde::de::IgnoredAny>(session, method, params).await.map(drop)
     }
 
-    /// As [`Self::call`], with what holds a secret.
+    /// As [`Self::call`], with what holds a secret of this run.
     pub(super) async fn call_secret<R: DeserializeOwned>(
         &self,
+        run: &RunInClear,
         session: &str,
         method: &'static str,
         params: impl Serialize,
     ) -> Result<R, CallError> {
-        let answer = self.ask(session, method, |id| self.write_secret(id, session, method, params)).await?;
+        let answer = self.ask(session, method, |id| self.write_secret(run, id, session, method, params)).await?;
         serde_json::from_str(answer.get()).map_err(|_| CallError::Refused(method))
     }
 
@@ -259,10 +260,10 @@ impl Transport {
         let _ = self.write(id, session, method, params);
     }
 
-    /// As [`Self::post`], with what holds a secret.
-    pub(super) fn post_secret(&self, session: &str, method: &'static str, params: impl Serialize) {
+    /// As [`Self::post`], with what holds a secret of this run.
+    pub(super) fn post_secret(&self, run: &RunInClear, session: &str, method: &'static str, params: impl Serialize) {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let _ = self.write_secret(id, session, method, params);
+        let _ = self.write_secret(run, id, session, method, params);
     }
 
     fn write(&self, id: u64, session: &str, method: &'static str, params: impl Serialize) -> Result<(), CallError> {
@@ -272,12 +273,13 @@ impl Transport {
 
     fn write_secret(
         &self,
+        run: &RunInClear,
         id: u64,
         session: &str,
         method: &'static str,
         params: impl Serialize,
     ) -> Result<(), CallError> {
-        let clear = Moment::Send.begin();
+        let clear = run.begin(Moment::Send);
         let bytes = locked(|| encoded(id, session, method, params))?;
         self.out.send(Message { bytes, _clear: Some(clear) }).map_err(|_| CallError::Gone)
     }

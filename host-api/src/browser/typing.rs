@@ -110,12 +110,14 @@ impl Context {
     ) -> Result<Option<()>, PageError> {
         for place in 0.. {
             let key = {
-                let _clear = Moment::Send.begin();
+                let _clear = secret.run().begin(Moment::Send);
                 let text = secret.open_counted();
                 let Some(character) = std::str::from_utf8(&text).ok().and_then(|text| text.chars().nth(place)) else {
                     break;
                 };
-                keys.iter().find(|(named, _)| named.chars().eq([character]))
+                // Each of them is looked at, whichever it is.
+                let is_it = |named: &str| named.chars().eq([character]);
+                keys.iter().fold(None, |found, key| if is_it(&key.0) { Some(key) } else { found })
             };
             let Some((_, element)) = key else { return Ok(None) };
             self.press_key(at, element, seen).await?;
@@ -209,11 +211,12 @@ impl HostCtx {
 
     /// The value, which is text, sealed until the browser takes it. An error here may depend on it, so it ends the run.
     pub(super) fn typed(&mut self, recipe: &Recipe) -> Result<Payload, Fail> {
-        let _clear = Moment::Evaluate.begin();
+        let run = self.vault.in_clear().clone();
+        let _clear = run.begin(Moment::Evaluate);
         locked(|| {
             let value = self.evaluated(recipe)?;
             let is_text = std::str::from_utf8(&value).is_ok();
-            let sealed = Payload::secret(value).ok().filter(|_| is_text);
+            let sealed = Payload::secret_of(value, run.clone()).ok().filter(|_| is_text);
             sealed.ok_or_else(|| self.unusable())
         })
     }
@@ -264,10 +267,11 @@ impl HostCtx {
         self.give_to_page(&login, None)?;
         self.give_to_page(&password, None)?;
         let (username, password_text) = (self.typed(&login)?, self.typed(&password)?);
+        let run = self.vault.in_clear().clone();
         let (username, password_text) = (Secret(&username), Secret(&password_text));
         let response = Credentials { response: "ProvideCredentials", username, password: password_text };
         let introduced = Introduced { request_id: &challenge.request, auth_challenge_response: response };
-        context.transport().post_secret(&challenge.session, "Fetch.continueWithAuth", introduced);
+        context.transport().post_secret(&run, &challenge.session, "Fetch.continueWithAuth", introduced);
         [&login, &password].into_iter().for_each(|recipe| self.used_up(recipe));
         self.spend(LimitName::BytesOut, 4096)
     }

@@ -201,6 +201,7 @@ fn visible(ctx: &mut HostCtx, response: &Resource<Response>) -> String {
     seen
 }
 
+mod answers;
 mod echoes;
 
 #[tokio::test]

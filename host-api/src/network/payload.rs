@@ -60,6 +60,14 @@ impl Payload {
         Ok(Self(Held::Sealed(Arc::new(Sealed { key, ciphertext: [&bytes, tag.as_ref()].concat(), run }))))
     }
 
+    /// The run whose secrets it was made of; one that nobody counts, if it was made of none.
+    pub(crate) fn run(&self) -> RunInClear {
+        match &self.0 {
+            Held::Plain(_) => RunInClear::default(),
+            Held::Sealed(sealed) => sealed.run.clone(),
+        }
+    }
+
     /// How many bytes.
     pub fn len(&self) -> usize {
         match &self.0 {

@@ -97,17 +97,23 @@ async fn a_token_that_goes_away_is_the_platforms_failure_and_is_found_again() {
 async fn a_token_that_lacks_something_a_wrong_pin_and_a_wrong_name_are_refused_at_the_start() {
     let (bank, service) = (bank().await, Service::new().unwrap());
     let token = Token::lacking().unwrap();
-    let first = node(&bank, &service, &token.module, (token.variable.0, &token.variable.1));
+    let mut first = node(&bank, &service, &token.module, (token.variable.0, &token.variable.1));
     for _ in 0..2 {
         let (made, said) = run(&first, &["keys", "generate"]);
         assert!(!made && said.contains("the token can't do RSA-OAEP with SHA-256"), "{said}");
     }
     let (_, said) = run(&first, &["keys", "list", "--json"]);
     assert_eq!(said.trim(), "[]", "nothing is left on it");
+    // One that has a key already, which another program made: the start tries it.
+    let key = consentry::jose::PrivateKey::generate(consentry::jose::Algorithm::RsaOaep256).unwrap();
+    token.import(&key.danger_to_pkcs8(), "consentry intake 2026-01-01T00:00:00Z").unwrap();
+    let said = tokio::task::block_in_place(|| first.serve()).unwrap_err().to_string();
+    assert!(said.contains("the token can't do RSA-OAEP with SHA-256"), "{said}");
 
     let config = first.path("consentry.toml");
     let good = std::fs::read_to_string(&config).unwrap();
     for (from, to, told) in [
+        // Refused before anything on the token is looked at.
         ("token = \"consentry\"", "token = \"other\"", "the module has no token \"other\", but: consentry"),
         (&*format!("{:?}", token.module), "\"/lib/none.so\"", "can't be loaded as a PKCS#11 module"),
         ("pin-file = \"pin\"", "pin-file = \"service.jwk.json\"", "set its mode to 600"),

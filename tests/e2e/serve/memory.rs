@@ -152,3 +152,35 @@ fn others_of_the_same_account_can_not_look_into_it() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_memory_may_be_written_to_a_disk_does_not_start() {
+    let mut world = World::prepared().await;
+    let path = world.node.path("consentry.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let events = world.service.registered().unwrap().events;
+    let config = config.replace("development = true", "development = false");
+    let config = config.replace(&world.bank.site_url, "https://bank.example");
+    let config = config.replace(&events, &events.replace("http:", "https:")).replace("[\"http:", "[\"https:");
+    let lines = config.lines().filter(|line| !line.starts_with("bearer-sha256")).collect::<Vec<_>>();
+    std::fs::write(&path, lines.join("\n")).unwrap();
+
+    let mut command = Command::new("prlimit");
+    if nix::unistd::geteuid().is_root() {
+        // Who may lock what they like is asked for no limit.
+        command = Command::new("setpriv");
+        command.args(["--bounding-set=-ipc_lock", "prlimit"]);
+    }
+    command.arg("--memlock=0:0").arg(binary("consentry").unwrap()).args(["serve", "--config"]).arg(&path);
+    let done = tokio::task::block_in_place(|| command.output()).unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(!done.status.success(), "{said}");
+    let swaps = std::fs::read_to_string("/proc/swaps").unwrap().lines().count() > 1;
+    if swaps {
+        assert!(said.contains("turn that off (swapoff -a)") || said.contains("LimitMEMLOCK=8M"), "{said}");
+        return;
+    }
+    assert!(said.contains("let this service lock 8 MiB (LimitMEMLOCK=8M in its unit)"), "{said}");
+    // Nothing else is wrong with it.
+    tokio::task::block_in_place(|| world.node.serve()).unwrap();
+}

@@ -10,13 +10,20 @@ async fn a_secret_that_is_typed_stands_in_locked_pages_and_is_counted_until_the_
     let gone = CancellationToken::new();
     let shared = Arc::new(Shared { next: AtomicU64::new(1), routes: Mutex::default(), gone });
     let transport = Transport { out, shared, patience: Duration::from_millis(1) };
-    let sealed = Payload::secret(Zeroizing::new("pass\u{e9}\"word".as_bytes().to_vec())).unwrap();
+    let run = RunInClear::default();
+    let sealed = Payload::secret_of(Zeroizing::new("pass\u{e9}\"word".as_bytes().to_vec()), run.clone()).unwrap();
     let typed = crate::browser::frame::Argument { value: Secret(&sealed) };
-    assert_eq!(transport.call_secret::<()>("s", "Runtime.callFunctionOn", typed).await, Err(CallError::Late));
+    assert_eq!(
+        transport.call_secret::<()>(&sealed.run(), "s", "Runtime.callFunctionOn", typed).await,
+        Err(CallError::Late)
+    );
     let message = outgoing.try_recv().unwrap();
     let read: serde_json::Value = serde_json::from_slice(message.bytes.strip_suffix(&[0]).unwrap()).unwrap();
     assert_eq!(read["params"]["value"], "pass\u{e9}\"word");
     assert!(crate::memory::is_locked(&message.bytes) && message._clear.is_some());
+    assert!(run.is_in_clear(), "of its run");
+    drop(message);
+    assert!(!run.is_in_clear());
     transport.post("s", "Page.reload", json!({}));
     assert!(outgoing.try_recv().unwrap()._clear.is_none());
 }
