@@ -67,18 +67,18 @@ async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it(
     let reached = json!({ "contact": "julie@example.org" });
     julie.call(Method::PUT, "/v1/account/contact", Some(reached)).await.good().unwrap();
     let mut subjects = vec![];
-    for _ in 0..2 {
+    for (holder, another) in [(&julie, &other), (&julie, &other), (&other, &julie)] {
         let person = service.ask(&node).await.unwrap();
         let wrong = person.call(Method::PUT, "account", Some(json!({ "account": "no token" }))).await.unwrap();
         assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
-        let linked = person.call(Method::PUT, "account", Some(json!({ "account": julie.token }))).await.unwrap();
+        let linked = person.call(Method::PUT, "account", Some(json!({ "account": holder.token }))).await.unwrap();
         linked.good().unwrap();
         let notice = person.choose("sample-bank", "sample-bank").await.unwrap();
         person.agree(&notice).await.unwrap();
         let mut events = person.events().await.unwrap();
         person.log_in(&LOGIN).await.unwrap();
         events.until("in-review", EVENT).await.unwrap();
-        let late = person.call(Method::PUT, "account", Some(json!({ "account": other.token }))).await.unwrap();
+        let late = person.call(Method::PUT, "account", Some(json!({ "account": another.token }))).await.unwrap();
         assert_eq!(late.status, StatusCode::CONFLICT);
         person.share(&[]).await.unwrap();
         let taken = next(&mut told, EVENT).await.unwrap();
@@ -88,10 +88,20 @@ async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it(
         service.receipts(&node, &person).await.unwrap();
     }
     assert!(subjects[0].starts_with("sub_") && subjects[0] == subjects[1], "the same person again");
+    assert!(subjects[2].starts_with("sub_") && subjects[2] != subjects[0], "somebody else");
     let held = julie.held().await;
     let receipts = held["receipts"].as_array().unwrap();
     assert_eq!((receipts.len(), &receipts[0]["source"]), (2, &json!("sample-bank")), "{held}");
+
+    let erase =
+        words(&format!("erase --subject {} --json --config {}", subjects[2], node.path("consentry.toml").display()));
+    assert_eq!(other.held().await["receipts"].as_array().unwrap().len(), 1);
+    let erased = call(erase).await.json();
+    assert_eq!(erased["facts"]["scope"], json!(subjects[2]), "{erased}");
+    let survives = erased["facts"]["survives"].as_array().unwrap();
+    assert!(survives.iter().any(|kept| kept["row"] == "R14"), "the consent's record: {erased}");
     assert!(other.held().await["receipts"].as_array().unwrap().is_empty());
+    assert_eq!(julie.held().await["receipts"].as_array().unwrap().len(), 2, "somebody else's stay");
 
     let ask = json!({ "consent": receipts[0]["consent"], "ask": { "right": "access" } });
     let copy = julie.call(Method::POST, "/v1/account/rights", Some(ask.clone())).await.good().unwrap();

@@ -117,6 +117,11 @@ async fn the_engine_ends_tls_knows_components_and_renews_its_certificate() {
     write(&node, public.site(&rsa(RsaKeySize::_4096)));
     while ask(&person, &node, "/v1/health").await.unwrap().2 == first {}
     assert!(log().contains("the certificate was renewed"));
+
+    // So is another authority of components.
+    std::fs::write(node.path("components.pem"), &strangers.pem).unwrap();
+    while ask(&stranger, &node, "/v1/metrics").await.is_err() {}
+    assert!(ask(&component, &node, "/v1/metrics").await.is_err(), "the authority of before signs for nobody");
 }
 
 fn check(config: &Path) -> String {

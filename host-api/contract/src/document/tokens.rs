@@ -1,6 +1,8 @@
 //! Tokens of HTML, from html5gum's tokenizer to html5ever's tree builder; both keep to the letter of the WHATWG's standard. The limits are looked
 //! at, and the CPU time is charged, between tokens: what stops the reading comes out as the only token of [`Tokens`].
 
+use std::borrow::Cow;
+
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{Doctype, Tag, TagKind, Token, TokenSink as _, TokenSinkResult};
@@ -34,11 +36,43 @@ struct Builder<'p> {
     double: bool,
     /// How the tokenizer is to read on.
     next: Option<State>,
+    names: Names,
+}
+
+/// Names that were looked up last, by their length and ends: a page has few, and looking one up takes longer than the rest of its tag.
+struct Names([Option<LocalName>; 64]);
+
+impl Default for Names {
+    fn default() -> Self {
+        Self([const { None }; 64])
+    }
+}
+
+impl Names {
+    fn get(&mut self, name: &[u8]) -> LocalName {
+        let (first, last) = (name.first().unwrap_or(&0), name.last().unwrap_or(&0));
+        let place = usize::from(*first) * 7 + usize::from(*last) * 3 + name.len();
+        let slot = &mut self.0[place % 64];
+        if slot.as_ref().is_none_or(|known| known.as_bytes() != name) {
+            *slot = Some(LocalName::from(&*utf8(name)));
+        }
+        slot.clone().unwrap_or_default()
+    }
 }
 
 impl<'p> Tokens<'p> {
     pub(super) fn new(tree: &'p TreeBuilder<NodeId, Sink>, limits: &'p Limits, meter: &'p mut dyn Meter) -> Self {
-        let builder = Builder { tree, limits, meter, since: 0, open: None, named: 0, double: false, next: None };
+        let builder = Builder {
+            tree,
+            limits,
+            meter,
+            since: 0,
+            open: None,
+            named: 0,
+            double: false,
+            next: None,
+            names: Names::default(),
+        };
         Self(CallbackEmitter::new(builder))
     }
 }
@@ -85,7 +119,7 @@ impl Builder<'_> {
         match event {
             CallbackEvent::OpenStartTag { name } => {
                 self.named = 0;
-                self.open = Some(tag(TagKind::StartTag, name));
+                self.open = Some(self.tag(TagKind::StartTag, name));
                 name.len()
             }
             CallbackEvent::AttributeName { name } => {
@@ -106,7 +140,8 @@ impl Builder<'_> {
                 0
             }
             CallbackEvent::EndTag { name } => {
-                self.pass(Token::TagToken(tag(TagKind::EndTag, name)));
+                let tag = self.tag(TagKind::EndTag, name);
+                self.pass(Token::TagToken(tag));
                 name.len()
             }
             CallbackEvent::String { value } => {
@@ -130,11 +165,16 @@ impl Builder<'_> {
         }
     }
 
+    fn tag(&mut self, kind: TagKind, name: &[u8]) -> Tag {
+        let name = self.names.get(name);
+        Tag { kind, name, self_closing: false, attrs: Vec::new(), had_duplicate_attributes: false }
+    }
+
     /// The first of one name counts.
     fn attribute(&mut self, name: &[u8]) {
         let Some(tag) = &mut self.open else { return };
         self.named += 1;
-        let name = LocalName::from(&*String::from_utf8_lossy(name));
+        let name = self.names.get(name);
         self.double = tag.attrs.iter().any(|attribute| attribute.name.local == name);
         if !self.double {
             tag.attrs.push(Attribute { name: QualName::new(None, ns!(), name), value: StrTendril::new() });
@@ -181,12 +221,12 @@ impl Builder<'_> {
     }
 }
 
-fn tag(kind: TagKind, name: &[u8]) -> Tag {
-    let name = LocalName::from(&*String::from_utf8_lossy(name));
-    Tag { kind, name, self_closing: false, attrs: Vec::new(), had_duplicate_attributes: false }
-}
-
 /// The source is UTF-8, and a token ends where a character does.
 fn text(bytes: &[u8]) -> StrTendril {
-    StrTendril::from_slice(&String::from_utf8_lossy(bytes))
+    StrTendril::from_slice(&utf8(bytes))
+}
+
+fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    // Looking whether it is takes a fraction of what a look for what isn't takes.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
