@@ -2,6 +2,7 @@
 
 mod careless;
 mod redirect;
+mod review;
 mod tools;
 mod watch;
 
@@ -84,6 +85,7 @@ async fn each_template_builds_and_passes_its_tests_and_what_leaves_a_state_out_i
         assert!(passed && told.contains(counted), "{template}: {told}");
     }
     tools::looks_are_told(folder.path(), "my-form-login");
+    review::is_done_as_the_guide_says(folder.path(), "my-form-login");
     careless::is_believed_only_where_nothing_contradicts(folder.path(), "my-form-login");
     careless::is_not_published(folder.path(), "my-form-login");
     watch::runs_what_is_changed(folder.path(), "my-form-login").await;
