@@ -42,6 +42,9 @@ pub struct Plan {
     pub copies_every: u32,
 }
 
+/// By how much a clock that is ahead goes on from one event to the next: no clock stands still.
+const AHEAD_STEP: SignedDuration = SignedDuration::from_mins(2);
+
 #[derive(Debug, Clone, Copy)]
 enum Event {
     Make,
@@ -68,8 +71,10 @@ struct World {
     report: Report,
     /// When the scheduler last looked: what is due by then is gone, however the clock is set.
     passed_at: Timestamp,
-    /// When the copy was taken that there is.
-    copied_at: Option<Timestamp>,
+    /// How many events there were. What came first is told by these, not by a clock that is set back.
+    events: u64,
+    /// When the copy was taken that there is, and after how many events.
+    copied: Option<(Timestamp, u64)>,
 }
 
 /// Simulates, in a folder that is empty.
@@ -88,7 +93,8 @@ pub async fn run(plan: &Plan, folder: &Path, keys: Arc<dyn KeyProvider>) -> Resu
         rng: StdRng::seed_from_u64(plan.seed),
         report: Report { days: plan.days, ..Report::default() },
         passed_at: plan.start,
-        copied_at: None,
+        events: 0,
+        copied: None,
     };
     world.open().await?;
     world.plan(plan);
@@ -96,8 +102,10 @@ pub async fn run(plan: &Plan, folder: &Path, keys: Arc<dyn KeyProvider>) -> Resu
         if at >= plan.start + SignedDuration::from_hours(24 * i64::from(plan.days)) {
             break;
         }
-        // A clock that was set forth stays there until the days have caught up with it.
-        world.clock.set(at.max(world.clock.now()));
+        // A clock that was set forth goes on from there, slowly, until the days have caught up with it.
+        let now = world.clock.now();
+        world.clock.set(if at < now { now + AHEAD_STEP } else { at });
+        world.events += 1;
         world.happen(event, plan).await?;
     }
     world.finish().await
@@ -123,7 +131,7 @@ impl World {
             Err(StoreError::NoStore { how: Mismatch::Older, .. }) => {}
             other => {
                 let other = other.map(drop);
-                self.report.wrong.push(format!("a copy of {:?} is taken for the store: {other:?}", self.copied_at));
+                self.report.wrong.push(format!("a copy of {:?} is taken for the store: {other:?}", self.copied));
             }
         }
         self.shelves = Some(Shelves::adopt(&live, self.keys.clone(), entropy, self.clock.clone()).await?);
@@ -219,7 +227,7 @@ impl World {
         let term = if kind.begins_open() { Term::open() } else { Term::from(now) };
         let until = kind.row().deadline(&term);
         kind.put(self.shelves()?, &model::name(id), Expect::Absent, term).await?;
-        self.model.objects.push(Object { kind, until, changed_at: now, state: State::There });
+        self.model.objects.push(Object { kind, until, changed_at: now, changed: self.events, state: State::There });
         self.report.rows.entry(kind.row().id).or_default().made += 1;
         if let Some(until) = until {
             self.put_down(until, Event::Deadline(id));
@@ -250,7 +258,7 @@ impl World {
         kind.put(self.shelves()?, &name, Expect::Any, term).await?;
         let until = kind.row().deadline(&term);
         let object = &mut self.model.objects[id];
-        (object.until, object.changed_at) = (until, now);
+        (object.until, object.changed_at, object.changed) = (until, now, self.events);
         if let Some(until) = until {
             self.put_down(until.max(now), Event::Deadline(id));
         }
@@ -316,10 +324,10 @@ impl World {
 
     async fn midnight(&mut self, day: u32, plan: &Plan) -> Result<(), SimulationError> {
         self.months().await?;
-        if let Some(copied_at) = self.copied_at {
-            self.try_copy(copied_at).await?;
+        if let Some((at, before)) = self.copied {
+            self.try_copy(at, before).await?;
         }
-        self.copied_at = None;
+        self.copied = None;
         if day.is_multiple_of(plan.copies_every) {
             let (from, to) = (self.folder.join("live"), self.folder.join("copy"));
             if to.exists() {
@@ -329,7 +337,7 @@ impl World {
                 copy(&from.join(part), &to.join(part))?;
             }
             std::fs::copy(from.join("roots"), to.join("roots"))?;
-            self.copied_at = Some(self.clock.now());
+            self.copied = Some((self.clock.now(), self.events));
         }
         Ok(())
     }
@@ -354,7 +362,7 @@ impl World {
     }
 
     /// Whoever took the copy a day ago, and has all keys of today, opens nothing that is gone, and everything else.
-    async fn try_copy(&mut self, copied_at: Timestamp) -> Result<(), SimulationError> {
+    async fn try_copy(&mut self, copied_at: Timestamp, before: u64) -> Result<(), SimulationError> {
         let tried = self.shelves()?.try_copy(&self.folder.join("copy")).await?;
         self.report.copies_tried += 1;
         self.report.copied_records += tried.records;
@@ -366,7 +374,7 @@ impl World {
             if opens && !there {
                 self.report.wrong.push(format!("{name} of {row} is gone, and opens in a copy of {copied_at}"));
             }
-            if !opens && there && object.changed_at < copied_at {
+            if !opens && there && object.changed < before {
                 self.report.wrong.push(format!("{name} of {row} is there, and does not open in a copy of {copied_at}"));
             }
         }
@@ -376,7 +384,7 @@ impl World {
 
     /// The store of the last midnight is put back, with the tables of now.
     async fn restore(&mut self) -> Result<(), SimulationError> {
-        let Some(copied_at) = self.copied_at else { return Ok(()) };
+        let Some((_, before)) = self.copied else { return Ok(()) };
         self.report.restored += 1;
         self.shelves = None;
         let live = self.folder.join("live/store");
@@ -384,11 +392,11 @@ impl World {
         copy(&self.folder.join("copy/store"), &live)?;
         self.adopt().await?;
         for id in 0..self.model.objects.len() {
-            let Object { kind, until, changed_at, state } = self.model.objects[id];
+            let Object { kind, until, changed, state, .. } = self.model.objects[id];
             let there = kind.term(self.shelves()?, &model::name(id)).await?.is_some();
             let over = until.is_some_and(|until| until <= self.clock.now());
             match state {
-                State::There if !there && !over && changed_at < copied_at => {
+                State::There if !there && !over && changed < before => {
                     self.report.wrong.push(format!(
                         "{} of {} is not in a backup that had it",
                         model::name(id),

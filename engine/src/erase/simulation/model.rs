@@ -23,6 +23,8 @@ pub(super) struct Object {
     pub(super) until: Option<Timestamp>,
     /// When it was last written.
     pub(super) changed_at: Timestamp,
+    /// By which event.
+    pub(super) changed: u64,
     pub(super) state: State,
 }
 
