@@ -16,6 +16,8 @@ use crate::id::{ConsentId, OnlineServiceId, ReceiptId, SubjectId};
 use crate::rights::declared::{Declared, Erase, Export, Rectify, Restrict};
 use crate::store::{Expect, Record, Shelf, Shelves, StoreError, Stored};
 
+// How often Data Sources are asked while nobody is there.
+mod accesses;
 // What is looked for in all of them.
 mod all;
 // Where a person is reached.
@@ -55,6 +57,9 @@ pub struct Account {
     pub contact: Option<Contact>,
     /// As whom each Online Service knows the person: drawn at random, so that two of them can't tell that it is the same one.
     subjects: BTreeMap<OnlineServiceId, SubjectId>,
+    /// When each Data Source was asked while nobody was there, in the last 24 hours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    accesses: BTreeMap<String, Vec<Timestamp>>,
 }
 
 /// The account that a session's person signed in to.
@@ -103,6 +108,12 @@ pub enum AccountError {
         /// How many.
         most: usize,
     },
+    /// The Data Source was asked as often as it may be while nobody is there.
+    #[error("a Data Source is asked {} times in 24 hours at most while nobody is there", accesses::ACCESSES_MAX)]
+    AccessesSpent {
+        /// When it may be asked again.
+        next: Timestamp,
+    },
     /// The last passkey can't be taken away.
     #[error("an account keeps one passkey: close the account instead")]
     LastPasskey,
@@ -148,8 +159,7 @@ impl Accounts {
     pub async fn open(&self, made: &[u8], now: Timestamp) -> Result<String, AccountError> {
         let (handle, passkey) = self.passkeys.finish(made, now)?;
         let name = AccountName::of(&handle);
-        let account =
-            Account { opened_at: now, handle, passkeys: vec![passkey], contact: None, subjects: BTreeMap::new() };
+        let account = Account::of(handle, vec![passkey], now);
         self.shelf.put(&name.0, &account, Expect::Absent, Term::open()).await?;
         Ok(self.signed_in.give(&self.entropy, name, now))
     }
@@ -159,10 +169,16 @@ impl Accounts {
     pub(crate) async fn made_up(&self, byte: u8, now: Timestamp) -> (AccountName, String) {
         let handle = Handle::made_up(byte);
         let (name, passkeys) = (AccountName::of(&handle), vec![Passkey::made_up(byte, now)]);
-        let account = Account { opened_at: now, handle, passkeys, contact: None, subjects: BTreeMap::new() };
+        let account = Account::of(handle, passkeys, now);
         self.shelf.put(&name.0, &account, Expect::Absent, Term::open()).await.unwrap();
         let token = self.signed_in.give(&self.entropy, name.clone(), now);
         (name, token)
+    }
+
+    /// Signs in by no passkey.
+    #[cfg(test)]
+    pub(crate) fn signed_in_again(&self, name: &AccountName, now: Timestamp) -> String {
+        self.signed_in.give(&self.entropy, name.clone(), now)
     }
 
     /// What the browser needs to ask for a passkey.
@@ -383,13 +399,6 @@ impl Accounts {
             }
         }
         Err(StoreError::Conflict.into())
-    }
-}
-
-impl Account {
-    /// Whether an Online Service knows its person as this.
-    pub fn is_known_as(&self, subject: SubjectId) -> bool {
-        self.subjects.values().any(|known| *known == subject)
     }
 }
 

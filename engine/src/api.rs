@@ -39,6 +39,7 @@ mod requests;
 mod resources;
 mod rights;
 mod serve;
+mod synchronisation;
 mod token;
 mod visit;
 // TLS, and who is known by a certificate.
@@ -139,6 +140,14 @@ fn with_the_persons_way(routes: Routes) -> Routes {
         )
         .at(&of("account"), [put(ACCOUNTS, "Link the session with an account", account::link)])
         .at(
+            &of("synchronisation"),
+            [
+                post(ACCOUNTS, "The notice for automatic synchronisation on these terms", synchronisation::notice),
+                put(ACCOUNTS, "Agree to it", synchronisation::agree),
+                delete(ACCOUNTS, "Take that back", synchronisation::take_back),
+            ],
+        )
+        .at(
             "/v1/callback",
             [get(JOURNEY, "Where a Data Source sends the person back to", callback::come_back).no_head()],
         )
@@ -172,6 +181,8 @@ fn with_accounts(routes: Routes) -> Routes {
         .at("/v1/account/receipts/{receipt}", [delete(ACCOUNTS, "Let go of a receipt", account::let_go)])
         .at("/v1/account/rights", [post(ACCOUNTS, "A request about one of its consents", account::ask)])
         .at("/v1/account/rights/{consent}", [get(ACCOUNTS, "Where the requests about a consent stand", account::look)])
+        .at("/v1/account/connections", [get(ACCOUNTS, "What is synchronised automatically", synchronisation::list)])
+        .at("/v1/account/connections/{consent}", [delete(ACCOUNTS, "Stop it", synchronisation::stop)])
         .at("/v1/account/lent/{consent}", [delete(ACCOUNTS, "Take a lent login back", account::take_back)])
 }
 

@@ -25,6 +25,7 @@ use consentry_host_api::guests::Home;
 use consentry_host_api::network::gate::Gated;
 use consentry_host_api::network::{LiveNetwork, Network, TlsSettings, Way};
 use consentry_host_api::ports::{Clock, Observer, Prompter, Random};
+use consentry_host_api::session_state::SealedState;
 use consentry_host_api::stop::{StopReason, Stopper};
 use consentry_host_api::tape::{Pages, TapeSink};
 use consentry_host_api::vault::Vault;
@@ -106,6 +107,8 @@ pub struct Collection {
     pub unrequested: u64,
     /// Function names of a trap, innermost first; for the connector's author.
     pub trace: Vec<String>,
+    /// What is kept for the next run of the connection, sealed; none without the grant of it.
+    pub kept: Option<SealedState>,
 }
 
 impl std::fmt::Debug for Collection {
@@ -249,7 +252,14 @@ impl Collection {
     }
 
     fn failed(failure: Failure) -> Self {
-        Self { result: Err(failure), items: Vec::new(), login_submitted: false, unrequested: 0, trace: Vec::new() }
+        Self {
+            result: Err(failure),
+            items: Vec::new(),
+            login_submitted: false,
+            unrequested: 0,
+            trace: Vec::new(),
+            kept: None,
+        }
     }
 }
 
@@ -268,5 +278,6 @@ fn conclude(run: GuestRun) -> Collection {
         login_submitted: remains.facts.login_submitted,
         unrequested: remains.unrequested,
         trace: run.trace,
+        kept: remains.kept,
     }
 }

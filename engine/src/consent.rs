@@ -25,11 +25,12 @@ mod list;
 pub mod notice;
 mod proofs;
 mod record;
+mod under;
 mod width;
 
 pub use beside::{Restriction, Statement};
 pub use list::OwnConsent;
-pub use notice::Notice;
+pub use notice::{AccessTerms, Notice};
 pub use record::{Asked, Consent, GRANTS_MAX, Refusal, STATEMENTS_MAX, Status};
 pub use width::{Terms, Width};
 
@@ -178,6 +179,7 @@ impl ConsentRegister {
             format: FORMAT,
             id,
             session,
+            under: None,
             online_service: request.online_service(),
             purpose: request.purpose().to_owned(),
             source: facts.source.id.clone(),

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::account::{AccountError, Accounts};
 use crate::clock::Clock;
 use crate::collect::Collector;
+use crate::connection::Connections;
 use crate::consent::notice::Operator;
 use crate::consent::{ConsentError, ConsentRegister, Refusal as ConsentRefusal};
 use crate::entropy::Entropy;
@@ -70,6 +71,7 @@ mod sessions;
 mod steer;
 mod suspend;
 mod swap;
+mod synchronise;
 mod visit;
 
 pub use access::TOKEN_LIFE;
@@ -103,6 +105,7 @@ pub struct Engine {
     reports: Reports,
     good_runs: GoodRuns,
     accounts: Accounts,
+    connections: Connections,
     rows: SessionRows,
     forwarder: Arc<Forwarder>,
     webhook_key: WebhookKey,
@@ -122,14 +125,29 @@ pub struct Engine {
     requests: Option<PathBuf>,
     /// A planned stop has begun: no new sessions.
     draining: AtomicBool,
-    /// When everything stored was last looked through.
-    erased_second: AtomicI64,
-    /// The first second of the month up to which sums are kept.
-    settled_second: AtomicI64,
-    /// When a write was last tried for nothing but to see whether it is taken.
-    probed_second: AtomicI64,
+    /// When what is not done every second was done last.
+    seconds: Seconds,
     /// Runs and deliveries under way. Shutting down waits for them.
     tasks: TaskTracker,
+}
+
+/// When what is not done every second was done last.
+struct Seconds {
+    /// Everything stored was looked through.
+    erased: AtomicI64,
+    /// The first second of the month up to which sums are kept.
+    settled: AtomicI64,
+    /// It was looked whether an access is due.
+    synchronised: AtomicI64,
+    /// A write was tried for nothing but to see whether it is taken.
+    probed: AtomicI64,
+}
+
+impl Default for Seconds {
+    fn default() -> Self {
+        let [erased, synchronised, probed] = [0; 3].map(AtomicI64::new);
+        Self { erased, settled: AtomicI64::new(i64::MIN), synchronised, probed }
+    }
 }
 
 /// Why the engine does not do what a door asks for.

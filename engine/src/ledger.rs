@@ -59,6 +59,17 @@ pub enum Event {
         /// The connector, by the digest of its one file.
         connector: Digest,
     },
+    /// An access began while nobody was there, with the session that the last one kept.
+    AccessBegan {
+        /// The consent.
+        consent: ConsentId,
+        /// The consent for automatic synchronisation that it stands on.
+        under: ConsentId,
+        /// The run.
+        run: RunId,
+        /// The connector, by the digest of its one file.
+        connector: Digest,
+    },
     /// Data passed the consent gate.
     Released {
         /// The consent.
@@ -326,6 +337,7 @@ impl Event {
             Self::ConsentGiven { .. } => "consent-given",
             Self::ConsentWithdrawn { .. } => "consent-withdrawn",
             Self::LoginOpened { .. } => "login-opened",
+            Self::AccessBegan { .. } => "access-began",
             Self::Released { .. } => "released",
             Self::Erased { .. } => "erased",
             Self::AnonymityLifted { .. } => "anonymity-lifted",
@@ -338,6 +350,7 @@ impl Event {
             Self::ConsentGiven { consent, .. }
             | Self::ConsentWithdrawn { consent }
             | Self::LoginOpened { consent, .. }
+            | Self::AccessBegan { consent, .. }
             | Self::Released { consent, .. }
             | Self::Erased { consent, .. }
             | Self::AnonymityLifted { consent, .. } => *consent,

@@ -59,6 +59,8 @@ pub mod escrow;
 
 // For those who want to find their consents again.
 pub mod account;
+/// What lets a run find the session again that a person opened.
+pub mod connection;
 // Reports of failures with nobody in them.
 pub mod maintenance;
 // Writing a connector: templates, builds, recordings, the suite that each has to pass.

@@ -26,12 +26,14 @@ mod held;
 pub mod question;
 pub mod row;
 pub mod state;
+mod synchronising;
 
 pub use door::Door;
 use events::{EventLog, Subscription, What};
 pub use held::{Alive, Left, Notes, Offer, Place, PlannedParcel, Review, Sending};
 use question::Pending;
 use state::{State, Step, StepRefused};
+pub use synchronising::Synchronising;
 
 /// How long a session lives. Nothing extends it.
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
@@ -78,6 +80,8 @@ struct Inner {
     unnoted: bool,
     /// The account that its person signed in to.
     link: Option<Link>,
+    /// Its part in automatic synchronisation.
+    synchronising: Option<Synchronising>,
     /// None from its end on.
     place: Option<Place>,
     /// The node stops: what runs is left to its next life.
@@ -176,6 +180,7 @@ impl Session {
             offer: None,
             unnoted: false,
             link: None,
+            synchronising: None,
             place: None,
             suspended: false,
         };
@@ -268,6 +273,11 @@ impl Session {
         self.events.push(now, What::State { state: next.clone(), failure: inner.failure.clone().map(Box::new) });
         if next.is_end() {
             inner.place = None;
+            if let Some(part) = &mut inner.synchronising {
+                // What its run kept and nobody stored yet goes with it; what an unattended run kept is stored by whoever began it.
+                part.kept = part.kept.take().filter(|_| !part.attended);
+                part.last = None;
+            }
             // Nobody decides about it any more: it goes now, whatever is still to be done about its run.
             inner.undecided = inner.review.take().map(|review| review.run).or(inner.undecided.take());
         }

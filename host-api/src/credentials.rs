@@ -79,6 +79,11 @@ impl HostCtx {
 impl credentials::Host for HostCtx {
     fn get(&mut self, field: String) -> wasmtime::Result<Option<Resource<Handle>>> {
         self.enter_infallible(NAME, "get")?;
+        if self.has_no_login() {
+            // Whoever asks for a login needs one: the session that was kept is over.
+            drop(self.refuse(Code::PersonAbsent, "a login is needed, and nobody is there to give it"));
+            return Err(wasmtime::Error::new(crate::fault::Stopped));
+        }
         self.handle_if_held(Leaf::new(LeafKind::Field, &field))
     }
 

@@ -26,6 +26,7 @@ use crate::log::one_line;
 use crate::meter::{CpuAccount, CpuMeter};
 use crate::network::{Identity, Network};
 use crate::ports::{Clock, Observer, Prompter, Random};
+use crate::session_state::{SealedState, State, Synchronised};
 use crate::stop::{StopReason, Stopper};
 use crate::tape::{Call, TapeSink};
 use crate::vault::Vault;
@@ -48,6 +49,8 @@ pub struct Grants {
     pub since: Option<Date>,
     /// A person is there to answer prompts.
     pub attended: bool,
+    /// The consent for automatic synchronisation: what is kept is there in the connection's next run.
+    pub synchronised: Option<Synchronised>,
 }
 
 /// What the run is given from outside.
@@ -115,6 +118,8 @@ pub struct HostCtx {
     pub(crate) hops: TaskTracker,
     pub(crate) budget: Budget,
     pub(crate) holdings: Holdings,
+    /// What is kept for the next run.
+    pub(crate) state: State,
     /// What stays until the run is over.
     kept: Vec<Arc<Held>>,
     cpu: CpuAccount,
@@ -141,6 +146,8 @@ pub struct Remains {
     pub items: RunItems,
     /// Items of categories that were not asked for.
     pub unrequested: u64,
+    /// What is kept for the next run of the connection; none without the grant of it.
+    pub kept: Option<SealedState>,
 }
 
 impl HostCtx {
@@ -151,7 +158,7 @@ impl HostCtx {
         let wanted: Vec<_> = spec.grants.wanted.iter().filter_map(|category| category_of(category)).collect();
         let mut table = ResourceTable::new();
         table.set_max_capacity(spec.limits.size(LimitName::Handles));
-        Self {
+        let mut ctx = Self {
             table,
             facts: RunFacts { bounded: spec.grants.since.is_some(), ..RunFacts::new(datasets.collect()) },
             items: RunItems::new(&wanted),
@@ -169,6 +176,7 @@ impl HostCtx {
             hops: spec.hops,
             budget: Budget::new(spec.limits),
             holdings: Holdings::default(),
+            state: State::default(),
             kept: Vec::new(),
             cpu: CpuAccount::default(),
             authenticated: false,
@@ -177,7 +185,9 @@ impl HostCtx {
             identities: BTreeMap::new(),
             unrequested: 0,
             calls: 0,
-        }
+        };
+        ctx.restore_state();
+        ctx
     }
 
     /// Ends the run from outside.
@@ -187,13 +197,14 @@ impl HostCtx {
 
     /// The run is over: every secret is destroyed, cookies and documents are dropped.
     pub fn into_remains(mut self) -> Remains {
+        let kept = self.seal_state();
         self.vault.destroy();
         match self.stopper.stopped() {
             Some(StopReason::WallTime) => self.facts.limit = RunFacts::WALL_TIME.parse().ok().or(self.facts.limit),
             Some(reason) => self.facts.host = reason.code().or(self.facts.host),
             None => {}
         }
-        Remains { facts: self.facts, items: self.items, unrequested: self.unrequested }
+        Remains { facts: self.facts, items: self.items, unrequested: self.unrequested, kept }
     }
 
     /// The one place through which every capability call passes: stopped runs end here, optional capabilities are granted or refused

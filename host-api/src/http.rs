@@ -68,6 +68,10 @@ impl HostCtx {
     /// Sends the manifest's logout, if a login went out: a source may keep a session that the connector never got to use. The source's
     /// answer changes nothing any more, so nobody waits for it but the run's tracker.
     pub fn log_out(&self) {
+        // A session that is kept for the next run goes on.
+        if self.state.keeps_session() {
+            return;
+        }
         let Some((method, url)) = self.plan.logout().filter(|_| self.facts.login_submitted) else { return };
         if method == "GET" && self.log_out_in_browser(&url, LOGOUT) {
             return;

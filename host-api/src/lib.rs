@@ -29,7 +29,7 @@ mod http;
 pub mod browser;
 mod prompt;
 mod output;
-mod session_state;
+pub mod session_state;
 mod clock;
 mod random;
 mod progress;

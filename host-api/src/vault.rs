@@ -41,6 +41,13 @@ pub struct Vault {
 /// replaced by others of the same name.
 pub(crate) struct Kept(HashMap<Leaf, SealedValue>);
 
+impl Kept {
+    /// How many bytes the secrets have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.values().map(|sealed| sealed.ciphertext.len() - AES_256_GCM.tag_len()).sum()
+    }
+}
+
 /// Opens kept copies with the key of their vault.
 pub(crate) struct WithKept<'v> {
     vault: &'v Vault,
@@ -183,6 +190,21 @@ impl Vault {
     pub(crate) fn keep<'l>(&self, leaves: impl IntoIterator<Item = &'l Leaf>) -> Kept {
         let copy = |leaf: &Leaf| Some((leaf.clone(), self.values.get(leaf)?.clone()));
         Kept(leaves.into_iter().filter_map(copy).collect())
+    }
+
+    /// Seals a value as a secret of the vault, and leaves it out: what an earlier run kept is there once it is asked for.
+    pub(crate) fn set_aside(&mut self, leaf: &Leaf, value: Zeroizing<Vec<u8>>) -> Result<Kept, VaultError> {
+        let held = self.values.remove(leaf);
+        self.put(leaf.clone(), value)?;
+        let kept = self.keep([leaf]);
+        self.values.remove(leaf);
+        self.values.extend(held.map(|held| (leaf.clone(), held)));
+        Ok(kept)
+    }
+
+    /// Opens what is kept of a captured secret, to be sealed for the next run; of no other kind.
+    pub(crate) fn reveal_kept(&self, leaf: &Leaf, kept: &Kept) -> Option<Zeroizing<Vec<u8>>> {
+        (leaf.kind == LeafKind::Captured).then(|| self.with(kept).reveal(leaf))?
     }
 
     /// Opens kept copies.

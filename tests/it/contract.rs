@@ -156,7 +156,7 @@ fn every_function_of_the_contract_passes_the_gate() {
         for function in interface.functions.keys() {
             let (kind, function) = function.split_once(']').unwrap_or(("", function.as_str()));
             // The last three name it to `enter` on behalf of others.
-            let gates = ["enter(NAME,", "enter_infallible(NAME,", "edit(", "read_table(", "not_synchronised("];
+            let gates = ["enter(NAME,", "enter_infallible(NAME,", "edit(", "read_table(", "synchronised("];
             let at = gates.iter().find_map(|gate| code.find(&format!("self.{gate}\"{function}\"")));
             let before = &code[..at.unwrap_or_else(|| panic!("{name}: {function} passes no gate"))];
             let of_resource = function.rsplit('.').next().unwrap().replace('-', "_");

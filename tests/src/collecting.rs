@@ -231,7 +231,7 @@ impl Collecting {
         let capabilities = manifest.capabilities().iter().map(|capability| capability.as_str().to_owned()).collect();
         Ok(Order {
             vault: self.vault(&manifest)?,
-            grants: Grants { capabilities, wanted, since: self.since, attended: self.attended },
+            grants: Grants { capabilities, wanted, since: self.since, attended: self.attended, synchronised: None },
             package: self.package,
             plan,
             language: "fr".to_owned(),

@@ -1,7 +1,25 @@
-//! What an erasure and a start look for in all accounts. Nothing here is shown to anybody: an account is its person's alone.
+//! What an erasure and a start look for in all accounts, and how one begins. Nothing here is shown to anybody: an account is its person's alone.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::passkey::{Handle, Passkey};
 use super::{Account, AccountError, AccountName, Accounts, SourceAccess};
 use crate::id::{OnlineServiceId, SubjectId};
+
+impl Account {
+    /// A new one.
+    pub(super) fn of(handle: Handle, passkeys: Vec<Passkey>, opened_at: Timestamp) -> Self {
+        let (subjects, accesses) = (BTreeMap::new(), BTreeMap::new());
+        Self { opened_at, handle, passkeys, contact: None, subjects, accesses }
+    }
+
+    /// Whether an Online Service knows its person as this.
+    pub fn is_known_as(&self, subject: SubjectId) -> bool {
+        self.subjects.values().any(|known| *known == subject)
+    }
+}
 
 impl Accounts {
     /// The account of somebody whom an Online Service knows as this.

@@ -12,6 +12,7 @@ use super::body::Unread;
 use super::describe::{Created, NoContent, Shaped};
 use super::problem::{BODY, Problem};
 use super::rights::{Looked, Standing, TakenBack};
+use super::synchronisation::Connected;
 use super::{Answer, At, Body, Person, Shared, bearer};
 use crate::account::{AccountName, Contact, SIGNED_IN};
 use crate::consent::Status;
@@ -23,6 +24,12 @@ use crate::rights::Ask;
 pub(super) struct Holder {
     account: AccountName,
     token: String,
+}
+
+impl Holder {
+    pub(super) fn account(&self) -> &AccountName {
+        &self.account
+    }
 }
 
 impl FromRequestParts<Shared> for Holder {
@@ -66,6 +73,8 @@ pub(super) struct Held {
     receipts: Vec<Access>,
     /// What authorities ordered to be told of who the person is, as far as an order does not forbid to say so.
     lifted: Vec<Lifted>,
+    /// What is synchronised while its person is not there.
+    connections: Vec<Connected>,
 }
 
 /// An authority's order that was followed.
@@ -177,7 +186,7 @@ pub(super) async fn copy(State(engine): At, holder: Holder) -> Answer<Shaped<Hel
 
 /// Closes it.
 pub(super) async fn close(State(engine): At, holder: Holder) -> Answer<NoContent> {
-    engine.accounts().close(&holder.account).await.map_err(EngineError::from)?;
+    engine.close_account(&holder.account).await?;
     Ok(NoContent)
 }
 

@@ -173,7 +173,9 @@ impl From<EngineError> for Problem {
 fn account(error: &AccountError) -> Problem {
     match error {
         AccountError::NotSignedIn => Problem::unauthorized(),
-        AccountError::Full { .. } | AccountError::LastPasskey => Problem::of(&ACCOUNT).detail(error),
+        AccountError::Full { .. } | AccountError::LastPasskey | AccountError::AccessesSpent { .. } => {
+            Problem::of(&ACCOUNT).detail(error)
+        }
         error => Problem::of(&PASSKEY).detail(error),
     }
 }

@@ -121,7 +121,7 @@ pub async fn collect(
     let capabilities = manifest.capabilities().iter().map(|capability| capability.as_str().to_owned()).collect();
     let order = Order {
         vault,
-        grants: Grants { capabilities, wanted, since: wish.since, attended: true },
+        grants: Grants { capabilities, wanted, since: wish.since, attended: true, synchronised: None },
         package: package.clone(),
         plan,
         language: wish.language,

@@ -128,6 +128,7 @@ fn grants(package: &Package, inputs: &Inputs) -> Grants {
         wanted: inputs.wanted.clone(),
         since: inputs.since,
         attended: inputs.attended,
+        synchronised: None,
     }
 }
 

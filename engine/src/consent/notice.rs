@@ -86,6 +86,40 @@ pub struct Facts {
     pub predicates: Vec<AskedPredicate>,
     /// Why what transactions say of other people is asked for; none: it is cut out.
     pub third_parties: Option<Localised>,
+    /// For automatic synchronisation: how often, and for how long; none for what is done once, with the person there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessTerms>,
+}
+
+/// How often an Online Service is served while nobody is there, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessTerms {
+    frequency_per_day: u8,
+    valid_days: u16,
+}
+
+impl AccessTerms {
+    /// One to four times a day (RTS 2018/389 art. 36(5)(b)), for one to 180 days (art. 10a).
+    pub fn new(frequency_per_day: u8, valid_days: u16) -> Option<Self> {
+        let fit = (1..=4).contains(&frequency_per_day) && (1..=180).contains(&valid_days);
+        fit.then_some(Self { frequency_per_day, valid_days })
+    }
+
+    /// How often in 24 hours at most.
+    pub fn frequency_per_day(self) -> u8 {
+        self.frequency_per_day
+    }
+
+    /// For so many days.
+    pub fn valid_days(self) -> u16 {
+        self.valid_days
+    }
+
+    /// The same as a length of time.
+    pub fn validity(self) -> jiff::SignedDuration {
+        jiff::SignedDuration::from_hours(24 * i64::from(self.valid_days))
+    }
 }
 
 /// A question that is answered here.
@@ -219,7 +253,14 @@ impl Notice {
             processing: operator.processing.clone(),
             predicates,
             third_parties: purpose.third_parties.clone(),
+            access: None,
         }))
+    }
+
+    /// The same notice for automatic synchronisation on these terms.
+    #[must_use]
+    pub fn recurring(&self, terms: AccessTerms) -> Self {
+        Self::of(Facts { access: Some(terms), ..self.content.facts.clone() })
     }
 
     fn of(facts: Facts) -> Self {

@@ -37,6 +37,9 @@ pub struct Consent {
     pub(super) format: u8,
     pub(super) id: ConsentId,
     pub(super) session: SessionId,
+    /// The consent for automatic synchronisation under which this is one access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) under: Option<ConsentId>,
     pub(super) online_service: OnlineServiceId,
     pub(super) purpose: String,
     pub(super) source: String,
@@ -305,7 +308,7 @@ impl Consent {
     ///
     /// # Errors
     /// Says why not.
-    pub(super) fn check_active(&self, now: Timestamp) -> Result<(), Refusal> {
+    pub(crate) fn check_active(&self, now: Timestamp) -> Result<(), Refusal> {
         match self.status {
             Status::Given if now < self.valid_until && self.restricted.is_some() => Err(Refusal::Restricted),
             Status::Given if now < self.valid_until => Ok(()),

@@ -103,9 +103,10 @@ impl Engine {
         }
         let passkeys: Vec<Value> =
             held.passkeys.iter().map(|passkey| json!({ "id": passkey.id(), "made_at": passkey.made_at })).collect();
+        let connections = self.connections_of(account).await?;
         let lifted = self.lifts_told(|lift| held.is_known_as(lift.subject)).await?;
         Ok(
-            json!({ "lifted": lifted, "opened_at": held.opened_at, "contact": held.contact, "passkeys": passkeys, "receipts": access }),
+            json!({ "lifted": lifted, "opened_at": held.opened_at, "contact": held.contact, "passkeys": passkeys, "receipts": access, "connections": connections }),
         )
     }
 

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use consentry_contract::limits::Wishes;
@@ -22,7 +21,7 @@ use super::ports::RunClock;
 use super::run::missing_secret;
 use super::sessions::Sessions;
 use super::swap::Connectors;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Seconds};
 use crate::account::Accounts;
 use crate::account::passkey::Passkeys;
 use crate::clock::{Clock, SystemClock};
@@ -31,6 +30,7 @@ use crate::collect::cache::CompiledCache;
 use crate::collect::compile::Compiler;
 use crate::collect::sandbox::{Sandbox, SandboxError, SandboxSettings};
 use crate::config::{Config, ConfigError};
+use crate::connection::Connections;
 use crate::consent::ConsentRegister;
 use crate::consent::notice::Operator;
 use crate::entropy::Entropy;
@@ -367,6 +367,7 @@ impl Builder {
             reports: Reports::new(&shelves, entropy.clone()),
             good_runs: GoodRuns::new(&shelves),
             accounts: Accounts::new(&shelves, Passkeys::at(self.settings.public.as_ref()), entropy.clone()),
+            connections: Connections::new(&shelves),
             rows: SessionRows::new(shelves.shelf(), &node),
             forwarder: Arc::new(Forwarder::new(tls, self.settings.development, timeout, AGENT)),
             collector: Arc::new(collector),
@@ -384,9 +385,7 @@ impl Builder {
             failing: Failing::new(self.suspends),
             passes: Default::default(),
             draining: Default::default(),
-            erased_second: AtomicI64::new(0),
-            settled_second: AtomicI64::new(i64::MIN),
-            probed_second: AtomicI64::new(0),
+            seconds: Seconds::default(),
             tasks: TaskTracker::new(),
             node,
             clock,

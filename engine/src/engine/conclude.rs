@@ -301,6 +301,7 @@ impl Engine {
                 tracing::error!(%consent, %error, "the period of a consent's salt could not be started");
             }
         }
+        self.close_unconnected(session).await;
         self.save(session).await;
         session.close();
         self.sessions.ended(session);
@@ -316,12 +317,12 @@ impl Engine {
     /// Destroys the keys that are due, and, at most every [`ERASE_SECONDS`], erases what is past its period.
     pub(super) async fn erase_due(&self, now: Timestamp) -> Result<(), EngineError> {
         self.shelves.destroy_due(now).await?;
-        let last = self.erased_second.load(Ordering::Relaxed);
+        let last = self.seconds.erased.load(Ordering::Relaxed);
         // A clock that was set back is no reason to wait.
         if (0..ERASE_SECONDS).contains(&(now.as_second() - last)) {
             return Ok(());
         }
-        self.erased_second.store(now.as_second(), Ordering::Relaxed);
+        self.seconds.erased.store(now.as_second(), Ordering::Relaxed);
         let pass = erase::due(&self.shelves, &self.outbox, &*self.keys, now).await;
         let pass = pass.map_err(|error| EngineError::Platform(Box::new(error)))?;
         self.save_health(now).await;

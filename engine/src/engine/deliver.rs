@@ -57,6 +57,8 @@ impl Engine {
                 return Err(error);
             }
         };
+        // Before anybody can acknowledge it, which ends the session.
+        self.connect(session).await;
         self.send(session, Sending { run, parcel: parcel.id(), digest: parcel.digest(), shortfall }).await
     }
 

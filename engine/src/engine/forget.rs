@@ -15,6 +15,7 @@ use survivors::{Survivors, why_kept};
 use super::rights::Directive;
 use super::{Engine, EngineError, STOP_WAIT};
 use crate::account::{AccountName, SourceAccess};
+use crate::connection::{Connection, KeptSession};
 use crate::consent::Consent;
 use crate::erase::receipt::{ErasedRecord, ErasureReceipt, Facts, NOT_CLAIMED, Scope, Searched};
 use crate::erase::retention::{
@@ -78,6 +79,7 @@ impl Engine {
             self.wait_for_its_end(&session).await?;
             self.sessions.remove(&session);
         }
+        self.end_connections(|connection| whose.connected(connection)).await?;
         // A session that ends puts its receipt into its person's account.
         whose.receipts = self.receipts_of(&whose).await?;
         let now = self.clock.now();
@@ -248,6 +250,16 @@ impl Engine {
         Ok(())
     }
 
+    /// The keys of what is kept of their connections.
+    async fn connected(&self, whose: &Whose) -> Result<Vec<String>, EngineError> {
+        let mut records = vec![];
+        for connection in self.connections.all().await?.into_iter().filter(|each| whose.connected(each)) {
+            let name = connection.consent.to_string();
+            records.extend([record_key::<Connection>(&name)?, record_key::<KeptSession>(&name)?]);
+        }
+        Ok(records)
+    }
+
     async fn belongings(&self, whose: &Whose) -> Result<Belongings, EngineError> {
         let now = self.clock.now();
         let mut all = Belongings::default();
@@ -265,6 +277,7 @@ impl Engine {
             all.survivors.survive(R15ConsentLogLeaf::ROW, &Term::from(now), None);
             all.take_parcel(consent.sending());
         }
+        all.records.extend(self.connected(whose).await?);
         for lending in self.reports.lendings().all().await?.into_iter().filter(|lending| whose.lent(lending)) {
             all.records.push(record_key::<LentLogin>(&lending.consent.to_string())?);
             all.survivors.survive(R14ConsentRecord::ROW, &lending.term(), Some(1));
@@ -367,6 +380,15 @@ impl Whose {
             Scope::Session(id) => row.id == id,
             Scope::OnlineService(id) => row.online_service == id,
             Scope::Subject(id) => row.link.as_ref().is_some_and(|link| link.subject == id),
+            Scope::LentLogin(_) => false,
+        }
+    }
+
+    fn connected(&self, connection: &Connection) -> bool {
+        match self.scope {
+            Scope::Session(id) => connection.session == id,
+            Scope::OnlineService(id) => connection.online_service == id,
+            Scope::Subject(id) => connection.subject == id,
             Scope::LentLogin(_) => false,
         }
     }

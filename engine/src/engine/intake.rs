@@ -240,6 +240,11 @@ impl Engine {
             tracing::error!(%consent, error, "a login that was lent can't be erased yet");
             withdrawal.noted = false;
         }
+        if let Err(error) = self.take_back_synchronisation(session).await {
+            let error = crate::causes::chain(&error);
+            tracing::error!(session = %session.id(), error, "automatic synchronisation can't be ended yet");
+            withdrawal.noted = false;
+        }
         if let Some(report) = session.offered().and_then(|offer| offer.given)
             && let Err(error) = self.reports.withdraw(report).await
         {

@@ -68,7 +68,7 @@ impl Engine {
 
     /// When everything stored was last looked through; none before the first time.
     pub fn last_erasure(&self) -> Option<Timestamp> {
-        let second = self.erased_second.load(std::sync::atomic::Ordering::Relaxed);
+        let second = self.seconds.erased.load(std::sync::atomic::Ordering::Relaxed);
         Timestamp::from_second(second).ok().filter(|_| second > 0)
     }
 

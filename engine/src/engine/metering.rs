@@ -20,11 +20,11 @@ impl Engine {
     pub(super) async fn settle_months(&self) -> Result<(), EngineError> {
         let now = self.clock.now();
         let open = Metering::open_month(now).first_instant_after(0).as_second();
-        if self.settled_second.load(Ordering::Relaxed) == open {
+        if self.seconds.settled.load(Ordering::Relaxed) == open {
             return Ok(());
         }
         self.metering.settle(&self.outbox, now).await?;
-        self.settled_second.store(open, Ordering::Relaxed);
+        self.seconds.settled.store(open, Ordering::Relaxed);
         Ok(())
     }
 }

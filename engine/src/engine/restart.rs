@@ -38,6 +38,10 @@ impl Engine {
             let error = crate::causes::chain(&error);
             tracing::error!(error, "receipts of accounts that are gone can't be erased now");
         }
+        if let Err(error) = self.close_left_unconnected().await {
+            let error = crate::causes::chain(&error);
+            tracing::error!(error, "consents for synchronisation without a connection can't be closed now");
+        }
         for row in self.rows.all().await? {
             if row.owner != self.node {
                 continue;
@@ -161,11 +165,11 @@ impl Engine {
     /// Whether the store takes writes: tried every [`PROBE_SECONDS`], and each time while it took none.
     async fn probe(&self, now: Timestamp) -> bool {
         let before = self.shelves.check();
-        let last = self.probed_second.load(Ordering::Relaxed);
+        let last = self.seconds.probed.load(Ordering::Relaxed);
         if before.is_ok() && (0..PROBE_SECONDS).contains(&(now.as_second() - last)) {
             return true;
         }
-        self.probed_second.store(now.as_second(), Ordering::Relaxed);
+        self.seconds.probed.store(now.as_second(), Ordering::Relaxed);
         let probed = self.shelves.probe().await;
         match (&before, &probed) {
             (Ok(()), Err(error)) => {
@@ -208,6 +212,8 @@ impl Engine {
         if takes_writes {
             self.write_log().await;
         }
+        // Before a connection is erased whose time is over: its consent ends with it.
+        let synchronised = if takes_writes { self.synchronise_due().await } else { Ok(()) };
         let erased = self.erase_due(now).await;
         self.answer_requests();
         self.answer_retests();
@@ -228,6 +234,7 @@ impl Engine {
         taken_in?;
         settled?;
         told?;
+        synchronised?;
         announced?;
         Ok(())
     }

@@ -73,6 +73,7 @@ pub fn declared() -> Vec<Declaration> {
     all.extend(crate::ledger::declared());
     all.extend(crate::outbox::declared());
     all.extend(crate::escrow::declared());
+    all.extend(crate::connection::declared());
     all.extend(crate::maintenance::lent::declared());
     all.push(crate::health::declared());
     all.push(crate::metering::declared());

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use consentry_contract::failure::{Code, Failure};
 use consentry_contract::manifest::{FieldKind, PERSON_ADDRESS};
 use consentry_contract::recipe::{Leaf, LeafKind};
+use consentry_host_api::Grants;
 use consentry_host_api::clear::{Moment, RunInClear};
 use consentry_host_api::memory::locked;
 use consentry_host_api::stop::Stopper;
@@ -38,6 +39,8 @@ use crate::session::{Review, Session};
 
 // What a run is begun with: the fields that were typed, and what the guest may do.
 pub(super) mod begun;
+// While nobody is there.
+mod unattended;
 #[cfg(feature = "leaks-for-tests")]
 mod leak;
 
@@ -151,7 +154,7 @@ impl Engine {
 
     /// Opens the sealed fields and puts them into the run's vault. No leaf, no opening.
     async fn open(&self, parts: &Parts<'_>, jwe: &str, stopper: Stopper) -> Result<Order, EngineError> {
-        let Parts { session, connector, grant, run, .. } = *parts;
+        let Parts { session, connector, grant, run, visit } = *parts;
         let opened = Event::LoginOpened {
             consent: grant.consent(),
             grant: grant.id(),
@@ -175,13 +178,14 @@ impl Engine {
             #[cfg(feature = "leaks-for-tests")]
             leak::leak(&values, self.requests.as_deref().and_then(std::path::Path::parent));
             let login = locked(|| login_of(connector, &values));
-            (login, self.fill_vault(connector, grant.source(), values, parts.visit.address)?.of(in_clear))
+            (login, self.fill_vault(connector, grant.source(), values, visit.address)?.of(in_clear))
         };
         // The token or the disk may take its time: by now nothing but the login's name is in clear.
         if let Some(login) = login {
             self.trace_login(parts, &login).await?;
         }
         session.note(|notes| notes.alive.vault = Some(vault.witness()));
+        session.come_by(visit.navigation);
         self.order(parts, vault, stopper)
     }
 
@@ -251,10 +255,12 @@ impl Engine {
         self.entropy.with(|rng| rng.fill_bytes(secret.as_mut_slice()));
         let state = URL_SAFE_NO_PAD.encode(secret.as_slice());
         session.expect_back(KeyHash::of(&state));
+        let attended = !session.is_unattended();
+        let grants = grants(connector, grant.categories(), grant.history_days(), run.started(), attended);
         Ok(Order {
             package: connector.package.clone(),
             plan,
-            grants: grants(connector, grant.categories(), grant.history_days(), run.started(), true),
+            grants: Grants { synchronised: session.synchronised(), ..grants },
             vault,
             language: visit.navigation.language.as_str().to_owned(),
             callback: (self.settings.callback().to_owned(), state),
@@ -268,13 +274,17 @@ impl Engine {
     }
 
     /// The collection itself: consent is used, the connector runs, what it found waits for the person.
-    async fn collect(&self, session: Arc<Session>, opened: Opened) {
+    pub(super) async fn collect(&self, session: Arc<Session>, opened: Opened) {
         let Opened { connector, run, grant, mut order } = opened;
-        let taping = self.tape(&mut order);
+        // Of a run in which nobody is there, nobody could give a report.
+        let taping = if session.is_unattended() { None } else { self.tape(&mut order) };
         let tasks = TaskTracker::new();
         session.note(|notes| notes.alive.tasks = Some(tasks.clone()));
         let began = self.clock.now();
-        let collection = self.collector.collect_in(order, tasks).await;
+        let mut collection = self.collector.collect_in(order, tasks).await;
+        if let Some(kept) = collection.kept.take() {
+            session.keep_state(kept);
+        }
         session.note(|notes| notes.took = Some(self.clock.now().duration_since(began).saturating_sub(notes.waited)));
         if session.is_suspended() {
             // The node stops. What was found goes here; the next life of the node ends the run.

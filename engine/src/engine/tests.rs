@@ -38,6 +38,7 @@ mod power_loss;
 mod refused;
 mod rights;
 mod stops;
+mod synchronise;
 mod unusable;
 mod wider;
 

@@ -226,6 +226,9 @@ fn ledger(reader: &Reader, facts: &Facts) -> Markup {
         Event::ConsentGiven { .. } => reader.say("You agreed", "Vous avez accepté"),
         Event::ConsentWithdrawn { .. } => reader.say("You took it back", "Vous avez retiré votre accord"),
         Event::LoginOpened { .. } => reader.say("Your login was used", "Vos identifiants ont été utilisés"),
+        Event::AccessBegan { .. } => {
+            reader.say("Your Data Source was asked, without you there", "Votre source a été interrogée sans vous")
+        }
         Event::Released { .. } => reader.say("Data was released", "Des données ont été remises"),
         Event::Erased { .. } => reader.say("All of it was erased", "Tout a été effacé"),
         Event::AnonymityLifted { .. } => {

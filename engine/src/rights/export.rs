@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Right, RightsRequest};
-use crate::consent::{Consent, Status};
+use crate::consent::{AccessTerms, Consent, Status};
 use crate::online_service::Role;
 
 /// The profile of a record of consent.
@@ -40,6 +40,7 @@ pub fn record(consent: &Consent) -> Value {
             })
         })
         .collect();
+    let terms = told.access;
     json!({
         "schema_version": RECORD_PROFILE,
         "record_id": consent.id(),
@@ -60,7 +61,7 @@ pub fn record(consent: &Consent) -> Value {
         "withdrawal_method": "dpv:hasConsentControl: /v1/rights with the receipt, at any moment",
         "privacy_rights": Right::ALL.map(Right::law),
         "access_terms": {
-            "recurringIndicator": false, "frequencyPerDay": 1, "validUntil": consent.valid_until(),
+            "recurringIndicator": terms.is_some(), "frequencyPerDay": terms.map_or(1, AccessTerms::frequency_per_day), "validUntil": consent.valid_until(),
             "history_days": consent.history_days(), "consentMode": "STORE", "DataLife_days": told.online_service.keep_days,
         },
         "parties": parties,

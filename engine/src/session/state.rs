@@ -74,6 +74,8 @@ pub enum Step {
     ConsentGiven,
     /// The person said no.
     ConsentRefused,
+    /// Nobody is there: an access began with the session that an earlier one kept.
+    AccessBegan,
     /// The login arrived, and a grant was used for it.
     CredentialsGiven,
     /// The connector sent the login to the Data Source.
@@ -107,6 +109,7 @@ impl fmt::Display for Step {
             Self::NoticeShown => "a notice",
             Self::ConsentGiven => "a consent",
             Self::ConsentRefused => "a refusal of consent",
+            Self::AccessBegan => "an access",
             Self::CredentialsGiven => "a login",
             Self::LoginSubmitted => "a login that was sent",
             Self::Asked(_) => "a question",
@@ -187,6 +190,10 @@ impl State {
             (Self::AwaitingConsent, Step::ConsentRefused) => Self::Withdrawn,
             (&Self::AwaitingCredentials { rejected }, Step::CredentialsGiven) => {
                 Self::Collecting { rejected, login_submitted: false }
+            }
+            // Nobody is there to give another login.
+            (Self::Requested, Step::AccessBegan) => {
+                Self::Collecting { rejected: LOGINS_REJECTED_MAX, login_submitted: false }
             }
             (&Self::Collecting { rejected, .. }, Step::LoginSubmitted) => {
                 Self::Collecting { rejected, login_submitted: true }

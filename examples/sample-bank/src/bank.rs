@@ -210,6 +210,11 @@ impl Memory {
         (challenge == URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))).then_some(session)
     }
 
+    /// The ids of the sessions that are open.
+    pub(crate) fn session_ids(&self) -> Vec<String> {
+        self.sessions.keys().cloned().collect()
+    }
+
     pub(crate) fn end_session(&mut self, id: &str) {
         self.sessions.remove(id);
     }

@@ -102,6 +102,11 @@ impl SampleBank {
         self.bank.settings()
     }
 
+    /// The values of the cookies of all sessions that are open, so that a test can look for them elsewhere.
+    pub fn cookies(&self) -> Vec<String> {
+        self.bank.memory().session_ids()
+    }
+
     /// Returns to the settings of the start, and forgets sessions, codes and requests.
     pub fn reset(&self) {
         self.bank.memory().reset();

@@ -134,6 +134,15 @@ impl Recipe {
         Arc::new(Self { node: Node::Secret(leaf), size: Size { nodes: 1, depth: 1, ..Size::default() } })
     }
 
+    /// The secret, if it is one as it is: nothing was made of it.
+    #[must_use]
+    pub fn as_secret(&self) -> Option<&Leaf> {
+        match &self.node {
+            Node::Secret(leaf) => Some(leaf),
+            Node::Join(_) | Node::Apply(..) => None,
+        }
+    }
+
     /// The pieces, one behind the other. A single raw secret is that secret's recipe itself.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ impl std::fmt::Debug for Jar {
 
 impl Jar {
     /// Takes what a source set. A cookie that breaks the rules is ignored, as browsers do; so is what is too large, or one too many.
-    pub(super) fn store(&mut self, url: &Url, cookie: &str) {
+    pub(crate) fn store(&mut self, url: &Url, cookie: &str) {
         let name = cookie.split('=').next().unwrap_or_default().trim();
         let is_full = || self.0.iter_any().count() >= COOKIES_MAX && !self.0.iter_any().any(|held| held.name() == name);
         if cookie.len() > COOKIE_BYTES_MAX || is_full() {
@@ -52,6 +52,17 @@ impl Jar {
         let mut header = HeaderValue::from_str(&pairs.join("; ")).ok().filter(|_| !pairs.is_empty())?;
         header.set_sensitive(true);
         Some(header)
+    }
+
+    /// The cookies of an origin, each as it was set and with the address that set it. What was to live for a time from then on lives as long
+    /// from when it is set again: the source knows when its session is over.
+    pub(crate) fn set_by(&self, origin: &Url) -> Vec<(Url, String)> {
+        let of_it = self.0.iter_unexpired().filter(|cookie| cookie.domain.matches(origin));
+        let set = of_it.map(|cookie| {
+            let path = cookie.path().is_none().then(|| format!("; Path={}", &*cookie.path));
+            (origin.clone(), format!("{}{}", **cookie, path.unwrap_or_default()))
+        });
+        set.collect()
     }
 
     /// One cookie's value, for the vault.

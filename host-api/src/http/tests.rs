@@ -203,6 +203,7 @@ fn visible(ctx: &mut HostCtx, response: &Resource<Response>) -> String {
 
 mod answers;
 mod echoes;
+mod kept;
 
 #[tokio::test]
 async fn a_captured_secret_is_cut_out_whatever_the_answer_calls_itself() {

@@ -3,7 +3,7 @@
 use consentry_contract::failure::Text;
 use consentry_contract::item::Check;
 
-use super::{Facts, Language, Section};
+use super::{AccessTerms, Facts, Language, Section};
 use crate::data::Category;
 use crate::online_service::{Identity, Role};
 use crate::processing::Processor;
@@ -77,13 +77,23 @@ const IN_MEMORY: Text = Text {
     fr: "L'enregistrement de votre décision et une trace de l'opération : en mémoire seulement, disparus à la fin de ce programme.",
 };
 
+/// What is kept beside that for automatic synchronisation (row R12).
+const SESSION_KEPT: Text = Text {
+    en: "For synchronisation: what keeps your session at the Data Source open, encrypted, never your sign-in details. It is erased as soon as you stop, close your account, or the agreed time is over: 180 days after you signed in there at most.",
+    fr: "Pour la synchronisation : ce qui maintient votre session à la source, chiffré, jamais vos identifiants. Effacé dès que vous arrêtez, fermez votre compte, ou à la fin de la durée convenue : au plus 180 jours après votre connexion à la source.",
+};
+
 /// The rows that are kept on a disk, beyond a session.
 const RECORDS: [&str; 2] = ["R05", "R14"];
 
 /// The whole notice in one language.
 pub(super) fn sections(facts: &Facts, language: Language) -> Vec<Section> {
-    [who(facts), what(facts, language), from_where(facts, language), how_long(facts), your_rights(facts)]
+    let always = [who(facts), what(facts, language), from_where(facts, language), how_long(facts), your_rights(facts)];
+    facts
+        .access
+        .map(without_you)
         .into_iter()
+        .chain(always)
         .map(|(title, lines)| Section {
             title: title.take(language),
             lines: lines.into_iter().map(|line| line.take(language)).collect(),
@@ -92,6 +102,32 @@ pub(super) fn sections(facts: &Facts, language: Language) -> Vec<Section> {
 }
 
 type Draft = (Pair, Vec<Pair>);
+
+/// Automatic synchronisation: what is other than when the person is there comes first.
+fn without_you(terms: AccessTerms) -> Draft {
+    let (times, days) = (terms.frequency_per_day(), terms.valid_days());
+    let lines = vec![
+        pair(
+            format!("This is about what happens without you: up to {times} times in 24 hours, for {days} days."),
+            format!(
+                "Il s'agit de ce qui se passe sans vous : jusqu'à {times} fois en 24 heures, pendant {days} jours."
+            ),
+        ),
+        pair(
+            "Nobody is there to look, so there is no preview: all that you agreed to share is shared each time. Each time leaves a receipt in your account.",
+            "Personne n'est là pour regarder : il n'y a donc pas d'aperçu, et tout ce que vous avez accepté de partager l'est à chaque fois. Chaque fois laisse un reçu dans votre compte.",
+        ),
+        pair(
+            "Your sign-in details are not kept. When the Data Source asks for them, or for anything that only you can answer, nothing is tried any more until you come back.",
+            "Vos identifiants ne sont pas gardés. Dès que la source les demande, ou pose une question à laquelle vous seul pouvez répondre, plus rien n'est tenté jusqu'à votre retour.",
+        ),
+        pair(
+            "You can stop it in your account at any moment. What you shared yourself is not touched by that.",
+            "Vous pouvez l'arrêter à tout moment dans votre compte. Ce que vous avez partagé vous-même n'en est pas touché.",
+        ),
+    ];
+    (pair("Automatic synchronisation", "Synchronisation automatique"), lines)
+}
 
 fn who(facts: &Facts) -> Draft {
     let (name, operator) = (&facts.online_service.name, &facts.operator.name);
@@ -166,10 +202,12 @@ fn what(facts: &Facts, language: Language) -> Draft {
             format!("Demandé, mais absent de cette source : {names}."),
         ));
     }
-    lines.push(pair(
-        "You see everything before it is shared, and can leave out what you want.",
-        "Vous voyez tout avant le partage et pouvez retirer ce que vous voulez.",
-    ));
+    if facts.access.is_none() {
+        lines.push(pair(
+            "You see everything before it is shared, and can leave out what you want.",
+            "Vous voyez tout avant le partage et pouvez retirer ce que vous voulez.",
+        ));
+    }
     (pair("What is shared", "Ce qui est partagé"), lines)
 }
 
@@ -215,13 +253,18 @@ fn from_where(facts: &Facts, _language: Language) -> Draft {
         "Use only an account that is yours or that you may use.",
         "N'utilisez qu'un compte qui est le vôtre ou que vous avez le droit d'utiliser.",
     );
-    (pair("Where it comes from", "D'où elles viennent"), vec![place, login, own])
+    let lines = if facts.access.is_none() { vec![place, login, own] } else { vec![place] };
+    (pair("Where it comes from", "D'où elles viennent"), lines)
 }
 
 fn how_long(facts: &Facts) -> Draft {
     let in_memory = facts.operator.in_memory;
     let said = KEPT.iter().filter(|(row, _)| !in_memory || !RECORDS.contains(row)).map(|(_, text)| text);
-    let mut lines: Vec<Pair> = said.chain(in_memory.then_some(&IN_MEMORY)).map(|text| pair(text.en, text.fr)).collect();
+    let mut lines: Vec<Pair> = said
+        .chain(in_memory.then_some(&IN_MEMORY))
+        .chain(facts.access.map(|_| &SESSION_KEPT))
+        .map(|text| pair(text.en, text.fr))
+        .collect();
     let (name, days) = (&facts.online_service.name, facts.online_service.keep_days);
     lines.push(match days {
         0 => pair(

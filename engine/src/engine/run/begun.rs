@@ -63,5 +63,6 @@ pub(in crate::engine) fn grants(
         wanted: wanted.into_iter().map(|category| category.name().to_owned()).collect(),
         since: history_days.and_then(|days| today.checked_sub(i64::from(days).days()).ok()),
         attended,
+        synchronised: None,
     }
 }

@@ -128,14 +128,14 @@ fn entropy_of_the_system(bytes: &mut [u8]) {
     Entropy::system().with(|rng| rng.fill_bytes(bytes));
 }
 
-async fn door(world: &World, component: Option<&'static str>) -> SocketAddr {
+pub(super) async fn door(world: &World, component: Option<&'static str>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(crate::api::serve_as(listener, world.engine.clone(), component));
     address
 }
 
-async fn exchange(
+pub(super) async fn exchange(
     door: SocketAddr,
     method: &str,
     path: &str,
