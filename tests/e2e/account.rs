@@ -93,14 +93,7 @@ async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it(
     let receipts = held["receipts"].as_array().unwrap();
     assert_eq!((receipts.len(), &receipts[0]["source"]), (2, &json!("sample-bank")), "{held}");
 
-    let erase =
-        words(&format!("erase --subject {} --json --config {}", subjects[2], node.path("consentry.toml").display()));
-    assert_eq!(other.held().await["receipts"].as_array().unwrap().len(), 1);
-    let erased = call(erase).await.json();
-    assert_eq!(erased["facts"]["scope"], json!(subjects[2]), "{erased}");
-    let survives = erased["facts"]["survives"].as_array().unwrap();
-    assert!(survives.iter().any(|kept| kept["row"] == "R14"), "the consent's record: {erased}");
-    assert!(other.held().await["receipts"].as_array().unwrap().is_empty());
+    erased_as_one_online_service_knows_them(&node, &other, &subjects[2]).await;
     assert_eq!(julie.held().await["receipts"].as_array().unwrap().len(), 2, "somebody else's stay");
 
     let ask = json!({ "consent": receipts[0]["consent"], "ask": { "right": "access" } });
@@ -124,6 +117,17 @@ async fn an_account_keeps_what_its_person_shared_and_is_gone_when_they_close_it(
     std::fs::write(node.path("keys.json"), &keys.bytes).unwrap();
     tokio::task::block_in_place(|| node.stop()).unwrap();
     lifted_on_an_order_alone(&node, &subjects[0], &authority).await;
+}
+
+/// The operator erases what is kept of one person, whose receipts leave their account.
+async fn erased_as_one_online_service_knows_them(node: &Node, holder: &Holder, subject: &str) {
+    assert_eq!(holder.held().await["receipts"].as_array().unwrap().len(), 1);
+    let config = node.path("consentry.toml");
+    let erased = call(words(&format!("erase --subject {subject} --json --config {}", config.display()))).await.json();
+    assert_eq!(erased["facts"]["scope"], json!(subject), "{erased}");
+    let survives = erased["facts"]["survives"].as_array().unwrap();
+    assert!(survives.iter().any(|kept| kept["row"] == "R14"), "the consent's record: {erased}");
+    assert!(holder.held().await["receipts"].as_array().unwrap().is_empty());
 }
 
 /// What is left of a closed account is sealed to somebody who is not here, and handed out on an order that is in the ledger.

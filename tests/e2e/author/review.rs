@@ -32,10 +32,10 @@ pub(super) fn is_done_as_the_guide_says(folder: &Path, name: &str) {
     let commands = commands(&guide);
     assert!(commands.lines().count() > 6, "{commands}");
     let program = binary("consentry").unwrap().canonicalize().unwrap();
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let mut script = Command::new("bash");
-    script.args(["-e", "-o", "pipefail", "-c", &commands]).current_dir(folder).env("PATH", path);
-    let done = script.env("CARGO_TARGET_DIR", root().join("target/tutorial-build")).output().unwrap();
+    let script = format!("set -eo pipefail\nPATH=\"{}:$PATH\"\n{commands}", program.parent().unwrap().display());
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &script]).current_dir(folder);
+    let done = bash.env("CARGO_TARGET_DIR", root().join("target/tutorial-build")).output().unwrap();
     let [out, err] = [&done.stdout, &done.stderr].map(|text| String::from_utf8_lossy(text));
     assert!(done.status.success(), "{commands}\n{out}\n{err}");
     let (authors, told) = consentry(folder, &["connector", "verify", "bank.wasm", "--trust", "author.pub"]);
