@@ -20,10 +20,12 @@ use crate::keys::{KeyError, KeyProvider, MONTH_KEY_LIFE_MONTHS};
 use crate::outbox::Outbox;
 use crate::store::{Expect, Mismatch, Shelves, StoreError};
 
+mod folder;
 mod kinds;
 mod model;
 mod report;
 
+use folder::copy;
 use model::{Model, Object, State};
 pub use report::{Report, RowReport, SimulationError};
 
@@ -433,20 +435,6 @@ impl World {
         }
         Ok(self.report)
     }
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let path = entry?.path();
-        let to = to.join(path.file_name().unwrap_or_default());
-        if path.is_dir() {
-            copy(&path, &to)?;
-        } else {
-            std::fs::copy(&path, &to)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
