@@ -90,6 +90,15 @@ pub struct ActiveConsent {
 /// ```compile_fail,E0277
 /// fn write(grant: &consentry::consent::Grant) -> String { serde_json::to_string(grant).unwrap() }
 /// ```
+/// And none is read from a file:
+/// ```
+/// fn read<T: serde::de::DeserializeOwned>() -> Option<T> { None }
+/// fn forge() -> Option<consentry::id::ConsentId> { read() }
+/// ```
+/// ```compile_fail,E0277
+/// fn read<T: serde::de::DeserializeOwned>() -> Option<T> { None }
+/// fn forge() -> Option<consentry::consent::Grant> { read() }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Grant {

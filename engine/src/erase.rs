@@ -52,6 +52,15 @@ pub struct Parts<'a> {
 ///     consentry::erase::Erased { run, at }
 /// }
 /// ```
+/// And none is read from a file:
+/// ```
+/// fn read<T: serde::de::DeserializeOwned>() -> Option<T> { None }
+/// fn forge() -> Option<consentry::id::ConsentId> { read() }
+/// ```
+/// ```compile_fail,E0277
+/// fn read<T: serde::de::DeserializeOwned>() -> Option<T> { None }
+/// fn forge() -> Option<consentry::erase::Erased> { read() }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Erased {

@@ -110,6 +110,15 @@ pub enum Event {
 /// fn copy<T: Clone>(_: T) {}
 /// fn show(leaf: consentry::ledger::AcceptedLeaf) { copy(leaf) }
 /// ```
+/// And none is read from a file:
+/// ```
+/// fn read<T: serde::de::DeserializeOwned>() -> Option<T> { None }
+/// fn forge() -> Option<consentry::id::ConsentId> { read() }
+/// ```
+/// ```compile_fail,E0277
+/// fn read<T: serde::de::DeserializeOwned>() -> Option<T> { None }
+/// fn forge() -> Option<consentry::ledger::AcceptedLeaf> { read() }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct AcceptedLeaf {

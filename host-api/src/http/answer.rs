@@ -171,13 +171,10 @@ impl HostCtx {
         self.facts.unrecognised = seen.page.is_none();
         for dataset in self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str()))
         {
-            dataset.read = true;
-        }
-        if seen.empty {
-            for dataset in
-                self.facts.datasets.iter_mut().filter(|dataset| seen.feeds.contains(&dataset.category.as_str()))
-            {
+            if seen.empty {
                 dataset.empty.clone_from(&seen.page);
+            } else {
+                dataset.read = true;
             }
         }
         let failure = seen.failure_now(self.authenticated);

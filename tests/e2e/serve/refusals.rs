@@ -100,6 +100,22 @@ async fn an_address_at_which_the_connector_may_not_collect_is_refused_before_a_g
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_operators_limits_bound_every_run() {
+    let mut world = World::prepared().await;
+    let path = world.node.path("consentry.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replacen("[events]\n", "[limits]\nrequests = 2\n\n[events]\n", 1)).unwrap();
+    tokio::task::block_in_place(|| world.node.serve()).unwrap();
+    let (person, mut events) = world.agreed().await;
+    person.log_in(&LOGIN).await.unwrap();
+    while events.next(EVENT).await.unwrap().is_some() {}
+    let status = person.status().await.unwrap();
+    assert_eq!((&status["state"], &status["code"]), (&json!("failed"), &json!("limit-exceeded")), "{status}");
+    let asked = format!("{:?}", world.bank.requests());
+    assert!(asked.contains("/login") && !asked.contains("/accounts"), "the third is not sent: {asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_reaches_a_session_that_is_not_theirs() {
     let world = World::new().await;
     let (person, _) = world.agreed().await;

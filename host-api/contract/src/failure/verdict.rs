@@ -52,7 +52,7 @@ pub struct DatasetFacts {
     pub missing: Option<Missing>,
     /// The page on which a declared empty marker for this category was seen.
     pub empty: Option<PageId>,
-    /// A recognised page was there that speaks for this category.
+    /// A recognised page was there that speaks for this category, and did not say that there is nothing.
     pub read: bool,
 }
 
@@ -256,12 +256,15 @@ fn qualify(dataset: &DatasetFacts, facts: &RunFacts, guest: &GuestEnd, cause: Op
     let single = category.is_some_and(|category| !category.many);
     let dated = category.is_some_and(|category| category.day().is_some());
     let refused = dataset.refused.as_ref().map(|_| Code::ValueUnparsable);
+    // Connectors leave out what is older than the consent allows, so a page that was read may bring nothing.
+    let older_alone = facts.bounded && dated && dataset.read && cause.or_else(|| facts.seen(guest)).is_none();
     let quality = match (dataset.accepted, dataset.partial.or(refused), &dataset.empty) {
         (1, None, _) if single => Quality::Complete,
         (_, Some(code), _) => Quality::Partial(code),
-        (0, None, Some(page)) => Quality::EmptyConfirmed(page.clone()),
-        (0, None, None) if facts.bounded && dated && dataset.read && cause.is_none() => Quality::Complete,
-        (0, None, None) => Quality::Partial(cause.or_else(|| facts.seen(guest)).unwrap_or(Code::PageUnrecognised)),
+        // Of several accounts one may be empty; that says nothing about the others.
+        (0, None, Some(page)) if !dataset.read => Quality::EmptyConfirmed(page.clone()),
+        (0, None, _) if older_alone => Quality::Complete,
+        (0, None, _) => Quality::Partial(cause.or_else(|| facts.seen(guest)).unwrap_or(Code::PageUnrecognised)),
         (_, None, _) => cause.map_or(Quality::Complete, Quality::Partial),
     };
     Dataset { category: dataset.category.clone(), count: dataset.accepted, quality }

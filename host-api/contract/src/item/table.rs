@@ -208,7 +208,8 @@ mod tests {
     }
 
     /// What section 4 of the privacy policy names, in its words and order, and the category that carries it. It stands here a second time so that
-    /// nothing goes missing from the table unseen.
+    /// nothing goes missing from the table unseen. Of photographs and videos the item is the picture: no video is carried. Technical data (a session's) is
+    /// no item: connectors keep it by `session-state`.
     const POLICY: [(&str, Family, &str); 15] = [
         ("surname, first name", Family::Profile, "person.name"),
         ("postal address", Family::Profile, "person.address"),
