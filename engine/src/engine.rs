@@ -41,7 +41,7 @@ use crate::seal::recipient::ParcelError;
 use crate::session::question::NotAsked;
 use crate::session::row::SessionRows;
 use crate::session::state::{Step, StepRefused};
-use crate::session::{Review, Session};
+use crate::session::{Place, Review, Session};
 use crate::store::{Shelves, StoreError};
 use crate::trace::{TraceError, Traces};
 
@@ -166,6 +166,9 @@ pub enum EngineError {
     /// As many sessions of one Online Service are open as it may have.
     #[error("the Online Service has as many open sessions as it may have")]
     TooMany,
+    /// As many follow the events of the session, or of all sessions, as may.
+    #[error("as many follow the events as may")]
+    Followed,
     /// An Online Service did not prove who it is.
     #[error("the assertion does not hold: {0}")]
     Assertion(#[from] AssertionError),
@@ -344,6 +347,14 @@ impl Engine {
     /// Whether http and this machine are allowed towards Data Sources and Online Services, which is never for real persons' data.
     pub fn is_development(&self) -> bool {
         self.settings.development()
+    }
+
+    /// A place for one more who follows the events of this session, kept while they do.
+    ///
+    /// # Errors
+    /// [`EngineError::Followed`].
+    pub fn follow(&self, session: &Session) -> Result<Place, EngineError> {
+        self.sessions.follow(session)
     }
 
     /// Takes no new sessions from now on. What is open goes on, until [`Engine::begin_stop`].

@@ -11,6 +11,7 @@ use consentry_host_api::ports::Typed;
 use consentry_host_api::stop::{StopReason, Stopper};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex as Turns, MutexGuard as Turn, Semaphore};
 
 use crate::account::Link;
 use crate::consent::Notice;
@@ -38,6 +39,9 @@ pub use synchronising::Synchronising;
 /// How long a session lives. Nothing extends it.
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
+/// So many follow the events of one session at once: the person's pages and a programme's.
+const FOLLOWERS_MAX: usize = 8;
+
 /// One flow and its owner's memory.
 pub struct Session {
     id: SessionId,
@@ -45,6 +49,8 @@ pub struct Session {
     person: KeyHash,
     started: Timestamp,
     events: Arc<EventLog>,
+    followers: Arc<Semaphore>,
+    deciding: Turns<()>,
     inner: Mutex<Inner>,
 }
 
@@ -184,7 +190,9 @@ impl Session {
             place: None,
             suspended: false,
         };
-        Self { id, request, person, started, events: Arc::default(), inner: Mutex::new(inner) }
+        let followers = Arc::new(Semaphore::new(FOLLOWERS_MAX));
+        let (deciding, events, inner) = (Turns::default(), Arc::default(), Mutex::new(inner));
+        Self { id, request, person, started, events, followers, deciding, inner }
     }
 
     /// Its id.
@@ -304,6 +312,17 @@ impl Session {
             return Left::default();
         }
         Left { undecided: inner.undecided.take(), sending: inner.sending.take(), busy: inner.busy }
+    }
+
+    /// Waits until no choice of a Data Source and no decision about one is under way: what a person agrees to is what the session goes on
+    /// with.
+    pub async fn decide_alone(&self) -> Turn<'_, ()> {
+        self.deciding.lock().await
+    }
+
+    /// The places of those who follow its events.
+    pub fn followers(&self) -> Arc<Semaphore> {
+        self.followers.clone()
     }
 
     /// Reads its events from the one after `seen` on.

@@ -160,7 +160,7 @@ impl HostCtx {
         table.set_max_capacity(spec.limits.size(LimitName::Handles));
         let mut ctx = Self {
             table,
-            facts: RunFacts { bounded: spec.grants.since.is_some(), ..RunFacts::new(datasets.collect()) },
+            facts: RunFacts::new(datasets.collect()),
             items: RunItems::new(&wanted),
             manifest: spec.manifest,
             plan: spec.plan,

@@ -2,8 +2,9 @@
 //! in memory, until the engine takes them.
 
 use consentry_contract::failure::{Code, Incomplete, Name};
-use consentry_contract::item::{Columns, FieldError, Item, RawValue, Value as ItemValue, category as category_of};
+use consentry_contract::item::{Columns, FieldError, Item, RawValue, category as category_of};
 use consentry_contract::limits::LimitName;
+use jiff::civil::Date;
 use zeroize::Zeroizing;
 
 use crate::bindings::consentry::connector::output::{self, Value};
@@ -16,19 +17,21 @@ const NAME: &str = "output";
 const TOLD_MAX: usize = 256;
 
 impl HostCtx {
-    /// Checks and keeps items, each as the columns make it; answers with those that were refused.
+    /// Checks and keeps items, each as the columns make it, none of one that is too old; answers with those that were refused.
     fn take_in(
         &mut self,
         columns: &Columns,
-        items: impl Iterator<Item = Result<Item, Vec<FieldError>>>,
+        items: impl Iterator<Item = Option<Result<Item, Vec<FieldError>>>>,
     ) -> Result<Vec<(u32, Fault)>, Fail> {
         let category = columns.category().name;
-        let (mut refused, mut accepted, mut bytes, mut end) = (Vec::new(), 0, 0, Ok(()));
+        let (mut refused, mut accepted, mut older, mut bytes, mut end) = (Vec::new(), 0, false, 0, Ok(()));
         for (at, item) in items.enumerate() {
-            // Minimisation at the boundary: what is older than the consent allows is not taken, whatever the connector filters.
             let taken = match item {
-                Ok(item) if self.is_too_old(&item) => Ok(()),
-                Ok(item) => {
+                None => {
+                    older = true;
+                    Ok(())
+                }
+                Some(Ok(item)) => {
                     let size = item.size();
                     end = self.spend(LimitName::ItemBytes, size);
                     if end.is_err() {
@@ -37,7 +40,7 @@ impl HostCtx {
                     bytes += size;
                     self.items.add(item).map(|()| accepted += 1).map_err(|error| vec![error])
                 }
-                Err(errors) => Err(errors),
+                Some(Err(errors)) => Err(errors),
             };
             if let Err(errors) = taken {
                 let mut fault = self.refused(category, &errors);
@@ -49,6 +52,7 @@ impl HostCtx {
         }
         if let Some(dataset) = self.facts.datasets.iter_mut().find(|dataset| dataset.category == category) {
             dataset.accepted += accepted;
+            dataset.older |= older;
         }
         end?;
         self.hold_for_good(usize::try_from(bytes).unwrap_or(usize::MAX))?;
@@ -83,12 +87,6 @@ impl HostCtx {
         Fault { code: Code::ValueUnparsable.to_string(), text, retry_after_ms: None }
     }
 
-    fn is_too_old(&self, item: &Item) -> bool {
-        let Some(since) = self.grants.since else { return false };
-        let day = item.category().day().and_then(|field| item.get(field.name));
-        matches!(day, Some(ItemValue::Date(day)) if *day < since)
-    }
-
     fn check_wanted(&mut self, category: &str) -> Result<(), Fail> {
         if self.grants.wanted.contains(category) {
             return Ok(());
@@ -101,6 +99,16 @@ impl HostCtx {
         );
         Err(self.refuse(Code::CapabilityDenied, text))
     }
+}
+
+/// Minimisation at the boundary: what is older than the consent allows is not taken, whatever the connector filters and whatever else it is.
+fn is_too_old(since: Option<Date>, day: Option<Date>) -> bool {
+    since.zip(day).is_some_and(|(since, day)| day < since)
+}
+
+/// The text by which a value gives a day.
+fn day_of(value: &RawValue) -> Option<&str> {
+    if let RawValue::Date(text) = value { Some(text) } else { None }
 }
 
 /// The texts of these lengths, one behind the other; none if they are not the whole text.
@@ -131,7 +139,9 @@ impl output::Host for HostCtx {
             values.push(Some(self.raw(value)?));
         }
         let (columns, observed) = (self.columns(&category, names, 1)?, self.ports.clock.now());
-        match self.take_in(&columns, std::iter::once(columns.check(values, observed)))?.pop() {
+        let day = columns.day(|at| day_of(values.get(at)?.as_ref()?));
+        let item = (!is_too_old(self.grants.since, day)).then(|| columns.check(values, observed));
+        match self.take_in(&columns, std::iter::once(item))?.pop() {
             Some((_, fault)) => Err(Fail::Fault(fault)),
             None => Ok(()),
         }
@@ -153,7 +163,12 @@ impl output::Host for HostCtx {
             return Err(self.refuse(Code::InvalidArgument, reason));
         };
         let (columns, observed) = (self.columns(&category, fields, lengths.len() / width)?, self.ports.clock.now());
-        self.take_in(&columns, cells.chunks(width).map(|cells| columns.read(cells.iter().copied(), observed)))
+        let since = self.grants.since;
+        let item = |cells: &[Option<&str>]| {
+            let day = columns.day(|at| *cells.get(at)?);
+            (!is_too_old(since, day)).then(|| columns.read(cells.iter().copied(), observed))
+        };
+        self.take_in(&columns, cells.chunks(width).map(item))
     }
 
     fn partial(&mut self, category: String, reason: Fault) -> Result<(), Fail> {

@@ -48,7 +48,7 @@ pub const ATTACKS: &[Attack] = &[
     items!("refers-to-nothing", "emits a transaction of an account that it never named", "a reference leads to an item of the same run", Verdict::Told("bank.account=1 bank.transaction=0!value-unparsable person.name=1"), "it names that account in a text" => "bank.account=1 bank.transaction=1 person.name=1", MOVES, "bank.account;text ref=1\nbank.transaction;text account=2;date date=2025-01-01;text label=x;integer amount=1;text currency=EUR", "bank.account;text ref=1\nbank.transaction;text account=1;date date=2025-01-01;text label=of account 2;integer amount=1;text currency=EUR"),
     items!("hides-a-program-in-a-document", "emits a script as a bank statement", "a document is what its first bytes say", NO_STATEMENT, "the script stands behind the first bytes of a PDF: what follows them is for whoever opens documents" => A_STATEMENT, STATEMENTS, "document.statement;text ref=1;blob file=#!/bin/sh", "document.statement;text ref=1;blob file=%PDF-1.7 #!/bin/sh"),
     Attack { name: "emits-crooked-lengths", tries: "emits many items at once with lengths that go beyond their text, wrap around, cut a character in two, are fewer than the fields or leave text over", stopped_by: "the lengths are cut by the host, and must be those of the whole text", verdict: Verdict::Told("bank.account=0!invalid-argument person.name=1"), off: Off::Shown("with the right lengths the same texts are items; a text can't be cut otherwise", TAKEN), run: Run::Story(crooked) },
-    Attack { name: "emits-what-is-older-than-consented", tries: "emits a transaction of 2001 where the consent begins in 2025", stopped_by: "what is older is not taken, whatever the connector filters", verdict: Verdict::Told("bank.transaction=0!page-unrecognised person.name=1"), off: Off::By("the consent names no first day", "bank.transaction=1 person.name=1"), run: Run::Story(too_old) },
+    Attack { name: "emits-what-is-older-than-consented", tries: "emits a transaction of 2001 where the consent begins in 2025", stopped_by: "what is older is not taken, whatever the connector filters", verdict: Verdict::Told("bank.transaction=0 person.name=1"), off: Off::By("the consent names no first day", "bank.transaction=1 person.name=1"), run: Run::Story(too_old) },
     Attack { name: "says-that-there-is-nothing", tries: "ends as if all had gone well, without an item", stopped_by: "nothing counts as nothing only where the source says so, on a page that the manifest declares", verdict: Verdict::Told("page-unrecognised"), off: Off::By("the manifest calls that page empty", "person.name=empty@home"), run: Run::Story(empty) },
     Attack { name: "claims-a-code-that-is-not-its-own", tries: "ends with `consent-withdrawn`, as if the person had, or with a value of the person as its code", stopped_by: "a connector may claim the codes of the host's closed list that are its own to know", verdict: Verdict::Told("unclassified"), off: Off::Shown("a code that is its own is believed, rightly or wrongly", "not-a-customer"), run: Run::Story(claims_a_code) },
     Attack { name: "blames-the-person", tries: "says `credentials-rejected` where the source says that it is closed", stopped_by: "what the host saw comes first", verdict: Verdict::Told("source-maintenance @closed"), off: Off::By("the manifest does not say what that page means", "credentials-rejected @closed"), run: Run::Story(blames) },
@@ -147,6 +147,13 @@ fn empty(world: &mut World, defence: Defence) -> Coming<'_> {
         let page = "[[page]]\nid = \"home\"\nurl = \"{base}/home\"\nfeeds = [\"person.name\"]\nempty = \"p\"\n";
         let ran = world.run(probe("brings-nothing", &site.url).declaring(defence == Defence::Off, page)).await;
         let harm = ran.collection.result.is_ok();
+        // Nor is it excused by a window in which there may be nothing.
+        let page = page.replace("person.name", "bank.transaction");
+        let page = if defence == Defence::Off { page } else { page.replace("empty = \"p\"\n", "") };
+        let within = probe("brings-nothing", &site.url).declaring(true, page).wanting(&["bank.transaction"]);
+        let since = Some(jiff::civil::date(2025, 1, 1));
+        let within = world.run(crate::suite::Probe { since, ..within }).await;
+        assert_eq!(within.collection.result.is_ok(), defence == Defence::Off, "{}", within.said());
         ran.came(harm)
     })
 }

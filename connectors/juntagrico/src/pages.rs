@@ -80,7 +80,10 @@ pub fn bills(page: &Document) -> Result<Vec<Bill>> {
         Bill { number, day, title, amount, paid, pdf }
     });
     // Both days are ISO 8601.
-    Ok(bills.filter(|bill| since.as_ref().is_none_or(|since| bill.day >= *since)).collect())
+    let is_older = |bill: &Bill| since.as_ref().is_some_and(|since| bill.day < *since);
+    let (older, wanted): (Vec<_>, Vec<_>) = bills.partition(is_older);
+    older.first().map_or(Ok(()), |bill| items::DocumentInvoice::older(&bill.day))?;
+    Ok(wanted)
 }
 
 impl Bill {

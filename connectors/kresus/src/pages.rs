@@ -55,7 +55,7 @@ fn accounts(data: &Document) -> Result<Currencies> {
 fn transactions(data: &Document, accounts: &Currencies) -> Result {
     let columns = ["id", "accountId", "date", "label", "rawLabel", "amount", "type"].map(member);
     let since = job::since();
-    let mut batch = Batch::default();
+    let (mut batch, mut older) = (Batch::default(), None);
     for row in data.list("/transactions/*", &columns)? {
         let [Some(id), Some(account), Some(date), label, raw, Some(amount), kind] = row else {
             return Err(data.missing("transaction"));
@@ -67,12 +67,16 @@ fn transactions(data: &Document, accounts: &Currencies) -> Result {
             let amount = json::amount(&amount, currency)?;
             // What the bank wrote; its own label may be empty.
             let label = one_line(raw).or_else(|| one_line(label)).ok_or_else(|| data.missing("label"))?;
-            let new = since.as_deref().is_none_or(|since| date.as_str() >= since);
+            if since.as_deref().is_some_and(|since| date.as_str() < since) {
+                older = Some(date);
+                return Ok(None);
+            }
             let item = items::BankTransaction::new(&account, date, label, amount, currency).reference(&id);
-            Ok(new.then(|| item.kind(kind.as_deref().and_then(transaction_kind))))
+            Ok(Some(item.kind(kind.as_deref().and_then(transaction_kind))))
         });
         item.map(|item| item.into_iter().for_each(|item| batch.push(item))).or_partial("bank.transaction")?;
     }
+    older.map_or(Ok(()), items::BankTransaction::older)?;
     batch.emit().or_partial("bank.transaction")
 }
 

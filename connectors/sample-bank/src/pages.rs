@@ -120,6 +120,7 @@ pub fn operations(page: &Document, account: &Account) -> Result<Option<String>> 
     for [day, label, amount, reference] in page.table("table#operations tbody tr", columns)?.rows() {
         match french::date(day) {
             Ok(day) if is_older(&day) => {
+                items::BankTransaction::older(day)?;
                 older = true;
                 break;
             }
@@ -152,9 +153,9 @@ pub fn statements(page: &Document) -> Result<Vec<Statement>> {
         let reference = url.rsplit('/').next().unwrap_or_default().trim_end_matches(".pdf").to_owned();
         Ok(Statement { reference, url: url.to_owned(), title: title.to_owned(), issued })
     };
-    let statements: Result<Vec<Statement>> = rows.rows().map(statement).collect();
-    Ok(statements?
-        .into_iter()
-        .filter(|statement| since.as_ref().is_none_or(|since| statement.issued >= *since))
-        .collect())
+    let statements: Vec<Statement> = rows.rows().map(statement).collect::<Result<_>>()?;
+    let is_older = |statement: &Statement| since.as_ref().is_some_and(|since| statement.issued < *since);
+    let (older, wanted): (Vec<_>, Vec<_>) = statements.into_iter().partition(is_older);
+    older.first().map_or(Ok(()), |statement| items::DocumentStatement::older(&statement.issued))?;
+    Ok(wanted)
 }

@@ -23,6 +23,7 @@ struct Run {
     wanted: Option<Vec<String>>,
     since: Option<String>,
     items: RunItems,
+    older: Vec<String>,
     partial: Vec<String>,
 }
 
@@ -44,6 +45,12 @@ pub fn since(day: &str) {
 #[must_use]
 pub fn items() -> Vec<String> {
     RUN.with_borrow(|run| run.items.items().iter().map(line).collect())
+}
+
+/// The categories of which something was left out as older than [`since`].
+#[must_use]
+pub fn older() -> Vec<String> {
+    RUN.with_borrow(|run| run.older.clone())
 }
 
 /// The categories that are partial, in the order in which they became so.
@@ -250,6 +257,8 @@ pub mod log {
 pub mod output {
     use consentry_contract::item::{Columns, FieldError, Item, RawValue};
 
+    use jiff::civil::Date;
+
     pub use crate::contract::output::Value;
 
     use super::{OBSERVED, RUN, category, job};
@@ -260,8 +269,11 @@ pub mod output {
     /// # Errors
     /// As the host: what is wrong, or not wanted.
     pub fn emit(name: &str, fields: &[(String, Value<'_>)]) -> Result {
-        let fields = fields.iter().map(|(name, value)| (name.clone(), raw(value))).collect();
-        take_in(name, Item::check(name, fields, OBSERVED))
+        let (names, values): (Vec<_>, Vec<_>) =
+            fields.iter().map(|(name, value)| (name.clone(), Some(raw(value)))).unzip();
+        let columns = Columns::of(name, names).map_err(|error| refused(name, &[error]))?;
+        let day = columns.day(|at| if let RawValue::Date(day) = values.get(at)?.as_ref()? { Some(day) } else { None });
+        if left_out(name, day) { Ok(()) } else { take_in(name, columns.check(values, OBSERVED)) }
     }
 
     /// Takes items in.
@@ -278,8 +290,10 @@ pub mod output {
                 text.get(begin..end)
             });
             let cells: Vec<Option<&str>> = cells.collect();
-            let taken = take_in(name, columns.read(cells.into_iter(), OBSERVED));
-            faults.extend(taken.err().map(|fault| (place, fault)));
+            if !left_out(name, columns.day(|at| *cells.get(at)?)) {
+                let taken = take_in(name, columns.read(cells.into_iter(), OBSERVED));
+                faults.extend(taken.err().map(|fault| (place, fault)));
+            }
         }
         Ok(faults)
     }
@@ -295,6 +309,18 @@ pub mod output {
             }
         });
         Ok(())
+    }
+
+    /// As the host: what is older than the consent allows is not taken.
+    fn left_out(name: &str, day: Option<Date>) -> bool {
+        RUN.with_borrow_mut(|run| {
+            let since = run.since.as_ref().and_then(|since| since.parse().ok());
+            let older = since.zip(day).is_some_and(|(since, day): (Date, Date)| day < since);
+            if older && !run.older.iter().any(|known| known == name) {
+                run.older.push(name.to_owned());
+            }
+            older
+        })
     }
 
     fn take_in(name: &str, item: Result<Item, Vec<FieldError>>) -> Result {

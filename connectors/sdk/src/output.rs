@@ -112,6 +112,14 @@ pub fn emit<I: Item>(item: I) -> Result<(), Fault> {
     item.fields().emit(I::CATEGORY)
 }
 
+/// Says that an item of this category, of that day, was left out because it is older than [`crate::job::since`].
+///
+/// # Errors
+/// For a day that is not older.
+pub fn older(category: &str, field: &str, day: &str) -> Result<(), Fault> {
+    output::emit(category, &[(field.to_owned(), Value::Date(day.to_owned()))])
+}
+
 /// Items of one category that are handed over together, which costs a fraction of one by one: for the rows of a table.
 pub struct Batch<I> {
     table: Table,

@@ -1,10 +1,10 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header) on what makes something: asked again with the same key and the same body,
-//! the first answer is given again. In memory, for an hour, by caller.
+//! the first answer is given again. In memory, for an hour, by caller: nobody's keys take the place of another's.
 //!
 //! Where nobody is known by a token (a person's request under their rights), what proves who asks is in the body; an answer is given
 //! again to the same body only, so to nobody else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, to_bytes};
@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::limits::{Who, who};
 use super::problem::{IDEMPOTENCY_KEY, IN_PROGRESS, OTHER_BODY, Problem};
 use super::{Shared, body};
 
@@ -26,8 +27,10 @@ pub(super) const KEY: &str = "idempotency-key";
 const LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// Longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
-/// Most answers that are kept; the oldest goes.
+/// Most answers that are kept.
 const KEPT_MAX: usize = 4096;
+/// Most answers that are kept for one caller, or for all of a network that show no key; the oldest of them goes.
+const OF_ONE_MAX: usize = 256;
 /// Largest answer that is kept. A larger one is made anew.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
@@ -38,6 +41,7 @@ pub(super) struct Once {
 }
 
 struct Kept {
+    by: Option<Who>,
     body: [u8; 32],
     at: Timestamp,
     /// None while the first one is at work.
@@ -72,7 +76,13 @@ impl Once {
     }
 
     /// The answer that there is; else a place for one.
-    fn begin(&self, name: [u8; 32], body: [u8; 32], now: Timestamp) -> Result<Option<Answer>, Problem> {
+    fn begin(
+        &self,
+        by: Option<Who>,
+        name: [u8; 32],
+        body: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Answer>, Problem> {
         let mut kept = self.lock();
         kept.retain(|_, kept| now.duration_since(kept.at) < LIFE);
         match kept.get(&name) {
@@ -80,11 +90,10 @@ impl Once {
             Some(Kept { answer: Some(answer), .. }) => Ok(Some(answer.clone())),
             Some(_) => Err(Problem::of(&IN_PROGRESS)),
             None => {
-                let oldest = kept.iter().min_by_key(|(_, kept)| kept.at).map(|(name, _)| *name);
-                if let Some(oldest) = oldest.filter(|_| kept.len() >= KEPT_MAX) {
+                if let Some(oldest) = one_too_many(&kept, by.as_ref()) {
                     kept.remove(&oldest);
                 }
-                kept.insert(name, Kept { body, at: now, answer: None });
+                kept.insert(name, Kept { by, body, at: now, answer: None });
                 Ok(None)
             }
         }
@@ -94,6 +103,19 @@ impl Once {
         // Each change is one insertion or removal.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The oldest of a caller who has as many as they may; where there are too many in all, of the one who has most.
+fn one_too_many(kept: &BTreeMap<[u8; 32], Kept>, by: Option<&Who>) -> Option<[u8; 32]> {
+    let mut counts: HashMap<Option<&Who>, usize> = HashMap::new();
+    kept.values().for_each(|kept| *counts.entry(kept.by.as_ref()).or_default() += 1);
+    let of = match counts.get(&by) {
+        Some(count) if *count >= OF_ONE_MAX => by,
+        _ if kept.len() >= KEPT_MAX => counts.into_iter().max_by_key(|(_, count)| *count)?.0,
+        _ => return None,
+    };
+    let theirs = kept.iter().filter(|(_, kept)| kept.by.as_ref() == of);
+    theirs.min_by_key(|(_, kept)| kept.at).map(|(name, _)| *name)
 }
 
 impl Answer {
@@ -117,14 +139,14 @@ pub(super) async fn once(State((engine, once)): State<(Shared, Arc<Once>)>, requ
     }
     let key = key.to_str().ok().map(|key| key.trim_matches('"')).filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
     let Some(key) = key else { return Problem::of(&IDEMPOTENCY_KEY).into_response() };
-    let caller = caller(&engine, request.headers());
+    let (caller, by) = (caller(&engine, request.headers()), who(&engine, &request));
     let name = digest(&[caller.as_bytes(), request.uri().path().as_bytes(), key.as_bytes()]);
     let (parts, sent) = request.into_parts();
     let sent = match body::read(Request::new(sent)).await {
         Ok(sent) => Zeroizing::new(sent),
         Err(problem) => return problem.into_response(),
     };
-    match once.begin(name, digest(&[sent.as_slice()]), engine.clock().now()) {
+    match once.begin(by, name, digest(&[sent.as_slice()]), engine.clock().now()) {
         Err(problem) => return problem.into_response(),
         Ok(Some(answer)) => return answer.response(true),
         Ok(None) => {}
@@ -167,4 +189,32 @@ fn digest(parts: &[&[u8]]) -> [u8; 32] {
         hash.update(part);
     }
     hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{id, now};
+
+    #[test]
+    fn nobodys_keys_take_the_place_of_anothers() {
+        let once = Once::new(Vec::new());
+        let name = |by: &str, number: usize| digest(&[by.as_bytes(), &number.to_be_bytes()]);
+        let begin = |by: Option<Who>, name| once.begin(by, name, [0; 32], now());
+        let service = Some(Who::Service(id(1)));
+        assert!(begin(service.clone(), name("service", 0)).unwrap().is_none());
+        for number in 0..2 * KEPT_MAX {
+            let network = Some(Who::Network(format!("198.51.{}.0/16", number % 5)));
+            assert!(begin(network, name("network", number)).unwrap().is_none());
+        }
+        assert_eq!(once.lock().len(), 5 * OF_ONE_MAX + 1);
+        // It is known: the first one is still at work.
+        assert!(begin(service.clone(), name("service", 0)).is_err());
+        for number in 0..KEPT_MAX {
+            let network = Some(Who::Network(format!("198.51.{number}.0/16")));
+            assert!(begin(network, name("many networks", number)).unwrap().is_none());
+        }
+        assert_eq!(once.lock().len(), KEPT_MAX);
+        assert!(begin(service, name("service", 0)).is_err(), "of those who have many the oldest go");
+    }
 }

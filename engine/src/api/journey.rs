@@ -27,6 +27,7 @@ use crate::jose::holder::{EcJwk, HolderKey};
 use crate::maintenance::lent::Seen;
 use crate::predicate::Answered;
 use crate::release::Decision;
+use crate::session::Place;
 use crate::session::events::Subscription;
 
 /// What can be chosen.
@@ -139,19 +140,22 @@ pub(super) async fn deny(
 /// The session's events from the beginning, or from the one after `Last-Event-ID`.
 pub(super) async fn events(
     Person(session): Person,
+    State(engine): At,
     headers: HeaderMap,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let stream = futures_util::stream::unfold(session.subscribe_after(last), next_event);
-    Sse::new(stream).keep_alive(KeepAlive::default())
+    let following = (session.subscribe_after(last), engine.follow(&session)?);
+    Ok(Sse::new(futures_util::stream::unfold(following, next_event)).keep_alive(KeepAlive::default()))
 }
 
-async fn next_event(mut events: Subscription) -> Option<(Result<Event, Infallible>, Subscription)> {
+async fn next_event(
+    (mut events, place): (Subscription, Place),
+) -> Option<(Result<Event, Infallible>, (Subscription, Place))> {
     let event = events.next().await?;
     let sent = Event::default().id(events.id(&event)).json_data(&event);
     // An event is plain data; one that were not would be told as a comment, not end the stream.
     let sent = sent.unwrap_or_else(|_| Event::default().comment("not shown"));
-    Some((Ok(sent), events))
+    Some((Ok(sent), (events, place)))
 }
 
 /// What was found. Items and datasets are those of `parcel-0.1.json`.

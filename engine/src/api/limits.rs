@@ -31,7 +31,7 @@ const NETWORK: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 const FORGET_EVERY: u64 = 4096;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Who {
+pub(super) enum Who {
     Service(OnlineServiceId),
     Operator(OperatorId),
     Session(SessionId),
@@ -108,7 +108,8 @@ pub(super) async fn limit(
     response
 }
 
-fn who(engine: &Shared, request: &Request) -> Option<Who> {
+/// Who asks; none for somebody on this machine who shows no key.
+pub(super) fn who(engine: &Shared, request: &Request) -> Option<Who> {
     let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = shown.split_once(' ').map_or("", |(_, token)| token);
     if !token.is_empty() {

@@ -143,6 +143,7 @@ impl From<EngineError> for Problem {
             EngineError::NotAllowed(deed) => Self::of(&ROLE).detail(NotAllowed(deed)),
             EngineError::Busy => Self::of(&BUSY),
             EngineError::TooMany => Self::of(&TOO_MANY_SESSIONS),
+            EngineError::Followed => Self::of(&TOO_MANY_STREAMS),
             EngineError::Stopping => Self::of(&STOPPING),
             EngineError::Maintenance => Self::of(&MAINTENANCE),
             EngineError::Connector(_) => Self::failure(StatusCode::SERVICE_UNAVAILABLE, Code::IncompatibleWorld),

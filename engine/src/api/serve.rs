@@ -2,6 +2,7 @@
 //!
 //! Whoever connects and says nothing, or half of something, takes a place for a while and no longer.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use super::tls::{OverTls, Tls};
@@ -23,10 +25,21 @@ use super::{Shared, router};
 const CONNECTIONS_MAX: usize = 1024;
 /// Longest wait for the head of a request, the first as well as a later one.
 const HEAD: Duration = Duration::from_secs(10);
+/// Longest wait for the other side to take more of an answer.
+const TAKE: Duration = Duration::from_secs(30);
 /// Longest wait, once told to stop, for requests under way.
 const GRACE: Duration = Duration::from_secs(10);
 /// Wait after a connection could not be taken: most often too many files are open.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// A connection on which who takes nothing is let go.
+type Bounded = Pin<Box<TimeoutStream<TcpStream>>>;
+
+fn bounded(stream: TcpStream) -> Bounded {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(TAKE));
+    Box::pin(stream)
+}
 
 /// Serves the API over TLS until `stop` resolves; the rest is as [`serve`] has it.
 pub async fn serve_tls(
@@ -65,6 +78,7 @@ async fn serve_by(
             Ok((stream, peer)) => {
                 let (app, closing) = (app.clone().layer(Extension(ConnectInfo(peer))), closing.clone());
                 let tls = tls.clone();
+                let stream = bounded(stream);
                 connections.spawn(async move {
                     match tls {
                         None => connection(stream, app, closing).await,
@@ -89,7 +103,7 @@ async fn serve_by(
 }
 
 /// A connection over TLS: a component is known by its certificate, others show none. Who does not shake hands in time is let go.
-async fn secured(stream: TcpStream, tls: &Arc<Tls>, app: axum::Router, closing: CancellationToken) {
+async fn secured(stream: Bounded, tls: &Arc<Tls>, app: axum::Router, closing: CancellationToken) {
     let accepted = tokio::select! {
         accepted = tokio::time::timeout(HEAD, tls.accept(stream)) => accepted,
         () = closing.cancelled() => return,
@@ -118,4 +132,21 @@ async fn connection(
             connection.await
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_of_an_answer_is_let_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _deaf = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream = bounded(listener.accept().await.unwrap().0);
+        // Far more than the buffers of both sides take.
+        let ended = stream.write_all(&vec![0; 256 * 1024 * 1024]).await;
+        assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    }
 }

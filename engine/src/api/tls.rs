@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -127,10 +127,10 @@ impl Tls {
     }
 
     /// Shakes hands, with the certificate as the files have it.
-    pub(super) async fn accept(
+    pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         self: &Arc<Self>,
-        stream: TcpStream,
-    ) -> io::Result<(TlsStream<TcpStream>, Option<Component>)> {
+        stream: S,
+    ) -> io::Result<(TlsStream<S>, Option<Component>)> {
         if self.is_due() {
             let tls = self.clone();
             spawn_blocking(move || tls.look()).await.map_err(io::Error::other)?;

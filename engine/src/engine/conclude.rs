@@ -19,7 +19,7 @@ use crate::erase::{self, Erased, Parts};
 use crate::health::Count;
 use crate::id::{ParcelId, ReceiptId, RunId};
 use crate::ledger::{AcceptedLeaf, Event};
-use crate::outbox::OutboxError;
+use crate::outbox::{How, OutboxError};
 use crate::outcome::{EndSink, Ended, Failed, Outcome, Run};
 use crate::receipt::disclosure::Blinding;
 use crate::receipt::file::ReceiptFile;
@@ -125,10 +125,8 @@ impl Engine {
                 id,
                 digest: seen.digest,
                 fetched_at: seen.fetched_at,
-                acknowledged_at: match ended.outcome() {
-                    Outcome::Delivered(delivery) | Outcome::Partial(delivery, _) => Some(delivery.acknowledged_at),
-                    _ => None,
-                },
+                // Also where the run ended otherwise a moment later: by a withdrawal, by its hour.
+                acknowledged_at: seen.end.filter(|end| end.how == How::Acknowledged).map(|end| end.at),
             }),
             leaves,
             salt,

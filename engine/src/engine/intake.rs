@@ -100,6 +100,7 @@ impl Engine {
         let facts = known.notice_source(source).ok_or_else(unknown)?;
         let notice = Notice::compile(request, &service, &facts, &self.operator);
         let notice = Arc::new(notice.map_err(|error| EngineError::Source(error.to_string()))?);
+        let _alone = session.decide_alone().await;
         if !matches!(session.state(), State::Requested | State::AwaitingConsent) {
             return Err(StepRefused { state: session.state().name(), step: Step::NoticeShown }.into());
         }
@@ -108,7 +109,11 @@ impl Engine {
         self.consents.ask(consent, session.id(), request, &notice, session.deadline(), now).await?;
         let choice = Choice { connector: connector.to_owned(), source: source.to_owned(), digest: facts.digest };
         let earlier = session.consent();
-        session.choose(choice, notice.clone(), consent)?;
+        if let Err(refused) = session.choose(choice, notice.clone(), consent) {
+            // The session ended meanwhile. Nobody will decide about what was asked.
+            self.consents.expire(consent, now).await?;
+            return Err(refused.into());
+        }
         if session.state() == State::Requested {
             session.step(Step::NoticeShown, now)?;
         }
@@ -143,6 +148,7 @@ impl Engine {
         granted: &BTreeSet<Category>,
         predicates: &BTreeSet<String>,
     ) -> Result<(), EngineError> {
+        let _alone = session.decide_alone().await;
         let now = self.clock.now();
         let decided = || session.consent().filter(|_| !session.state().is_end());
         let consent = decided().ok_or_else(|| self.wrong_state(session, Step::ConsentGiven))?;
@@ -175,6 +181,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Consent`] and [`EngineError::Step`].
     pub async fn refuse_consent(&self, session: &Session) -> Result<(), EngineError> {
+        let _alone = session.decide_alone().await;
         let now = self.clock.now();
         let consent = session.consent().ok_or_else(|| self.wrong_state(session, Step::ConsentRefused))?;
         self.note_refusal(consent, now).await?;
@@ -203,6 +210,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Consent`].
     pub async fn withdraw(&self, session: &Arc<Session>) -> Result<Withdrawal, EngineError> {
+        // Until the decision nothing runs that would have to be stopped first; a choice or a decision that is under way comes to its end.
+        let undecided = matches!(session.state(), State::Requested | State::AwaitingConsent);
+        let _alone = if undecided { Some(session.decide_alone().await) } else { None };
         let now = self.clock.now();
         let nothing = Withdrawal { at: now, sending: None, noted: true, passed_on: None };
         let mut withdrawal = match (session.state(), session.consent()) {

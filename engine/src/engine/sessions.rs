@@ -13,10 +13,14 @@ use super::EngineError;
 use crate::id::{OnlineServiceId, SessionId};
 use crate::session::{Place, Session};
 
+/// So many follow the events of sessions at once. Each has a connection for itself, and others have to get one, too.
+const FOLLOWERS_MAX: usize = 768;
+
 /// Every session of a node.
 pub(super) struct Sessions {
     held: Mutex<Held>,
     places: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
     /// How many an Online Service has open at most.
     each: usize,
 }
@@ -35,7 +39,8 @@ struct OfService {
 
 impl Sessions {
     pub(super) fn new(most: usize, each: usize) -> Self {
-        Self { held: Mutex::default(), places: Arc::new(Semaphore::new(most)), each }
+        let [places, followers] = [most, FOLLOWERS_MAX].map(|most| Arc::new(Semaphore::new(most)));
+        Self { held: Mutex::default(), places, followers, each }
     }
 
     /// A place for one more open session of this Online Service.
@@ -47,6 +52,15 @@ impl Sessions {
         let own = own.try_acquire_owned().map_err(|_| EngineError::TooMany)?;
         let node = self.places.clone().try_acquire_owned().map_err(|_| EngineError::Busy)?;
         Ok(Place::new(own, node))
+    }
+
+    /// A place for one more who follows the events of this session.
+    ///
+    /// # Errors
+    /// [`EngineError::Followed`].
+    pub(super) fn follow(&self, session: &Session) -> Result<Place, EngineError> {
+        let [own, node] = [session.followers(), self.followers.clone()].map(Semaphore::try_acquire_owned);
+        own.and_then(|own| Ok(Place::new(own, node?))).map_err(|_| EngineError::Followed)
     }
 
     pub(super) fn insert(&self, session: Arc<Session>) {

@@ -35,6 +35,7 @@ mod lending;
 mod lists;
 mod places;
 mod power_loss;
+mod racing;
 mod refused;
 mod rights;
 mod stops;

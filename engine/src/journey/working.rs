@@ -17,6 +17,8 @@ use super::login::{errors, seal};
 use super::told::Told;
 use super::visitor::{MISSING, Reader, Visitor};
 use super::words;
+use crate::api::problem::Problem;
+use crate::session::Place;
 use crate::session::events::{AnswerField, Question, Subscription};
 
 pub(super) async fn page(visitor: &Visitor) -> Response {
@@ -201,13 +203,15 @@ pub(super) async fn events(
     visitor: Visitor,
     Query(after): Query<After>,
     headers: axum::http::HeaderMap,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
-    let stream = futures_util::stream::unfold(visitor.session.subscribe(last.unwrap_or(after.seen)), next_event);
-    Sse::new(stream).keep_alive(KeepAlive::default())
+    let following = (visitor.session.subscribe(last.unwrap_or(after.seen)), visitor.engine.follow(&visitor.session)?);
+    Ok(Sse::new(futures_util::stream::unfold(following, next_event)).keep_alive(KeepAlive::default()))
 }
 
-async fn next_event(mut events: Subscription) -> Option<(Result<Event, Infallible>, Subscription)> {
+async fn next_event(
+    (mut events, place): (Subscription, Place),
+) -> Option<(Result<Event, Infallible>, (Subscription, Place))> {
     use crate::session::events::What;
     let event = events.next().await?;
     let sent = Event::default().id(event.seq.to_string());
@@ -219,5 +223,5 @@ async fn next_event(mut events: Subscription) -> Option<(Result<Event, Infallibl
         What::Count { done, total } => sent.event("count").data(format!("{done} / {total}")),
         What::Waiting { ahead } => sent.event("waiting").data(ahead.to_string()),
     };
-    Some((Ok(sent), events))
+    Some((Ok(sent), (events, place)))
 }

@@ -116,6 +116,27 @@ async fn the_operators_limits_bound_every_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_session_takes_no_more_than_its_streams_of_events() {
+    let world = World::new().await;
+    let (person, _) = world.agreed().await;
+    let mut streams = Vec::new();
+    let refused = loop {
+        match person.events().await {
+            Ok(stream) => streams.push(stream),
+            Err(_) => break person.call(Method::GET, "events", None).await.unwrap(),
+        }
+        assert!(streams.len() < 100, "there is no end");
+    };
+    assert_eq!((refused.status.as_u16(), refused.media.as_str()), (429, "application/problem+json"), "{refused:?}");
+    assert_eq!(refused.json()["type"], "urn:consentry:problem:too-many-streams");
+    // Others are served on, and so is this one.
+    let (other, mut events) = world.agreed().await;
+    other.call(Method::POST, "withdraw", None).await.unwrap();
+    while events.next(EVENT).await.unwrap().is_some() {}
+    assert_eq!(person.status().await.unwrap()["state"], "awaiting-credentials");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_reaches_a_session_that_is_not_theirs() {
     let world = World::new().await;
     let (person, _) = world.agreed().await;

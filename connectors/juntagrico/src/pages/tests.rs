@@ -53,6 +53,7 @@ fn bills_are_read_since_the_day_of_the_consent() {
             "5 2025-05-05 Panier 45,05 Oui https://source.example/jb/user_bill_pdf/5",
         ]
     );
+    assert_eq!((native::older(), native::partial()), (vec!["document.invoice".to_owned()], vec![]));
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn what_is_older_than_the_consent_stays() {
     let days: Vec<String> =
         native::items().iter().map(|item| item[item.find("date=").unwrap()..][..15].to_owned()).collect();
     assert_eq!(days, ["date=2026-02-02", "date=2026-06-10"]);
+    assert_eq!((native::older(), native::partial()), (vec!["bank.transaction".to_owned()], vec![]));
 }
 
 #[test]

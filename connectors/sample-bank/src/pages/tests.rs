@@ -80,6 +80,7 @@ fn older_operations_end_the_walk() {
     let next = OPERATIONS.replace("Page 1 sur 1", r#"<a class="suivante" href="?page=2">suivante</a>"#);
     assert_eq!(operations(&page(&next), &first_account()).unwrap(), None);
     assert!(native::items().is_empty());
+    assert_eq!((native::older(), native::partial()), (vec!["bank.transaction".to_owned()], vec![]));
 }
 
 #[test]
@@ -95,4 +96,5 @@ fn statements_are_listed_since_the_day_of_the_consent() {
             "releve-2025-11 2025-11-30 Relevé de compte 11/2025 https://source.example/documents/releve-2025-11.pdf",
         ]
     );
+    assert_eq!((native::older(), native::partial()), (vec!["document.statement".to_owned()], vec![]));
 }

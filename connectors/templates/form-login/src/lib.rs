@@ -79,6 +79,7 @@ fn operations(account: &Account) -> Result {
         for [day, label, amount, reference] in page.table("table#operations tbody tr", columns.clone())?.rows() {
             let day = french::date(day)?;
             if since.as_ref().is_some_and(|since| day < *since) {
+                items::BankTransaction::older(day)?;
                 return batch.emit();
             }
             let amount = french::amount(amount, &account.currency)?;

@@ -67,6 +67,7 @@ fn operations(account: &Account, token: &Secret) -> Result {
         let mut batch = Batch::default();
         for [id, date, label, amount] in page.table("/operations/*", columns.clone())?.rows() {
             if since.as_ref().is_some_and(|since| date < since.as_str()) {
+                items::BankTransaction::older(date)?;
                 return batch.emit();
             }
             let amount = english::amount(amount, &account.currency)?;

@@ -103,6 +103,9 @@ kinds! {
     TOO_MANY_SESSIONS "too-many-sessions" [TOO_MANY_REQUESTS]
         "This Online Service has as many open sessions as it may have."
         "Wait until one of them has ended: each does within an hour of its start. The operator sets how many there may be with sessions-per-online-service-max."
+    TOO_MANY_STREAMS "too-many-streams" [TOO_MANY_REQUESTS]
+        "As many streams of events are open as may be, of this session or of all."
+        "Close one of this session's, or ask where the session stands and open a stream later."
     BUSY "busy" [SERVICE_UNAVAILABLE]
         "There are as many open sessions as this node can have."
         "Try again later."

@@ -29,8 +29,6 @@ pub struct RunFacts {
     pub missing: Option<Missing>,
     /// Milliseconds to wait, as the Data Source said.
     pub retry_after_ms: Option<u64>,
-    /// The consent has a history window: a dataset may hold nothing because everything is older.
-    pub bounded: bool,
     /// Every category that this run was to bring.
     pub datasets: Vec<DatasetFacts>,
 }
@@ -54,6 +52,8 @@ pub struct DatasetFacts {
     pub empty: Option<PageId>,
     /// A recognised page was there that speaks for this category, and did not say that there is nothing.
     pub read: bool,
+    /// An item was left out because it is older than the consent allows.
+    pub older: bool,
 }
 
 /// Why a dataset is incomplete.
@@ -126,7 +126,6 @@ impl RunFacts {
             unrecognised: false,
             missing: None,
             retry_after_ms: None,
-            bounded: false,
             datasets,
         }
     }
@@ -254,10 +253,9 @@ fn cause(facts: &RunFacts, guest: &GuestEnd) -> (Option<Code>, Option<Code>) {
 fn qualify(dataset: &DatasetFacts, facts: &RunFacts, guest: &GuestEnd, cause: Option<Code>) -> Dataset {
     let category = item::category(&dataset.category);
     let single = category.is_some_and(|category| !category.many);
-    let dated = category.is_some_and(|category| category.day().is_some());
     let refused = dataset.refused.as_ref().map(|_| Code::ValueUnparsable);
-    // Connectors leave out what is older than the consent allows, so a page that was read may bring nothing.
-    let older_alone = facts.bounded && dated && dataset.read && cause.or_else(|| facts.seen(guest)).is_none();
+    // Something was there, and none of it may be taken.
+    let older_alone = dataset.older && cause.or_else(|| facts.seen(guest)).is_none();
     let quality = match (dataset.accepted, dataset.partial.or(refused), &dataset.empty) {
         (1, None, _) if single => Quality::Complete,
         (_, Some(code), _) => Quality::Partial(code),

@@ -86,6 +86,14 @@ impl Columns {
         self.category
     }
 
+    /// The day by which a consent's history window counts an item; none where it has none, or one that is no day. `written` gives the text of
+    /// a value by its place.
+    #[must_use]
+    pub fn day<'t>(&self, written: impl FnOnce(usize) -> Option<&'t str>) -> Option<Date> {
+        let name = self.category.day()?.name;
+        strictly_a_day(written(self.given.iter().position(|(given, _)| given == name)?)?)
+    }
+
     /// Checks one item, value by value, against the table. `observed` is the host's clock.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::table::{CATEGORIES, Category, Check, Field, Kind};
 /// The parts of the generated file that do not depend on the table.
 const PRELUDE: &str = r#"// Generated from the host's item table.
 
-use crate::output::{Blob, Fault, Fields, Item, Kind, emit};
+use crate::output::{Blob, Fault, Fields, Item, Kind, emit, older};
 
 /// What may stand for a text that can be absent: a string, or what a document's `find` answered.
 pub trait Words {
@@ -30,8 +30,8 @@ impl<T: Words> Words for Option<T> {
 "#;
 
 /// Rust source for connectors: for each category a struct whose `new` takes the required fields, with a setter for each optional
-/// one and `emit`. It wants `Blob`, `Fault`, a trait `Item` of its category and fields, `emit(item: impl Item) -> Result<(), Fault>`, and
-/// `Fields` in `crate::output`, which takes the name and value of each: `put(name, kind, text)`, `integer`, `flag` and `blob`.
+/// one and `emit`. It wants `Blob`, `Fault`, a trait `Item` of its category and fields, `emit(item: impl Item) -> Result<(), Fault>`,
+/// `older(category, field, day) -> Result<(), Fault>`, and `Fields` in `crate::output`, which takes the name and value of each: `put(name, kind, text)`, `integer`, `flag` and `blob`.
 #[must_use]
 pub fn rust_constructors() -> String {
     let mut out = PRELUDE.to_owned();
@@ -70,6 +70,7 @@ fn builder(category: &Category) -> String {
     let mutable = if required.is_empty() { "" } else { "mut " };
     let docs: String =
         required.iter().map(|field| format!("    /// - `{}`: {}.\n", ident(field), describe(field))).collect();
+    let older = category.day().map_or_else(String::new, |day| older(category, day));
     let (docs, default) = if required.is_empty() {
         let default = format!("impl Default for {name} {{\n    fn default() -> Self {{ Self::new() }}\n}}\n");
         (format!("    /// Wants at least one of: {}.\n", category.any_of.join(", ")), default)
@@ -81,9 +82,20 @@ fn builder(category: &Category) -> String {
          {default}impl {name} {{\n{docs}    pub fn new({parameters}) -> Self {{\n        let {mutable}fields = Fields::default();\n\
          {values}        Self {{ fields }}\n    }}\n{setters}    \
          /// Hands the item to the host.\n    ///\n    /// # Errors\n    /// A fault that names the field and the form that is wanted.\n    \
-         pub fn emit(self) -> Result<(), Fault> {{ emit(self) }}\n}}\n\
+         pub fn emit(self) -> Result<(), Fault> {{ emit(self) }}\n{older}}}\n\
          impl Item for {name} {{\n    const CATEGORY: &'static str = \"{at}\";\n    \
          fn fields(self) -> Fields {{ self.fields }}\n}}\n"
+    )
+}
+
+/// What says that there was one which is too old to be emitted.
+fn older(category: &Category, day: &Field) -> String {
+    format!(
+        "    /// Says that one of this day was left out because it is older than the person consented to (`job::since`). Where all are\n    \
+         /// older, that tells a dataset which is rightly empty from a page that was not understood.\n    ///\n    /// # Errors\n    \
+         /// A fault, for a day that is not older.\n    pub fn older(day: impl AsRef<str>) -> Result<(), Fault> {{\n        \
+         older(\"{}\", \"{}\", day.as_ref())\n    }}\n",
+        category.name, day.name
     )
 }
 
