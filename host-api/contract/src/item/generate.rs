@@ -269,12 +269,15 @@ mod tests {
             }
             /// Emits.
             pub fn emit(_: impl Item) -> Result<(), Fault> { Ok(()) }
+            /// Says that one was left out.
+            pub fn older(_: &str, _: &str, _: &str) -> Result<(), Fault> { Ok(()) }
         }
         /// Uses them.
         pub fn uses(found: Option<String>) -> Result<(), output::Fault> {
             items::PersonName::new().given(found).family("Roy").emit()?;
             items::BankAccount::new("a1").kind(items::BankAccountKind::Savings).iban(None::<&str>).emit()?;
             items::BankBalance::new("a1", 1250, "EUR").emit()?;
+            items::BankTransaction::older("2001-01-01")?;
             items::DocumentTaxNotice::new("n1", 2025).income_amount(3_000_000, "EUR").file(output::Blob).emit()
         }
         /// The generated part.
