@@ -37,6 +37,32 @@ pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     bounded(File::open(credential(path)?.as_deref().unwrap_or(path))?)
 }
 
+/// Reads a secret that was written as one line: an editor's line end is no part of it. A blank, also the last one, is.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_line(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    read(path).map(without_line_end)
+}
+
+/// As [`read_line`], for a file that is the engine's alone.
+///
+/// # Errors
+/// As [`read_private`].
+pub(crate) fn read_private_line(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    read_private(path).map(without_line_end)
+}
+
+fn without_line_end(mut line: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+    }
+    line
+}
+
 /// As [`read`], for a file that is the engine's alone.
 ///
 /// # Errors
@@ -81,6 +107,29 @@ mod tests {
     fn a_file_without_an_end_is_no_secret() {
         let error = read(Path::new("/dev/zero")).unwrap_err();
         assert!(error.to_string().contains("larger than 65536 bytes"), "{error}");
+    }
+
+    #[test]
+    fn of_a_line_its_end_is_cut_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        for (written, meant) in [
+            ("horse", "horse"),
+            ("horse\n", "horse"),
+            ("horse\r\n", "horse"),
+            ("horse \n", "horse "),
+            (" horse\t\r\n", " horse\t"),
+            ("horse\n\n", "horse\n"),
+            ("horse\r", "horse\r"),
+            ("\n", ""),
+            ("", ""),
+        ] {
+            fs::write(&path, written).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            for read in [read_line, read_private_line] {
+                assert_eq!(read(&path).unwrap().as_slice(), meant.as_bytes(), "{written:?}");
+            }
+        }
     }
 
     #[test]

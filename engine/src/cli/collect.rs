@@ -97,7 +97,7 @@ pub(super) struct Options {
     /// A login field. Others on this machine can see it: for tests. May be repeated.
     #[arg(long = "field", value_name = "NAME=VALUE")]
     fields: Vec<Given>,
-    /// A login field or an answer, from a file. May be repeated.
+    /// A login field or an answer, from a file: all of it but one line end. May be repeated.
     #[arg(long = "field-file", value_name = "NAME=FILE")]
     field_files: Vec<FromFile>,
     /// One of the operator's own secrets towards the Data Source, from a file; needs --connector and --source. May be repeated.

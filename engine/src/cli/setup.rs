@@ -22,9 +22,9 @@ use crate::secret_file;
 /// A passphrase or a PIN, from a file that is its owner's alone.
 pub(super) fn passphrase_in(path: &Path) -> anyhow::Result<SecretString> {
     let told = || format!("{} can't be used as the file of a passphrase or a PIN", path.display());
-    let bytes = secret_file::read_private(path).with_context(told)?;
+    let bytes = secret_file::read_private_line(path).with_context(told)?;
     let text = std::str::from_utf8(&bytes).with_context(told)?;
-    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+    Ok(SecretString::from(text))
 }
 
 /// Writes the two halves of a new key: both, or none.

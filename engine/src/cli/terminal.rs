@@ -151,13 +151,9 @@ pub(super) struct FromFile {
 }
 
 impl FromFile {
-    /// What the file holds, without the line end that an editor leaves.
+    /// What the file holds, without the one line end that an editor leaves.
     pub(super) fn read(&self) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-        let mut value =
-            secret_file::read(&self.path).with_context(|| format!("{} can't be read", self.path.display()))?;
-        let length = value.trim_ascii_end().len();
-        value.truncate(length);
-        Ok(value)
+        secret_file::read_line(&self.path).with_context(|| format!("{} can't be read", self.path.display()))
     }
 }
 

@@ -42,6 +42,19 @@ async fn a_field_that_no_login_has_is_named_before_anything_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_from_a_file_keeps_its_blanks_and_loses_one_line_end() {
+    let desk = Desk::new().await;
+    let (file, password) = (desk.folder.path().join("password"), " Blank-Horse-7!\t ");
+    desk.bank.change(Change { password: Some(password.to_owned()), ..Change::default() });
+    let given = format!("--yes --json --field login={} --field-file password={}", JULIE.login, file.display());
+    for (end, code) in [("", 0), ("\n", 0), ("\r\n", 0), ("\n\n", 10)] {
+        std::fs::write(&file, format!("{password}{end}")).unwrap();
+        let called = call(desk.collect(&given)).await;
+        assert_eq!(called.code, Some(code), "{end:?}: {called:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_no_run_could_use_is_told_before_a_login_is_opened() {
     let desk = Desk::new().await;
     for (base, told) in [

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use zeroize::Zeroizing;
 
 use crate::cli::audit::{noted, noted_by};
 use crate::cli::{ConfigFile, setup};
@@ -49,8 +48,8 @@ impl Who {
             None => None,
             Some(path) => {
                 let told = || format!("{} can't be used as the file of an operator's key", path.display());
-                let key = Zeroizing::new(secret_file::read_private(path).with_context(told)?);
-                let key = std::str::from_utf8(&key).with_context(told)?.trim_end();
+                let key = secret_file::read_private_line(path).with_context(told)?;
+                let key = std::str::from_utf8(&key).with_context(told)?;
                 let operators = Operators::new(config.operator_key.clone(), entropy.clone());
                 let operator = operators.known(key).context("no operator of the configuration has this key")?;
                 operator.check(deed)?;

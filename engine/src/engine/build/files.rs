@@ -67,20 +67,16 @@ pub(super) fn desk() -> Operator {
 /// One line of a file that is kept from others.
 pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, BuildError> {
     let unreadable = |source| BuildError::Secret { path: path.to_owned(), source };
-    let bytes = crate::secret_file::read(path).map_err(unreadable)?;
+    let bytes = crate::secret_file::read_line(path).map_err(unreadable)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(std::io::ErrorKind::InvalidData.into()))?;
-    Ok(Zeroizing::new(text.trim_end().to_owned()))
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 pub(super) fn read_secrets(files: &BTreeMap<String, PathBuf>) -> Result<Secrets, BuildError> {
     let mut secrets = Secrets::new();
     for (name, path) in files {
         let unreadable = |source| BuildError::Secret { path: path.clone(), source };
-        let mut value = crate::secret_file::read(path).map_err(unreadable)?;
-        // An editor's line end is no part of the secret.
-        let length = value.trim_ascii_end().len();
-        value.truncate(length);
-        secrets.insert(name.clone(), value);
+        secrets.insert(name.clone(), crate::secret_file::read_line(path).map_err(unreadable)?);
     }
     Ok(secrets)
 }
