@@ -10,6 +10,9 @@
 //! the store with the newest tables opens everything else, once an operator says that it was put back. Not claimed: anything against
 //! whoever kept an older key file with its passphrase, and an older file of root keys.
 
+use std::io;
+use std::path::Path;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -47,7 +50,14 @@ pub const VALUE_BYTES_MAX: usize = 40 * 1024 * 1024;
 
 /// Free space below which nothing new is written. What makes something go may use it; and sled, which can't go on after a full
 /// disk, never meets one.
-const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+pub(crate) const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Refuses what would leave less than the reserve free on the disk of a folder.
+pub(crate) fn has_room_for(folder: &Path, reserve_bytes: u64, bytes: usize) -> Result<(), StoreError> {
+    let disk = rustix::fs::statvfs(folder).map_err(io::Error::from)?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < reserve_bytes.saturating_add(bytes as u64) { Err(StoreError::Full) } else { Ok(()) }
+}
 
 /// A version of one record, as the store counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

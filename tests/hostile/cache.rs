@@ -8,6 +8,7 @@ use consentry::collect::cache::CompiledCache;
 use consentry::collect::compile::Compiler;
 use consentry::collect::package::Package;
 use consentry::collect::sandbox::{Sandbox, SandboxSettings};
+use consentry_tests::disk::SmallDisk;
 use tempfile::TempDir;
 
 use crate::raw;
@@ -90,4 +91,38 @@ fn a_file_does_not_stand_in_for_another_connectors() {
     started(folder.path(), KEY, &[&first, &second]);
     assert_ne!(inode(&first_file), before.0);
     assert_ne!(inode(&second_file), before.1);
+}
+
+#[test]
+fn what_can_be_made_again_leaves_the_disk_its_reserve() {
+    let (folder, package) = (tempfile::tempdir().unwrap(), raw::doing("(drop (i32.const 1))"));
+    let compiled = folder.path().join("compiled");
+    let Some(disk) = SmallDisk::at(&compiled, 24 * 1024) else { return };
+    for full in [false, true] {
+        if full {
+            disk.fill();
+        }
+        started(&compiled, KEY, &[&package]);
+        assert_eq!(disk.list(), [], "full: {full}");
+    }
+    disk.clear();
+    disk.resize(64 * 1024);
+    started(&compiled, KEY, &[&package]);
+    assert!(file_of(&compiled, &package).is_file());
+}
+
+#[test]
+fn nothing_half_written_stays_in_the_folder() {
+    let (folder, package, file) = cached();
+    let names = || -> Vec<_> { std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect() };
+    // In the file's place stands what no file can replace.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    started(folder.path(), KEY, &[&package]);
+    assert_eq!(names(), std::slice::from_ref(&file));
+    std::fs::remove_dir(&file).unwrap();
+    // A process that was killed while it wrote.
+    std::fs::write(file.with_extension("part-4711"), "half").unwrap();
+    started(folder.path(), KEY, &[&package]);
+    assert_eq!(names(), [file]);
 }

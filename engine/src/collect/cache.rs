@@ -1,6 +1,7 @@
 //! Compiled connectors by digest, in memory and in a folder. Compiled code runs with the host's own rights, so a file counts only
 //! with a tag under a key which the folder does not hold; anything else is compiled again. A file fits one build of wasmtime and
-//! one set of settings: both are in its name. The tag is GMAC: checking it takes a tenth of the time that loading the code takes.
+//! one set of settings: both are in its name. The tag is GMAC: checking it takes a tenth of the time that loading the code takes. What
+//! can be made again takes nothing of the disk's reserve.
 #![expect(
     unsafe_code,
     reason = "wasmtime loads native code; the bytes were made by this host's compiler and are authenticated first"
@@ -17,8 +18,11 @@ use wasmtime::component::Component;
 use super::compile::{CompileError, Compiler};
 use super::package::Package;
 use super::sandbox::{Prepared, Sandbox, SandboxError};
+use crate::store::{RESERVE_BYTES, has_room_for};
 
 const TAG_BYTES: usize = 16;
+/// What the name of a file ends with while it is written, before the number of the process.
+const PART: &str = "part-";
 
 /// A connector, once it was asked for: ready, or refused for good.
 type Slot = Arc<Mutex<Option<Result<Prepared, String>>>>;
@@ -38,10 +42,12 @@ impl std::fmt::Debug for CompiledCache {
 }
 
 impl CompiledCache {
-    /// `folder` none keeps compiled code in memory only; `key` authenticates the files.
+    /// `folder` none keeps compiled code in memory only; `key` authenticates the files. One process at a time has the folder: what an
+    /// earlier one left half-written there goes.
     pub fn new(folder: Option<PathBuf>, key: &[u8; 32], compiler: Compiler) -> Self {
         // Unwrap safety: the key has the cipher's length.
         let key = UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).expect("32 bytes are a key");
+        folder.as_deref().into_iter().for_each(clear_half_written);
         Self { folder, key, compiler, slots: Mutex::default() }
     }
 
@@ -143,10 +149,28 @@ impl CompiledCache {
         let sealed =
             self.key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&named), &mut []);
         let tag = sealed.map_err(|_| std::io::Error::other("the code can't be authenticated"))?;
-        let part = path.with_extension(format!("part-{}", std::process::id()));
-        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        std::fs::write(&part, [&nonce, tag.as_ref(), &named].concat())?;
-        std::fs::rename(&part, path)
+        let (part, folder) = (path.with_extension(format!("{PART}{}", std::process::id())), folder_of(path));
+        std::fs::create_dir_all(folder)?;
+        has_room_for(folder, RESERVE_BYTES, named.len()).map_err(std::io::Error::other)?;
+        let written = std::fs::write(&part, [&nonce, tag.as_ref(), &named].concat());
+        written.and_then(|()| std::fs::rename(&part, path)).inspect_err(|_| {
+            // What can't be removed now is at the next start.
+            let _ = std::fs::remove_file(&part);
+        })
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+fn clear_half_written(folder: &Path) {
+    // A folder that is not there has nothing.
+    for path in std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())) {
+        if path.extension().is_some_and(|end| end.to_string_lossy().starts_with(PART)) {
+            // It is tried again at the next start, and costs room until then.
+            let _ = std::fs::remove_file(&path);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
-use super::{RESERVE_BYTES, StoreError};
+use super::{RESERVE_BYTES, StoreError, has_room_for};
 
 /// How the name of a file ends while it is written.
 const UNFINISHED: &str = ".new";
@@ -69,12 +69,6 @@ impl FolderFiles {
         })
         .await
     }
-
-    fn has_room_for(&self, bytes: usize) -> Result<(), StoreError> {
-        let disk = rustix::fs::statvfs(&self.folder).map_err(io::Error::from)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free < RESERVE_BYTES.saturating_add(bytes as u64) { Err(StoreError::Full) } else { Ok(()) }
-    }
 }
 
 #[async_trait]
@@ -108,7 +102,7 @@ impl Files for FolderFiles {
         let (this, path) = (self.clone(), self.folder.join(name));
         blocking(move || {
             if room == Room::Free {
-                this.has_room_for(bytes.len())?;
+                has_room_for(&this.folder, RESERVE_BYTES, bytes.len())?;
             }
             let unfinished =
                 this.folder.join(format!("{}{UNFINISHED}", path.file_name().unwrap_or_default().display()));

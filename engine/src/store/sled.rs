@@ -19,7 +19,7 @@ use sled::{Batch, Db};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use super::{Entry, Expect, Listed, RESERVE_BYTES, Revision, Store, StoreError, VALUE_BYTES_MAX};
+use super::{Entry, Expect, Listed, RESERVE_BYTES, Revision, Store, StoreError, VALUE_BYTES_MAX, has_room_for};
 
 /// Longest value that sled gets. It writes a whole leaf of its tree at once, some 20 values, and puts what is larger than a
 /// quarter of a segment into a file of its own; so these two belong together: 32 chunks fit.
@@ -181,19 +181,12 @@ impl Shared {
         let Write { key, record, expect, .. } = write;
         match record.take() {
             Some((head, body)) => {
-                self.has_room_for(body.len())?;
+                has_room_for(&self.folder, self.reserve_bytes, body.len())?;
                 open.put(key, &head, &body, *expect).map(Some)
             }
             // Deleting needs a little room too, and gets it: from the reserve.
             None => open.delete(key, *expect).map(|()| None),
         }
-    }
-
-    fn has_room_for(&self, bytes: usize) -> Result<(), StoreError> {
-        let disk = rustix::fs::statvfs(&self.folder).map_err(io::Error::from)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let needed = self.reserve_bytes.saturating_add(bytes as u64);
-        if free < needed { Err(StoreError::Full) } else { Ok(()) }
     }
 }
 
