@@ -9,6 +9,7 @@ use consentry_contract::failure::{Code, DatasetFacts, Name, RunFacts, Stage};
 use consentry_contract::item::{RunItems, category as category_of};
 use consentry_contract::limits::{LimitName, Limits};
 use consentry_contract::manifest::{Manifest, SourcePlan};
+use consentry_contract::plain::plain;
 use consentry_contract::recipe::SinkId;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -22,7 +23,6 @@ use crate::egress::Egress;
 use crate::fault::Fail;
 use crate::held::{Held, Holdings};
 use crate::http::Jar;
-use crate::log::one_line;
 use crate::meter::{CpuAccount, CpuMeter};
 use crate::network::{Identity, Network};
 use crate::ports::{Clock, Observer, Prompter, Random};
@@ -246,7 +246,7 @@ impl HostCtx {
         text.truncate(text.floor_char_boundary(TOLD_BYTES_MAX));
         // As with the connector's own lines: a log that is full loses lines, not the run.
         if self.budget.spend(LimitName::LogLines, 1) {
-            self.ports.observer.refused(code, &one_line(&text));
+            self.ports.observer.refused(code, &plain(&text));
         }
         Fail::fault(code, text)
     }
@@ -254,7 +254,7 @@ impl HostCtx {
     /// A line for the connector's author, counted as its own lines are.
     pub(crate) fn tell_author(&mut self, text: &str) {
         if self.budget.spend(LimitName::LogLines, 1) {
-            self.ports.observer.log("warn", &one_line(&text[..text.floor_char_boundary(TOLD_BYTES_MAX)]));
+            self.ports.observer.log("warn", &plain(&text[..text.floor_char_boundary(TOLD_BYTES_MAX)]));
         }
     }
 

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use comfy_table::Table;
 use consentry_contract::failure::Code;
+use consentry_contract::plain::plain;
 use consentry_host_api::ports::Observer;
 use consentry_host_api::tape::{Divergence, Matching};
 use consentry_tape::{LastCall, PageShape, RECORDING_BYTES_MAX, Report};
@@ -175,7 +176,9 @@ async fn pull(reports: &View<'_>, ticket: &str, to: &Path, out: &mut dyn Write) 
 fn show(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
     let Report { connector, connector_version, source, point, .. } = report;
     writeln!(out, "break     {}", report.fingerprint())?;
-    writeln!(out, "connector {connector} {connector_version} at {source}, engine {}", report.engine)?;
+    let [connector, version, source, engine] =
+        [connector, connector_version, source, &report.engine].map(|text| plain(text));
+    writeln!(out, "connector {connector} {version} at {source}, engine {engine}")?;
     let page = point.page.as_ref().map_or("no page that it knows", |page| page.as_str());
     writeln!(out, "failed    {} on {page}", point.code)?;
     if let Some(missing) = &point.missing {
@@ -185,22 +188,22 @@ fn show(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
         writeln!(out, "limit     {limit}")?;
     }
     if let Some(LastCall { ordinal, method, url, .. }) = &point.last {
-        writeln!(out, "after     {ordinal} requests and prompts, the last one {method} {url}")?;
+        writeln!(out, "after     {ordinal} requests and prompts, the last one {} {}", plain(method), plain(url))?;
     }
     writeln!(out, "recording {}", report.proof.name())?;
-    writeln!(out, "pages     {}", report.pages.join(" > "))?;
+    writeln!(out, "pages     {}", plain(&report.pages.join(" > ")))?;
     for (rule, bytes) in &report.kept {
         writeln!(out, "kept      {bytes} bytes: {}", json!(rule).as_str().unwrap_or_default())?;
     }
     for line in report.nearest() {
-        writeln!(out, "nearest   {line}")?;
+        writeln!(out, "nearest   {}", plain(line))?;
     }
     if let Some(good) = &report.good {
         return changes(report, good, out);
     }
     writeln!(out, "shape of the last page:")?;
     for line in report.shape.iter().take(SHAPE_LINES) {
-        writeln!(out, "  {line}")?;
+        writeln!(out, "  {}", plain(line))?;
     }
     if report.shape.len() > SHAPE_LINES {
         writeln!(out, "  … {} lines more", report.shape.len() - SHAPE_LINES)?;
@@ -210,7 +213,8 @@ fn show(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
 
 /// What the page had when all was well and has not now (`-`), and the other way round (`+`).
 fn changes(report: &Report, good: &PageShape, out: &mut dyn Write) -> anyhow::Result<()> {
-    writeln!(out, "page {}, as version {} met it when all was well, and now:", good.page, good.connector_version)?;
+    let (page, version) = (plain(&good.page), plain(&good.connector_version));
+    writeln!(out, "page {page}, as version {version} met it when all was well, and now:")?;
     let (before, now): (Vec<&str>, Vec<&str>) =
         (good.lines.iter().map(String::as_str).collect(), report.shape.iter().map(String::as_str).collect());
     let difference = TextDiff::from_slices(&before, &now);
@@ -220,7 +224,7 @@ fn changes(report: &Report, good: &PageShape, out: &mut dyn Write) -> anyhow::Re
     }
     let lines = groups.iter().flat_map(|group| group.iter()).flat_map(|op| difference.iter_changes(op));
     for change in lines.take(SHAPE_LINES) {
-        writeln!(out, "{} {}", change.tag(), change.value())?;
+        writeln!(out, "{} {}", change.tag(), plain(change.value()))?;
     }
     Ok(())
 }
@@ -234,6 +238,7 @@ async fn replay(report: &Report, file: &Path, strict: bool, out: &mut dyn Write)
     let replayed = collector.replay(&package, &tape, matching, Arc::new(Told)).await?;
     if let Some(Divergence { ordinal, asked, taped }) = &replayed.divergence {
         let taped = taped.as_deref().unwrap_or("nothing: it ends there");
+        let (asked, taped) = (plain(asked), plain(taped));
         writeln!(out, "request {ordinal} is not on the recording: {asked}\n  there it is {taped}")?;
     }
     let failure = replayed.collection.failure();
@@ -262,9 +267,9 @@ impl Observer for Told {
     fn login_submitted(&self) {}
     fn authenticated(&self) {}
     fn log(&self, level: &str, text: &str) {
-        eprintln!("connector {level}: {text}");
+        eprintln!("connector {level}: {}", plain(text));
     }
     fn refused(&self, code: Code, text: &str) {
-        eprintln!("refused {code}: {text}");
+        eprintln!("refused {code}: {}", plain(text));
     }
 }

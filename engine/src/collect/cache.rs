@@ -118,7 +118,7 @@ impl CompiledCache {
 
     fn compile(&self, sandbox: &Sandbox, package: &Package) -> Result<Component, SandboxError> {
         let code = self.compiler.compile(sandbox.engine(), package.bytes()).map_err(|error| match error {
-            CompileError::Refused(reason) => SandboxError::Connector { reason },
+            CompileError::Refused(reason) => SandboxError::refused(&reason),
             error => SandboxError::Compiler(error),
         })?;
         if let Some(path) = self.path(sandbox, package.digest()) {
@@ -129,7 +129,7 @@ impl CompiledCache {
         }
         // SAFETY: the bytes have just come from this host's compiler, over a pipe that nobody else has.
         let loaded = unsafe { Component::deserialize(sandbox.engine(), &code) };
-        loaded.map_err(|error| SandboxError::Connector { reason: format!("{error:#}") })
+        loaded.map_err(|error| SandboxError::refused(&format!("{error:#}")))
     }
 
     /// The code in a file, if it is as this host wrote it under this name.

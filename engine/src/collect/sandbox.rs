@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::compile::CompileError;
 use consentry_contract::failure::GuestEnd;
 use consentry_contract::limits::LimitName;
+use consentry_contract::plain::plain;
 use consentry_host_api::bindings::{Connector, ConnectorPre};
 use consentry_host_api::guests::{GuestThreads, Home, Watch};
 use consentry_host_api::{HostCtx, Stopped, TICK_MILLISECONDS, link};
@@ -61,6 +62,13 @@ pub enum SandboxError {
     /// The compiler gave no answer about the connector.
     #[error("the connector can't be compiled")]
     Compiler(#[source] CompileError),
+}
+
+impl SandboxError {
+    /// A connector that is refused for this. The names in it are the connector's.
+    pub(super) fn refused(reason: &str) -> Self {
+        Self::Connector { reason: plain(reason).into_owned() }
+    }
 }
 
 /// How many and how large.
@@ -154,7 +162,7 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::Connector`] when its types are not those of the contract.
     pub fn link(&self, component: &Component) -> Result<Prepared, SandboxError> {
-        let fit = |error: wasmtime::Error| SandboxError::Connector { reason: format!("{error:#}") };
+        let fit = |error: wasmtime::Error| SandboxError::refused(&format!("{error:#}"));
         let pre = self.linker.instantiate_pre(component).map_err(fit)?;
         Ok(Prepared(ConnectorPre::new(pre).map_err(fit)?))
     }
@@ -222,8 +230,8 @@ async fn drive(pre: &ConnectorPre<HostCtx>, store: &mut Store<HostCtx>) -> (Gues
     }
 }
 
-/// Tells a guest that the host ended from one that crashed, and in which functions. Their names come from the connector's own code and
-/// hold no value.
+/// Tells a guest that the host ended from one that crashed, and in which functions. Their names come from the connector's own code:
+/// they hold no value, and anything else.
 fn trapped(error: &wasmtime::Error, ctx: &mut HostCtx) -> (GuestEnd, Vec<String>) {
     if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
         ctx.reached(LimitName::Handles);
@@ -236,7 +244,9 @@ fn trapped(error: &wasmtime::Error, ctx: &mut HostCtx) -> (GuestEnd, Vec<String>
     let mut trace: Vec<String> = trap.iter().map(|trap| format!("{trap:?}")).collect();
     if let Some(frames) = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames) {
         let names = frames.iter().filter_map(|frame| frame.func_name());
-        trace.extend(names.take(TRACE_MAX).map(|name| format!("{:#}", rustc_demangle::demangle(name))));
+        trace.extend(
+            names.take(TRACE_MAX).map(|name| plain(&format!("{:#}", rustc_demangle::demangle(name))).into_owned()),
+        );
     }
     if trap == Some(&Trap::StackOverflow) {
         ctx.reached(LimitName::Stack);

@@ -41,6 +41,7 @@ mod tests {
     #[test]
     fn what_is_not_seen_is_written_out_and_the_rest_is_left_alone() {
         assert_eq!(plain("Crédit Ω 漢字 'a'"), "Crédit Ω 漢字 'a'");
-        assert_eq!(plain("a\n\u{1b}[2Kb\u{202e}c\u{200b}"), "a\\n\\u{1b}[2Kb\\u{202e}c\\u{200b}");
+        assert_eq!(plain("a\r\n\u{1b}[2Kb\u{202e}c\u{200b}"), "a\\r\\n\\u{1b}[2Kb\\u{202e}c\\u{200b}");
+        assert_eq!(plain("1\u{a0}234\u{9b}\u{2028}\u{61c}"), "1\u{a0}234\\u{9b}\\u{2028}\\u{61c}");
     }
 }

@@ -5,10 +5,11 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use consentry_tests::breaking::{Broken, Passing};
 use consentry_tests::node::binary;
 use sample_bank::{Change, JULIE};
 
-use super::{Desk, WITHIN};
+use super::{Desk, WITHIN, call};
 
 /// A running command and the person who reads and types.
 struct Terminal {
@@ -135,7 +136,7 @@ async fn a_person_chooses_among_the_sources_that_have_what_is_asked_for() {
         let at = arguments.iter().position(|word| word == flag).unwrap();
         arguments.drain(at..at + 2);
     }
-    let unattended = super::call(arguments.clone()).await;
+    let unattended = call(arguments.clone()).await;
     assert_eq!(unattended.code, Some(1), "{unattended:?}");
     assert!(unattended.err.contains("choose with --connector and --source"), "{}", unattended.err);
     tokio::task::block_in_place(|| {
@@ -211,4 +212,26 @@ async fn an_interrupt_takes_back_what_is_under_way_and_leaves_the_terminal_its_e
         assert!(shown.contains("receipt rct_") && shown.contains("  withdrawn, from"), "{shown}");
     });
     assert!(!desk.out().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_turn_a_line_around_is_written_out_in_the_preview() {
+    let desk = Desk::new().await;
+    // Marks that an item may hold: in a name that is written from the right they have their place.
+    let marks = ["\u{200f}", "\u{200e}", "\u{61c}", "\u{200b}"];
+    let marked = format!("{}{}", JULIE.last_name, marks.concat());
+    let source =
+        Broken::before(&desk.bank.site_url, move |passing: &mut Passing| passing.replace(JULIE.last_name, &marked));
+    let source = source.await.unwrap();
+    let mut flags = desk.collect(&format!(
+        "--yes --category person.name --field login={} --field password={}",
+        JULIE.login, JULIE.password
+    ));
+    let at = flags.iter().position(|word| *word == desk.bank.site_url).unwrap();
+    flags[at] = source.url.clone();
+    let called = call(flags).await;
+    assert_eq!(called.code, Some(0), "{called:?}");
+    assert!(called.err.contains(r"\u{200f}\u{200e}\u{61c}\u{200b}"), "{}", called.err);
+    assert!(!marks.iter().any(|mark| called.err.contains(mark)), "{}", called.err);
+    assert!(std::fs::read_to_string(desk.out()).unwrap().contains(&marks.concat()), "what is shared is as it came");
 }

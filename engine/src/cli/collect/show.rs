@@ -9,6 +9,7 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use consentry_contract::failure::{Failure, Missing, Name, Text};
 use consentry_contract::item::{Check, Field, minor_digits};
+use consentry_contract::plain::plain;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -98,8 +99,8 @@ pub(super) fn question(question: &Question, options: &Options) {
     }
     eprintln!("\n{} ({}):", options.say(&words::ASKS), question.kind);
     for (name, value) in &question.details {
-        // What a source writes is shown as text, never as control sequences of the terminal.
-        eprintln!("  {name}: {}", plain(value));
+        // What a source or a connector writes is shown as text, never as control sequences of the terminal.
+        eprintln!("  {}: {}", plain(name), plain(value));
     }
     if question.image.is_some() {
         eprintln!("  ({})", options.say(&words::IMAGE));
@@ -152,9 +153,9 @@ fn cell(field: &Field, fields: &Value) -> String {
             money(number.as_i64(), currency.as_deref()).unwrap_or_else(|| number.to_string())
         }
         Value::Null => String::new(),
-        Value::String(text) => plain(text),
+        Value::String(text) => plain(text).into_owned(),
         Value::Object(blob) => format!("({})", blob.get("media").and_then(Value::as_str).unwrap_or("document")),
-        other => other.to_string(),
+        other => plain(&other.to_string()).into_owned(),
     };
     if text.chars().count() <= CELL_MAX { text } else { text.chars().take(CELL_MAX).chain(['…']).collect() }
 }
@@ -166,11 +167,6 @@ fn money(minor_units: Option<i64>, currency: Option<&str>) -> Option<String> {
     let text = format!("{:0>1$}", amount.unsigned_abs(), digits + 1);
     let (whole, part) = text.split_at(text.len() - digits);
     Some(if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") })
-}
-
-/// Without control characters.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The parcel waits for the one who fetches it.

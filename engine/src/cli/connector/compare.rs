@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use consentry_contract::page::PageRule;
+use consentry_contract::plain::plain;
 use consentry_host_api::tape::Matching;
 use serde_json::json;
 
@@ -57,10 +58,10 @@ pub(super) async fn run(options: &Options, out: &mut dyn Write) -> anyhow::Resul
         return Ok(ExitCode::SUCCESS);
     }
     decide::show(&difference, out)?;
-    pages.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    pages.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))?;
     for (name, lines) in results {
         writeln!(out, "recording {name}: {}", if lines.is_empty() { "the same" } else { "" })?;
-        lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+        lines.iter().try_for_each(|line| writeln!(out, "  {}", plain(line)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

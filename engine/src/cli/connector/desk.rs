@@ -124,8 +124,8 @@ impl Prompter for AtTerminal {
     fn ask(&self, question: Question) -> Result<Asked, Code> {
         eprintln!("? {}", question.kind);
         for (name, value) in &question.details {
-            // What a source writes is shown as text, never as control sequences of the terminal.
-            eprintln!("    {name}: {}", plain(value));
+            // What a source or a connector writes is shown as text, never as control sequences of the terminal.
+            eprintln!("    {}: {}", plain(name), plain(value));
         }
         if question.image.is_some() {
             eprintln!("    (an image, which a terminal can't show)");
@@ -206,7 +206,7 @@ impl TapeSink for Trace {
     }
 
     fn page_failed(&self, reason: &str) {
-        eprintln!("  the page did not do it: {reason}");
+        eprintln!("  the page did not do it: {}", plain(reason));
         self.recorder.page_failed(reason);
     }
 
@@ -234,7 +234,7 @@ fn told(exchange: &Exchange) {
 
 /// The path of a URL.
 fn short(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| url.to_owned(), |url| plain(url.path()).into_owned())
+    plain(Url::parse(url).as_ref().map_or(url, Url::path)).into_owned()
 }
 
 /// Tells the connector's own lines, and what the host refuses.

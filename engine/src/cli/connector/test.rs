@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use consentry_contract::plain::plain;
 use consentry_host_api::tape::Matching;
 use serde_json::json;
 use tokio::task::block_in_place;
@@ -87,7 +88,7 @@ pub(super) fn show(findings: &[Finding], out: &mut dyn Write) -> anyhow::Result<
     writeln!(out, "{table}")?;
     for finding in findings.iter().filter(|finding| !finding.faults.is_empty()) {
         writeln!(out, "{}:", finding.name)?;
-        finding.faults.iter().try_for_each(|fault| writeln!(out, "  {fault}"))?;
+        finding.faults.iter().try_for_each(|fault| writeln!(out, "  {}", plain(fault)))?;
     }
     let [passed, failed, absent] = counts(findings);
     let absent =
@@ -124,14 +125,15 @@ pub(super) async fn replay(options: &Replay, out: &mut dyn Write) -> anyhow::Res
     let replayed = collector.replay(&subject.package, &recording.tape, matching, Arc::new(Lines)).await?;
     show_collection(&replayed.collection, false, out)?;
     if let Some(divergence) = &replayed.divergence {
-        let taped = divergence.taped.as_deref().unwrap_or("nothing: it ends there");
+        let taped = plain(divergence.taped.as_deref().unwrap_or("nothing: it ends there"));
         writeln!(
             out,
             "request {} is not on the recording: {}\n  there it is {taped}",
-            divergence.ordinal, divergence.asked
+            divergence.ordinal,
+            plain(&divergence.asked)
         )?;
     }
     let difference = told::difference(&recording.expected, &shelf::lines(&replayed.collection));
-    difference.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    difference.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))?;
     Ok(if difference.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
