@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 
 use crate::serve::EVENT;
 
+mod first_start;
+
 /// Keys are made on first use.
 const STARTS_WITHIN: Duration = Duration::from_secs(180);
 /// Enough to meet every page of the bank that can fail.

@@ -1,6 +1,7 @@
 //! `consentry serve --sandbox`: a node with a bank of made-up people and one registered Online Service, so that an integrator can try
 //! everything on one machine. What fails is chosen by the password of a login.
 
+mod half;
 mod logins;
 
 use std::fs::DirBuilder;
@@ -13,6 +14,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 use url::{Host, Url};
+
+use half::{EndsAtOnce, Half};
 
 use super::stand_in::bank::{Bank, Customer};
 use super::stand_in::{Member, Node, take, write_private};
@@ -61,6 +64,8 @@ pub(super) struct Sandbox {
     folder: PathBuf,
     read: Config,
     bank: Bank,
+    /// None when it was made before. For whoever takes over the signals to end.
+    pub(super) ends: Option<EndsAtOnce>,
 }
 
 impl Options {
@@ -70,11 +75,7 @@ impl Options {
             return Ok(None);
         }
         let config = self.folder.join("consentry.toml");
-        if !config.exists() {
-            writeln!(out, "consentry: making a sandbox in {}; its keys take a while", self.folder.display())?;
-            out.flush()?;
-            self.make()?;
-        }
+        let ends = if config.exists() { None } else { Some(self.make(&config, out)?) };
         let read = Config::read(&config)?;
         stays_here(&read).with_context(|| format!("{} is no sandbox's", config.display()))?;
         self.is_as_made(&read)?;
@@ -89,29 +90,27 @@ impl Options {
         let bank =
             Bank::start(&program, [site, control]).with_context(|| format!("the bank on {site} and {control}"))?;
         bank.change(&json!({ "otp": CODE, "slow_ms": SLOW_MS }))?;
-        Ok(Some(Sandbox { config, folder, read, bank }))
+        Ok(Some(Sandbox { config, folder, read, bank, ends }))
     }
 
-    /// Makes the folder whole or not at all.
-    fn make(&self) -> anyhow::Result<()> {
-        if self.folder.exists() {
+    /// Makes the folder whole or not at all. Of two starts at the same time one makes it, and both have it.
+    fn make(&self, config: &Path, out: &mut dyn Write) -> anyhow::Result<EndsAtOnce> {
+        let ends = EndsAtOnce::listen()?;
+        let told = || format!("no sandbox could be made in {}", self.folder.display());
+        let half =
+            if self.folder.exists() { None } else { Half::begin(&self.folder, &ends, out).with_context(told)? };
+        if let Some(half) = half {
+            writeln!(out, "consentry: making a sandbox in {}; its keys take a while", self.folder.display())?;
+            out.flush()?;
+            self.make_in(half.path()).and_then(|()| Ok(half.finish(&self.folder)?)).with_context(told)?;
+        } else if !config.exists() {
             bail!("{} exists and is no sandbox: say another --folder", self.folder.display());
         }
-        let mut part = self.folder.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let made = self.make_in(&part).and_then(|()| Ok(std::fs::rename(&part, &self.folder)?));
-        if made.is_err() {
-            // What can't be removed is seen: it stands beside where the sandbox was to be.
-            std::fs::remove_dir_all(&part).ok();
-        }
-        made.with_context(|| format!("no sandbox could be made in {}", self.folder.display()))
+        Ok(ends)
     }
 
     fn make_in(&self, part: &Path) -> anyhow::Result<()> {
-        for folder in [part.to_owned(), part.join("connectors")] {
-            DirBuilder::new().mode(0o700).create(folder)?;
-        }
+        DirBuilder::new().mode(0o700).create(part.join("connectors"))?;
         let connector = match &self.connector {
             Some(path) => path.clone(),
             None => beside(&["sample-bank.wasm", "../connectors/sample-bank.wasm"])

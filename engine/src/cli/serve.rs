@@ -33,7 +33,7 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let sandbox = options.sandbox.open(out)?;
+    let mut sandbox = options.sandbox.open(out)?;
     let path = sandbox.as_ref().map(|sandbox| sandbox.config.clone()).or(options.config);
     let path = path.context("no configuration is given: --config FILE, or --sandbox")?;
     let config = Config::read(&path)?;
@@ -59,6 +59,7 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     let drain = Duration::from_secs(config.engine.drain_seconds);
     engine.warm_browser();
     let stop = drained(engine.clone(), stop_signal()?, drain);
+    drop(sandbox.as_mut().and_then(|sandbox| sandbox.ends.take()));
     let sweeper = tokio::spawn(sweep(engine.clone()));
     let reader = tokio::spawn(read_again(engine.clone(), path, signal(SignalKind::hangup())?));
     match tls {
