@@ -15,8 +15,10 @@ use consentry_tests::node::{CATEGORIES, Node, Registered, binary, free_address};
 use sample_bank::MARIE;
 use serde_json::{Value, json};
 
+mod interrupt;
 mod screen;
 
+use interrupt::Interrupt;
 use screen::{by, step};
 
 /// The longest that all of it may take, from the first program started.
@@ -27,19 +29,54 @@ const SOON: Duration = Duration::from_secs(30);
 const EVENT: Duration = Duration::from_secs(60);
 const SERVICE: &str = "osv_01JD8Z3M7K0000000000000000";
 
+const HELP: &str = "\
+Shows one collection from request to receipt: a bank, an engine and an Online Service on loopback, and a person. Ctrl-C ends it.
+
+Usage: demo
+
+It starts the programs that `cargo xtask demo` builds, writes to a temporary folder, and leaves nothing.
+";
+
 fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("--help" | "-h") => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Some(other) => {
+            eprintln!("the demo takes no {other:?}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let ended = runtime.block_on(async { tokio::time::timeout(WHOLE, demo()).await });
+        let ended = runtime.block_on(run());
         runtime.shutdown_background();
-        ended.unwrap_or_else(|_| bail!("it took longer than {} s", WHOLE.as_secs()))
+        ended
     });
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\nthe demo failed: {error:#}");
-            ExitCode::FAILURE
+    ended.unwrap_or_else(|error| {
+        eprintln!("\nthe demo failed: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The demo, unless it takes too long or somebody ends it. However it ends, its programs end and its folders go with it.
+async fn run() -> anyhow::Result<ExitCode> {
+    let mut interrupt = Interrupt::listen()?;
+    let ended = tokio::select! {
+        biased;
+        came = interrupt.came() => came,
+        ended = tokio::time::timeout(WHOLE, demo()) => {
+            ended.unwrap_or_else(|_| bail!("it took longer than {} s", WHOLE.as_secs()))
         }
+    };
+    match interrupt.exit_code() {
+        Some(code) => {
+            eprintln!("\nthe demo was interrupted; nothing of it is left");
+            Ok(ExitCode::from(code))
+        }
+        None => ended.map(|()| ExitCode::SUCCESS),
     }
 }
 

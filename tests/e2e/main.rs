@@ -10,6 +10,7 @@ mod breaks;
 mod cli;
 mod clients;
 mod console;
+mod demo;
 mod journey;
 mod described;
 mod juntagrico;

@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// A running program.
 #[derive(Debug)]
@@ -62,6 +64,14 @@ impl Program {
                 Err(RecvTimeoutError::Disconnected) => bail!("{} ended before it said `{word}`", self.name),
             }
         }
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
     }
 
     /// Waits until it ends by itself and every line of it was shown.
