@@ -218,7 +218,7 @@ async fn a_file_that_can_not_be_written_is_said_and_leaves_nothing() {
     let desk = Desk::new().await;
     std::fs::create_dir(desk.out()).unwrap();
     let called = call(desk.collect(&login())).await;
-    assert_eq!(called.code, Some(1), "{called:?}");
+    assert_eq!(called.code, Some(50), "{called:?}");
     assert!(called.err.contains("parcel.json can't be written"), "{}", called.err);
     assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 1);
 }
@@ -241,7 +241,7 @@ async fn a_file_that_cant_be_written_is_told_before_the_login_is_used() {
     let called = call(arguments.lines().map(str::to_owned).collect()).await;
     let told = called.json();
     assert!(told["error"].as_str().unwrap().contains("/proc/parcel.json can't be written"), "{told}");
-    assert_eq!((called.code, &told["receipts"]), (Some(1), &Value::Null), "{told}");
+    assert_eq!((called.code, &told["receipts"]), (Some(50), &Value::Null), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use consentry_contract::failure::{Blame, EXIT_PARTIAL, Text};
+use consentry_contract::failure::{Blame, Code, EXIT_PARTIAL, Text};
 use consentry_host_api::browser::BrowserSettings;
 use serde_json::json;
 use url::Url;
 
 use super::interrupt::Interrupt;
-use super::receive::{LocalReceiver, PURPOSE};
+use super::receive::{LocalReceiver, PURPOSE, Unwritable};
 use super::terminal::{FromFile, Given, Terminal};
 use super::{serve, setup};
 use crate::clock::{Clock, SystemClock};
@@ -46,7 +46,7 @@ Exit codes, which stay as they are:
   20  the Data Source's: down, in maintenance, blocking
   30  the connector's: a page has changed, it crashed
   40  the platform's: the engine, or whoever operates it
-  50  the recipient's: nobody acknowledged the parcel
+  50  the recipient's: nobody acknowledged the parcel, or the file can't be written
  130  ended at once by a second Ctrl-C; the first takes back what is under way";
 
 /// Collects once, from this terminal.
@@ -163,14 +163,21 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
             if options.json {
                 writeln!(out, "{}", json!({ "error": format!("{error:#}") }))?;
             }
-            return Err(error);
+            return if error.is::<Unwritable>() { Ok(by_failure(&error, Code::DeliveryFailed)) } else { Err(error) };
         }
     };
     show::end(&ended, &options, out)?;
-    match ended.error {
-        Some(error) => Err(error),
-        None => Ok(exit_code(&ended.session.state())),
+    match (ended.error, ended.session.state()) {
+        (None, state) => Ok(exit_code(&state)),
+        (Some(error), State::Failed { code }) => Ok(by_failure(&error, code)),
+        (Some(error), _) => Err(error),
     }
+}
+
+/// Tells an error that has a name in the table of failures, and ends as that says.
+fn by_failure(error: &anyhow::Error, code: Code) -> ExitCode {
+    eprintln!("consentry: {error:#}");
+    ExitCode::from(code.exit_code())
 }
 
 async fn collect(options: &Options) -> anyhow::Result<Ended> {

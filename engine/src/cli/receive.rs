@@ -2,6 +2,7 @@
 //! it, or a registered one that fetches by itself.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,14 @@ use crate::seal::recipient::PARCEL_TYPE;
 
 /// The purpose of a collection that goes to a file.
 pub(super) const PURPOSE: &str = "own-copy";
+
+/// The file that was to take the delivery can't.
+#[derive(Debug, thiserror::Error)]
+#[error("{} can't be written: make room there, or name another file with --out, and collect again", path.display())]
+pub(super) struct Unwritable {
+    pub(super) path: PathBuf,
+    pub(super) source: io::Error,
+}
 
 /// This terminal as an Online Service.
 pub(super) struct LocalReceiver {
@@ -42,7 +51,7 @@ impl LocalReceiver {
         now: jiff::Timestamp,
     ) -> anyhow::Result<Self> {
         // Told before the login is asked for, not after all the work.
-        file::can_receive(out, &entropy).with_context(|| unwritable(out))?;
+        file::can_receive(out, &entropy).map_err(|source| Unwritable { path: out.to_owned(), source })?;
         let (recipient, key) = match seal_to {
             Some(path) => {
                 let told = || format!("--seal-to {} is no public key that can be sealed to", path.display());
@@ -105,12 +114,8 @@ impl LocalReceiver {
                 file::receive(&self.out, &content, &self.entropy)
             }
         }
-        .with_context(|| unwritable(&self.out))?;
+        .map_err(|source| Unwritable { path: self.out.clone(), source })?;
         engine.acknowledge(&self.service, parcel, digest).await?;
         Ok(digest)
     }
-}
-
-fn unwritable(out: &Path) -> String {
-    format!("{} can't be written: make room there, or name another file with --out, and collect again", out.display())
 }

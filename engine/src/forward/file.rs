@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::entropy::Entropy;
 
+/// Enough that a full disk is seen.
+const BLOCK_BYTES: usize = 4096;
 /// Who may read a file: its owner, or whoever the process's mask lets.
 const OWNER: u32 = 0o600;
 const EVERYBODY: u32 = 0o666;
@@ -29,12 +31,12 @@ pub fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file: only such a file is replaced"))
 }
 
-/// Whether a file of this name could be written: one is made beside it, and removed. For whoever wants to know before all the work.
+/// Whether a file of this name could be written: one of a block is made beside it, and removed. For whoever wants to know before all the work.
 ///
 /// # Errors
 /// As [`receive`].
 pub fn can_receive(path: &Path, entropy: &Entropy) -> io::Result<()> {
-    Half::beside(&target(path)?, b"", OWNER, entropy).map(drop)
+    Half::beside(&target(path)?, &[0; BLOCK_BYTES], OWNER, entropy).map(drop)
 }
 
 /// Writes a file whole, readable by its owner only, and returns once it is durable. An earlier file of that name is replaced

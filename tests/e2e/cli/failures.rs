@@ -79,18 +79,37 @@ async fn an_address_that_no_run_could_use_is_told_before_a_login_is_opened() {
 async fn a_full_disk_leaves_no_half_of_a_parcel_and_names_the_file() {
     let desk = Desk::new().await;
     let Some(disk) = SmallDisk::at(&desk.folder.path().join("small"), 4) else { return };
-    disk.fill();
     let mut flags = desk.collect(&login());
     let at = flags.iter().position(|word| *word == desk.out().display().to_string()).unwrap();
     flags[at] = desk.folder.path().join("small/parcel.json").display().to_string();
+    let advice = "small/parcel.json can't be written: make room there, or name another file with --out";
+
+    // Not a byte is free: told before the login is used.
+    disk.fill();
     let called = call(flags.clone()).await;
-    assert_eq!(failure(&called), (Some(1), json!("delivery-failed")), "{called:?}");
-    assert!(called.err.contains("small/parcel.json can't be written: make room there"), "{}", called.err);
+    assert_eq!((called.code, &called.json()["receipts"]), (Some(50), &json!(null)), "{called:?}");
+    assert!(called.err.contains(advice), "{}", called.err);
+    assert!(desk.bank.requests().is_empty());
+
+    // Less than a parcel is free: told when it is delivered.
+    disk.clear();
+    let called = call(flags.clone()).await;
+    assert_eq!(failure(&called), (Some(50), json!("delivery-failed")), "{called:?}");
+    assert!(called.err.contains(advice), "{}", called.err);
+    let failed = &called.json()["failure"];
+    let what = failed["what"].as_str().unwrap();
+    assert!(what.contains("small/parcel.json can't be written: No space left"), "{failed}");
+    assert!(failed["next"].as_str().unwrap().contains("name another file with --out"), "{failed}");
+    let human = flags.iter().filter(|flag| *flag != "--json").cloned().chain(words("--language fr"));
+    let called = call(human.collect()).await;
+    assert!(called.code == Some(50) && called.err.contains("ne peut pas être écrit"), "{called:?}");
+    assert!(!called.err.contains("did not confirm") && !called.err.contains("Contactez"), "{}", called.err);
     assert_eq!(disk.list(), []);
+
     disk.resize(64);
     let called = call(flags).await;
     assert_eq!(called.code, Some(0), "{called:?}");
-    assert!(matches!(&disk.list()[..], [(name, size)] if name == "parcel.json" && *size > 1000), "{:?}", disk.list());
+    assert!(matches!(&disk.list()[..], [(name, size)] if name == "parcel.json" && *size > 4096), "{:?}", disk.list());
 }
 
 #[tokio::test(flavor = "multi_thread")]

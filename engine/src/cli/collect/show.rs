@@ -13,7 +13,7 @@ use consentry_contract::plain::plain;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{Ended, Options, words};
+use super::{Ended, Options, Unwritable, words};
 use crate::consent::Notice;
 use crate::data::Category;
 use crate::id::ReceiptId;
@@ -186,9 +186,12 @@ pub(super) fn end(ended: &Ended, options: &Options, out: &mut dyn Write) -> anyh
     let state = session.state();
     eprintln!("\n{}", options.say(&words::state(&state)));
     if let Some(failure) = session.failure() {
-        let row = failure.code.row();
-        let (what, next) = (options.say(&row.what), options.say(&row.next));
-        eprintln!("  {what}\n  {next}\n  {}: {}", failure.code, row.author);
+        let (what, next) = what_and_next(&failure, ended, options);
+        eprintln!("  {what}\n  {next}");
+        match &ended.error {
+            Some(_) => eprintln!("  {}", failure.code),
+            None => eprintln!("  {}: {}", failure.code, failure.code.row().author),
+        }
         eprintln!("  {}", whereabouts(&failure));
     }
     if let (Some(file), State::Completed | State::Partial) = (&options.out, &state) {
@@ -217,16 +220,28 @@ fn end_in_json(ended: &Ended, keys: &Value, options: &Options, out: &mut dyn Wri
         told["error"] = format!("{error:#}").into();
     }
     if let Some(failure) = session.failure() {
-        let row = failure.code.row();
         told["failure"] = serde_json::to_value(&failure)?;
-        told["failure"]["what"] = options.say(&row.what).into();
-        told["failure"]["next"] = options.say(&row.next).into();
+        let (what, next) = what_and_next(&failure, ended, options);
+        told["failure"]["what"] = what.into();
+        told["failure"]["next"] = next.into();
     }
     if let (Some(file), State::Completed | State::Partial) = (&options.out, session.state()) {
         told["file"] = json!(file);
     }
     writeln!(out, "{told}")?;
     Ok(())
+}
+
+/// What a person is told of a failure. Of a delivery to a file, the table of failures knows neither the file nor what is wrong with it.
+fn what_and_next(failure: &Failure, ended: &Ended, options: &Options) -> (String, &'static str) {
+    let row = failure.code.row();
+    match ended.error.as_ref().and_then(|error| error.downcast_ref()) {
+        Some(Unwritable { path, source }) => {
+            let told = format!("{} {}: {source}", path.display(), options.say(&words::UNWRITABLE));
+            (told, options.say(&words::ELSEWHERE))
+        }
+        None => (options.say(&row.what).to_owned(), options.say(&row.next)),
+    }
 }
 
 /// Everything else that is known of a failure, in one line.

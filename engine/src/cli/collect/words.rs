@@ -22,6 +22,11 @@ pub(super) const QUEUE: Text =
 pub(super) const MORE: Text = Text { en: "more", fr: "de plus" };
 pub(super) const WAITS: Text = Text { en: "The parcel waits for", fr: "Le colis attend" };
 pub(super) const DELIVERED_TO: Text = Text { en: "delivered to", fr: "remis dans" };
+pub(super) const UNWRITABLE: Text = Text { en: "can't be written", fr: "ne peut pas être écrit" };
+pub(super) const ELSEWHERE: Text = Text {
+    en: "Make room there, or name another file with --out, and collect again.",
+    fr: "Libérez de la place, ou nommez un autre fichier avec --out, puis recommencez.",
+};
 pub(super) const RECEIPT: Text = Text { en: "receipt", fr: "reçu" };
 pub(super) const SIGNED: Text = Text {
     en: "Receipts are signed with one of these keys; keep them together.",
