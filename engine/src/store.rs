@@ -84,8 +84,8 @@ pub enum StoreError {
     /// The folder belongs to a running engine.
     #[error("another engine is using the store in this folder: stop it, or give this one a folder of its own")]
     InUse,
-    /// No space left. Nothing was written.
-    #[error("the disk of the store is full: nothing was written, make room")]
+    /// No space left. Nothing new was kept; what was there is as it was.
+    #[error("the disk of the store is full: nothing new was kept, make room")]
     Full,
     /// The disk failed. Whether the last write is there is known after a restart only.
     #[error("the store can't be read or written")]

@@ -99,7 +99,8 @@ pub(super) fn make_keys(config: &Config) -> anyhow::Result<String> {
             }
             std::fs::create_dir_all(&config.engine.data_folder)
                 .with_context(|| format!("{} can't be made", config.engine.data_folder.display()))?;
-            SoftwareKeys::generate(&path, passphrase, now)?;
+            SoftwareKeys::generate(&path, passphrase, now)
+                .with_context(|| format!("{}: no keys were made", path.display()))?;
             Ok(format!("keys written to {}", path.display()))
         }
         KeysPlace::Token { module, token, pin } => {

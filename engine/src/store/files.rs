@@ -106,11 +106,18 @@ impl Files for FolderFiles {
             }
             let unfinished =
                 this.folder.join(format!("{}{UNFINISHED}", path.file_name().unwrap_or_default().display()));
-            // One left over by a write that failed is ours: there is one writer at a time.
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, &path)?;
+            let written = || {
+                // One left over by a crash is ours: there is one writer at a time.
+                let mut file =
+                    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+                file.write_all(&bytes)?;
+                file.sync_all()?;
+                fs::rename(&unfinished, &path)
+            };
+            written().inspect_err(|_| {
+                // It holds the room that is missing. What can't be removed now is written over, or goes at the next start.
+                let _ = fs::remove_file(&unfinished);
+            })?;
             Ok(sync(&this.folder)?)
         })
         .await
@@ -134,4 +141,20 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     spawn_blocking(work).await.map_err(|_| StoreError::Interrupted)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_fails_leaves_nothing_half_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = FolderFiles::open(folder.path(), |_| true).await.unwrap();
+        // What no file can replace.
+        fs::create_dir(folder.path().join("roots")).unwrap();
+        files.replace("roots", vec![1; 100], Room::Reserve).await.unwrap_err();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["roots"]);
+    }
 }

@@ -83,6 +83,11 @@ impl SledStore {
     async fn open_with(folder: &Path, reserve_bytes: u64, sync: SyncFile) -> Result<Self, StoreError> {
         let folder = folder.to_owned();
         blocking(move || {
+            if is_new(&folder)? {
+                // Not one byte of a store that could not be used at once.
+                let above = folder.ancestors().find(|above| above.exists()).unwrap_or(Path::new("."));
+                has_room_for(above, reserve_bytes, 0)?;
+            }
             let open = RwLock::new(Some(Open::new(&folder, sync)?));
             Ok(Self(Arc::new(Shared { folder, reserve_bytes, sync, open, waiting: Mutex::default() })))
         })
@@ -316,15 +321,12 @@ impl Store for SledStore {
 /// no data yet, and an unfinished summary of the data. The data itself, and the summary before, are whole: sled touches them
 /// only once the new one is synced.
 fn clear_half_written(folder: &Path) -> Result<(), StoreError> {
-    let data = match File::open(folder.join(DATA)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        opened => Some(opened?),
-    };
+    let data = data(folder)?;
     // Whoever holds the folder may be writing them just now.
     if let Some(Err(TryLockError::WouldBlock)) = data.as_ref().map(File::try_lock) {
         return Err(StoreError::InUse);
     }
-    let is_empty = data.as_ref().map_or(Ok(true), |data| data.metadata().map(|data| data.len() == 0))?;
+    let is_empty = is_empty(data.as_ref())?;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let is = |end: &str| path.to_string_lossy().ends_with(end);
@@ -334,6 +336,22 @@ fn clear_half_written(folder: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether no start has come so far as to keep anything here.
+fn is_new(folder: &Path) -> io::Result<bool> {
+    is_empty(data(folder)?.as_ref())
+}
+
+fn data(folder: &Path) -> io::Result<Option<File>> {
+    match File::open(folder.join(DATA)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+fn is_empty(data: Option<&File>) -> io::Result<bool> {
+    data.map_or(Ok(true), |data| data.metadata().map(|data| data.len() == 0))
 }
 
 fn is_whole(summary: &[u8]) -> bool {

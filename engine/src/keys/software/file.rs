@@ -250,12 +250,20 @@ impl KeyFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
-        for part in [&header[..], &sealed, tag.as_ref()] {
-            file.write_all(part)?;
-        }
-        file.sync_all()?;
-        Ok((name.into(), Version::of(&file.metadata()?)))
+        let written = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
+            for part in [&header[..], &sealed, tag.as_ref()] {
+                file.write_all(part)?;
+            }
+            file.sync_all()?;
+            Ok(Version::of(&file.metadata()?))
+        };
+        let version: io::Result<Version> = written();
+        let version = version.inspect_err(|_| {
+            // It holds the room that is missing. What can't be removed now is in the next write's way, and goes then.
+            let _ = fs::remove_file(&name);
+        })?;
+        Ok((name.into(), version))
     }
 }
 
