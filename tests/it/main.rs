@@ -17,3 +17,4 @@ mod sample_bank;
 mod sample_branch;
 mod tax_notice;
 mod tidy;
+mod toolchain;
