@@ -6,6 +6,20 @@
 //!
 //! A type says what was true when somebody looked. What must stay true is decided by compare-and-set on one key, the
 //! consent record: using a grant, beginning a send and withdrawing all write it, so one of two always sees the other.
+//!
+//! Nor is one read from a file, as an id may be:
+//! ```
+//! fn read(file: &str) -> Option<consentry::id::ConsentId> { serde_json::from_str(file).ok() }
+//! ```
+//! ```compile_fail,E0277
+//! fn read(file: &str) -> Option<consentry::consent::ActiveConsent> { serde_json::from_str(file).ok() }
+//! ```
+//! ```compile_fail,E0277
+//! fn read(file: &str) -> Option<consentry::consent::Grant> { serde_json::from_str(file).ok() }
+//! ```
+//! ```compile_fail,E0277
+//! fn read(file: &str) -> Option<consentry::consent::DispatchProof> { serde_json::from_str(file).ok() }
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -89,15 +103,6 @@ pub struct ActiveConsent {
 /// ```
 /// ```compile_fail,E0277
 /// fn write(grant: &consentry::consent::Grant) -> String { serde_json::to_string(grant).unwrap() }
-/// ```
-/// And none is read from a file:
-/// ```
-/// fn read<T: serde::de::DeserializeOwned>() -> Option<T> { None }
-/// fn forge() -> Option<consentry::id::ConsentId> { read() }
-/// ```
-/// ```compile_fail,E0277
-/// fn read<T: serde::de::DeserializeOwned>() -> Option<T> { None }
-/// fn forge() -> Option<consentry::consent::Grant> { read() }
 /// ```
 #[derive(Debug)]
 #[must_use]
