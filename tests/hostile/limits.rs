@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use consentry::collect::Collector;
+use consentry::collect::package::Package;
+use consentry::collect::signature::Trust;
 use consentry_contract::limits::{Beyond, LimitName, Wishes};
 use consentry_tests::collecting::{Collecting, collector, lock, told, told_whole};
+use consentry_tests::versions::changed;
 use sample_bank::{MARIE, SampleBank};
 
 use crate::evil::EvilSite;
@@ -109,6 +112,23 @@ async fn every_limit_ends_what_hits_it_by_its_own_name() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_asks_for_less_has_less() {
+    let (collector, bank) = (with(&[]), bank().await);
+    let usual = LimitName::Requests.row().default;
+    // What the manifest asks for, and how many requests reach the site.
+    for (asked, most) in [("requests = 2000\n", usual), ("requests = 3\n", 3)] {
+        let changed = changed("tests/hostile/probe", &[("requests = 2000\n", asked)]).unwrap();
+        let package = Package::read(changed, &Trust::default().or_unsigned()).unwrap();
+        let attack = Collecting::by(package).field("mode", "sends-too-many-requests").at(&bank.site_url);
+        let attack = attack.field("login", MARIE.login).field("password", MARIE.password).wanting(&["person.name"]);
+        let before = bank.requests().len();
+        let collection = attack.collect(&collector).await.unwrap();
+        assert_eq!(told(&collection), "limit-exceeded @login limit=requests", "{asked}");
+        assert_eq!((bank.requests().len() - before) as u64, most, "{asked}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
