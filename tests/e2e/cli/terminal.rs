@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use consentry_tests::breaking::{Broken, Passing};
-use consentry_tests::node::binary;
+use consentry_tests::node::{binary, connector};
 use sample_bank::{Change, JULIE};
 
 use super::{Desk, WITHIN, call};
@@ -234,4 +234,21 @@ async fn what_would_turn_a_line_around_is_written_out_in_the_preview() {
     assert!(called.err.contains(r"\u{200f}\u{200e}\u{61c}\u{200b}"), "{}", called.err);
     assert!(!marks.iter().any(|mark| called.err.contains(mark)), "{}", called.err);
     assert!(std::fs::read_to_string(desk.out()).unwrap().contains(&marks.concat()), "what is shared is as it came");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_connector_asks_with_is_text_and_no_order_to_the_terminal() {
+    let desk = Desk::new().await;
+    let guests = connector("tests/probe").unwrap();
+    let mut flags = desk.collect("--yes --category person.name --field login=x --field password=y --field mode=asks");
+    for (flag, value) in
+        [("--connector", "probe"), ("--source", "probe"), ("--connectors", guests.parent().unwrap().to_str().unwrap())]
+    {
+        let at = flags.iter().position(|word| word == flag).unwrap();
+        flags[at + 1] = value.to_owned();
+    }
+    flags.extend(["--field".to_owned(), "aim=otp option:a\u{1b}[2K\u{202e}b=c\u{1b}[2K\u{200f}d".to_owned()]);
+    let called = call(flags).await;
+    assert!(called.err.contains(r"option:a\u{1b}[2K\u{202e}b: c\u{1b}[2K\u{200f}d"), "{called:?}");
+    assert!(!["\u{1b}[2K", "\u{202e}", "\u{200f}"].iter().any(|order| called.err.contains(order)), "{called:?}");
 }
