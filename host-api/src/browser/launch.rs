@@ -106,7 +106,7 @@ impl Process {
         if settings.bypass() == "<-loopback>" {
             command.args(WEBRTC);
         }
-        let child = ground.run(move || spawn(command)).await.map_err(BrowserError::Start)?;
+        let child = ground.run(move || spawn(command, account)).await.map_err(BrowserError::Start)?;
         let pid = child.id();
         let confines = Confines::around(pid, settings);
         let from = pipe::Receiver::from_owned_fd(from.into()).map_err(BrowserError::Start)?;
@@ -287,16 +287,27 @@ fn command(
 
 /// On the browser's thread, which from here on can gain no privileges, nor can what it starts: the setuid helper is the exception, and
 /// needed only where the kernel gives nobody a namespace.
-fn spawn(mut command: Command) -> io::Result<Child> {
-    if has_namespaces() {
+fn spawn(mut command: Command, account: Account) -> io::Result<Child> {
+    if has_namespaces(account) {
         nix::sys::prctl::set_no_new_privs()?;
     }
     command.spawn()
 }
 
-fn has_namespaces() -> bool {
+/// Whether the browser's account gets a user namespace here. It is tried, for settings of the kernel, of its security modules and of a
+/// container have a say in it; where there is nothing to try it with, two settings of the kernel are asked.
+pub(super) fn has_namespaces(account: Account) -> bool {
+    let mut one = Command::new("/usr/bin/unshare");
+    one.args(["--user", "--map-root-user", "/bin/true"]).env_clear().current_dir("/");
+    one.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some((user, group)) = account.other() {
+        one.uid(user).gid(group);
+    }
     let no = |path: &str| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == "0");
-    !no("/proc/sys/user/max_user_namespaces") && !no("/proc/sys/kernel/unprivileged_userns_clone")
+    one.status().map_or_else(
+        |_| !no("/proc/sys/user/max_user_namespaces") && !no("/proc/sys/kernel/unprivileged_userns_clone"),
+        |tried| tried.success(),
+    )
 }
 
 /// A folder that goes with its browser. It is locked while it is used, so that one without a lock is known to be nobody's.

@@ -1,13 +1,13 @@
 //! One browser for many collections: started when the first asks for a page, or before, kept warm between them with contexts made ahead,
 //! started anew after so many, and ended when nobody has asked for some time. Whoever wants a page waits for a turn, in the order of asking.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::check;
 use super::launch::{self, Process};
@@ -82,7 +82,7 @@ pub struct Chromium {
     pub(super) settings: BrowserSettings,
     works: OnceLock<Option<Works>>,
     turns: Arc<Semaphore>,
-    waiting: AtomicU32,
+    queue: watch::Sender<Queue>,
     pub(super) running: Mutex<Option<Arc<Process>>>,
 }
 
@@ -92,12 +92,45 @@ impl std::fmt::Debug for Chromium {
     }
 }
 
+/// Who waits for a turn, by the number under which they asked.
+#[derive(Default)]
+struct Queue {
+    asked: u64,
+    waiting: BTreeSet<u64>,
+}
+
 /// One more that waits.
-struct InQueue<'c>(&'c AtomicU32);
+struct InQueue<'c> {
+    queue: &'c watch::Sender<Queue>,
+    number: u64,
+}
+
+impl<'c> InQueue<'c> {
+    fn enter(queue: &'c watch::Sender<Queue>) -> Self {
+        let mut number = 0;
+        queue.send_modify(|queue| {
+            (queue.asked, number) = (queue.asked + 1, queue.asked);
+            queue.waiting.insert(number);
+        });
+        Self { queue, number }
+    }
+
+    /// Tells how many are before this one, now and whenever it is another number.
+    async fn tell(&self, ahead: impl Fn(u32)) -> Result<(), watch::error::RecvError> {
+        let (mut moved, mut told) = (self.queue.subscribe(), None);
+        loop {
+            let before = moved.borrow_and_update().waiting.range(..self.number).count();
+            if told.replace(before) != Some(before) {
+                ahead(u32::try_from(before).unwrap_or(u32::MAX));
+            }
+            moved.changed().await?;
+        }
+    }
+}
 
 impl Drop for InQueue<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.queue.send_modify(|queue| _ = queue.waiting.remove(&self.number));
     }
 }
 
@@ -107,8 +140,8 @@ impl Chromium {
         launch::sweep(&settings);
         limits::sweep(&settings);
         let turns = Arc::new(Semaphore::new(settings.runs_max));
-        let (works, waiting, running) = (OnceLock::new(), AtomicU32::new(0), Mutex::default());
-        Arc::new(Self { settings, works, turns, waiting, running })
+        let (works, queue, running) = (OnceLock::new(), watch::Sender::default(), Mutex::default());
+        Arc::new(Self { settings, works, turns, queue, running })
     }
 
     /// Starts a browser, looks whether its pages are confined, and keeps it warm: what an operator asks before the first person does.
@@ -150,15 +183,21 @@ impl Chromium {
         Ok(works.handle().clone())
     }
 
-    /// Waits for a turn; `ahead` hears how many are before this one if it has to wait.
-    pub(super) async fn turn(&self, ahead: impl FnOnce(u32)) -> Result<OwnedSemaphorePermit, BrowserError> {
+    /// Waits for a turn; `ahead` hears how many are before this one, as long as it has to wait.
+    pub(super) async fn turn(&self, ahead: impl Fn(u32)) -> Result<OwnedSemaphorePermit, BrowserError> {
         if let Ok(turn) = self.turns.clone().try_acquire_owned() {
             return Ok(turn);
         }
-        ahead(self.waiting.fetch_add(1, Ordering::Relaxed));
-        let _waits = InQueue(&self.waiting);
-        let turn = tokio::time::timeout(self.settings.queue, self.turns.clone().acquire_owned()).await;
-        turn.ok().and_then(Result::ok).ok_or(BrowserError::Busy)
+        let waits = InQueue::enter(&self.queue);
+        let turn = async {
+            tokio::select! {
+                biased;
+                turn = self.turns.clone().acquire_owned() => turn.ok(),
+                // It ends with the queue, which is this browser's.
+                _ = waits.tell(ahead) => None,
+            }
+        };
+        tokio::time::timeout(self.settings.queue, turn).await.ok().flatten().ok_or(BrowserError::Busy)
     }
 
     /// The browser that runs, or a new one.

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use consentry_host_api::browser::BrowserSettings;
+use consentry_tests::journey::Events;
 use consentry_tests::node::connector;
+use reqwest::Method;
+use sample_bank::JULIE;
 
 use super::{EVENT, LOGIN, World};
 
@@ -122,6 +125,46 @@ async fn a_browser_is_started_for_connectors_that_need_one_and_for_no_others() {
     world.in_review().await;
     tokio::task::block_in_place(|| world.node.stop()).unwrap();
     assert_eq!(told.starts(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_browser_hears_how_many_are_before_them() {
+    let mut world = World::prepared().await;
+    world.ask_otp();
+    let config = world.node.path("consentry.toml");
+    let source = "[[source]]\nconnector = \"sample-branch\"\nid = \"sample-branch\"\nbase = ";
+    let text = format!("{}\n{source}{:?}\n", std::fs::read_to_string(&config).unwrap(), world.bank.site_url);
+    std::fs::write(&config, text).unwrap();
+    world.node.set_variable("CONSENTRY__BROWSER__RUNS_MAX", Path::new("1"));
+    world.node.set_variable("CONSENTRY__BROWSER__SHARED_ACCOUNT", Path::new("true"));
+    tokio::task::block_in_place(|| {
+        world.add_branch();
+        world.node.serve().unwrap();
+    });
+    let comes = async || {
+        let person = world.service.ask_for(&["bank.account"], &world.node).await.unwrap();
+        let notice = person.choose("sample-branch", "sample-branch").await.unwrap();
+        person.agree(&notice).await.unwrap();
+        let events = person.events().await.unwrap();
+        person.log_in(&[("login", JULIE.login), ("code", JULIE.code)]).await.unwrap();
+        (person, events)
+    };
+    let waits = async |events: &mut Events| loop {
+        let event = events.next(EVENT).await.unwrap().expect("an event");
+        if event["type"] == "waiting" {
+            break event["ahead"].as_u64().unwrap();
+        }
+    };
+    let (first, mut events) = comes().await;
+    // It has the browser until its person gives the code.
+    events.question(EVENT).await.unwrap();
+    let (_second, mut second) = comes().await;
+    assert_eq!(waits(&mut second).await, 0);
+    let (_third, mut third) = comes().await;
+    assert_eq!(waits(&mut third).await, 1);
+    first.call(Method::POST, "withdraw", None).await.unwrap();
+    second.question(EVENT).await.unwrap();
+    assert_eq!(waits(&mut third).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

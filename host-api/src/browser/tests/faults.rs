@@ -142,15 +142,16 @@ async fn who_waits_for_a_turn_gets_it_in_the_order_of_asking_and_not_for_ever() 
     let told = |count| ahead.lock().unwrap().push(count);
     let (one, two) = tokio::join!(chromium.turn(told), chromium.turn(told));
     assert!(matches!((one, two), (Err(BrowserError::Busy), Err(BrowserError::Busy))));
-    assert_eq!(*ahead.lock().unwrap(), [0, 1]);
+    assert_eq!(ahead.lock().unwrap()[..2], [0, 1]);
     drop(turn);
     let chromium = Chromium::new(settings(Duration::from_secs(60)));
     let (turn, came) = (chromium.turn(|_| ()).await.unwrap(), std::sync::Mutex::new(Vec::new()));
     // Each asks when it is polled first, and that is in this order.
+    let heard = std::sync::Mutex::new(std::collections::BTreeMap::<u32, Vec<u32>>::new());
     let asks = |who: u32| {
-        let (chromium, came) = (&chromium, &came);
+        let (chromium, came, heard) = (&chromium, &came, &heard);
         async move {
-            let turn = chromium.turn(|_| ()).await.unwrap();
+            let turn = chromium.turn(|ahead| heard.lock().unwrap().entry(who).or_default().push(ahead)).await.unwrap();
             came.lock().unwrap().push(who);
             tokio::task::yield_now().await;
             drop(turn);
@@ -159,6 +160,11 @@ async fn who_waits_for_a_turn_gets_it_in_the_order_of_asking_and_not_for_ever() 
     let free = async { drop(turn) };
     tokio::join!(biased; asks(1), asks(2), asks(3), asks(4), free);
     assert_eq!(*came.lock().unwrap(), [1, 2, 3, 4]);
+    // Each hears how many are before them, and that they become fewer.
+    for (who, heard) in heard.into_inner().unwrap() {
+        assert_eq!(heard.first(), Some(&(who - 1)), "{who}: {heard:?}");
+        assert!(heard.is_sorted_by(|before, after| before > after) && heard.last() == Some(&0), "{who}: {heard:?}");
+    }
 }
 
 /// The engine of the test below: has a browser with a page that hangs until its standard input ends, or it is killed.
