@@ -26,7 +26,7 @@ own.onfocus = () => fetch('/took');
 setInterval(() => own.focus(), 0);
 onpointerdown = press => fetch('/own?' + press.clientX);
 </script>";
-/// A keypad; with `to=`, that frame comes over it as soon as the pointer does.
+/// A keypad; with `to=`, that frame comes over it as soon as the pointer does, with `over=` before.
 const PAD: &str = "<body style=margin:0><div id=keys></div><iframe style='position:absolute;left:0;top:0;width:600px;height:300px;border:0;display:none'></iframe><script>
 for (let digit = 0; digit < 10; digit++) {
     const key = Object.assign(document.createElement('button'), { textContent: digit, style: 'width:40px;height:40px' });
@@ -38,6 +38,7 @@ const frame = document.querySelector('iframe');
 if (asked.has('to')) {
     frame.src = asked.get('to') + '/thief';
     onmousemove = () => { frame.style.display = 'block'; };
+    if (asked.has('over')) onmousemove();
 }
 if (asked.has('last')) onclick = () => { location.href = '/last'; };
 </script>";
@@ -170,6 +171,52 @@ async fn a_press_that_another_frame_takes_ends_the_run() {
         assert_eq!(presses(&context, &at, "5", &of).await.err(), Some(PageError::Nothing));
         context.close_page(&at.page);
     }
+    drop(context);
+    desk.end().await;
+}
+
+/// Such a frame is hit where the last picture of the browser had it. So one that comes with the pointer is late, and one that was there is seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_in_a_process_of_its_own_takes_no_press() {
+    let (site, other, desk) = (site().await, site().await, Desk::new().await);
+    let from = other.origin().replace("127.0.0.1", "localhost");
+    let origins = [site.origin(), from.clone()].map(|origin| Origin::parse(&origin).unwrap());
+    let context = desk.reaching(&origins).await;
+    let at = context.at(&site.url(&format!("/pad?to={from}&over=1"))).await.unwrap();
+    assert!(hears(&other, "GET /thief").await);
+    let targets: serde_json::Value = context.transport().call("", "Target.getTargets", json!({})).await.unwrap();
+    assert!(targets.to_string().contains(&format!("{from}/thief")), "it has a process of its own: {targets}");
+    let session = context.session(&at.page).unwrap();
+    let press = json!({ "type": "mousePressed", "x": 150, "y": 20, "button": "left", "clickCount": 1 });
+    let taken = async || {
+        // As soon as there is a picture with it.
+        context.transport().tell(&session, "Input.dispatchMouseEvent", press.clone()).await.unwrap();
+        tokio::task::yield_now().await;
+        count(&other, "GET /own?150") > 0
+    };
+    let mut is_taken = false;
+    for _ in 0..3000 {
+        is_taken = is_taken || taken().await;
+        if is_taken {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(is_taken, "it takes what a hand presses that does not look");
+    let of = context.shows(&at, &site.origin()).await;
+    assert_eq!(presses(&context, &at, "733", &of).await, Err(PageError::Unusable("covered by something else")));
+    for _ in 0..10 {
+        let at = context.at(&site.url(&format!("/pad?to={from}"))).await.unwrap();
+        let of = context.shows(&at, &site.origin()).await;
+        let pressed = presses(&context, &at, "733", &of).await;
+        assert!(matches!(pressed, Ok(Some(())) | Err(PageError::Elsewhere | PageError::Unusable(_))), "{pressed:?}");
+        context.close_page(&at.page);
+        if pressed == Err(PageError::Elsewhere) {
+            break;
+        }
+    }
+    let others = count(&other, "GET /own?") - count(&other, "GET /own?150");
+    assert!(others <= 1, "one press at most, which ends the run");
     drop(context);
     desk.end().await;
 }
