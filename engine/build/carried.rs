@@ -37,7 +37,7 @@ const PAGES: [&str; 15] = [
 
 /// The connector that is the template for a browser, and what of its room that takes: a second copy would go another way.
 const BROWSER: &str = "connectors/sample-branch";
-const ROOM: [&str; 4] = ["manifest.toml", "acceptance.toml", "src/lib.rs", "tape"];
+const ROOM: [&str; 5] = ["manifest.toml", "acceptance.toml", "src/lib.rs", "src/tests.rs", "tape"];
 /// What is its own, and what stands for it in a template.
 const OWN: [(&str, &str); 2] = [
     ("\"sample-branch\"", "\"NAME\""),

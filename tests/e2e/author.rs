@@ -83,6 +83,12 @@ async fn each_template_builds_and_passes_its_tests_and_what_leaves_a_state_out_i
             _ => "11 passed, 0 failed, 4 declared not to apply (not counted as passed)\n",
         };
         assert!(passed && told.contains(counted), "{template}: {told}");
+        // Its kept pages, read without WebAssembly.
+        let mut natively = Command::new("cargo");
+        natively.args(["test", "--quiet", "--offline"]).current_dir(folder.path().join(&name));
+        let natively = natively.env("CARGO_TARGET_DIR", root().join("target/tutorial-build")).output().unwrap();
+        let told = [natively.stdout, natively.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(natively.status.success() && told.contains("2 passed"), "{template}: {told}");
     }
     tools::looks_are_told(folder.path(), "my-form-login");
     review::is_done_as_the_guide_says(folder.path(), "my-form-login");

@@ -6,6 +6,9 @@ use consentry_sdk::prelude::*;
 
 consentry_sdk::connector!(collect);
 
+#[cfg(test)]
+mod tests;
+
 /// How long a page may take to come, in milliseconds.
 const PATIENCE: u32 = 20_000;
 /// Statements that are fetched; each is a click.

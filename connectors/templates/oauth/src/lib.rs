@@ -6,12 +6,16 @@ use consentry_sdk::prelude::*;
 
 consentry_sdk::connector!(collect);
 
+#[cfg(test)]
+mod tests;
+
 fn collect() -> Result {
     progress::step("login");
     let token = login()?;
     credentials::authenticated()?;
     progress::step("accounts");
-    let accounts = accounts(&token)?;
+    let page = get("/api/accounts").header("authorization", ("Bearer ", &token)).expect(&["accounts", "no-accounts"])?;
+    let accounts = accounts(&page)?;
     if job::wanted("bank.transaction") {
         progress::step("operations");
         for account in &accounts {
@@ -43,8 +47,7 @@ struct Account {
     currency: String,
 }
 
-fn accounts(token: &Secret) -> Result<Vec<Account>> {
-    let page = get("/api/accounts").header("authorization", ("Bearer ", token)).expect(&["accounts", "no-accounts"])?;
+fn accounts(page: &Document) -> Result<Vec<Account>> {
     let columns = [
         text("id", "/id"),
         text("label", "/label"),
