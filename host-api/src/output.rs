@@ -102,8 +102,8 @@ impl HostCtx {
 }
 
 /// Minimisation at the boundary: what is older than the consent allows is not taken, whatever the connector filters and whatever else it is.
-fn is_too_old(since: Option<Date>, day: Option<Date>) -> bool {
-    since.zip(day).is_some_and(|(since, day)| day < since)
+fn is_too_old(since: Option<Date>, day: impl FnOnce() -> Option<Date>) -> bool {
+    since.is_some_and(|since| day().is_some_and(|day| day < since))
 }
 
 /// The text by which a value gives a day.
@@ -139,8 +139,8 @@ impl output::Host for HostCtx {
             values.push(Some(self.raw(value)?));
         }
         let (columns, observed) = (self.columns(&category, names, 1)?, self.ports.clock.now());
-        let day = columns.day(|at| day_of(values.get(at)?.as_ref()?));
-        let item = (!is_too_old(self.grants.since, day)).then(|| columns.check(values, observed));
+        let too_old = is_too_old(self.grants.since, || columns.day(|at| day_of(values.get(at)?.as_ref()?)));
+        let item = (!too_old).then(|| columns.check(values, observed));
         match self.take_in(&columns, std::iter::once(item))?.pop() {
             Some((_, fault)) => Err(Fail::Fault(fault)),
             None => Ok(()),
@@ -165,8 +165,8 @@ impl output::Host for HostCtx {
         let (columns, observed) = (self.columns(&category, fields, lengths.len() / width)?, self.ports.clock.now());
         let since = self.grants.since;
         let item = |cells: &[Option<&str>]| {
-            let day = columns.day(|at| *cells.get(at)?);
-            (!is_too_old(since, day)).then(|| columns.read(cells.iter().copied(), observed))
+            let too_old = is_too_old(since, || columns.day(|at| *cells.get(at)?));
+            (!too_old).then(|| columns.read(cells.iter().copied(), observed))
         };
         self.take_in(&columns, cells.chunks(width).map(item))
     }
