@@ -219,6 +219,8 @@ unsafe impl GlobalAlloc for Wiping {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt as _;
+
     use super::*;
 
     /// All tests of this crate run with it.
@@ -227,6 +229,36 @@ mod tests {
 
     /// One of these takes the whole region, so no other may want some of it meanwhile.
     static ALONE: Mutex<()> = Mutex::new(());
+
+    static MARK: [u8; 16] = *b"left-on-a-stack!";
+
+    #[inline(never)]
+    fn leave_marks() {
+        let mut left = [0_u8; 24 << 10];
+        left.chunks_exact_mut(MARK.len()).for_each(|chunk| chunk.copy_from_slice(&MARK));
+        std::hint::black_box(&mut left);
+    }
+
+    /// How many marks stand below this call, where the calls were that have returned; read past the compiler.
+    #[inline(never)]
+    fn marks_below() -> usize {
+        let here = std::hint::black_box(0_u8);
+        let mut below = vec![0; 20 << 10];
+        let from = std::ptr::from_ref(&here).addr() - below.len();
+        std::fs::File::open("/proc/self/mem").unwrap().read_exact_at(&mut below, from as u64).unwrap();
+        (0..below.len()).filter(|at| below[*at..].starts_with(&MARK)).count()
+    }
+
+    #[test]
+    fn what_a_call_left_on_the_stack_is_gone_once_it_is_wiped() {
+        leave_marks();
+        assert!(marks_below() > 500, "what is looked for can be seen");
+        wipe_stack();
+        assert_eq!(marks_below(), 0);
+        leave_marks();
+        locked(|| ());
+        assert_eq!(marks_below(), 0, "work in clear wipes behind itself");
+    }
 
     #[test]
     fn work_in_clear_stands_in_locked_pages_and_other_work_does_not() {
@@ -278,8 +310,9 @@ mod tests {
     fn blocks_are_apart_and_what_does_not_fit_comes_from_the_heap() {
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let sizes = [1, 31, 32, 33, 100, 1000, 4096, 5000, 70_000, 131_072];
+        // Nearly the whole region: of sizes that no test has had, the others get some.
         let blocks: Vec<Vec<u8>> =
-            sizes.iter().cycle().take(200).enumerate().map(|(at, size)| locked(|| vec![at as u8; *size])).collect();
+            sizes.iter().cycle().take(140).enumerate().map(|(at, size)| locked(|| vec![at as u8; *size])).collect();
         for (at, block) in blocks.iter().enumerate() {
             assert!(block.iter().all(|byte| *byte == at as u8), "{at}");
         }

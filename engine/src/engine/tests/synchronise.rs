@@ -9,6 +9,7 @@ use crate::account::AccountName;
 use crate::collect::signature::{Trust, TrustedKey};
 use crate::connection::Standing;
 use crate::consent::AccessTerms;
+use crate::erase::receipt::Scope;
 use crate::id::ConsentId;
 use crate::online_service::OnlineService;
 
@@ -125,6 +126,14 @@ impl There {
         Self { world, bank, account, token, folder, keys }
     }
 
+    /// The same after the node has died where it stood.
+    async fn crashed(self) -> Self {
+        let Self { world: World { engine, clock }, bank, account, token, folder, keys } = self;
+        drop(engine);
+        let world = node(folder.path(), &bank, &clock, &keys).await;
+        Self { world, bank, account, token, folder, keys }
+    }
+
     async fn standing(&self, consent: ConsentId) -> Option<Standing> {
         self.world.engine.connections.get(consent).await.unwrap().map(|each| each.standing)
     }
@@ -220,6 +229,43 @@ async fn a_source_is_asked_four_times_in_24_hours_however_many_connections_lead_
     assert_eq!(there.later(6).await.len(), 0, "the fifth");
     assert_eq!(there.later(11).await.len(), 0, "within 24 hours of the first");
     assert_eq!(there.later(1).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_repeats_no_access_and_forgets_none() {
+    let mut there = there().await;
+    let consent = there.connected().await;
+    there.connected_to(&lender_as(id::<crate::id::kind::OnlineService>(2)), terms(4, 180)).await;
+    assert_eq!(there.later(6).await.len(), 2);
+    let begun = there.later(6).await;
+    assert_eq!(begun.len(), 2);
+    let own = begun.iter().find(|access| access.request().online_service() == lender().id()).unwrap();
+    let parcel = own.parcel().unwrap();
+    drop(begun);
+    there = there.crashed().await;
+    assert_eq!((there.standing(consent).await, there.keeps(consent).await), (Some(Standing::Active), true));
+    assert!(there.later(0).await.is_empty(), "what had begun is not begun again");
+    there.deliver(&lender(), parcel).await;
+    assert!(there.world.engine.fetch_parcel(&lender(), parcel).await.is_err(), "it was delivered once");
+    assert!(there.later(6).await.is_empty(), "the fifth within 24 hours");
+    assert_eq!(there.later(12).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_takes_the_connections_of_a_person_with_what_they_keep_and_nobody_elses() {
+    let there = there().await;
+    let (consent, engine) = (there.connected().await, &there.world.engine);
+    let other = there.connected_to(&lender_as(id::<crate::id::kind::OnlineService>(2)), terms(4, 180)).await;
+    let subject = engine.connections.get(consent).await.unwrap().unwrap().subject;
+    let receipt = engine.erase(Scope::Subject(subject)).await.unwrap();
+    let erased = receipt.facts().erased.iter().map(|each| each.record.as_str());
+    let kept: Vec<_> = erased.filter(|record| record.starts_with("R12/")).collect();
+    assert!(kept.len() == 2 && kept.iter().all(|record| record.ends_with(&consent.to_string())), "{kept:?}");
+    assert_eq!((there.standing(consent).await, there.keeps(consent).await), (None, false));
+    assert_eq!((there.standing(other).await, there.keeps(other).await), (Some(Standing::Active), true));
+    let begun = there.later(6).await;
+    let to: Vec<_> = begun.iter().map(|access| access.request().online_service()).collect();
+    assert_eq!(to, [lender_as(id::<crate::id::kind::OnlineService>(2)).id()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -118,7 +118,7 @@ async fn shows_a_page_without_a_namespace() {
 
 /// By a real kernel that gives none: a namespace says for itself how many it may hold.
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_gets_a_user_namespace_the_setuid_helper_confines_the_pages() {
+async fn where_nobody_gets_a_user_namespace_pages_are_confined_by_root_in_their_place() {
     if !is_root("a browser without user namespaces") {
         return;
     }
