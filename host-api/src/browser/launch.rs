@@ -310,45 +310,44 @@ pub(super) fn has_namespaces(account: Account) -> bool {
     )
 }
 
+/// How it shows that a folder is, or became, somebody else's.
+const NOT_OURS: [io::ErrorKind; 3] = [io::ErrorKind::AlreadyExists, io::ErrorKind::NotFound, io::ErrorKind::WouldBlock];
+
 /// A folder that goes with its browser. It is locked while it is used, so that one without a lock is known to be nobody's.
-struct Profile {
-    path: PathBuf,
+pub(super) struct Profile {
+    pub(super) path: PathBuf,
     account: Account,
     _lock: std::fs::File,
 }
 
 impl Profile {
-    fn make(settings: &BrowserSettings, account: Account) -> Result<Self, BrowserError> {
+    pub(super) fn make(settings: &BrowserSettings, account: Account) -> Result<Self, BrowserError> {
         let fault = |source| BrowserError::Folder { folder: settings.folder.clone(), source };
         if !settings.unconfined && !in_memory(&settings.folder).map_err(fault)? {
             return Err(fault(io::Error::other("not a file system in memory (tmpfs)")));
         }
         static MADE: AtomicU32 = AtomicU32::new(0);
+        let mut last = io::ErrorKind::AlreadyExists;
         for _ in 0..1000 {
             let (own, count) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
             let path = settings.folder.join(format!("{PREFIX}{own}-{count}"));
             let made = account.act(|| {
                 std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-                std::fs::File::open(&path)
+                let lock = std::fs::File::open(&path)?;
+                lock.try_lock()?;
+                let preferred = path.join("Default");
+                std::fs::DirBuilder::new().mode(0o700).create(&preferred)?;
+                std::fs::write(preferred.join("Preferences"), PREFERENCES)?;
+                Ok(lock)
             });
             match made {
-                Ok(lock) => {
-                    lock.try_lock().map_err(|_| fault(io::ErrorKind::WouldBlock.into()))?;
-                    let made = Self { path, account, _lock: lock };
-                    account.act(|| made.prefer()).map_err(fault)?;
-                    return Ok(made);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Ok(lock) => return Ok(Self { path, account, _lock: lock }),
+                // Somebody has this name, or another engine that starts took it for one of an engine that is gone, before it was locked.
+                Err(error) if NOT_OURS.contains(&error.kind()) => last = error.kind(),
                 Err(error) => return Err(fault(error)),
             }
         }
-        Err(fault(io::ErrorKind::AlreadyExists.into()))
-    }
-
-    fn prefer(&self) -> io::Result<()> {
-        let folder = self.path.join("Default");
-        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        std::fs::write(folder.join("Preferences"), PREFERENCES)
+        Err(fault(last.into()))
     }
 }
 
@@ -379,7 +378,9 @@ pub(super) fn sweep(settings: &BrowserSettings) {
     for path in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|it| it.path())
     {
         let remove = || {
-            std::fs::File::open(&path)?.try_lock()?;
+            // Until it is gone: nobody takes it meanwhile.
+            let held = std::fs::File::open(&path)?;
+            held.try_lock()?;
             std::fs::remove_dir_all(&path)
         };
         let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX));

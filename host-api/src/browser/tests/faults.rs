@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 
 use super::*;
 use crate::browser::context::PageError;
+use crate::browser::launch::Profile;
 use crate::browser::transport::CallError;
 
 async fn sites() -> Site {
@@ -165,6 +166,28 @@ async fn who_waits_for_a_turn_gets_it_in_the_order_of_asking_and_not_for_ever() 
         assert_eq!(heard.first(), Some(&(who - 1)), "{who}: {heard:?}");
         assert!(heard.is_sorted_by(|before, after| before > after) && heard.last() == Some(&0), "{who}: {heard:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_is_made_while_another_engine_sweeps() {
+    let settings = BrowserSettings::at_a_desk();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                launch::sweep(&settings);
+            }
+        });
+        let account = crate::browser::account::Account::of(&settings).unwrap();
+        let failed: Vec<_> = (0..300)
+            .filter_map(|_| match Profile::make(&settings, account) {
+                Ok(made) => (!made.path.join("Default/Preferences").exists()).then(|| "taken".to_owned()),
+                Err(error) => Some(format!("{error:?}")),
+            })
+            .collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(failed, [""; 0]);
+    });
 }
 
 /// The engine of the test below: has a browser with a page that hangs until its standard input ends, or it is killed.
