@@ -335,19 +335,24 @@ impl Profile {
                 std::fs::DirBuilder::new().mode(0o700).create(&path)?;
                 let lock = std::fs::File::open(&path)?;
                 lock.try_lock()?;
-                let preferred = path.join("Default");
-                std::fs::DirBuilder::new().mode(0o700).create(&preferred)?;
-                std::fs::write(preferred.join("Preferences"), PREFERENCES)?;
                 Ok(lock)
             });
-            match made {
-                Ok(lock) => return Ok(Self { path, account, _lock: lock }),
+            // From here on it goes whatever happens.
+            let made = made.map(|lock| Self { path, account, _lock: lock });
+            match made.and_then(|made| account.act(|| made.prefer()).map(|()| made)) {
+                Ok(made) => return Ok(made),
                 // Somebody has this name, or another engine that starts took it for one of an engine that is gone, before it was locked.
                 Err(error) if NOT_OURS.contains(&error.kind()) => last = error.kind(),
                 Err(error) => return Err(fault(error)),
             }
         }
         Err(fault(last.into()))
+    }
+
+    fn prefer(&self) -> io::Result<()> {
+        let folder = self.path.join("Default");
+        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+        std::fs::write(folder.join("Preferences"), PREFERENCES)
     }
 }
 
