@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::engine::BuildError;
 use crate::entropy::Entropy;
 use crate::erase::receipt::{ErasureReceipt, Facts, Scope};
-use crate::keys::Duty;
+use crate::keys::{Duty, KeyProvider};
 use crate::operator::Deed;
 use crate::operator::audit::About;
 use crate::store::StoreError;
@@ -64,14 +64,15 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     }
     noted(&config, Deed::Erase, Some(About::of(scope)))?;
     let folder = config.connectors()?;
-    let builder = setup::with_keys(&config)?.catalogue(setup::catalogue(&folder).0);
+    let keys = setup::keys(&config)?;
+    let builder = setup::with(&config, keys.clone())?.catalogue(setup::catalogue(&folder).0);
     let receipt = match builder.build().await {
         Ok(engine) => {
             let receipt = engine.erase(scope).await?;
             engine.shut_down().await;
             receipt
         }
-        Err(BuildError::Store(StoreError::InUse)) => ask(&config, scope).await?,
+        Err(BuildError::Store(StoreError::InUse)) => ask(&config, scope, &*keys).await?,
         Err(error) => return Err(error.into()),
     };
     if let Some(path) = &options.out {
@@ -87,7 +88,7 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
 }
 
 /// Asks the engine that runs on this folder.
-async fn ask(config: &Config, scope: Scope) -> anyhow::Result<ErasureReceipt> {
+async fn ask(config: &Config, scope: Scope, keys: &dyn KeyProvider) -> anyhow::Result<ErasureReceipt> {
     let entropy = Entropy::system();
     let requests = config.engine.data_folder.join("erase");
     let mut name = [0; 16];
@@ -123,7 +124,7 @@ async fn ask(config: &Config, scope: Scope) -> anyhow::Result<ErasureReceipt> {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    let keys = setup::keys(config)?.publics(Duty::Signing).await?;
+    let keys = keys.publics(Duty::Signing).await?;
     let checked = ErasureReceipt::verify(&token, &keys)
         .with_context(|| format!("what the engine answered in {} is no receipt of it", receipt.display()))?;
     std::fs::remove_file(&receipt)?;

@@ -61,7 +61,12 @@ pub(super) async fn engine(config: &Config) -> anyhow::Result<Arc<Engine>> {
 
 /// An engine as the configuration says, its keys opened, without connectors.
 pub(super) fn with_keys(config: &Config) -> anyhow::Result<Builder> {
-    Ok(builder().configure(config)?.keys(keys(config)?))
+    with(config, keys(config)?)
+}
+
+/// The same, with keys that are open: a passphrase may come from a pipe, which gives it once.
+pub(super) fn with(config: &Config, keys: Arc<dyn KeyProvider>) -> anyhow::Result<Builder> {
+    Ok(builder().configure(config)?.keys(keys))
 }
 
 /// The keys of a node, opened.

@@ -174,7 +174,7 @@ impl Shelves {
     pub fn memory(keys: Arc<dyn KeyProvider>, entropy: Arc<Entropy>, clock: Arc<dyn Clock>) -> Self {
         let files = Arc::new(MemoryStore::default());
         let roots = FileRoots::fresh(files.clone(), keys, entropy.clone());
-        let tables = Tables::fresh(files, Arc::new(roots), entropy.clone());
+        let tables = Tables::fresh(files, Arc::new(roots), entropy.clone(), clock.clone());
         Self::with(Box::new(MemoryStore::default()), tables, entropy, clock)
     }
 

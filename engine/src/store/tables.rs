@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::files::Files;
-use super::mark::Fit;
+use super::mark::{Fit, Mark};
 use super::roots::FileRoots;
 use super::time::{Late, Time};
+use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::keys::{Destroyed, RecordKey, Root};
 
@@ -47,6 +48,7 @@ struct Inner {
     files: Arc<dyn Files>,
     roots: Arc<FileRoots>,
     entropy: Arc<Entropy>,
+    clock: Arc<dyn Clock>,
     held: Mutex<Held>,
     /// One rewrite at a time. Those who wait meanwhile share the next one.
     writing: tokio::sync::Mutex<()>,
@@ -77,9 +79,14 @@ struct Row {
 
 impl Tables {
     /// Without any. No file is looked at.
-    pub(super) fn fresh(files: Arc<dyn Files>, roots: Arc<FileRoots>, entropy: Arc<Entropy>) -> Self {
+    pub(super) fn fresh(
+        files: Arc<dyn Files>,
+        roots: Arc<FileRoots>,
+        entropy: Arc<Entropy>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let writing = tokio::sync::Mutex::default();
-        Self(Arc::new(Inner { files, roots, entropy, held: Mutex::default(), writing }))
+        Self(Arc::new(Inner { files, roots, entropy, clock, held: Mutex::default(), writing }))
     }
 
     /// With those of the folder. Finishes what a crash cut off.
@@ -91,10 +98,11 @@ impl Tables {
         files: Arc<dyn Files>,
         roots: Arc<FileRoots>,
         entropy: Arc<Entropy>,
-        now: Timestamp,
+        clock: Arc<dyn Clock>,
         fit: Fit,
     ) -> Result<Self, StoreError> {
-        let this = Self::fresh(files, roots, entropy);
+        let now = clock.now();
+        let this = Self::fresh(files, roots, entropy, clock);
         this.0.held().time = this.0.roots.mark().time;
         this.0.load(now, fit).await?;
         Ok(this)
@@ -113,7 +121,7 @@ impl Tables {
         now: Timestamp,
     ) -> Result<(KeyName, RecordKey, i128), StoreError> {
         loop {
-            if let Some(taken) = self.0.held().take(table, until, now) {
+            if let Some(taken) = self.0.held().take(table, until, &*self.0.clock) {
                 return Ok(taken);
             }
             let (inner, table) = (self.0.clone(), table.clone());
@@ -176,7 +184,7 @@ impl Tables {
 
     /// Does what is due by the clock: keys past their deadline, tables whose day is over, and what waits to be dropped.
     pub(super) async fn due(&self, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
-        if !self.0.held().look(now) {
+        if !self.0.held().look(now, &*self.0.clock) {
             return Ok(vec![]);
         }
         let inner = self.0.clone();
@@ -187,6 +195,12 @@ impl Tables {
             Ok(gone)
         })
         .await
+    }
+
+    /// As [`FileRoots::settle`], to its end: two never write the same file.
+    pub(super) async fn settle(&self, mark: Option<Mark>, now: Timestamp) -> Result<Vec<Destroyed>, StoreError> {
+        let roots = self.0.roots.clone();
+        to_its_end(async move { roots.settle(mark, now).await }).await
     }
 
     /// Drops the keys that no record names, after a start, and tells the others when they go.
@@ -265,9 +279,9 @@ impl Held {
         &mut self,
         table: &TableName,
         until: Option<Timestamp>,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Option<(KeyName, RecordKey, i128)> {
-        let back = if table.is_exact() { self.time.looked(now).back } else { 0 };
+        let back = if table.is_exact() { self.time.looked(clock.now()).back } else { 0 };
         let until = until.filter(|_| table.is_exact()).map(|until| Late::of(until, back));
         let table = self.tables.get_mut(table)?;
         let name = table.free.pop()?;
@@ -276,8 +290,10 @@ impl Held {
         Some((name, row.key.again(), back))
     }
 
-    /// Looks at the clock: closes what is over, and tells whether anything is to be written.
-    fn look(&mut self, now: Timestamp) -> bool {
+    /// Looks at the clock: closes what is over, and tells whether anything is to be written. Whoever asks may have looked before they had to
+    /// wait, and others since: that is no clock which was set back, so it is read once more while nobody else can.
+    fn look(&mut self, asked_at: Timestamp, clock: &dyn Clock) -> bool {
+        let now = asked_at.max(clock.now());
         self.time = self.time.looked(now);
         let late = self.time.seen;
         let mut is_due = false;

@@ -1,6 +1,7 @@
 //! The operator erases a session beside an engine that runs, and without one; the receipt is checked with the published keys.
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use consentry_tests::node::binary;
 use consentry_tests::service::ID;
@@ -39,6 +40,20 @@ async fn a_session_is_erased_with_a_receipt_that_anybody_can_check() {
     assert!(one.status().await.is_err(), "its session is gone");
     assert!(world.service.receiver(&world.node).unwrap().engine.fetch(&parcel).await.is_err());
     assert_eq!(other.status().await.unwrap()["state"], "awaiting-credentials");
+
+    // A pipe gives the passphrase once.
+    let (third, _) = world.agreed().await;
+    let (done, told) = tokio::task::block_in_place(|| {
+        let mut command = Command::new(binary("consentry").unwrap());
+        command.args(["erase", "--session", third.session(), "--config", &config]);
+        command.env("CONSENTRY__KEYS__PASSPHRASE_FILE", "/dev/stdin").stdin(Stdio::piped());
+        let mut erases = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let passphrase = std::fs::read(world.node.path("passphrase")).unwrap();
+        erases.stdin.take().unwrap().write_all(&passphrase).unwrap();
+        let done = erases.wait_with_output().unwrap();
+        (done.status.success(), [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap()).concat())
+    });
+    assert!(done && told.contains("erased   R04/session/"), "{told}");
 
     let verify = |file: &str| consentry(&["verify", "erasure", file, "--keys", &keys]);
     let (holds, told) = verify(&receipt);

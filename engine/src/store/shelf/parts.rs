@@ -188,7 +188,7 @@ impl Parts {
             || roots.is_marked()
                 && (known.time.back != time.back || time.seen.seconds_since(known.time.seen) >= MARK_SECONDS);
         if !is_new {
-            return roots.settle(None, now).await;
+            return self.tables.settle(None, now).await;
         }
         let next = known.next(time);
         let mark = match self.store.put(MARK, vec![], next.in_store(), Expect::Any).await {
@@ -196,7 +196,7 @@ impl Parts {
             Err(StoreError::Full) => known.at(time),
             put => put.map(|_| next)?,
         };
-        roots.settle(Some(mark), now).await
+        self.tables.settle(Some(mark), now).await
     }
 
     pub(super) async fn expired(&self, row: &'static Row, now: Timestamp) -> Result<Vec<Expired>, StoreError> {

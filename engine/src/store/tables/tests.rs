@@ -2,6 +2,7 @@ use std::sync::LazyLock;
 
 use super::rewrite::root;
 use super::*;
+use crate::clock::{ManualClock, SystemClock};
 use crate::erase::retention::{
     R04AnonymousSession, R10CredentialMaintenance, R13Account, R14ConsentRecord, R15ConsentLogLeaf, Retained as _, Term,
 };
@@ -38,7 +39,7 @@ fn keys() -> Arc<dyn KeyProvider> {
 /// What a start makes of these files: tables in one place, roots in another.
 async fn open(tables: &Arc<MemoryStore>, roots: &Arc<MemoryStore>, now: Timestamp) -> Result<Tables, StoreError> {
     let roots = FileRoots::open(roots.clone(), keys(), entropy()).await?;
-    Tables::open(tables.clone(), Arc::new(roots), entropy(), now, Fit::Must).await
+    Tables::open(tables.clone(), Arc::new(roots), entropy(), Arc::new(ManualClock::new(now)), Fit::Must).await
 }
 
 struct World {
@@ -178,6 +179,27 @@ async fn a_clock_that_is_set_back_gives_nothing_a_longer_life() {
     assert_eq!(world.held.due(at("2026-11-21T10:30:00Z")).await.unwrap().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_looked_at_the_clock_and_had_to_wait_sets_it_back_by_nothing() {
+    let roots = FileRoots::open(memory(), keys(), entropy()).await.unwrap();
+    let held = Tables::open(memory(), Arc::new(roots), entropy(), Arc::new(SystemClock), Fit::Must).await.unwrap();
+    let looks = (0..4).map(|_| {
+        let held = held.clone();
+        tokio::spawn(async move {
+            for _ in 0..500 {
+                let before = SystemClock.now();
+                tokio::task::yield_now().await;
+                held.due(before).await.unwrap();
+            }
+        })
+    });
+    for look in looks.collect::<Vec<_>>() {
+        look.await.unwrap();
+    }
+    held.due(SystemClock.now() - jiff::SignedDuration::from_secs(40)).await.unwrap();
+    assert_eq!(held.time().back, 0);
+}
+
 #[tokio::test]
 async fn those_who_drop_at_once_share_a_rewrite() {
     let world = world().await;
@@ -203,7 +225,8 @@ async fn a_rewrite_that_dies_anywhere_is_finished_by_the_next_start() {
         let below = memory();
         let store = Faulty::new(below.clone(), fault, usize::MAX);
         let roots = FileRoots::open(Arc::new(store.clone()), keys(), entropy()).await.unwrap();
-        let tables = Tables::open(Arc::new(store.clone()), Arc::new(roots), entropy(), now(), Fit::Must).await.unwrap();
+        let clock = Arc::new(ManualClock::new(now()));
+        let tables = Tables::open(Arc::new(store.clone()), Arc::new(roots), entropy(), clock, Fit::Must).await.unwrap();
         let (kept, ..) = tables.take(&hour(), None, now()).await.unwrap();
         let (dropped, ..) = tables.take(&hour(), None, now()).await.unwrap();
         let older = below.copy();
