@@ -83,6 +83,17 @@ export const heading = (page) => page.locator("h1").innerText();
 
 const VIEWS = [[360, "light"], [1280, "dark"]];
 
+/// A page that follows a collection is replaced when something happened: what was asked of the one before is asked again.
+async function settled(page, act, tries = 5) {
+  try {
+    return await act();
+  } catch (error) {
+    if (tries === 0 || !String(error).includes("Execution context was destroyed")) throw error;
+    await page.waitForLoadState();
+    return settled(page, act, tries - 1);
+  }
+}
+
 /// Looks at a screen in both colour schemes and at 360 and 1280 pixels, by axe-core; nothing may scroll sideways.
 export async function look(page, name, views = VIEWS) {
   for (const [width, colorScheme] of views) {
@@ -90,8 +101,10 @@ export async function look(page, name, views = VIEWS) {
     await page.emulateMedia({ colorScheme });
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
     // A page's own scripts are bound by its policy; this one comes by the debugger.
-    await page.evaluate(`${AXE}; 0`);
-    const found = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), tags);
+    const found = await settled(page, async () => {
+      await page.evaluate(`${AXE}; 0`);
+      return page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), tags);
+    });
     const told = found.violations.map((one) => `${one.id}: ${one.help}\n  ${one.nodes.map((node) => node.html + "\n    " + node.failureSummary).join("\n  ")}`);
     assert.deepEqual(told, [], `${name}, ${width} px, ${colorScheme}`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
