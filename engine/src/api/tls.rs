@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -19,7 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use x509_cert::der::Decode as _;
+use x509_cert::time::Time;
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::jose::{JwkError, rsa_of_some_size};
 use crate::secret_file;
 
@@ -64,6 +68,16 @@ pub enum TlsError {
         path: PathBuf,
         /// What it is.
         source: JwkError,
+    },
+    /// Who asks would refuse it.
+    #[error("the certificate in {} is good from {from} to {until}, and not now", path.display())]
+    NotNow {
+        /// Which.
+        path: PathBuf,
+        /// Its first moment.
+        from: Timestamp,
+        /// Its last one.
+        until: Timestamp,
     },
     /// The two files are not of one pair, or the chain is not one.
     #[error("certificate and private key can't be used together")]
@@ -122,6 +136,10 @@ impl Tls {
         // Before they are read: a change in between is seen by the next look.
         let versions = files.versions();
         let config = files.read()?;
+        if let Err(error) = files.check_time() {
+            // A node that does not start erases nothing: it says what is wrong, and does what it can.
+            tracing::error!(%error, "whoever connects will refuse this node");
+        }
         let current = RwLock::new(Current { config, versions, looked_at: Instant::now() });
         Ok(Self { files, current })
     }
@@ -155,7 +173,7 @@ impl Tls {
             return;
         }
         current.versions = versions;
-        match self.files.read() {
+        match self.files.check_time().and_then(|()| self.files.read()) {
             Ok(config) => {
                 current.config = config;
                 tracing::info!("the certificate was renewed");
@@ -208,6 +226,22 @@ impl TlsFiles {
         let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Pair)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
+    }
+
+    /// Whether the certificate is good by the clock of this machine, as whoever connects will ask by theirs.
+    fn check_time(&self) -> Result<(), TlsError> {
+        let form = || TlsError::Form { path: self.certificate.clone(), what: "certificate" };
+        let chain = certificates(&self.certificate)?;
+        let first = chain.first().and_then(|first| x509_cert::Certificate::from_der(first).ok()).ok_or_else(form)?;
+        let validity = first.tbs_certificate.validity;
+        let at = |time: Time| Timestamp::UNIX_EPOCH.checked_add(time.to_unix_duration()).map_err(|_| form());
+        let (from, until) = (at(validity.not_before)?, at(validity.not_after)?);
+        let now = SystemClock.now();
+        if from <= now && now <= until {
+            Ok(())
+        } else {
+            Err(TlsError::NotNow { path: self.certificate.clone(), from, until })
+        }
     }
 
     fn check_size(&self, chain: &[CertificateDer<'_>]) -> Result<(), TlsError> {

@@ -8,7 +8,7 @@ use consentry_tests::node::{Node, binary};
 use consentry_tests::service::Service;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
-    PKCS_RSA_SHA256, RsaKeySize,
+    PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 use reqwest::tls::TlsInfo;
 use reqwest::{Certificate, Client, Identity};
@@ -33,6 +33,13 @@ impl Authority {
     fn signs(&self, name: &str, usage: ExtendedKeyUsagePurpose, key: &KeyPair) -> (String, String) {
         let mut params = CertificateParams::new(vec![name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.insert_extended_key_usage(usage);
+        (params.signed_by(key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    /// Of a year that is over.
+    fn expired_site(&self, key: &KeyPair) -> (String, String) {
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2024, 1, 1), date_time_ymd(2025, 1, 1));
         (params.signed_by(key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
@@ -112,6 +119,10 @@ async fn the_engine_ends_tls_knows_components_and_renews_its_certificate() {
     write(&node, ("no certificate".to_owned(), "no key".to_owned()));
     let log = || std::fs::read_to_string(node.path("stderr")).unwrap();
     while !log().contains("the new certificate is not taken") {
+        assert_eq!(ask(&person, &node, "/v1/health").await.unwrap().2, first);
+    }
+    write(&node, public.expired_site(&key));
+    while !log().contains("is good from 2024-01-01T00:00:00Z to 2025-01-01T00:00:00Z, and not now") {
         assert_eq!(ask(&person, &node, "/v1/health").await.unwrap().2, first);
     }
     write(&node, public.site(&rsa(RsaKeySize::_4096)));
