@@ -5,7 +5,7 @@
 //! do. Whether this one does all three is tried at the start. A token that goes away takes no other part of the engine with it: what
 //! needs it fails as the platform's failure, and reaching it is tried again with the next operation.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +30,8 @@ use holder::Holder;
 const AT_ONCE: usize = 16;
 /// Longest wait for an operation, the wait for its turn included.
 const OPERATION: Duration = Duration::from_secs(10);
+/// Longest wait for a token to be found, to log in and to try a key of each duty.
+const OPENING: Duration = Duration::from_secs(60);
 /// Longest wait for a new key: a token may look for its primes for long.
 const GENERATION: Duration = Duration::from_secs(120);
 
@@ -73,11 +75,22 @@ impl TokenKeys {
         Ok(Self::with(holder))
     }
 
-    /// Opens the token, and tries the current key of each duty. Blocks.
+    /// Opens the token, and tries the current key of each duty. Blocks, for a minute at most.
     ///
     /// # Errors
     /// [`KeyError::Token`] says what is wrong with the token.
     pub fn open(settings: Settings) -> Result<Self, KeyError> {
+        Self::open_within(OPENING, settings)
+    }
+
+    fn open_within(most: Duration, settings: Settings) -> Result<Self, KeyError> {
+        let (told, opened) = mpsc::sync_channel(1);
+        // A call into a token's module can't be called back: where it hangs, so does its thread.
+        std::thread::spawn(move || told.send(Self::open_now(settings)));
+        opened.recv_timeout(most).unwrap_or_else(|_| Err(TokenError::Slow.into()))
+    }
+
+    fn open_now(settings: Settings) -> Result<Self, KeyError> {
         let holder = Holder::open(settings)?;
         for duty in Duty::ALL {
             match holder.try_duty(duty) {

@@ -122,7 +122,9 @@ impl KeyFile {
 
     /// Opens a file.
     pub(super) fn open(path: &Path, passphrase: SecretString) -> Result<(Self, Opened), KeyFileError> {
-        let mut file = Self { path: path.to_owned(), passphrase, cost: Cost::FULL, derived: Arc::default() };
+        // Where the name is a link, the file that it leads to is rewritten, and none is left behind there.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut file = Self { path, passphrase, cost: Cost::FULL, derived: Arc::default() };
         let (opened, cost) = file.opened()?;
         file.cost = cost;
         Ok((file, opened))

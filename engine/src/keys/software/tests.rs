@@ -163,6 +163,19 @@ fn a_new_key_file_has_a_key_for_each_duty_and_is_not_overwritten() {
 }
 
 #[track_caller]
+#[tokio::test]
+async fn a_link_to_the_key_file_stays_one_and_the_file_that_it_leads_to_is_rewritten() {
+    let (folder, path, keys) = written();
+    drop(keys);
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let keys = SoftwareKeys::open(&link, "right".into(), now()).unwrap();
+    let fresh = keys.rotate(Duty::Log, now()).await.unwrap().kid;
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    let direct = SoftwareKeys::open(&path, "right".into(), now()).unwrap();
+    assert!(direct.list().await.unwrap().iter().any(|key| key.kid == fresh));
+}
+
 fn does_not_open(path: &std::path::Path, passphrase: &str, why: &str) {
     let error = SoftwareKeys::open(path, passphrase.into(), now()).unwrap_err();
     let KeyError::File(error) = error else { panic!("{error:?}") };
