@@ -121,6 +121,8 @@ pub struct Engine {
     health: Health,
     failing: Failing,
     passes: looks::Passes,
+    /// Erasures that were not done to the end.
+    unproved: forget::Unproved,
     /// Where the node's owner asks for erasures; nowhere without a folder.
     requests: Option<PathBuf>,
     /// A planned stop has begun: no new sessions.

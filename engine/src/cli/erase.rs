@@ -13,7 +13,7 @@ use serde_json::json;
 use super::audit::noted;
 use super::{ConfigFile, setup};
 use crate::config::Config;
-use crate::engine::BuildError;
+use crate::engine::{BuildError, Engine};
 use crate::entropy::Entropy;
 use crate::erase::receipt::{ErasureReceipt, Facts, Scope};
 use crate::keys::{Duty, KeyProvider};
@@ -68,9 +68,9 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     let builder = setup::with(&config, keys.clone())?.catalogue(setup::catalogue(&folder).0);
     let receipt = match builder.build().await {
         Ok(engine) => {
-            let receipt = engine.erase(scope).await?;
+            let receipt = erase_here(&engine, scope).await;
             engine.shut_down().await;
-            receipt
+            receipt?
         }
         Err(BuildError::Store(StoreError::InUse)) => ask(&config, scope, &*keys).await?,
         Err(error) => return Err(error.into()),
@@ -85,6 +85,31 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
         tell(receipt.facts(), out)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Erases, and again where something could not be reached: what went already is named by the receipt only as long as this engine lives.
+async fn erase_here(engine: &Engine, scope: Scope) -> anyhow::Result<ErasureReceipt> {
+    let until = tokio::time::Instant::now() + TAKEN_WITHIN;
+    let mut told = false;
+    loop {
+        let error = match engine.erase(scope).await {
+            Ok(receipt) => return Ok(receipt),
+            Err(error) => error,
+        };
+        if tokio::time::Instant::now() > until {
+            return Err(anyhow::Error::new(error).context(
+                "it was not erased to the end. What was erased before that stays erased; ask again: that receipt names what was left until then",
+            ));
+        }
+        if !std::mem::replace(&mut told, true) {
+            let why = crate::causes::chain(&error);
+            eprintln!(
+                "consentry: not erased to the end yet: {why}; it is tried again for {} s",
+                TAKEN_WITHIN.as_secs()
+            );
+        }
+        tokio::time::sleep(LOOK_EVERY * 5).await;
+    }
 }
 
 /// Asks the engine that runs on this folder.

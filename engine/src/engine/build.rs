@@ -384,6 +384,7 @@ impl Builder {
             health: Health::open(&shelves).await?,
             failing: Failing::new(self.suspends),
             passes: Default::default(),
+            unproved: Default::default(),
             draining: Default::default(),
             seconds: Seconds::default(),
             tasks: TaskTracker::new(),

@@ -3,6 +3,8 @@
 
 pub(super) mod asked;
 mod survivors;
+mod unproved;
+mod whose;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +13,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use survivors::{Survivors, why_kept};
+use unproved::Before;
+pub(super) use unproved::Unproved;
+use whose::Whose;
 
 use super::rights::Directive;
 use super::{Engine, EngineError, STOP_WAIT};
@@ -24,9 +29,9 @@ use crate::erase::retention::{
     Retained as _, Term,
 };
 use crate::escrow::Escrowed;
-use crate::id::{ConsentId, OnlineServiceId, ParcelId, ReceiptId, ReportId, SessionId};
+use crate::id::{ConsentId, ParcelId, ReceiptId, ReportId, SessionId};
 use crate::keys::Destroyed;
-use crate::maintenance::lent::{Lending, LentLogin, Why};
+use crate::maintenance::lent::{LentLogin, Why};
 use crate::maintenance::reports::Given;
 use crate::outbox::OutboxError;
 use crate::receipt::Receipt;
@@ -50,20 +55,10 @@ struct Belongings {
     survivors: Survivors,
 }
 
-/// Whose data a scope is.
-struct Whose {
-    scope: Scope,
-    /// For a person as one Online Service knows them: their account.
-    account: Option<(AccountName, OnlineServiceId)>,
-    /// The sessions that are here, or were when it was asked.
-    sessions: BTreeSet<SessionId>,
-    /// The receipts of it that accounts hold.
-    receipts: Vec<(AccountName, SourceAccess)>,
-}
-
 impl Engine {
     /// Erases what is kept of a scope, and says what is left. Sessions that run end first, as withdrawn. To erase again erases
-    /// what has come since.
+    /// what has come since. What can't be noted, on a full disk for example, keeps nothing from being erased; then there is no receipt yet,
+    /// and that of the next time names what went this time, too, as long as the engine lives.
     ///
     /// # Errors
     /// [`EngineError`]: ask again; what was erased stays erased.
@@ -72,6 +67,34 @@ impl Engine {
         // What the end of a session erases by itself is a part of it.
         let first = self.belongings(&whose).await?;
         let before = self.shelves.standing(&first.records).await?;
+        let ended = self.end_what_runs(&whose).await;
+        // A session that ends puts its receipt into its person's account.
+        whose.receipts = self.receipts_of(&whose).await?;
+        let mut belongings = self.belongings(&whose).await?;
+        let unproved = self.unproved.of(scope);
+        for parcel in first.parcels.into_iter().chain(unproved.parcels) {
+            belongings.take_parcel(Some(parcel))?;
+        }
+        // Who gave a report is known as long as its session is here.
+        belongings.take_reports(first.reports)?;
+        let before = before.and(unproved.standing).and(self.shelves.standing(&belongings.records).await?);
+        let parcels = belongings.parcels.clone();
+        let erased = match ended {
+            Ok(()) => self.erase_belongings(&whose, &mut belongings).await,
+            // Nothing goes that a run still works with.
+            Err(error) => Err(error),
+        };
+        let receipt = match erased {
+            Ok(destroyed) => {
+                self.receipt_of_erasure(&whose, before.clone(), destroyed, belongings.survivors, self.clock.now()).await
+            }
+            Err(error) => Err(error),
+        };
+        self.unproved.set(scope, receipt.is_err().then_some(Before { standing: before, parcels }));
+        receipt
+    }
+
+    async fn end_what_runs(&self, whose: &Whose) -> Result<(), EngineError> {
         for session in self.sessions.all().into_iter().filter(|session| whose.has(session)) {
             if !session.state().is_end() {
                 self.withdraw(&session).await?;
@@ -79,40 +102,49 @@ impl Engine {
             self.wait_for_its_end(&session).await?;
             self.sessions.remove(&session);
         }
-        self.end_connections(|connection| whose.connected(connection)).await?;
-        // A session that ends puts its receipt into its person's account.
-        whose.receipts = self.receipts_of(&whose).await?;
+        Ok(())
+    }
+
+    /// Takes every step, and tells the first that failed.
+    async fn erase_belongings(
+        &self,
+        whose: &Whose,
+        belongings: &mut Belongings,
+    ) -> Result<Vec<Destroyed>, EngineError> {
         let now = self.clock.now();
-        for consent in self.consents_of(&whose).await? {
+        let mut all = self.end_connections(|connection| whose.connected(connection)).await;
+        for consent in self.consents_of(whose).await? {
             // Its period begins now, if it has not begun.
-            self.consents.expire(consent.id(), now).await?;
-            self.ledger.consent_terminated(consent.id(), now).await?;
+            let ended = self.end_consent(consent.id(), now).await;
+            all = all.and(ended);
         }
-        let mut belongings = self.belongings(&whose).await?;
-        first.parcels.into_iter().for_each(|parcel| belongings.take_parcel(Some(parcel)));
-        // Who gave a report is known as long as its session is here.
-        belongings.take_reports(first.reports)?;
-        let before = before.and(self.shelves.standing(&belongings.records).await?);
-        let Erasure { destroyed, failures, .. } = self.shelves.erase_records(belongings.records, now).await;
-        if let Some(error) = failures.into_iter().next() {
-            return Err(error.into());
-        }
+        let records = std::mem::take(&mut belongings.records);
+        let Erasure { destroyed, failures, .. } = self.shelves.erase_records(records, now).await;
+        all = all.and(failures.into_iter().next().map_or(Ok(()), |error| Err(error.into())));
         for consent in &belongings.lendings {
             // The login is gone; the record of its consent says so.
-            self.reports.lendings().end(*consent, scope.why_lending_ends(), now).await?;
+            let ended = self.reports.lendings().end(*consent, whose.scope.why_lending_ends(), now).await;
+            all = all.and(ended.map(drop).map_err(EngineError::from));
         }
         for parcel in &belongings.parcels {
             // Its bytes are gone; its end is noted.
             match self.outbox.give_up(*parcel, now).await {
                 Ok(_) => belongings.survivors.survive(R24DeliveryOutcome::ROW, &Term::from(now), Some(1)),
                 Err(OutboxError::Unknown) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => all = all.and(Err(error.into())),
             }
         }
-        self.forget_names(&whose).await?;
+        all = all.and(self.forget_names(whose).await);
         // What is still open anywhere in an older copy of our files closes here.
-        let destroyed = destroyed.into_iter().chain(self.shelves.destroy_due(now).await?).collect();
-        self.receipt_of_erasure(&whose, before, destroyed, belongings.survivors, now).await
+        let closed = self.shelves.destroy_due(now).await;
+        all?;
+        Ok(destroyed.into_iter().chain(closed?).collect())
+    }
+
+    async fn end_consent(&self, consent: ConsentId, now: Timestamp) -> Result<(), EngineError> {
+        self.consents.expire(consent, now).await?;
+        self.ledger.consent_terminated(consent, now).await?;
+        Ok(())
     }
 
     async fn receipt_of_erasure(
@@ -266,7 +298,7 @@ impl Engine {
         for row in self.rows.all().await? {
             if whose.has_row(&row) {
                 all.records.push(record_key::<SessionRow>(&row.id.to_string())?);
-                all.take_parcel(row.notes.parcel.map(|parcel| parcel.id));
+                all.take_parcel(row.notes.parcel.map(|parcel| parcel.id))?;
             }
         }
         let mut consents: BTreeSet<_> = whose.receipts.iter().map(|(_, kept)| kept.consent).collect();
@@ -275,7 +307,7 @@ impl Engine {
             let term = if consent.is_open() { Term::open() } else { Term::from(consent.changed_at()) };
             all.survivors.survive(R14ConsentRecord::ROW, &term, Some(1));
             all.survivors.survive(R15ConsentLogLeaf::ROW, &Term::from(now), None);
-            all.take_parcel(consent.sending());
+            all.take_parcel(consent.sending())?;
         }
         all.records.extend(self.connected(whose).await?);
         for lending in self.reports.lendings().all().await?.into_iter().filter(|lending| whose.lent(lending)) {
@@ -331,7 +363,6 @@ impl Engine {
                 all.survivors.survive(R18SecurityAuditLog::ROW, &Term::from(entry.at), Some(1));
             }
         }
-        all.records.extend(all.parcels.iter().filter_map(|parcel| crate::outbox::record_key(*parcel).ok()));
         Ok(all)
     }
 }
@@ -357,51 +388,12 @@ impl Belongings {
         Ok(())
     }
 
-    fn take_parcel(&mut self, parcel: Option<ParcelId>) {
+    fn take_parcel(&mut self, parcel: Option<ParcelId>) -> Result<(), StoreError> {
         if let Some(parcel) = parcel.filter(|parcel| !self.parcels.contains(parcel)) {
             self.parcels.push(parcel);
+            self.records.push(crate::outbox::record_key(parcel)?);
         }
-    }
-}
-
-impl Whose {
-    fn has(&self, session: &Session) -> bool {
-        match self.scope {
-            Scope::Session(id) => session.id() == id,
-            Scope::OnlineService(id) => session.request().online_service() == id,
-            Scope::Subject(id) => session.linked().is_some_and(|link| link.subject == id),
-            // To take a login back ends no session.
-            Scope::LentLogin(_) => false,
-        }
-    }
-
-    fn has_row(&self, row: &SessionRow) -> bool {
-        match self.scope {
-            Scope::Session(id) => row.id == id,
-            Scope::OnlineService(id) => row.online_service == id,
-            Scope::Subject(id) => row.link.as_ref().is_some_and(|link| link.subject == id),
-            Scope::LentLogin(_) => false,
-        }
-    }
-
-    fn connected(&self, connection: &Connection) -> bool {
-        match self.scope {
-            Scope::Session(id) => connection.session == id,
-            Scope::OnlineService(id) => connection.online_service == id,
-            Scope::Subject(id) => connection.subject == id,
-            Scope::LentLogin(_) => false,
-        }
-    }
-
-    fn lent(&self, lending: &Lending) -> bool {
-        match self.scope {
-            Scope::Session(id) => lending.session == id,
-            Scope::OnlineService(id) => lending.online_service == id,
-            Scope::Subject(id) => {
-                lending.subject == Some(id) || self.receipts.iter().any(|(_, kept)| kept.consent == lending.consent)
-            }
-            Scope::LentLogin(id) => lending.consent == id,
-        }
+        Ok(())
     }
 }
 

@@ -36,12 +36,16 @@ impl Shelves {
     /// [`StoreError`].
     pub(crate) async fn standing(&self, records: &[String]) -> Result<Standing, StoreError> {
         let mut standing = Standing::default();
+        let held = self.tables().keys();
         for record in records {
             let Some(entry) = self.store().get(record).await? else { continue };
             let Some(head) = Head::read(&entry.head) else { continue };
             let Some(table) = head.table(record.rsplit('/').next().unwrap_or_default()) else { continue };
             standing.records.push(ErasedRecord { record: record.clone(), key: format!("{:?}", head.key) });
-            standing.tables.insert(table.to_string());
+            // What is left of a record without its key stands under nothing.
+            if held.contains_key(&head.key) {
+                standing.tables.insert(table.to_string());
+            }
         }
         let mut roots = self.tables().roots().list();
         roots.retain(|root| standing.tables.contains(&root.table));
@@ -86,7 +90,7 @@ impl Shelves {
 }
 
 /// What records stood under before they were erased.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Standing {
     pub(crate) records: Vec<ErasedRecord>,
     tables: BTreeSet<String>,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::doors::{get, send, serve};
 use super::durability::world_over;
 use super::*;
+use crate::erase::receipt::Scope;
 use crate::store::faulty::{Fault, Faulty, memory};
 
 /// An engine on loopback whose store can be full.
@@ -184,4 +185,28 @@ async fn a_store_that_takes_no_writes_is_told_and_taken_back_by_itself() {
     door.store.heal();
     door.world.engine.create_session(&lender(), REQUEST.as_bytes()).await.unwrap();
     assert_eq!(get(door.address, "/v1/health", "").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_on_a_full_disk_erases_and_its_receipt_of_later_names_it() {
+    let door = door().await;
+    let (session, _) = door.in_review().await;
+    let engine = &door.world.engine;
+    let parcel = door.world.parcel(&session).await;
+    let scope = Scope::Session(session.id());
+    door.store.fail_in(1);
+    let refused = engine.erase(scope).await.unwrap_err();
+    assert!(refused.is_full(), "{refused}");
+    assert!(!engine.outbox.holds(parcel).await.unwrap());
+    assert!(engine.session(session.id()).is_none() && engine.rows.all().await.unwrap().is_empty());
+    door.store.heal();
+    let facts = engine.erase(scope).await.unwrap().facts().clone();
+    let mut records: Vec<_> = facts.erased.iter().map(|each| each.record.rsplit_once('/').unwrap().0).collect();
+    records.sort_unstable();
+    assert_eq!(records, ["R04/session", "R23/parcel"]);
+    assert_eq!(facts.destroyed["keys of records"], 2);
+    assert!(facts.destroyed["root keys of key tables"] > 0, "{:?}", facts.keys);
+    assert!(facts.searched.iter().all(|place| place.found == 0), "{:?}", facts.searched);
+    // Each is named once.
+    assert_eq!(engine.erase(scope).await.unwrap().facts().erased, []);
 }
