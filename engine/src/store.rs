@@ -106,6 +106,13 @@ pub enum StoreError {
         /// Its kind.
         namespace: &'static str,
     },
+    /// The file of root keys does not open.
+    #[error(
+        "the file `roots` does not open: it is damaged, or older than the keys of this node. Put the newest copy of tables, roots and keys in \
+         its place; without one nothing in the store can be opened again: take `roots` and `tables` away, and `consentry keys adopt` clears \
+         the store and goes on with it"
+    )]
+    Roots,
     /// A key table that its root does not open.
     #[error(
         "the key table {table} does not open: it is older than the keys that it stands under, or damaged. Put the newest copy of \

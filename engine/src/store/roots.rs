@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::StoreError;
 use super::files::{Files, Room};
 use super::mark::{MARK_BYTES, Mark};
+use super::time::Time;
 use crate::entropy::Entropy;
 use crate::jose::Refused;
 use crate::keys::{Destroyed, KeyError, KeyProvider, RecordKey, Root, Wrap};
@@ -95,6 +96,12 @@ impl FileRoots {
         self.held().mark
     }
 
+    /// How late it is, for whatever is written next.
+    pub(super) fn note(&self, time: Time) {
+        let mut held = self.held();
+        held.mark = held.mark.at(time);
+    }
+
     /// Whether the file has a mark.
     pub(super) fn is_marked(&self) -> bool {
         self.held().is_marked
@@ -105,7 +112,7 @@ impl FileRoots {
         let Some(bytes) = copy.read(ROOTS).await? else { return Ok(BTreeMap::new()) };
         match self.decode(&bytes).await {
             Ok(held) => Ok(held.roots),
-            Err(StoreError::Table { .. }) => Ok(BTreeMap::new()),
+            Err(StoreError::Roots) => Ok(BTreeMap::new()),
             Err(error) => Err(error),
         }
     }
@@ -222,7 +229,7 @@ impl FileRoots {
     }
 
     async fn decode(&self, bytes: &[u8]) -> Result<Held, StoreError> {
-        let damaged = || StoreError::Table { table: ROOTS.to_owned() };
+        let damaged = || StoreError::Roots;
         let (header, sealed) = split(bytes).ok_or_else(damaged)?;
         let read: Header = serde_json::from_slice(header).map_err(|_| damaged())?;
         let key = match self.keys.unwrap_record(&read.wrap, b"roots").await {

@@ -34,6 +34,8 @@ pub(crate) use name::TableName;
 const SPARE: usize = 32;
 const SPARE_MAX: usize = 1024;
 const NAME_BYTES: usize = 16;
+/// By how much a clock may be behind what it said before, so that nobody is told.
+const BEHIND_SECONDS: i128 = 60;
 
 /// Names the key of one record. Random: no two records ever share a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -294,6 +296,14 @@ impl Held {
     /// wait, and others since: that is no clock which was set back, so it is read once more while nobody else can.
     fn look(&mut self, asked_at: Timestamp, clock: &dyn Clock) -> bool {
         let now = asked_at.max(clock.now());
+        let behind = self.time.behind(now);
+        if behind >= BEHIND_SECONDS {
+            tracing::error!(
+                seconds = %behind,
+                "the clock is behind what it said before: what is to be gone within 72 hours goes by the later time. If it is wrong now and \
+                 is set right again, such records end early by as much"
+            );
+        }
         self.time = self.time.looked(now);
         let late = self.time.seen;
         let mut is_due = false;

@@ -25,6 +25,11 @@ impl Time {
         Late::of(now, self.back).max(self.seen)
     }
 
+    /// By how many seconds a clock that says `now` is behind what was seen.
+    pub(super) fn behind(self, now: Timestamp) -> i128 {
+        self.at(now).seconds_since(Late::of(now, self.back))
+    }
+
     /// Looks at the clock.
     pub(super) fn looked(self, now: Timestamp) -> Self {
         let seen = self.at(now);
@@ -36,6 +41,12 @@ impl Late {
     /// How late it is when a clock says `at` that was set back by so much.
     pub(super) fn of(at: Timestamp, back: i128) -> Self {
         Self(at.as_nanosecond().saturating_add(back))
+    }
+
+    /// As a moment, of those that there are.
+    pub(super) fn as_timestamp(self) -> Timestamp {
+        let within = self.0.clamp(Timestamp::MIN.as_nanosecond(), Timestamp::MAX.as_nanosecond());
+        Timestamp::from_nanosecond(within).unwrap_or(Timestamp::MIN)
     }
 
     /// The seconds between the two.

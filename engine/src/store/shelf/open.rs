@@ -99,7 +99,7 @@ impl Shelves {
         let mark = roots.mark().beside(held.as_deref().filter(|_| !roots.is_marked()));
         let tables = Tables::open(tables, Arc::new(roots), entropy.clone(), clock.clone(), fit).await?;
         let shelves = Self::with(store, tables, entropy, clock);
-        shelves.0.agree().await?;
+        shelves.0.agree(fit).await?;
         shelves.0.settle(Some(mark), shelves.0.clock.now()).await?;
         Ok(shelves)
     }

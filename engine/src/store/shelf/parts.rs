@@ -12,7 +12,7 @@ use crate::erase::retention::{Retained, Row};
 use crate::keys::{Destroyed, RecordKey};
 use crate::seal::{Place, SealError, Sealed};
 use crate::store::head::Head;
-use crate::store::mark::{MARK, Mark};
+use crate::store::mark::{Fit, MARK, Mark};
 use crate::store::tables::{TableName, Tables};
 use crate::store::watched::Watched;
 use crate::store::{Entry, Expect, NAME_BYTES_MAX, Revision, Store, StoreError, VALUE_BYTES_MAX, is_due};
@@ -154,10 +154,11 @@ impl Parts {
     }
 
     /// Makes the tables and the store agree, at a start: a key that no record names is dropped; a record whose key is gone was
-    /// erased, by whoever wrote the tables last, and goes too, unless its deadline is near.
-    pub(super) async fn agree(&self) -> Result<(), StoreError> {
+    /// erased, by whoever wrote the tables last, and goes too, unless its deadline is near. Where there is no table at all, and that is
+    /// accepted, everything goes.
+    pub(super) async fn agree(&self, fit: Fit) -> Result<(), StoreError> {
         let listed = self.store.scan("").await?;
-        if self.tables.is_empty() && listed.iter().any(|(_, head, _)| Head::read(head).is_some()) {
+        if fit == Fit::Must && self.tables.is_empty() && listed.iter().any(|(_, head, _)| Head::read(head).is_some()) {
             return Err(StoreError::NoTables);
         }
         let now = self.clock.now();
@@ -168,7 +169,7 @@ impl Parts {
             if self.tables.key(&table, head.key, now).is_some() {
                 let until = head.until().filter(|_| table.is_exact());
                 used.insert((table, head.key), until);
-            } else if !table.is_exact() {
+            } else if !table.is_exact() || self.tables.is_empty() {
                 lost.push((key, revision));
             }
         }

@@ -45,13 +45,14 @@ impl Inner {
             there.entry(root.table).or_default().insert(root.generation);
         }
         let (mut make, mut tables) = (vec![], BTreeMap::new());
+        let seen = self.held().time.seen.as_timestamp();
         for name in
             self.files.list().await?.iter().filter(|name| *name != ROOTS).filter_map(|name| TableName::read(name))
         {
             let Some(bytes) = self.files.read(name.as_str()).await? else { continue };
             let known = there.entry(name.to_string()).or_default();
-            if name.is_over(now) && known.is_empty() {
-                // Its root was destroyed, and the file was next.
+            if name.is_over(now.max(seen)) && known.is_empty() {
+                // Its root was destroyed, and the file was next; by a clock, perhaps, that is right again.
                 self.files.remove(name.as_str()).await?;
                 continue;
             }
@@ -183,6 +184,8 @@ impl Inner {
         }
         let is_of = |root: &Root| over.iter().any(|name| name.as_str() == root.table);
         let roots: Vec<Root> = self.roots.list().into_iter().filter(is_of).collect();
+        // Beside the roots it is noted how late it was: what they are gone for is over, also by a clock that is set back.
+        self.roots.note(self.held().time);
         let gone = self.roots.change(&[], &roots, now).await?;
         for name in over {
             self.files.remove(name.as_str()).await?;

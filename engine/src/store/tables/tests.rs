@@ -162,8 +162,31 @@ async fn each_key_goes_at_its_deadline_and_a_day_goes_as_a_whole() {
     assert_eq!(gone.len(), 2, "both roots: {gone:?}");
     assert!(!world.opens(&day(), of_day) && !world.roots().await.contains(&"day-2027-03-21".to_owned()));
     assert_eq!(crate::store::files::Files::list(&*world.tables).await.unwrap(), ["within-3600"]);
-    assert!(matches!(open(&older, &world.roots, now()).await, Err(StoreError::Table { .. })));
+    let put_back = open(&older, &world.roots, now()).await.unwrap();
+    assert!(put_back.key(&day(), of_day, now()).is_none(), "its roots are gone");
+    assert_eq!(crate::store::files::Files::list(&*older).await.unwrap(), ["within-3600"]);
     world.again(&[], at("2027-03-22T00:00:00Z")).await;
+}
+
+#[tokio::test]
+async fn a_day_that_ends_by_a_clock_that_was_ahead_is_over_after_a_crash_also_by_one_that_is_right() {
+    for (deaths, fault) in (1..=3).flat_map(|at| [(at, Fault::Dead), (at, Fault::DeadAfter)]) {
+        let below = memory();
+        let store = Faulty::new(below.clone(), fault, usize::MAX);
+        let roots = FileRoots::open(Arc::new(store.clone()), keys(), entropy()).await.unwrap();
+        let clock = Arc::new(ManualClock::new(now()));
+        let tables = Tables::open(Arc::new(store.clone()), Arc::new(roots), entropy(), clock, Fit::Must).await.unwrap();
+        let (of_day, ..) = tables.take(&day(), None, now()).await.unwrap();
+        store.fail_in(deaths);
+        let ended = tokio::select! {
+            () = store.died() => false,
+            done = tables.due(at("2027-03-22T00:00:00Z")) => { done.unwrap(); true }
+        };
+        assert_eq!(ended, deaths == 3, "{deaths}: there are two operations");
+        let tables = open(&below, &below, now()).await.unwrap();
+        let is_there = tables.key(&day(), of_day, now()).is_some();
+        assert_eq!(is_there, (deaths, fault) == (1, Fault::Dead), "{deaths} {fault:?}");
+    }
 }
 
 #[tokio::test]
@@ -173,7 +196,9 @@ async fn a_clock_that_is_set_back_gives_nothing_a_longer_life() {
     let (exact, ..) = world.held.take(&hour(), Some(until), now()).await.unwrap();
     assert_eq!(world.held.due(at("2026-11-21T10:40:00Z")).await.unwrap(), []);
     // Forty minutes old. The clock goes back by thirty.
+    assert_eq!(world.held.time().behind(at("2026-11-21T10:10:00Z")), 1800);
     assert_eq!(world.held.due(at("2026-11-21T10:10:00Z")).await.unwrap(), []);
+    assert_eq!(world.held.time().behind(at("2026-11-21T10:10:00Z")), 0, "it is told once");
     assert!(world.held.key(&hour(), exact, at("2026-11-21T10:29:59Z")).is_some());
     assert!(world.held.key(&hour(), exact, at("2026-11-21T10:30:00Z")).is_none());
     assert_eq!(world.held.due(at("2026-11-21T10:30:00Z")).await.unwrap().len(), 1);
@@ -258,7 +283,7 @@ async fn what_was_let_go_opens_in_no_older_copy_of_all_files_once_it_is_settled(
     assert!(gone.len() == 1 && gone[0].provider == "software", "{gone:?}");
     assert_eq!(settle(&world).await, []);
     let refused = open(&tables, &roots, now()).await.err().unwrap();
-    assert!(matches!(&refused, StoreError::Table { table } if table == "roots"), "{refused:?}");
+    assert!(matches!(&refused, StoreError::Roots), "{refused:?}");
     world.again(&[(hour(), kept)], now()).await;
     assert!(world.opens(&hour(), kept));
     assert_eq!(settle(&world).await.len(), 1, "nobody knows what the last life let go");
