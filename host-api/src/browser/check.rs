@@ -49,9 +49,10 @@ pub(super) async fn confined(transport: &Transport, browser: u32, unconfined: bo
 }
 
 fn are_confined(browser: u32) -> bool {
+    let inherited = filters(browser);
     let pages: Vec<u32> =
         descendants(browser).into_iter().filter(|pid| is_started_with(*pid, "--type=renderer")).collect();
-    !pages.is_empty() && pages.iter().all(|pid| has_filter(*pid))
+    !pages.is_empty() && pages.iter().all(|pid| filters(*pid) > inherited)
 }
 
 /// Whether a process was started with this argument. Chromium writes its own anew, with blanks between.
@@ -60,10 +61,13 @@ pub(super) fn is_started_with(pid: u32, argument: &str) -> bool {
     arguments.split(|byte| *byte == 0 || *byte == b' ').any(|each| each == argument.as_bytes())
 }
 
-/// `Seccomp:` of proc(5): 2 is a filter.
-fn has_filter(pid: u32) -> bool {
+/// How many filters a process stands under: `Seccomp_filters:` of proc(5). All that it starts inherit them, as of a container or of a
+/// systemd unit, so that only one more than the browser's is of its own sandbox. A kernel before Linux 5.9 doesn't count them: one is all
+/// that can be known there.
+fn filters(pid: u32) -> u32 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+    let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    value("Seccomp_filters:").unwrap_or_else(|| u32::from(value("Seccomp:") == Some(2)))
 }
 
 /// What a browser and everything below it hold of memory for themselves alone, in bytes.

@@ -123,6 +123,18 @@ async fn a_browser_stands_in_a_control_group_where_one_may_be_made() {
     assert!(!groups.iter().any(|group| group.exists()), "the groups go with the browser");
 }
 
+/// Starts a browser from a thread that stands under a filter which allows everything, as one of a container's profile would for what is
+/// asked here: all that the thread starts inherits it.
+async fn started_under_a_filter(settings: BrowserSettings) -> Result<(), BrowserError> {
+    let started = std::thread::spawn(move || {
+        let allow = seccompiler::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0x7fff_0000 };
+        seccompiler::apply_filter(&[allow]).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { Process::start(&settings).await.map(drop) })
+    });
+    tokio::task::spawn_blocking(|| started.join().unwrap()).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_whose_pages_nothing_confines_is_refused() {
     let _alone = ALONE.lock().await;
@@ -136,9 +148,16 @@ async fn a_browser_whose_pages_nothing_confines_is_refused() {
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let unconfined = BrowserSettings { program: Some(program), ..usual };
     let refused = Process::start(&unconfined).await.err();
+    let filtered = started_under_a_filter(unconfined.clone()).await.err();
+    let usual = started_under_a_filter(BrowserSettings::at_a_desk()).await;
     let allowed = Process::start(&BrowserSettings { unconfined: true, ..unconfined }).await.map(drop);
     std::fs::remove_dir_all(folder).unwrap();
     assert!(matches!(refused, Some(BrowserError::Unconfined)), "{refused:?}");
+    assert!(
+        matches!(filtered, Some(BrowserError::Unconfined)),
+        "the filter that a page inherits is not its own: {filtered:?}"
+    );
+    usual.unwrap();
     allowed.unwrap();
 }
 
