@@ -100,6 +100,16 @@ pub enum StoreError {
         /// Where it is.
         folder: std::path::PathBuf,
     },
+    /// Records are missing that nobody deleted.
+    #[error(
+        "records are missing in the store in {}, and nobody deleted them: its disk failed, or somebody changed its files. Put the newest copy \
+         of the store in its place; without one, `consentry keys adopt` goes on with what is left, and forgets for good what is missing",
+        folder.display()
+    )]
+    Lost {
+        /// Where it is.
+        folder: std::path::PathBuf,
+    },
     /// A record does not open. It is not served.
     #[error("a record of {namespace} is damaged")]
     Damaged {

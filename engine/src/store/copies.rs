@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::files::FolderFiles;
 use super::head::Head;
+use super::mark::Fit;
 use super::sled::SledStore;
 use super::tables::KeyName;
 use super::{Shelves, Store as _, StoreError};
@@ -37,7 +38,7 @@ impl Shelves {
         let (count, of_copy) = self.tables().read_copy(&tables, &roots).await?;
         let mut opened = Opened { tables: count, tables_opened: of_copy.len(), ..Opened::default() };
         keys.extend(of_copy.into_iter().flatten());
-        let store = SledStore::open(&folder.join("store")).await?;
+        let store = SledStore::open(&folder.join("store"), Fit::Must).await?;
         for (key, head, _) in store.scan("").await? {
             let Some(read) = Head::read(&head) else { continue };
             opened.records += 1;

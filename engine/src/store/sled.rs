@@ -2,12 +2,12 @@
 //!
 //! sled acknowledges after `sync_file_range`, which reaches neither the file's metadata nor the drive's cache; so every write
 //! here syncs the file itself before it returns. A start of sled that is cut off can leave a file half-written that the next one
-//! calls damaged; so such files are taken away first, and what a start wrote is synced. Values beyond a segment go to files that sled never syncs; so bodies are
-//! cut into chunks, and those files never come to be. After an error of the disk sled refuses everything; so it is opened
-//! again at the next call. The disk sets the pace, so those who write while it is busy share one sync; meanwhile nobody reads:
-//! what is not durable is seen by nobody.
+//! calls damaged; so such files are taken away first, and it starts in two steps, with what the first wrote synced before the second.
+//! Values beyond a segment go to files that sled never syncs; so bodies are cut into chunks, and those files never come to be.
+//! After an error of the disk sled refuses everything; so it is opened again at the next call. The disk sets the pace, so those
+//! who write while it is busy share one sync; meanwhile nobody reads: what is not durable is seen by nobody.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,12 @@ use sled::{Batch, Db};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
+mod tally;
+mod unfinished;
+
+use self::tally::{TALLY, Tally, Written};
+use self::unfinished::{clear_half_written, is_new, open_in_two};
+use super::mark::Fit;
 use super::{Entry, Expect, Listed, RESERVE_BYTES, Revision, Store, StoreError, VALUE_BYTES_MAX, has_room_for};
 
 /// Longest value that sled gets. It writes a whole leaf of its tree at once, some 20 values, and puts what is larger than a
@@ -32,10 +38,6 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// sled's own files.
 const DATA: &str = "db";
 const SETTINGS: &str = "conf";
-/// How the name of a summary of the data ends while sled writes it.
-const UNFINISHED: &str = ".generating";
-/// A summary ends with its length and its checksum.
-const LENGTH_BYTES: usize = 8;
 
 /// How long the lock of the folder is waited for, and how often.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
@@ -71,16 +73,20 @@ struct Open {
     db: Db,
     /// sled's own file, to sync it.
     file: File,
+    written: Written,
     sync: SyncFile,
 }
 
 impl SledStore {
     /// Opens the store in a folder, which is made if it is not there.
-    pub(crate) async fn open(folder: &Path) -> Result<Self, StoreError> {
-        Self::open_with(folder, RESERVE_BYTES, File::sync_all).await
+    ///
+    /// # Errors
+    /// [`StoreError::Lost`] where records are missing that nobody deleted, unless that is accepted.
+    pub(crate) async fn open(folder: &Path, fit: Fit) -> Result<Self, StoreError> {
+        Self::open_with(folder, fit, RESERVE_BYTES, File::sync_all).await
     }
 
-    async fn open_with(folder: &Path, reserve_bytes: u64, sync: SyncFile) -> Result<Self, StoreError> {
+    async fn open_with(folder: &Path, fit: Fit, reserve_bytes: u64, sync: SyncFile) -> Result<Self, StoreError> {
         let folder = folder.to_owned();
         blocking(move || {
             if is_new(&folder)? {
@@ -88,7 +94,7 @@ impl SledStore {
                 let above = folder.ancestors().find(|above| above.exists()).unwrap_or(Path::new("."));
                 has_room_for(above, reserve_bytes, 0)?;
             }
-            let open = RwLock::new(Some(Open::new(&folder, sync)?));
+            let open = RwLock::new(Some(Open::new(&folder, fit, sync)?));
             Ok(Self(Arc::new(Shared { folder, reserve_bytes, sync, open, waiting: Mutex::default() })))
         })
         .await
@@ -138,7 +144,7 @@ impl Shared {
         let mut guard = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let open = match guard.take() {
             Some(open) => open,
-            None => Open::new(&self.folder, self.sync)?,
+            None => Open::new(&self.folder, Fit::Must, self.sync)?,
         };
         let result = work(&open);
         // A panic or an error of the disk leaves the place empty, and the next call opens the store again.
@@ -196,7 +202,7 @@ impl Shared {
 }
 
 impl Open {
-    fn new(folder: &Path, sync: SyncFile) -> Result<Self, StoreError> {
+    fn new(folder: &Path, fit: Fit, sync: SyncFile) -> Result<Self, StoreError> {
         // What is in it is sealed; its size and its changes are nobody's business either.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let config = sled::Config::new().path(folder).segment_size(SEGMENT_BYTES).cache_capacity(CACHE_BYTES);
@@ -219,7 +225,25 @@ impl Open {
         if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
             File::open(above)?.sync_all()?;
         }
-        Ok(Self { db, file, sync })
+        let open = Self { db, file, written: Written::open(folder)?, sync };
+        let known = open.tally()?;
+        let heads = open.scan("")?;
+        let there = known.unwrap_or_default().of(heads.iter().map(|(key, _, revision)| (key.as_str(), *revision)));
+        let is_lost = known.is_some_and(|known| known != there) || open.written.is_beyond(known)?;
+        if is_lost && fit == Fit::Must {
+            return Err(StoreError::Lost { folder: folder.to_owned() });
+        }
+        // Where there is none, a program from before there was one wrote this.
+        if is_lost || known.is_none() {
+            open.db.insert(TALLY, &there.bytes()).map_err(failed)?;
+            open.settle()?;
+        }
+        Ok(open)
+    }
+
+    /// The sum over the records that were written.
+    fn tally(&self) -> Result<Option<Tally>, StoreError> {
+        Ok(self.db.get(TALLY).map_err(failed)?.as_deref().and_then(Tally::read))
     }
 
     /// The revision and the number of chunks of a record, and its head.
@@ -251,7 +275,7 @@ impl Open {
             chunks += 1;
         }
         batch.insert(head_key(key), [&revision.0.to_be_bytes()[..], &chunks.to_be_bytes(), head].concat());
-        remove_chunks(&mut batch, key, current.as_ref());
+        self.remove(&mut batch, key, current.as_ref(), Some(revision))?;
         self.db.apply_batch(batch).map_err(failed)?;
         Ok(revision)
     }
@@ -266,14 +290,35 @@ impl Open {
         }
         let mut batch = Batch::default();
         batch.remove(head_key(key));
-        remove_chunks(&mut batch, key, current.as_ref());
+        self.remove(&mut batch, key, current.as_ref(), None)?;
         self.db.apply_batch(batch).map_err(failed)
+    }
+
+    /// Removes the chunks of the record that was there, and has the sum say what is there next.
+    fn remove(
+        &self,
+        batch: &mut Batch,
+        key: &str,
+        current: Option<&(Revision, u32, Vec<u8>)>,
+        next: Option<Revision>,
+    ) -> Result<(), StoreError> {
+        let mut tally = self.tally()?.unwrap_or_default().next();
+        if let Some((revision, chunks, _)) = current {
+            (0..*chunks).for_each(|at| batch.remove(chunk_key(key, *revision, at)));
+            tally = tally.turned(key, *revision);
+        }
+        if let Some(revision) = next {
+            tally = tally.turned(key, revision);
+        }
+        batch.insert(TALLY, &tally.bytes());
+        Ok(())
     }
 
     /// Returns when everything that was written is on the disk.
     fn settle(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(failed)?;
-        (self.sync)(&self.file).map_err(StoreError::Io)
+        (self.sync)(&self.file).map_err(StoreError::Io)?;
+        Ok(self.written.note(self.tally()?.unwrap_or_default())?)
     }
 
     fn scan(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
@@ -317,53 +362,9 @@ impl Store for SledStore {
     }
 }
 
-/// Takes away what a start that was cut off left half-written, which sled would take for damage: settings of a store that has
-/// no data yet, and an unfinished summary of the data. The data itself, and the summary before, are whole: sled touches them
-/// only once the new one is synced.
-fn clear_half_written(folder: &Path) -> Result<(), StoreError> {
-    let data = data(folder)?;
-    // Whoever holds the folder may be writing them just now.
-    if let Some(Err(TryLockError::WouldBlock)) = data.as_ref().map(File::try_lock) {
-        return Err(StoreError::InUse);
-    }
-    let is_empty = is_empty(data.as_ref())?;
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let is = |end: &str| path.to_string_lossy().ends_with(end);
-        if is_empty && path.file_name() == Some(SETTINGS.as_ref()) || is(UNFINISHED) && !is_whole(&fs::read(&path)?) {
-            tracing::warn!(file = %path.display(), "a start was cut off while it wrote this file: it is taken away");
-            fs::remove_file(&path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether no start has come so far as to keep anything here.
-fn is_new(folder: &Path) -> io::Result<bool> {
-    is_empty(data(folder)?.as_ref())
-}
-
-fn data(folder: &Path) -> io::Result<Option<File>> {
-    match File::open(folder.join(DATA)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => opened.map(Some),
-    }
-}
-
-fn is_empty(data: Option<&File>) -> io::Result<bool> {
-    data.map_or(Ok(true), |data| data.metadata().map(|data| data.len() == 0))
-}
-
-fn is_whole(summary: &[u8]) -> bool {
-    let parts = summary
-        .split_last_chunk()
-        .and_then(|(rest, crc)| Some((rest.get(..rest.len().checked_sub(LENGTH_BYTES)?)?, crc)));
-    parts.is_some_and(|(content, crc)| crc32fast::hash(content) == u32::from_le_bytes(*crc))
-}
-
 fn open(config: &sled::Config, folder: &Path) -> Result<Db, StoreError> {
     clear_half_written(folder)?;
-    let opened = config.open().map_err(|error| match error {
+    let opened = open_in_two(config, folder).map_err(|error| match error {
         // sled reports a lock that somebody else holds as an error of kind `Other`, or as `WouldBlock`.
         sled::Error::Io(error) if is_lock(&error) => StoreError::InUse,
         error => opening_failed(error, folder),
@@ -408,12 +409,6 @@ fn read_head(value: &[u8]) -> Result<(Revision, u32, Vec<u8>), StoreError> {
     Ok((Revision(u64::from_be_bytes(*revision)), u32::from_be_bytes(*chunks), head.to_vec()))
 }
 
-fn remove_chunks(batch: &mut Batch, key: &str, current: Option<&(Revision, u32, Vec<u8>)>) {
-    if let Some((revision, chunks, _)) = current {
-        (0..*chunks).for_each(|at| batch.remove(chunk_key(key, *revision, at)));
-    }
-}
-
 fn failed(error: sled::Error) -> StoreError {
     StoreError::Io(match error {
         sled::Error::Io(error) => error,
@@ -429,6 +424,7 @@ fn same(error: &StoreError) -> StoreError {
         StoreError::Full => StoreError::Full,
         StoreError::InUse => StoreError::InUse,
         StoreError::Broken { folder } => StoreError::Broken { folder: folder.clone() },
+        StoreError::Lost { folder } => StoreError::Lost { folder: folder.clone() },
         StoreError::Io(error) => StoreError::Io(io::Error::new(error.kind(), error.to_string())),
         _ => StoreError::Interrupted,
     }

@@ -56,7 +56,7 @@ impl Shelves {
         fit: Fit,
     ) -> Result<Self, StoreError> {
         // The store first: whoever has it, has the folder.
-        let store = Box::new(SledStore::open(&folder.join("store")).await?);
+        let store = Box::new(SledStore::open(&folder.join("store"), fit).await?);
         let roots = Arc::new(FolderFiles::open(folder, |name| name == ROOTS).await?);
         let tables = Arc::new(FolderFiles::open(&folder.join("tables"), |name| TableName::read(name).is_some()).await?);
         let opened = Self::fitting(store, tables, roots, keys, entropy, clock, fit).await;

@@ -1,10 +1,12 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use super::unfinished::{UNFINISHED, is_whole};
 use super::*;
 use crate::store::conformance;
 
 mod power_loss;
+mod spoilt;
 
 fn count_files(folder: &Path) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
@@ -20,7 +22,7 @@ async fn sled_keeps_the_promises_of_a_store() {
     let number = std::sync::atomic::AtomicUsize::new(0);
     conformance::all(|| async {
         let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Arc::new(SledStore::open(&folder.path().join(number.to_string())).await.unwrap()) as Arc<dyn Store>
+        Arc::new(SledStore::open(&folder.path().join(number.to_string()), Fit::Must).await.unwrap()) as Arc<dyn Store>
     })
     .await;
 }
@@ -28,34 +30,38 @@ async fn sled_keeps_the_promises_of_a_store() {
 #[tokio::test]
 async fn what_was_written_is_there_when_the_store_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     let one = put(&store, "a", vec![7; 200_000]).await.unwrap();
     put(&store, "gone", vec![7; 200_000]).await.unwrap();
     store.delete("gone", Expect::Any).await.unwrap();
     drop(store);
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     assert_eq!(store.get("a").await.unwrap().unwrap(), Entry { head: vec![1], body: vec![7; 200_000], revision: one });
     assert_eq!(store.scan("").await.unwrap().len(), 1);
     assert!(put(&store, "a", vec![]).await.unwrap() > one);
     let open = store.0.open.read().unwrap();
-    assert_eq!(open.as_ref().unwrap().db.len(), 1, "no chunk of what was replaced or deleted is left");
+    assert_eq!(
+        open.as_ref().unwrap().db.len(),
+        2,
+        "a head and the sum: no chunk of what was replaced or deleted is left"
+    );
 }
 
 #[tokio::test]
 async fn a_folder_has_one_engine() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path()).await.unwrap();
-    let error = SledStore::open(folder.path()).await.err().unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
+    let error = SledStore::open(folder.path(), Fit::Must).await.err().unwrap();
     assert!(matches!(error, StoreError::InUse), "{error:?}");
     put(&store, "a", vec![]).await.unwrap();
     drop(store);
-    SledStore::open(folder.path()).await.unwrap();
+    SledStore::open(folder.path(), Fit::Must).await.unwrap();
 }
 
 #[tokio::test]
 async fn no_value_ever_goes_to_a_file_that_sled_does_not_sync() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     for round in 0..3_u8 {
         for key in 0..40 {
             put(&store, &format!("small/{key}"), vec![round; CHUNK_BYTES]).await.unwrap();
@@ -67,7 +73,7 @@ async fn no_value_ever_goes_to_a_file_that_sled_does_not_sync() {
         }
     }
     drop(store);
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     assert_eq!(store.get("large").await.unwrap().unwrap().body, vec![2; 8 * 1024 * 1024]);
     assert_eq!(count_files(&folder.path().join("blobs")), 0);
 }
@@ -75,10 +81,10 @@ async fn no_value_ever_goes_to_a_file_that_sled_does_not_sync() {
 #[tokio::test]
 async fn a_full_disk_is_told_before_anything_is_written_and_deleting_still_works() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     put(&store, "a", vec![1]).await.unwrap();
     drop(store);
-    let store = SledStore::open_with(folder.path(), u64::MAX, File::sync_all).await.unwrap();
+    let store = SledStore::open_with(folder.path(), Fit::Must, u64::MAX, File::sync_all).await.unwrap();
     assert!(matches!(put(&store, "a", vec![2]).await, Err(StoreError::Full)));
     assert!(matches!(put(&store, "b", vec![2]).await, Err(StoreError::Full)));
     assert_eq!(store.get("a").await.unwrap().unwrap().body, [1]);
@@ -101,7 +107,7 @@ fn why_a_store_does_not_open_is_told_with_what_to_do() {
 #[tokio::test]
 async fn after_an_error_of_the_disk_the_store_opens_itself_again() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     put(&store, "a", vec![1]).await.unwrap();
     let failing = store.0.exclusive(|_| Err::<(), _>(StoreError::Io(io::Error::other("the disk"))));
     assert!(matches!(failing, Err(StoreError::Io(_))));
@@ -117,7 +123,7 @@ async fn what_a_start_left_half_written_is_taken_away_and_what_it_finished_is_no
     fs::write(folder.path().join(SETTINGS), [0; 63]).unwrap();
     fs::write(folder.path().join(DATA), []).unwrap();
     for number in 0..2 {
-        let store = SledStore::open(folder.path()).await.unwrap();
+        let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
         put(&store, "a", vec![number]).await.unwrap();
     }
     let summaries = || {
@@ -130,7 +136,7 @@ async fn what_a_start_left_half_written_is_taken_away_and_what_it_finished_is_no
     let unfinished = folder.path().join(format!("snap.7FFFFFFFFFFFFFFF{UNFINISHED}"));
     for length in [0, 11, 12, whole.len() - 1] {
         fs::write(&unfinished, &whole[..length]).unwrap();
-        let store = SledStore::open(folder.path()).await.unwrap();
+        let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
         assert_eq!(store.get("a").await.unwrap().unwrap().body, [1], "{length}");
         assert!(!unfinished.exists(), "{length}");
     }
@@ -138,7 +144,7 @@ async fn what_a_start_left_half_written_is_taken_away_and_what_it_finished_is_no
     let [summary] = &summaries()[..] else { panic!("{:?}", summaries()) };
     fs::rename(summary, summary.with_extension(format!("{}{UNFINISHED}", summary.extension().unwrap().display())))
         .unwrap();
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     assert_eq!(store.get("a").await.unwrap().unwrap().body, [1]);
 }
 
@@ -152,7 +158,7 @@ async fn every_write_syncs_the_file_before_it_is_acknowledged() {
     }
     let synced = || SYNCED.load(std::sync::atomic::Ordering::SeqCst);
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open_with(folder.path(), RESERVE_BYTES, counted).await.unwrap();
+    let store = SledStore::open_with(folder.path(), Fit::Must, RESERVE_BYTES, counted).await.unwrap();
     for number in 1..=3 {
         let before = synced();
         put(&store, "a", vec![number; 100_000]).await.unwrap();
@@ -192,7 +198,7 @@ async fn those_who_write_at_once_share_a_sync_and_each_is_told_what_became_of_it
         file.sync_all()
     }
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open_with(folder.path(), 0, counted).await.unwrap();
+    let store = SledStore::open_with(folder.path(), Fit::Must, 0, counted).await.unwrap();
     let before = SYNCS.load(std::sync::atomic::Ordering::Relaxed);
     let names: Vec<String> = (0..20).map(|number| format!("n{number}")).collect();
     let mut writes: Vec<_> = names.iter().map(|name| (name.as_str(), Expect::Absent)).collect();
@@ -202,7 +208,7 @@ async fn those_who_write_at_once_share_a_sync_and_each_is_told_what_became_of_it
     assert_eq!(SYNCS.load(std::sync::atomic::Ordering::Relaxed) - before, 1);
     assert!(done[..20].iter().all(Result::is_ok) && matches!(done[20], Err(StoreError::Conflict)), "{done:?}");
     drop(store);
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     assert_eq!(store.scan("").await.unwrap().len(), 20);
     assert_eq!(store.get("n0").await.unwrap().unwrap().body, [0]);
 }
@@ -218,7 +224,7 @@ async fn a_sync_that_fails_fails_for_all_who_shared_it() {
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open_with(folder.path(), 0, failing).await.unwrap();
+    let store = SledStore::open_with(folder.path(), Fit::Must, 0, failing).await.unwrap();
     FAILS.store(true, std::sync::atomic::Ordering::Relaxed);
     let done = at_once(&store, vec![("a", Expect::Any), ("b", Expect::Any)]).await;
     assert!(done.iter().all(|one| matches!(one, Err(StoreError::Io(_)))), "{done:?}");
@@ -229,7 +235,7 @@ async fn a_sync_that_fails_fails_for_all_who_shared_it() {
 #[tokio::test]
 async fn a_write_that_can_not_be_synced_is_not_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    drop(SledStore::open(folder.path()).await.unwrap());
+    drop(SledStore::open(folder.path(), Fit::Must).await.unwrap());
     fn failing(file: &File) -> io::Result<()> {
         // The store opens, which syncs two files; then the disk is gone.
         if file.metadata()?.is_file() && SYNCS_LEFT.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) <= 0 {
@@ -238,14 +244,14 @@ async fn a_write_that_can_not_be_synced_is_not_acknowledged() {
         Ok(())
     }
     static SYNCS_LEFT: std::sync::atomic::AtomicIsize = std::sync::atomic::AtomicIsize::new(2);
-    let store = SledStore::open_with(folder.path(), RESERVE_BYTES, failing).await.unwrap();
+    let store = SledStore::open_with(folder.path(), Fit::Must, RESERVE_BYTES, failing).await.unwrap();
     assert!(matches!(put(&store, "a", vec![1]).await, Err(StoreError::Io(_))));
 }
 
 #[tokio::test]
 async fn the_store_of_an_engine_asks_the_kernel_to_sync() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     // The kernel syncs no device of this kind, and says so to whoever asks.
     assert!((store.0.sync)(&File::open("/dev/null").unwrap()).is_err());
 }
@@ -253,7 +259,7 @@ async fn the_store_of_an_engine_asks_the_kernel_to_sync() {
 #[tokio::test]
 async fn too_large_a_record_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(folder.path()).await.unwrap();
+    let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
     assert!(matches!(put(&store, "a", vec![0; VALUE_BYTES_MAX + 1]).await, Err(StoreError::TooLarge)));
 }
 
@@ -265,7 +271,7 @@ const CRASH_FOLDER: &str = "CONSENTRY_TEST_CRASH_FOLDER";
 #[ignore = "runs only as the child of the crash test"]
 async fn writer_that_is_killed() {
     let Some(folder) = std::env::var_os(CRASH_FOLDER) else { return };
-    let store = SledStore::open(Path::new(&folder)).await.unwrap();
+    let store = SledStore::open(Path::new(&folder), Fit::Must).await.unwrap();
     let done = store.scan("k").await.unwrap().len();
     for number in done.. {
         // Bodies of several chunks now and then, and a record that is rewritten all the time.
@@ -315,7 +321,7 @@ fn whatever_was_acknowledged_survives_a_kill() {
         let (record, counter) = write_until_killed(folder.path(), acknowledgements);
         let (Some(record), counter) = (record, counter) else { panic!("the child wrote nothing") };
         runtime.block_on(async {
-            let store = SledStore::open(folder.path()).await.unwrap();
+            let store = SledStore::open(folder.path(), Fit::Must).await.unwrap();
             for number in 0..=record {
                 let entry = store.get(&format!("k{number:06}")).await.unwrap();
                 let body = entry.unwrap_or_else(|| panic!("k{number:06} is lost")).body;
