@@ -13,6 +13,7 @@ use consentry_host_api::browser::BrowserSettings;
 use serde_json::json;
 use url::Url;
 
+use super::harden::refuse_swap;
 use super::interrupt::Interrupt;
 use super::receive::{LocalReceiver, PURPOSE, Unwritable};
 use super::terminal::{FromFile, Given, Terminal};
@@ -219,6 +220,8 @@ async fn prepare(options: &Options) -> anyhow::Result<Prepared> {
     let entropy = Arc::new(Entropy::system());
     let now = SystemClock.now();
     let config = options.config.as_deref().map(Config::read).transpose()?;
+    // Without a node's configuration these are the person's own data, at their own desk.
+    refuse_swap(config.as_ref().is_none_or(|config| config.engine.development))?;
     let mut builder = match &config {
         Some(config) => setup::with_keys(config)?,
         None => {

@@ -143,7 +143,7 @@ async fn ask(config: &Config, scope: Scope, keys: &dyn KeyProvider) -> anyhow::R
         if !told && tokio::time::Instant::now() > told_at {
             told = true;
             eprintln!(
-                "consentry: the engine is at work; whoever stops waiting here finds the receipt in {} when it is done",
+                "consentry: the engine is at work; whoever stops waiting here finds the receipt in {} when it is done, for 72 hours",
                 receipt.display()
             );
         }

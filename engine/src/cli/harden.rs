@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use caps::CapSet;
 use consentry_host_api::memory;
 use nix::sys::prctl::set_dumpable;
@@ -42,8 +42,21 @@ pub(super) fn let_others_write_cores() -> anyhow::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, most, most).context("core files can't be turned on")
 }
 
+/// Sees to it that no memory with personal data is written to a disk; says so where it matters less: in development, or at a desk.
+///
+/// # Errors
+/// Why it may be, and what to do.
+pub(super) fn refuse_swap(is_lenient: bool) -> anyhow::Result<()> {
+    match may_be_swapped() {
+        Some(why) if is_lenient => eprintln!("consentry: {why}"),
+        Some(why) => bail!("{why}"),
+        None => {}
+    }
+    Ok(())
+}
+
 /// Why the kernel may write memory of ours to a disk, if it may.
-pub(super) fn may_be_swapped() -> Option<&'static str> {
+fn may_be_swapped() -> Option<&'static str> {
     let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
     let group = read(Path::new("/proc/self/cgroup"));
     let bounds = groups(&group).map(|group| read(&Path::new("/sys/fs/cgroup").join(group).join("memory.swap.max")));

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use super::harden::may_be_swapped;
+use super::harden::refuse_swap;
 use super::{sandbox, setup};
 use crate::api::tls::Tls;
 use crate::config::Config;
@@ -37,11 +37,7 @@ pub(super) async fn run(options: Options, out: &mut dyn Write) -> anyhow::Result
     let path = sandbox.as_ref().map(|sandbox| sandbox.config.clone()).or(options.config);
     let path = path.context("no configuration is given: --config FILE, or --sandbox")?;
     let config = Config::read(&path)?;
-    match may_be_swapped() {
-        Some(why) if config.engine.development => writeln!(out, "consentry: {why}")?,
-        Some(why) => bail!("{why}"),
-        None => {}
-    }
+    refuse_swap(config.engine.development)?;
     let tls = config.api.tls()?.map(Tls::open).transpose().context("the certificate can't be used")?.map(Arc::new);
     let engine = setup::engine(&config).await?;
     let listen = config.api.listen;

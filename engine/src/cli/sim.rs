@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 
+use super::interrupt::Interrupt;
 use crate::clock::Timestamp;
 use crate::erase::simulation::{self, Plan, Report};
 use crate::keys::SoftwareKeys;
@@ -51,6 +52,8 @@ pub(super) struct Retention {
 pub(super) async fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let Command::Retention(options) = command;
     let start: Timestamp = "2026-01-01T00:00:00Z".parse()?;
+    // Whoever ends it leaves no folder behind.
+    let interrupt = Interrupt::listen()?;
     let folder = Folder::new(options.folder.clone())?;
     let path = folder.path.join("keys");
     // Its passphrase dies with this process, and what it protects with it.
@@ -64,7 +67,13 @@ pub(super) async fn run(command: &Command, out: &mut dyn Write) -> anyhow::Resul
         records_a_day: options.records_a_day,
         copies_every: options.copies_every,
     };
-    let report = simulation::run(&plan, &folder.path, keys).await?;
+    let goes_on = |days: u32| {
+        if days > 0 && days.is_multiple_of(DAYS_IN_A_YEAR) {
+            eprintln!("consentry: {days} of {} days are over", plan.days);
+        }
+        !interrupt.is_asked()
+    };
+    let report = simulation::run(&plan, &folder.path, keys, goes_on).await?;
     if options.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {

@@ -79,11 +79,16 @@ struct World {
     copied: Option<(Timestamp, u64)>,
 }
 
-/// Simulates, in a folder that is empty.
+/// Simulates, in a folder that is empty. `goes_on` is told before each day how many are over, and says whether there is to be another.
 ///
 /// # Errors
 /// [`SimulationError`]; what is not as it must be is no error, but stands in the report.
-pub async fn run(plan: &Plan, folder: &Path, keys: Arc<dyn KeyProvider>) -> Result<Report, SimulationError> {
+pub async fn run(
+    plan: &Plan,
+    folder: &Path,
+    keys: Arc<dyn KeyProvider>,
+    mut goes_on: impl FnMut(u32) -> bool,
+) -> Result<Report, SimulationError> {
     let mut world = World {
         folder: folder.to_owned(),
         keys,
@@ -103,6 +108,11 @@ pub async fn run(plan: &Plan, folder: &Path, keys: Arc<dyn KeyProvider>) -> Resu
     while let Some(((at, _), event)) = world.agenda.pop_first() {
         if at >= plan.start + SignedDuration::from_hours(24 * i64::from(plan.days)) {
             break;
+        }
+        if let Event::Midnight(day) = event
+            && !goes_on(day)
+        {
+            return Err(SimulationError::Stopped(day));
         }
         // A clock that was set forth goes on from there, slowly, until the days have caught up with it.
         let now = world.clock.now();

@@ -2,9 +2,12 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use consentry_tests::child::Program;
 use consentry_tests::node::binary;
 use consentry_tests::service::ID;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::World;
@@ -83,4 +86,21 @@ fn a_simulation_of_some_days_finds_every_record_gone_at_its_deadline() {
         output.status.success() && report["wrong"].as_array().unwrap().is_empty() && report["days"] == 5,
         "{report}"
     );
+}
+
+#[test]
+fn a_simulation_that_is_ended_leaves_nothing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary("consentry").unwrap());
+    command.args(["sim", "retention", "--years", "100"]).env("TMPDIR", temporary.path());
+    let mut simulates = Program::start("consentry", &mut command, |_| {}).unwrap();
+    let begun = || {
+        std::fs::read_dir(temporary.path()).unwrap().any(|folder| folder.unwrap().path().join("live/store/db").exists())
+    };
+    while !begun() {
+        assert!(simulates.ended(Duration::from_millis(20)).is_err(), "it has begun nothing");
+    }
+    simulates.signal(Signal::SIGTERM).unwrap();
+    assert_eq!(simulates.ended(Duration::from_secs(60)).unwrap().code(), Some(1));
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::engine::{Engine, EngineError};
 use crate::erase::receipt::{ErasureReceipt, Scope};
@@ -10,6 +11,11 @@ use crate::erase::receipt::{ErasureReceipt, Scope};
 /// How the name of a request ends, before it is taken and after.
 pub(in crate::engine) const ASKED: &str = "request";
 pub(in crate::engine) const TAKEN: &str = "taken";
+/// How the name of an answer ends.
+const RECEIPT: &str = "receipt";
+const REFUSED: &str = "refused";
+/// How long an answer lies there for whoever asked and did not wait: over a weekend.
+const ANSWER_KEPT: Duration = Duration::from_hours(72);
 
 impl Engine {
     /// Begins the erasures that are asked for. None of them is waited for: one may take minutes.
@@ -17,7 +23,14 @@ impl Engine {
         let Some(folder) = &self.requests else { return };
         // None there is next to always the case.
         let Ok(entries) = std::fs::read_dir(folder) else { return };
+        let now = SystemTime::from(self.clock.now());
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if is_answer(&path)
+                && path.metadata().and_then(|file| file.modified()).is_ok_and(|at| at + ANSWER_KEPT < now)
+            {
+                let gone = std::fs::remove_file(&path);
+                tracing::warn!(file = %path.display(), ?gone, "nobody took what came of an erasure");
+            }
             let taken = path.with_extension(TAKEN);
             if path.extension().is_some_and(|end| end == ASKED) && std::fs::rename(&path, &taken).is_ok() {
                 let engine = self.clone();
@@ -28,11 +41,11 @@ impl Engine {
 
     async fn answer_request(&self, taken: &Path) {
         let (end, text) = match self.erase_as_asked(taken).await {
-            Ok(receipt) => ("receipt", receipt.token().to_owned()),
+            Ok(receipt) => (RECEIPT, receipt.token().to_owned()),
             Err(error) => {
                 let why = crate::causes::chain(&error).to_string();
                 tracing::error!(file = %taken.display(), error = why, "an erasure that was asked for was not done");
-                ("refused", why)
+                (REFUSED, why)
             }
         };
         let answer = taken.with_extension(end);
@@ -49,4 +62,8 @@ impl Engine {
         let scope = scope.ok_or_else(|| EngineError::Platform("this asks for no erasure".into()))?;
         self.erase(scope).await
     }
+}
+
+fn is_answer(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == RECEIPT || end == REFUSED)
 }

@@ -174,3 +174,20 @@ async fn what_accounts_requests_and_directives_hold_of_a_session_is_erased_or_na
         assert!(accounts.of_subject(known).await.unwrap().is_none());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_an_erasure_lies_three_days_for_whoever_did_not_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(now()));
+    let engine = builder(hollow_connector(), &clock).store(folder.path().to_owned()).build().await.unwrap();
+    let answers = ["a.receipt", "b.refused"].map(|name| folder.path().join("erase").join(name));
+    for answer in &answers {
+        std::fs::write(answer, "what came of it").unwrap();
+        std::fs::File::open(answer).unwrap().set_modified(now().into()).unwrap();
+    }
+    for (hours, are_there) in [(72, true), (1, false)] {
+        clock.advance(SignedDuration::from_hours(hours));
+        engine.sweep().await.unwrap();
+        assert!(answers.iter().all(|answer| answer.exists() == are_there), "{hours}");
+    }
+}

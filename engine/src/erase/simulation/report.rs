@@ -74,4 +74,7 @@ pub enum SimulationError {
     /// A copy could not be made.
     #[error("a copy could not be made")]
     Copy(#[from] std::io::Error),
+    /// It was to go on no longer, after so many days.
+    #[error("stopped after {0} days: nothing is shown")]
+    Stopped(u32),
 }

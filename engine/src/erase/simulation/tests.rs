@@ -16,7 +16,7 @@ fn every_row_that_can_be_stored_is_simulated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_two_months_each_record_goes_at_its_deadline_whatever_happens_to_the_node() {
     let folder = tempfile::tempdir().unwrap();
-    let report = run(&plan(60, 4), folder.path(), crate::keys::software::tests::keys()).await.unwrap();
+    let report = run(&plan(60, 4), folder.path(), crate::keys::software::tests::keys(), |_| true).await.unwrap();
     println!("{report:?}");
     assert_eq!(report.wrong, [""; 0]);
     let sum = |of: fn(&RowReport) -> usize| report.rows.values().map(of).sum::<usize>();
