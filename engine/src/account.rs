@@ -1,8 +1,8 @@
 //! Accounts: for people who want to find their consents again without keeping the receipts themselves. Nobody needs one.
 //!
 //! What an account may hold is closed (policy, section 5.8): the passkeys that open it, a way to reach the person, and the receipts of
-//! what they shared, which say from where to whom. It has no name, no password and no login at a Data Source. It can't be found by anything
-//! but one of its passkeys, and it is gone at once when its person closes it.
+//! what they shared, which say from where to whom. No name, no password, no login at a Data Source. It can't be found by anything but one of its
+//! passkeys, and it is gone at once when its person closes it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +22,15 @@ mod accesses;
 mod all;
 // Where a person is reached.
 mod contact;
+// What an account does not do.
+mod error;
 // Making and checking passkeys.
 pub mod passkey;
 // Who is signed in.
 mod signed_in;
 
 pub use contact::{CONTACT_BYTES_MAX, Contact, NotAContact};
+pub use error::AccountError;
 use passkey::{Handle, Passkey, PasskeyError, Passkeys};
 pub use signed_in::{SIGNED_IN, SignedIn};
 
@@ -88,38 +91,6 @@ pub struct SourceAccess {
     pub kept_at: Timestamp,
     /// The receipt, with all its disclosures.
     pub token: String,
-}
-
-/// What an account does not do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AccountError {
-    /// The passkey is not one of ours, or what it signed is not what was asked.
-    #[error(transparent)]
-    Passkey(#[from] PasskeyError),
-    /// Nobody is signed in, or not any more.
-    #[error("sign in first")]
-    NotSignedIn,
-    /// As many as there may be.
-    #[error("an account has {most} {what} at most")]
-    Full {
-        /// What.
-        what: &'static str,
-        /// How many.
-        most: usize,
-    },
-    /// The Data Source was asked as often as it may be while nobody is there.
-    #[error("a Data Source is asked {} times in 24 hours at most while nobody is there", accesses::ACCESSES_MAX)]
-    AccessesSpent {
-        /// When it may be asked again.
-        next: Timestamp,
-    },
-    /// The last passkey can't be taken away.
-    #[error("an account keeps one passkey: close the account instead")]
-    LastPasskey,
-    /// The store failed.
-    #[error("the account can't be read or written")]
-    Store(#[from] StoreError),
 }
 
 /// Whether a change lets something go that was in an account. Then no older copy of the store may open it any more.

@@ -183,6 +183,10 @@ fn with_accounts(routes: Routes) -> Routes {
         .at("/v1/account/rights/{consent}", [get(ACCOUNTS, "Where the requests about a consent stand", account::look)])
         .at("/v1/account/connections", [get(ACCOUNTS, "What is synchronised automatically", synchronisation::list)])
         .at("/v1/account/connections/{consent}", [delete(ACCOUNTS, "Stop it", synchronisation::stop)])
+        .at(
+            "/v1/account/connections/{consent}/access",
+            [post(ACCOUNTS, "Begin an access now", synchronisation::access)],
+        )
         .at("/v1/account/lent/{consent}", [delete(ACCOUNTS, "Take a lent login back", account::take_back)])
 }
 

@@ -174,9 +174,10 @@ impl From<EngineError> for Problem {
 fn account(error: &AccountError) -> Problem {
     match error {
         AccountError::NotSignedIn => Problem::unauthorized(),
-        AccountError::Full { .. } | AccountError::LastPasskey | AccountError::AccessesSpent { .. } => {
-            Problem::of(&ACCOUNT).detail(error)
-        }
+        AccountError::Full { .. }
+        | AccountError::LastPasskey
+        | AccountError::AccessesSpent { .. }
+        | AccountError::PersonNeeded => Problem::of(&ACCOUNT).detail(error),
         error => Problem::of(&PASSKEY).detail(error),
     }
 }

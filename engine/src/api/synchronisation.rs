@@ -118,3 +118,10 @@ pub(super) async fn stop(State(engine): At, holder: Holder, Path(consent): Path<
     engine.stop_connection(holder.account(), consent).await?;
     Ok(NoContent)
 }
+
+/// Begins an access of one now.
+pub(super) async fn access(State(engine): At, holder: Holder, Path(consent): Path<String>) -> Answer<NoContent> {
+    let consent = consent.parse().map_err(|_| Problem::not_found())?;
+    engine.access_now(holder.account(), consent).await?;
+    Ok(NoContent)
+}

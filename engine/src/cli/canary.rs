@@ -18,6 +18,7 @@ mod drill;
 mod home;
 mod person;
 mod places;
+mod returning;
 mod service;
 
 /// How it ends when something was found: as any failure.

@@ -130,7 +130,7 @@ impl Options {
             title: "Consentry sandbox",
             why: ["to try the sandbox, with made-up data.", "pour essayer le bac à sable, avec des données fictives."],
             listen,
-            public: listen,
+            public: &format!("http://{listen}"),
             events: self.events.as_ref().map_or(EVENTS, Url::as_str),
             bearer: None,
             site,

@@ -59,8 +59,8 @@ pub(super) struct Node<'a> {
     /// What the Online Service asks for, in English and French.
     pub(super) why: [&'a str; 2],
     pub(super) listen: SocketAddr,
-    /// Where persons and the Online Service come in.
-    pub(super) public: SocketAddr,
+    /// Where persons and the Online Service come in, a URL.
+    pub(super) public: &'a str,
     /// Where events go, a URL.
     pub(super) events: &'a str,
     /// The SHA-256 of the Online Service's static key, if it has one.

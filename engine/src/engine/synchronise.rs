@@ -5,32 +5,28 @@
 //! account. Nothing waits for a preview, since nobody would look; the notice says so.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use consentry_contract::failure::{Blame, Code};
+use consentry_contract::failure::Code;
 use consentry_host_api::session_state::StateKey;
 use futures_util::future::BoxFuture;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{Engine, EngineError};
-use crate::account::{AccountError, AccountName, Link};
-use crate::connection::{Connection, REJECTED_MAX, Standing, next_after, until};
+use crate::account::{AccountError, AccountName};
+use crate::connection::{Connection, Standing, next_after, until};
 use crate::consent::{AccessTerms, Consent, ConsentError, Notice, Refusal, Status};
 use crate::data::Digest;
 use crate::id::ConsentId;
 use crate::ledger::Event;
-use crate::release::Decision;
 use crate::session::state::{State, Step};
 use crate::session::{Session, Synchronising};
 
+// Accesses while nobody is there.
+mod access;
+
 /// The capability of a connector whose Data Source can be synchronised.
 const CAPABILITY: &str = "session-state";
-/// How often, in seconds, it is looked whether an access is due.
-const LOOK_SECONDS: i64 = 10;
-/// After an access that could not begin here, for a reason that has nothing to do with the person.
-const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// How a consent for automatic synchronisation ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -283,121 +279,5 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// Begins the accesses that are due, each in a task of its own, and ends connections whose time is over.
-    pub(super) async fn synchronise_due(self: &Arc<Self>) -> Result<(), EngineError> {
-        let now = self.clock.now();
-        let last = self.seconds.synchronised.load(Ordering::Relaxed);
-        if (0..LOOK_SECONDS).contains(&(now.as_second() - last)) {
-            return Ok(());
-        }
-        self.seconds.synchronised.store(now.as_second(), Ordering::Relaxed);
-        for (consent, connection) in self.connections.named().await? {
-            let Some(connection) = connection.filter(|each| now < each.until()) else {
-                self.end_connection(consent, End::Over).await?;
-                continue;
-            };
-            if connection.is_due(now) && !self.is_draining() {
-                let engine = self.clone();
-                self.tasks.spawn(async move {
-                    if let Err(error) = engine.access(&connection).await {
-                        let error = crate::causes::chain(&error);
-                        tracing::warn!(%consent, error, "an access did not come about");
-                    }
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// One access, from its turn to its share.
-    async fn access(self: &Arc<Self>, connection: &Connection) -> Result<(), EngineError> {
-        let (now, consent) = (self.clock.now(), connection.consent);
-        let again = now.checked_add(AGAIN).unwrap_or(Timestamp::MAX);
-        // Whoever moves it on has its turn; a node that dies from here on does not begin it again.
-        let taken = self.connections.change(consent, |each| {
-            let due = each.is_due(now);
-            each.next_at = again;
-            due
-        });
-        if !taken.await? {
-            return Ok(());
-        }
-        let agreed = self.consents.record(consent).await?;
-        match agreed.check_active(now) {
-            Ok(()) => {}
-            Err(Refusal::Withdrawn) => return self.end_connection(consent, End::Withdrawn).await,
-            Err(Refusal::Restricted) => return Ok(()),
-            Err(_) => return self.end_connection(consent, End::Over).await,
-        }
-        let Some(ready) = self.access_today(connection, &agreed).await? else {
-            return self.needs_person(consent, Standing::PersonNeeded).await;
-        };
-        match self.accounts.count_access(&connection.account, &connection.source, now).await {
-            Ok(()) => {}
-            Err(AccountError::AccessesSpent { next }) => {
-                let told = self.connections.change(consent, |each| {
-                    each.next_at = next;
-                    true
-                });
-                told.await?;
-                return Err(AccountError::AccessesSpent { next }.into());
-            }
-            Err(AccountError::NotSignedIn) => return self.end_connection(consent, End::Over).await,
-            Err(error) => return Err(error.into()),
-        }
-        let noted = self.connections.change(consent, |each| {
-            (each.last_at, each.next_at) = (Some(now), next_after(now, each.terms));
-            true
-        });
-        noted.await?;
-        let link = Link { account: connection.account.clone(), subject: connection.subject };
-        let (session, opened) = self.begin_access(connection, ready, link).await?;
-        self.collect(session.clone(), opened).await;
-        self.after_access(&session, consent).await
-    }
-
-    /// What a run kept is stored whatever became of it: the Data Source may have changed its session. Then what was found is shared, as it was
-    /// agreed to; a failure says whether anything may be tried again.
-    async fn after_access(&self, session: &Arc<Session>, consent: ConsentId) -> Result<(), EngineError> {
-        if let Some((_, kept)) = session.take_kept() {
-            self.connections.keep(consent, kept).await?;
-        }
-        match session.state() {
-            State::InReview => {
-                self.connections.change(consent, |each| std::mem::take(&mut each.rejected) > 0).await?;
-                if let Err(error) = self.share(session, &Decision::all()).await {
-                    self.fail(session, error.code()).await;
-                    return Err(error);
-                }
-                Ok(())
-            }
-            State::Failed { code: Code::CredentialsRejected } => {
-                let rejected = self.connections.change(consent, |each| {
-                    each.reject();
-                    true
-                });
-                rejected.await?;
-                match self.connections.get(consent).await? {
-                    Some(each) if each.rejected >= REJECTED_MAX => self.needs_person(consent, Standing::Held).await,
-                    _ => Ok(()),
-                }
-            }
-            State::Failed { code } if code.row().blame == Blame::Person => {
-                self.needs_person(consent, Standing::PersonNeeded).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Nothing is tried any more until the person is there. What was kept is of no use, and goes.
-    async fn needs_person(&self, consent: ConsentId, standing: Standing) -> Result<(), EngineError> {
-        let changed = self.connections.change(consent, |each| {
-            each.standing = standing;
-            true
-        });
-        changed.await?;
-        Ok(self.connections.forget_session(consent, self.clock.now()).await?)
     }
 }

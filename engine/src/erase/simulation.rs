@@ -109,10 +109,9 @@ pub async fn run(
         if at >= plan.start + SignedDuration::from_hours(24 * i64::from(plan.days)) {
             break;
         }
-        if let Event::Midnight(day) = event
-            && !goes_on(day)
-        {
-            return Err(SimulationError::Stopped(day));
+        match event {
+            Event::Midnight(day) if !goes_on(day) => return Err(SimulationError::Stopped(day)),
+            _ => {}
         }
         // A clock that was set forth goes on from there, slowly, until the days have caught up with it.
         let now = world.clock.now();

@@ -29,6 +29,7 @@ pub(crate) fn router(bank: Arc<Bank>) -> Router {
         .route("/requests", get(requests))
         .route("/received", get(received))
         .route("/customers", get(customers))
+        .route("/cookies", get(cookies))
         .with_state(bank)
 }
 
@@ -92,6 +93,10 @@ async fn customers(State(bank): State<Arc<Bank>>) -> Json<Value> {
     let settings = bank.settings();
     let told = |person: &Person| json!({"login": person.login, "password": settings.password_of(person), "code": settings.code_of(person), "shown": person.shown()});
     Json([&MARIE, &JULIE].into_iter().map(told).collect())
+}
+
+async fn cookies(State(bank): State<Arc<Bank>>) -> Json<Vec<String>> {
+    Json(bank.memory().session_ids())
 }
 
 fn answered(answer: Result<(), NoApprovalAwaited>) -> Result<StatusCode, Refused> {

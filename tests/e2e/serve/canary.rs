@@ -32,13 +32,15 @@ fn drill(connectors: &[&str]) -> Command {
 
 #[test]
 fn what_a_drill_plants_by_every_door_is_nowhere() {
-    let done = drill(&["sample-bank", "sample-branch"]).arg("--json").output().unwrap();
+    let done = drill(&["sample-bank", "sample-branch", "tests/returning"]).arg("--json").output().unwrap();
     assert!(done.status.success(), "{}", said(&done));
     let report: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(report["found"].as_array().unwrap().len(), 0, "{report}");
     let looks = report["looks"].as_array().unwrap();
-    // Each of: a wrong password, a code, a preview, a delivery, two failures, for each connector; the others once.
-    assert_eq!(looks.len(), 2 * 6 + 6, "{report}");
+    // Each of: a wrong password, a code, a preview, a delivery, two failures, for each connector; of the one that keeps its session: a delivery,
+    // one while nobody is there, two failures; the others once.
+    assert_eq!(looks.len(), 2 * 6 + 4 + 6, "{report}");
+    assert!(looks.iter().any(|when| when == "it was delivered while nobody was there"), "{report}");
     assert!(
         looks.iter().any(|when| when == "a collection failed, its report was given, and a lent login was opened"),
         "{report}"

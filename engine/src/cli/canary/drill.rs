@@ -17,6 +17,7 @@ use super::ended;
 use super::home::{Engine, Home};
 use super::person::Person;
 use super::places::{Clear, Found, Planted, Report, may_look};
+use super::returning::{Account, HOST};
 use super::service::Service;
 use crate::cli::stand_in::Node;
 use crate::cli::stand_in::bank::{Bank, Customer};
@@ -29,7 +30,8 @@ pub(in crate::cli) struct Options {
     /// The bank that people log in at: the program `sample-bank`, or one with the same control port.
     #[arg(long, value_name = "PROGRAM")]
     bank: PathBuf,
-    /// A connector for it. May be given several times: `sample-bank`, and `sample-branch`, which opens pages in a browser.
+    /// A connector for it. May be given several times: `sample-bank`, `sample-branch`, which opens pages in a browser, and `returning`, which
+    /// keeps its session.
     #[arg(long, value_name = "FILE", required = true)]
     connector: Vec<PathBuf>,
     /// The engine that is looked into, where it is not this program.
@@ -118,7 +120,7 @@ impl Drill {
             title: "A drill",
             why: ["to look for planted values.", "pour chercher des valeurs posées."],
             listen: ANY,
-            public: persons.address,
+            public: &format!("http://{HOST}:{}", persons.address.port()),
             events: &format!("http://{}/events", events.address),
             bearer: Some(&service.bearer_hash()),
             site: site.address,
@@ -137,13 +139,17 @@ impl Drill {
 
     /// Every way through.
     fn paths(&mut self) -> anyhow::Result<()> {
+        let connector = self.connectors.iter().find(|each| !keeps_session(each)).cloned();
+        let connector = connector.context("a connector that asks for a code is needed, too: `sample-bank`")?;
         self.serve()?;
         for connector in self.connectors.clone() {
-            self.delivered(&connector)?;
+            match keeps_session(&connector) {
+                true => self.synchronised(&connector)?,
+                false => self.delivered(&connector)?,
+            }
             self.broken(&connector)?;
         }
         self.report.in_clear = self.in_clear()?;
-        let connector = self.connectors.first().context("a connector")?.clone();
         self.withdrawn(&connector)?;
         self.crashed(&connector)?;
         self.killed(&connector)?;
@@ -238,6 +244,28 @@ impl Drill {
         self.look("it was delivered", false)
     }
 
+    /// Somebody with an account agrees to synchronisation, too; then there is an access while nobody is there, with what was kept of the
+    /// session at the bank.
+    fn synchronised(&mut self, connector: &Manifest) -> anyhow::Result<()> {
+        self.bank.is("ok", None)?;
+        let account = Account::open(self.persons.address)?;
+        let mut person = self.agreed(connector)?;
+        account.goes_on(&person)?;
+        person.log_in(&self.login(connector, None)?)?;
+        person.until("in-review")?;
+        person.does("POST", "share", Some(&json!({})))?;
+        self.service.take(self.persons.address)?;
+        person.until("completed")?;
+        for cookie in self.bank.cookies()? {
+            self.planted.typed.add("the session at the bank", &cookie);
+        }
+        self.planted.typed.are_in_file(&self.home.wire("site"))?;
+        self.look("it was delivered, and the session at the bank is kept", false)?;
+        account.access()?;
+        self.service.take(self.persons.address)?;
+        self.look("it was delivered while nobody was there", false)
+    }
+
     /// A page is another one than the connector knows, the person gives the report of it, and lends their login; then there is none at all.
     fn broken(&mut self, connector: &Manifest) -> anyhow::Result<()> {
         for state in ["json-error", "server-error"] {
@@ -298,6 +326,11 @@ impl Drill {
         self.serve()?;
         self.look(back, false)
     }
+}
+
+/// Whether what it collects can be synchronised.
+fn keeps_session(connector: &Manifest) -> bool {
+    connector.capabilities().iter().any(|each| each.as_str() == "session-state")
 }
 
 /// A code that nobody has, of digits alone.

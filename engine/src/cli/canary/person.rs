@@ -110,12 +110,22 @@ impl Person {
     }
 }
 
-fn call(door: SocketAddr, begun: &Begun, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-    let path = format!("/v1/sessions/{}/{path}", begun.session);
+/// Asks for something outside of a session, as who is signed in by this token; the answer is JSON or nothing.
+pub(super) fn ask(
+    door: SocketAddr,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+) -> anyhow::Result<Value> {
     let text = body.map(Value::to_string);
     let body = text.as_deref().map(|text| ("application/json", text));
-    let answer = Asked { method, path: &path, token: Some(&begun.token), body }.ask(door)?.good(&path)?;
+    let answer = Asked { method, path, token, body }.ask(door)?.good(path)?;
     Ok(if answer.is_empty() { Value::Null } else { serde_json::from_slice(&answer)? })
+}
+
+fn call(door: SocketAddr, begun: &Begun, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    ask(door, method, &format!("/v1/sessions/{}/{path}", begun.session), Some(&begun.token), body)
 }
 
 /// The key that the engine publishes for logins of collections; with a duty, the one for that.

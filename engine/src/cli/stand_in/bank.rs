@@ -71,6 +71,12 @@ impl Bank {
         all.pop().context("the bank has no customer")
     }
 
+    /// The values of the cookies of all sessions that are open at its site.
+    pub(in crate::cli) fn cookies(&self) -> anyhow::Result<Vec<String>> {
+        let asked = Asked { method: "GET", path: "/cookies", token: None, body: None };
+        Ok(serde_json::from_slice(&asked.ask(self.control)?.good("the bank's cookies")?)?)
+    }
+
     /// From now on its site is in this state, and asks for this code after a login.
     pub(in crate::cli) fn is(&self, state: &str, code: Option<&str>) -> anyhow::Result<()> {
         let mut change = json!({ "state": state, "ask_otp": code.is_some() });

@@ -269,6 +269,43 @@ async fn an_erasure_takes_the_connections_of_a_person_with_what_they_keep_and_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn its_person_asks_for_an_access_now_within_the_four_and_nobody_else_does() {
+    let there = there().await;
+    let consent = there.connected().await;
+    let door = door(&there.world, None).await;
+    let path = format!("/v1/account/connections/{consent}/access");
+    let asks =
+        async |token: &str| exchange(door, "post", &path, Some(token), ("application/json", String::new())).await;
+    let token = || there.world.engine.accounts().signed_in_again(&there.account, there.world.clock.now());
+    let (_, other) = there.world.engine.accounts().made_up(8, there.world.clock.now()).await;
+    assert_eq!(asks(&other).await, "404 not-found");
+
+    let both = [token(), token()];
+    let mut answers = [asks(&both[0]).await, asks(&both[1]).await];
+    answers.sort();
+    assert_eq!(answers, ["204", "409 account"], "one at a time");
+    let begun = there.later(0).await;
+    assert!(begun.is_empty(), "it began when it was asked for");
+    let ours = |session: &Arc<Session>| session.is_unattended();
+    let access = there.world.engine.sessions.all().into_iter().find(ours).unwrap();
+    assert_eq!(access.state(), State::Delivering);
+    there.deliver(&lender(), access.parcel().unwrap()).await;
+    assert_eq!(there.logins(), 1, "the person's own");
+    // What is due is counted from there, and what is asked for is one of the four.
+    assert_eq!(there.later(5).await.len(), 0);
+    assert_eq!(there.later(1).await.len(), 1);
+    for expected in ["204", "204", "409 account"] {
+        there.later(1).await;
+        assert_eq!(asks(&token()).await, expected);
+    }
+
+    there.bank.reset();
+    assert_eq!(there.later(24).await[0].state(), State::Failed { code: Code::PersonAbsent });
+    there.later(1).await;
+    assert_eq!(asks(&token()).await, "409 account", "the person is needed first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_ends_with_its_consent_and_never_later_than_180_days_after_the_person_was_there() {
     let there = there().await;
     let short = there.connected_to(&lender(), terms(1, 2)).await;
