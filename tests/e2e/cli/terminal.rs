@@ -107,9 +107,9 @@ async fn a_person_is_asked_for_everything_and_no_secret_is_echoed() {
         terminal.sees("Your rights");
         terminal.sees("do you agree?");
         terminal.types("y");
-        terminal.sees("Customer number");
+        terminal.sees("Customer number: ");
         terminal.types(JULIE.login);
-        terminal.sees("Password");
+        terminal.sees("Password (hidden): ");
         terminal.types(JULIE.password);
         terminal.sees("Code received by SMS");
         let code = desk.bank.last_otp().unwrap();
@@ -188,9 +188,10 @@ async fn an_interrupt_takes_back_what_is_under_way_and_leaves_the_terminal_its_e
     tokio::task::block_in_place(|| {
         let begin = || {
             let mut terminal = Terminal::start_then(&desk.collect("--yes"), "stty -a");
-            terminal.sees("Customer number");
+            // The notice names them, too.
+            terminal.sees("Customer number: ");
             terminal.types(JULIE.login);
-            terminal.sees("Password");
+            terminal.sees("Password (hidden): ");
             terminal
         };
         let ends = |mut terminal: Terminal| {
@@ -201,6 +202,12 @@ async fn an_interrupt_takes_back_what_is_under_way_and_leaves_the_terminal_its_e
             assert!(shown.contains(" echo ") && !shown.contains("-echo "), "{shown}");
             shown
         };
+        // While the notice is shown: the decision may be under way.
+        let mut terminal = Terminal::start(&desk.collect("--yes"));
+        terminal.sees("Who asks");
+        terminal.interrupts();
+        let (exit, shown) = terminal.ends();
+        assert_eq!(exit, Some(10), "{shown}");
         let shown = ends(begin());
         assert!(!shown.contains("receipt rct_"), "no login was opened: {shown}");
         assert!(desk.bank.requests().is_empty());

@@ -62,11 +62,9 @@ impl Flow<'_> {
             let mut going = std::pin::pin!(self.go(&session));
             tokio::select! {
                 biased;
-                () = interrupt.asked() => {
-                    take_back(&engine, &session).await;
-                    // It is not cut off: it sees that its session has ended.
-                    going.await
-                }
+                // It is not cut off: it sees that its session has ended. Nor does it stand still meanwhile: it may be in the middle of what taking
+                // back has to wait for.
+                () = interrupt.asked() => tokio::join!(take_back(&engine, &session), going).1,
                 done = &mut going => done,
             }
         };
