@@ -60,6 +60,11 @@ fn the_tutorial_works_as_it_is_written() {
     assert!(!out.contains("Correct-Horse-7!") && !err.contains("Correct-Horse-7!"), "{out}\n{err}");
 }
 
+/// A key that signs connectors, without a passphrase.
+fn key() -> String {
+    root().join("target/connectors/developer.key").display().to_string()
+}
+
 /// Calls the command; what was built for the tutorial is used again.
 fn consentry(folder: &Path, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(binary("consentry").unwrap());
@@ -99,9 +104,14 @@ async fn each_template_builds_and_passes_its_tests_and_what_leaves_a_state_out_i
     let platform = folder.path().join("platform");
     std::fs::create_dir(&platform).unwrap();
     std::fs::remove_file(folder.path().join("my-form-login/tape/otp-ok.recording")).unwrap();
-    std::fs::write(folder.path().join("key"), "no key").unwrap();
-    let publish = ["connector", "publish", "my-form-login", "--to", "platform", "--key", "key"];
-    let (published, told) = consentry(folder.path(), &publish);
+    let publish = |key: &str| {
+        consentry(folder.path(), &["connector", "publish", "my-form-login", "--to", "platform", "--key", key])
+    };
+    let (published, told) = publish(&key());
     assert!(!published && told.contains("otp-ok:\n  there is no recording `otp-ok`"), "{told}");
+    // What could not be signed is not built nor tested first.
+    std::fs::write(folder.path().join("no-key"), "no key").unwrap();
+    let (published, told) = publish("no-key");
+    assert!(!published && told.contains("no-key") && !told.contains("otp-ok"), "{told}");
     assert_eq!(std::fs::read_dir(&platform).unwrap().count(), 0);
 }

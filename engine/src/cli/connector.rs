@@ -157,7 +157,7 @@ pub(super) fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<Exit
         Command::Keygen { name, passphrase_file } => keygen(name, passphrase_file, out)?,
         Command::Sign { file, key, passphrase_file, out: to } => {
             let to = to.as_ref().unwrap_or(file);
-            sign(file, key, passphrase_file.as_deref(), to, out)?;
+            sign(file, &signing_key(key, passphrase_file.as_deref())?, to, out)?;
         }
         Command::Verify { file, trust, form } => verify(file, &trust.read()?, form, out)?,
         Command::Diff(options) => return block_on(compare::run(options, out)),
@@ -189,10 +189,14 @@ fn keygen(name: &Path, passphrase: &Path, out: &mut dyn Write) -> anyhow::Result
     Ok(())
 }
 
-fn sign(file: &Path, key: &Path, passphrase: Option<&Path>, to: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
-    let package = look(file)?;
+/// Opens a secret key.
+fn signing_key(key: &Path, passphrase: Option<&Path>) -> anyhow::Result<SigningKey> {
     let passphrase = passphrase.map(setup::passphrase_in).transpose()?;
-    let key = SigningKey::open(key, passphrase.as_ref()).with_context(|| key.display().to_string())?;
+    SigningKey::open(key, passphrase.as_ref()).with_context(|| key.display().to_string())
+}
+
+fn sign(file: &Path, key: &SigningKey, to: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let package = look(file)?;
     let manifest = package.manifest();
     let comment = format!("{} {} {}", manifest.id(), manifest.version(), package.digest());
     let signed = key.sign(unsigned(package.bytes()), &comment)?;

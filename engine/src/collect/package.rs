@@ -50,7 +50,7 @@ pub enum PackageError {
     #[error("the connector is refused")]
     Signature(#[from] SignatureError),
     /// Not a WebAssembly component at all.
-    #[error("this is no WebAssembly component ({0}); build it with `cargo xtask connectors`")]
+    #[error("this is no WebAssembly component ({0}); build it with `consentry connector build`")]
     NotAComponent(String),
     /// It asks for something outside the contract.
     #[error(
@@ -71,7 +71,7 @@ pub enum PackageError {
     NoCollect,
     /// The manifest is not inside.
     #[error(
-        "the component holds no manifest (custom section `{MANIFEST_SECTION}`); build it with `cargo xtask connectors`"
+        "the component holds no manifest (custom section `{MANIFEST_SECTION}`); build it with `consentry connector build`"
     )]
     NoManifest,
     /// The manifest is there twice: which one was reviewed?
@@ -183,6 +183,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>, PackageError> {
     let opened = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file = opened.map_err(unreadable)?;
     let data = file.metadata().map_err(unreadable)?;
+    if data.is_dir() {
+        let told = "it is a folder: give the connector's file, which `consentry connector build` makes";
+        return Err(unreadable(std::io::Error::other(told)));
+    }
     if !data.is_file() {
         return Err(unreadable(std::io::Error::other("it is no regular file")));
     }
@@ -268,9 +272,12 @@ mod tests {
         std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
         std::fs::create_dir(&inner).unwrap();
         std::fs::File::create(&long).unwrap().set_len(CONNECTOR_BYTES_MAX + 1).unwrap();
-        for (path, told) in
-            [(pipe, "no regular file"), (endless, "no regular file"), (inner, "no regular file"), (long, "at most")]
-        {
+        for (path, told) in [
+            (pipe, "no regular file"),
+            (endless, "no regular file"),
+            (inner, "give the connector's file"),
+            (long, "at most"),
+        ] {
             let (send, opened) = channel();
             std::thread::spawn({
                 let path = path.clone();

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::consentry;
+use super::{consentry, key};
 
 /// What the template does, and in single states what it may not: each of them is one that the suite makes of the recording `ok`.
 const CARELESS: &str = r#"
@@ -50,10 +50,9 @@ pub(super) fn is_not_published(folder: &Path, name: &str) {
                   items::BankAccount::new(\"by-chance\").label(label).emit()?;\n    }\n    let mut accounts = Vec::new();";
     let careless = changed(&careless, "    let mut accounts = Vec::new();", chance);
     std::fs::write(&code, format!("{careless}{CARELESS}")).unwrap();
-    std::fs::write(folder.join("key"), "no key").unwrap();
     let platform = folder.join("platform");
     std::fs::create_dir(&platform).unwrap();
-    let (published, told) = consentry(folder, &["connector", "publish", name, "--to", "platform", "--key", "key"]);
+    let (published, told) = consentry(folder, &["connector", "publish", name, "--to", "platform", "--key", &key()]);
     assert!(!published && told.contains("nothing is published"), "{told}");
     let of = |state: &str| {
         let section = told.split(&format!("\n{state}:\n")).nth(1).unwrap_or_else(|| panic!("{state} passed: {told}"));

@@ -25,9 +25,9 @@ use crate::maintenance;
 /// Two versions.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Options {
-    /// The version before.
+    /// The file of the version before.
     old: PathBuf,
-    /// The version after.
+    /// The file of the version after.
     new: PathBuf,
     /// Plays the recordings of this connector's folder with both, and compares what comes.
     #[arg(long, value_name = "FOLDER")]

@@ -9,7 +9,7 @@ use tokio::task::block_in_place;
 
 use super::subject;
 use super::test;
-use super::{look, sign};
+use super::{look, sign, signing_key};
 
 /// What to publish, and where.
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,8 @@ pub(in crate::cli) struct Options {
 
 pub(super) async fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     ensure!(options.to.is_dir(), "{} is no folder", options.to.display());
+    // Before minutes are spent on what it could not sign.
+    let key = signing_key(&options.key, options.passphrase_file.as_deref())?;
     let subject = block_in_place(|| subject::of(&options.connector, None))?;
     let manifest = subject.package.manifest();
     let path = options.to.join(format!("{}-{}.wasm", manifest.id(), manifest.version()));
@@ -44,8 +46,7 @@ pub(super) async fn run(options: &Options, out: &mut dyn Write) -> anyhow::Resul
     // Beside it first: whoever looks into the folder meanwhile finds whole files only.
     let part = path.with_extension("part");
     std::fs::write(&part, subject.package.bytes()).with_context(|| part.display().to_string())?;
-    let signed = sign(&part, &options.key, options.passphrase_file.as_deref(), &part, &mut std::io::sink())
-        .and_then(|()| Ok(std::fs::rename(&part, &path)?));
+    let signed = sign(&part, &key, &part, &mut std::io::sink()).and_then(|()| Ok(std::fs::rename(&part, &path)?));
     if signed.is_err() {
         // It was never there.
         let _ = std::fs::remove_file(&part);
