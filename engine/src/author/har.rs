@@ -85,8 +85,8 @@ struct Proposal {
 struct Field {
     name: String,
     secret: bool,
-    request: String,
-    slot: String,
+    /// Where it goes: requests and slots.
+    sinks: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -210,10 +210,15 @@ impl Proposal {
         }
         for name in names.into_iter().filter(|name| known(name)) {
             let secret = has(&name, &SECRET);
-            let new = self.fields.iter().all(|field| field.slot != format!("{slot}{name}"));
-            if new && self.fields.len() < FIELDS_MAX && (secret || has(&name, &LOGIN)) {
-                let request = format!("{method} {}", self.pattern(url));
-                self.fields.push(Field { slot: format!("{slot}{name}"), name: kebab(&name), secret, request });
+            let sink = (format!("{method} {}", self.pattern(url)), format!("{slot}{name}"));
+            let name = kebab(&name);
+            let known = self.fields.iter().position(|field| field.name == name);
+            if let Some(sinks) = known.map(|at| &mut self.fields[at].sinks) {
+                if sinks.iter().all(|(_, slot)| *slot != sink.1) {
+                    sinks.push(sink);
+                }
+            } else if self.fields.len() < FIELDS_MAX && (secret || has(&name, &LOGIN)) {
+                self.fields.push(Field { name, secret, sinks: vec![sink] });
             }
         }
     }
@@ -258,10 +263,14 @@ impl Proposal {
             // A String takes all.
             let _ = write!(
                 out,
-                "\n[[field]]\nname = {:?}\nkind = \"{kind}\"\n{login}label = {{ en = {:?} }}\n[[field.sink]]\nrequest = {:?}\nslot = {:?}\n\
-                 recipe = \"raw\"\nmax = 1\n",
-                field.name, field.name, field.request, field.slot
+                "\n[[field]]\nname = {:?}\nkind = \"{kind}\"\n{login}label = {{ en = {:?} }}\n",
+                field.name, field.name
             );
+            for (request, slot) in &field.sinks {
+                // As above.
+                let _ =
+                    write!(out, "[[field.sink]]\nrequest = {request:?}\nslot = {slot:?}\nrecipe = \"raw\"\nmax = 1\n");
+            }
         }
         for page in &self.pages {
             let login = if page.login { "login = true\n" } else { "" };
@@ -387,6 +396,7 @@ mod tests {
             entry("GET", "https://c4711.marie-dupont.example.co.uk/home", &Value::Null, "text/html", "<main id='home'></main>"),
             entry("POST", "https://bank.example/second", &text, "text/html", login),
             packed,
+            entry("POST", "https://api.bank.example/login", &json!({ "mimeType": "application/json", "text": "{\"user\":\"98765432\",\"password\":\"Sesame-77\"}" }), "application/json", api),
             entry("GET", "https://cdn.example/zz9-canary.css", &Value::Null, "text/css", "b-canary"),
         ] } })
     }
@@ -410,6 +420,8 @@ mod tests {
             "\"/accounts\"",
             "https://api.bank.example",
             "{base}/accounts/*/*",
+            // The same field of another login.
+            "slot = \"json:/user\"",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
