@@ -21,25 +21,12 @@ use super::pages::{HONEST, html, ran, steps};
 /// Takes memory until there is none for it.
 const EATS: &str = "<p>.</p><script>const all = []; setInterval(() => { for (let i = 0; i < 1e5; i++) all.push({ i, all: [i] }); }, 1)</script>";
 const HANGS: &str = "<p>.</p><script>setTimeout(() => { while (true); }, 1)</script>";
-/// Holds processors by as many threads as it gets.
-const SPINS: &str = "<p>.</p><script>const url = URL.createObjectURL(new Blob(['while (true);'])); for (let i = 0; i < 100; i++) new Worker(url)</script>";
-/// Takes memory of the browser's own process, where no page's bound is.
-const STORES: &str = "<p>.</p><script>(async () => { const cache = await caches.open('x');
-for (let i = 0; i < 300; i++) await cache.put('/' + i, new Response(new Uint8Array(20 << 20).fill(i))); })()</script>";
-/// Asks for all that a browser asks a person about, and holds on to the page.
-const ASKS_ALL: &str = "<input type=file id=chooser><button id=all onclick='chooser.click(); print(); for (let i = 0; i < 100; i++) window.open(\"/fine\")'>all</button><script>
-navigator.geolocation.getCurrentPosition(() => {}); Notification.requestPermission(); print();
-for (let i = 0; i < 50; i++) document.body.append(Object.assign(document.createElement('a'), { href: '/large', download: 'file' })) || document.body.lastChild.click();
-onbeforeunload = event => { event.preventDefault(); return 'stay'; }</script>";
 const STORM: &str = "<script>for (let i = 0; i < 100; i++) alert(i)</script>";
 
 fn site(sent: &Sent) -> Answer {
     match sent.path.as_str() {
         "/eats" => html(EATS),
         "/hangs" => html(HANGS),
-        "/spins" => html(SPINS),
-        "/stores" => html(STORES),
-        "/asks-all" => html(ASKS_ALL),
         "/storm" => html(STORM),
         "/around" => html("<iframe id=inner src=/inner></iframe>"),
         "/inner" => html("<button id=away onclick='parent.location.href = \"/fine\"'>away</button>"),
@@ -97,9 +84,6 @@ async fn a_page_that_fails_is_told_as_what_it_is_and_harms_no_other_collection()
         ("go /storm; tell ", "source: source-unavailable"),
         ("go /hangs; doubts network-idle ; tell ; tell ", "source: source-unavailable"),
         ("go /eats; doubts selector #never; waits selector #never", "source: source-unavailable"),
-        ("go /spins; waits selector #never; waits selector #never", "source: source-unavailable"),
-        ("go /stores; waits selector #never; waits selector #never", "source: source-unavailable"),
-        ("go /asks-all; click #all; go /fine; sees .fine", "nobody: person.name=1"),
         ("go /fine; close; tell ", "connector: invalid-argument"),
     ] {
         let (told, said) = blamed(steps(&site.url, aim).collecting(), &collector).await;
